@@ -1,0 +1,1 @@
+//! The gRPC wire types, and their conversion to and from the words.

@@ -1,0 +1,212 @@
+//! The unit that is judged, and the digest that an approval is bound to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Digest, DigestBuilder};
+use crate::id::{RoleName, SessionId, TargetName};
+use crate::principal::Principal;
+
+/// The unit that is judged: exact bytes, and what was bound to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// How it came, in the protocol's words: `query`, `execute`, `function_call`.
+    pub form: String,
+    /// The exact bytes of the statement.
+    #[serde(with = "text_or_hex")]
+    pub text: Vec<u8>,
+    /// The parameters, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<Parameter>,
+}
+
+impl Command {
+    /// The statement for people to read: bytes that are not UTF-8 replaced. Never sent anywhere.
+    #[must_use]
+    pub fn text_lossy(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.text)
+    }
+}
+
+/// One bound parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Its type as the protocol names it (PostgreSQL: the type's oid; `0` unspecified).
+    pub type_name: String,
+    /// Whether the value is in the binary format of its type.
+    pub binary: bool,
+    /// The exact bytes; `None` is NULL.
+    #[serde(with = "optional_text_or_hex")]
+    pub value: Option<Vec<u8>>,
+}
+
+/// Everything but the command itself that gives it its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// The target.
+    pub target: TargetName,
+    /// The version of the target's entry in the bundle.
+    pub generation: Digest,
+    /// The role used there.
+    pub role: RoleName,
+    /// The database.
+    pub database: String,
+    /// Settings that change what the text means, such as `search_path`.
+    pub settings: BTreeMap<String, String>,
+    /// Digest over the statements already run in the open transaction; `None` outside one.
+    pub transaction: Option<Digest>,
+}
+
+/// The digest that was shown, signed, redeemed and run (I2).
+///
+/// Two commands have the same digest exactly when they are the same bytes with the same parameters by
+/// the same chain of principals in the same session, on the same target, database and role, under the
+/// same settings, after the same statements of the open transaction.
+#[must_use]
+pub fn digest(command: &Command, context: &Context, principal: &Principal, session: SessionId) -> Digest {
+    let mut digest = DigestBuilder::new("countersign.command.v1");
+    digest.text(context.target.as_str()).bytes(context.generation.as_bytes());
+    digest.text(context.role.as_str()).text(&context.database);
+    principal.digest_into(&mut digest);
+    digest.bytes(&session.to_bytes());
+    digest.number(context.settings.len() as u64);
+    for (name, value) in &context.settings {
+        digest.text(name).text(value);
+    }
+    digest.optional(context.transaction.as_ref().map(|d| d.as_bytes().as_slice()));
+    digest.text(&command.form).bytes(&command.text);
+    digest.number(command.parameters.len() as u64);
+    for parameter in &command.parameters {
+        digest.text(&parameter.type_name).number(u64::from(parameter.binary));
+        digest.optional(parameter.value.as_deref());
+    }
+    digest.finish()
+}
+
+/// Bytes as text where they are UTF-8, else as `\x` and hex digits; text that itself begins with `\x`
+/// is written as hex, so that reading gives back the same bytes.
+mod text_or_hex {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn encode(bytes: &[u8]) -> Cow<'_, str> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !text.starts_with("\\x") => Cow::Borrowed(text),
+            _ => Cow::Owned(format!("\\x{}", hex::encode(bytes))),
+        }
+    }
+
+    pub(super) fn decode(text: Cow<'_, str>) -> Result<Vec<u8>, hex::FromHexError> {
+        match text.strip_prefix("\\x") {
+            Some(digits) => hex::decode(digits),
+            None => Ok(text.into_owned().into_bytes()),
+        }
+    }
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        decode(Cow::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The same for bytes that may be missing.
+mod optional_text_or_hex {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::text_or_hex::{decode, encode};
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Vec<u8>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_deref().map(encode).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Vec<u8>>, D::Error> {
+        Option::<Cow<'de, str>>::deserialize(d)?.map(decode).transpose().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::principal::Kind;
+
+    fn context() -> Context {
+        Context {
+            target: TargetName::new("shop").unwrap(),
+            generation: Digest::of(b"1"),
+            role: RoleName::new("app").unwrap(),
+            database: "shop".into(),
+            settings: BTreeMap::from([("search_path".into(), "public".into())]),
+            transaction: None,
+        }
+    }
+
+    fn principal() -> Principal {
+        Principal {
+            subject: crate::id::Subject::new("agent-7").unwrap(),
+            kind: Kind::Agent,
+            groups: std::collections::BTreeSet::new(),
+            on_behalf_of: Vec::new(),
+        }
+    }
+
+    fn command(text: &[u8]) -> Command {
+        Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() }
+    }
+
+    #[test]
+    fn i2_same_every_part_of_the_meaning_changes_the_digest() {
+        let session = SessionId::from_u128(1);
+        let base = digest(&command(b"DELETE FROM t"), &context(), &principal(), session);
+        let mut others = vec![
+            digest(&command(b"DELETE FROM t "), &context(), &principal(), session),
+            digest(&command(b"DELETE FROM t"), &context(), &principal(), SessionId::from_u128(2)),
+        ];
+        let changes: [fn(&mut Context); 6] = [
+            |c| c.target = TargetName::new("shop2").unwrap(),
+            |c| c.generation = Digest::of(b"2"),
+            |c| c.role = RoleName::new("dba").unwrap(),
+            |c| c.database = "shop2".into(),
+            |c| c.settings = BTreeMap::from([("search_path".into(), "evil".into())]),
+            |c| c.transaction = Some(Digest::of(b"")),
+        ];
+        for change in changes {
+            let mut context = context();
+            change(&mut context);
+            others.push(digest(&command(b"DELETE FROM t"), &context, &principal(), session));
+        }
+        let null = Parameter { type_name: "25".into(), binary: false, value: None };
+        for parameter in [
+            null.clone(),
+            Parameter { value: Some(vec![]), ..null.clone() },
+            Parameter { binary: true, ..null },
+        ] {
+            let command = Command { parameters: vec![parameter], ..command(b"DELETE FROM t") };
+            others.push(digest(&command, &context(), &principal(), session));
+        }
+        others.push(base);
+        let distinct: std::collections::BTreeSet<_> = others.iter().collect();
+        assert_eq!(distinct.len(), others.len());
+    }
+
+    proptest! {
+        #[test]
+        fn a_command_survives_json(text: Vec<u8>, value: Option<Vec<u8>>) {
+            let parameter = Parameter { type_name: "25".into(), binary: false, value };
+            let command = Command { form: "query".into(), text, parameters: vec![parameter] };
+            let json = serde_json::to_string(&command).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Command>(&json).unwrap(), command);
+        }
+    }
+}

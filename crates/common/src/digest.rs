@@ -1,0 +1,177 @@
+//! SHA-256 over a canonical encoding: what an approval is bound to, and what links records together.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+
+/// A SHA-256 digest, 32 bytes; as text 64 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Plain SHA-256 of some bytes, without a domain.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut context = Context::new(&SHA256);
+        context.update(bytes);
+        Self::finish(context)
+    }
+
+    fn finish(context: Context) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.finish().as_ref());
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidDigest)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The text is not 64 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a digest is 64 hex digits")]
+pub struct InvalidDigest;
+
+/// Builds a digest field by field. The encoding is canonical: a domain first, then every field as its
+/// length (8 bytes, big-endian) and its bytes, every list as its count and its items. So no two
+/// different sequences of fields have the same encoding.
+pub struct DigestBuilder(Context);
+
+impl fmt::Debug for DigestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DigestBuilder")
+    }
+}
+
+impl DigestBuilder {
+    /// A digest of its own domain, such as `countersign.command.v1`.
+    #[must_use]
+    pub fn new(domain: &'static str) -> Self {
+        let mut builder = Self(Context::new(&SHA256));
+        builder.bytes(domain.as_bytes());
+        builder
+    }
+
+    /// One field of bytes.
+    pub fn bytes(&mut self, field: &[u8]) -> &mut Self {
+        self.number(field.len() as u64);
+        self.0.update(field);
+        self
+    }
+
+    /// One field of text.
+    pub fn text(&mut self, field: &str) -> &mut Self {
+        self.bytes(field.as_bytes())
+    }
+
+    /// One number.
+    pub fn number(&mut self, field: u64) -> &mut Self {
+        self.0.update(&field.to_be_bytes());
+        self
+    }
+
+    /// A field that may be missing; missing differs from empty.
+    pub fn optional(&mut self, field: Option<&[u8]>) -> &mut Self {
+        match field {
+            None => self.number(0),
+            Some(bytes) => self.number(1).bytes(bytes),
+        }
+    }
+
+    /// A list of fields.
+    pub fn list<'a>(&mut self, fields: impl ExactSizeIterator<Item = &'a [u8]>) -> &mut Self {
+        self.number(fields.len() as u64);
+        for field in fields {
+            self.bytes(field);
+        }
+        self
+    }
+
+    /// The digest of all fields so far.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest::finish(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        let digest = |fields: &[&str]| {
+            let mut builder = DigestBuilder::new("test");
+            for field in fields {
+                builder.text(field);
+            }
+            builder.finish()
+        };
+        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+        assert_ne!(digest(&["a"]), digest(&["a", ""]));
+    }
+
+    #[test]
+    fn a_missing_field_differs_from_an_empty_one() {
+        let digest = |field: Option<&[u8]>| {
+            let mut builder = DigestBuilder::new("test");
+            builder.optional(field);
+            builder.finish()
+        };
+        assert_ne!(digest(None), digest(Some(b"")));
+    }
+
+    #[test]
+    fn sha_256_agrees_with_its_test_vector() {
+        // FIPS 180-4, "abc".
+        assert_eq!(
+            Digest::of(b"abc").to_string(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}

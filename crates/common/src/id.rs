@@ -1,0 +1,287 @@
+//! Names and identifiers. Each is its own type, so that a session's id is never taken for an
+//! approval's; ids carry a prefix (`apr_…`) that a person can tell apart in a log.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a valid name or identifier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// The text lacks the prefix of its kind.
+    #[error("`{text}` is not a {kind} (expected it to start with `{prefix}`)")]
+    Prefix {
+        /// What was expected, in words.
+        kind: &'static str,
+        /// The expected prefix.
+        prefix: &'static str,
+        /// What was given.
+        text: String,
+    },
+    /// The part after the prefix is not a ULID.
+    #[error("`{text}` is not a {kind}: the part after the prefix is malformed")]
+    Body {
+        /// What was expected, in words.
+        kind: &'static str,
+        /// What was given.
+        text: String,
+    },
+    /// A name is empty, too long or has a character that names may not have.
+    #[error("`{text}` is not a valid {kind}: use 1 to {NAME_BYTES_MAX} printable characters, no spaces")]
+    Name {
+        /// What was expected, in words.
+        kind: &'static str,
+        /// What was given, cut to a bounded length.
+        text: String,
+    },
+}
+
+/// The longest name, in bytes. Names stand in records that must stay small (1 KiB in the store).
+pub const NAME_BYTES_MAX: usize = 128;
+
+macro_rules! ulid_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(ulid::Ulid);
+
+        impl $name {
+            /// A new identifier: 48 bits of time, 80 random bits.
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(ulid::Ulid::generate())
+            }
+
+            /// The identifier with these 128 bits; for tests and for decoding.
+            #[must_use]
+            pub const fn from_u128(bits: u128) -> Self {
+                Self(ulid::Ulid(bits))
+            }
+
+            /// The 128 bits, as in the canonical encoding of digests.
+            #[must_use]
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0.0.to_be_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let body = text.strip_prefix($prefix).ok_or_else(|| InvalidId::Prefix {
+                    kind: $kind,
+                    prefix: $prefix,
+                    text: cut(text),
+                })?;
+                body.parse()
+                    .map(Self)
+                    .map_err(|_| InvalidId::Body { kind: $kind, text: cut(text) })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name, checked.
+            ///
+            /// # Errors
+            /// When it is empty, longer than [`NAME_BYTES_MAX`] or has spaces or control characters.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+                let text = text.as_ref();
+                let fits = !text.is_empty()
+                    && text.len() <= NAME_BYTES_MAX
+                    && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+                if fits {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(InvalidId::Name { kind: $kind, text: cut(text) })
+                }
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                Self::new(text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+ulid_id!(
+    /// One run of one principal against one target.
+    SessionId, "ses_", "session id"
+);
+ulid_id!(
+    /// The durable record of one held command; shown to clients as the ticket.
+    ApprovalId, "apr_", "approval id"
+);
+ulid_id!(
+    /// One judged command.
+    CommandId, "cmd_", "command id"
+);
+ulid_id!(
+    /// One start of one process of the fleet; a restart is another incarnation.
+    NodeId, "nod_", "node id"
+);
+ulid_id!(
+    /// One attempt to write, so that an ambiguous write can be told from somebody else's.
+    AttemptId, "att_", "attempt id"
+);
+
+name!(
+    /// Name of a target, as a client gives it for its user name.
+    TargetName, "target name"
+);
+name!(
+    /// A verified identity: an OIDC subject, or the subject a token was issued to.
+    Subject, "subject"
+);
+name!(
+    /// Name of a group of principals.
+    GroupName, "group name"
+);
+name!(
+    /// Name of a chain of approval.
+    ChainName, "chain name"
+);
+name!(
+    /// Name of an environment, such as `production`.
+    EnvironmentName, "environment name"
+);
+name!(
+    /// Name of a role that a target offers, with a credential of its own.
+    RoleName, "role name"
+);
+name!(
+    /// The `@id` of a policy in a bundle.
+    PolicyId, "policy id"
+);
+
+/// Version of a bundle: the first 16 hex digits of the digest over its files, so that equal bundles
+/// have equal versions on every node.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BundleVersion(Arc<str>);
+
+impl BundleVersion {
+    /// The version of a bundle with this digest.
+    #[must_use]
+    pub fn of(digest: &crate::Digest) -> Self {
+        let hex = digest.to_string();
+        Self(hex.get(..16).unwrap_or(&hex).into())
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BundleVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for BundleVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for BundleVersion {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+/// At most the first 64 characters: error texts stay short whatever was given.
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_its_text_form() {
+        let id = ApprovalId::generate();
+        assert_eq!(id.to_string().parse::<ApprovalId>(), Ok(id));
+    }
+
+    #[test]
+    fn an_id_of_another_kind_is_refused() {
+        let session = SessionId::generate().to_string();
+        assert!(matches!(session.parse::<ApprovalId>(), Err(InvalidId::Prefix { .. })));
+    }
+
+    #[test]
+    fn a_name_with_spaces_or_nothing_in_it_is_refused() {
+        assert!(TargetName::new("").is_err());
+        assert!(TargetName::new("a b").is_err());
+        assert!(TargetName::new("x".repeat(129)).is_err());
+        assert!(TargetName::new("shop").is_ok());
+    }
+}

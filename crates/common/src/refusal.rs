@@ -1,0 +1,199 @@
+//! What a client is told when its command was not run: one JSON in every protocol, and one plain
+//! sentence that an agent obeys.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::ApprovalId;
+use crate::time::Timestamp;
+
+/// Why a command was not run, in the terms that every protocol shares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What became of it.
+    pub state: State,
+    /// Whether the command was run. `None` is the honest third answer: unknown.
+    pub executed: Option<bool>,
+    /// The approval that it waits for, or that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<ApprovalId>,
+    /// What the client should do next.
+    pub next_action: NextAction,
+    /// When to come back, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
+    /// When the approval ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// Who has to agree, such as `1 of 2 (dba)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub need: Option<String>,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Where a person can look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// What became of a command that was not (or perhaps not) run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It waits for people.
+    Pending,
+    /// People said no.
+    Denied,
+    /// Policy says no.
+    Blocked,
+    /// Nobody decided in time.
+    Expired,
+    /// It was let go, and nobody knows whether it ran.
+    InDoubt,
+    /// What was sent is not what was approved, or not where it was approved.
+    Mismatch,
+    /// Countersign cannot judge or record at the moment.
+    Unavailable,
+    /// The same command runs on another connection at the moment.
+    RunningElsewhere,
+    /// The client withdrew it.
+    Withdrawn,
+}
+
+impl State {
+    /// The word that stands in the primary message, because clients hide codes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Denied => "denied",
+            Self::Blocked => "blocked",
+            Self::Expired => "expired",
+            Self::InDoubt => "in doubt",
+            Self::Mismatch => "mismatch",
+            Self::Unavailable => "unavailable",
+            Self::RunningElsewhere => "running elsewhere",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// What the client should do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NextAction {
+    /// Wait, then send the same again.
+    Wait,
+    /// Send exactly the same again.
+    RetrySame,
+    /// Change the command.
+    Edit,
+    /// Leave it.
+    Stop,
+}
+
+impl Refusal {
+    /// A refusal in this state: not executed, with the action that fits the state.
+    #[must_use]
+    pub fn new(state: State, reason: impl Into<String>) -> Self {
+        let (executed, next_action) = match state {
+            State::Pending => (Some(false), NextAction::Wait),
+            State::RunningElsewhere => (Some(false), NextAction::Wait),
+            State::Expired | State::Unavailable => (Some(false), NextAction::RetrySame),
+            State::Blocked | State::Mismatch => (Some(false), NextAction::Edit),
+            State::Denied | State::Withdrawn => (Some(false), NextAction::Stop),
+            State::InDoubt => (None, NextAction::Stop),
+        };
+        Self {
+            state,
+            executed,
+            ticket: None,
+            next_action,
+            retry_after_s: None,
+            expires_at: None,
+            need: None,
+            reason: reason.into(),
+            url: None,
+        }
+    }
+
+    /// With the approval it belongs to.
+    #[must_use]
+    pub fn with_ticket(mut self, ticket: ApprovalId) -> Self {
+        self.ticket = Some(ticket);
+        self
+    }
+
+    /// With the moment its approval ends.
+    #[must_use]
+    pub fn with_expiry(mut self, at: Timestamp) -> Self {
+        self.expires_at = Some(at.to_string());
+        self
+    }
+
+    /// The one JSON that every protocol carries.
+    #[must_use]
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_else(|_| String::from("{}"))
+    }
+
+    /// The plain sentence that an agent obeys.
+    #[must_use]
+    pub fn sentence(&self) -> Cow<'static, str> {
+        match self.state {
+            State::Pending => {
+                "Not executed. Do not rephrase or split it, do not report success. Send exactly the same \
+                               statement again after approval."
+            }
+            State::RunningElsewhere => {
+                "Not executed here: the same command is being executed on another connection. Do \
+                                        not rephrase or split it; ask for its outcome."
+            }
+            State::Expired => {
+                "Not executed: nobody decided in time. Do not report success. Send exactly the same \
+                               statement again to ask again."
+            }
+            State::Unavailable => {
+                "Not executed: it cannot be judged or recorded at the moment. Do not report success. \
+                                   Send exactly the same statement again later."
+            }
+            State::Blocked => {
+                "Not executed, and nobody can approve it: policy forbids it. Do not rephrase or split it \
+                               to get around the policy."
+            }
+            State::Mismatch => {
+                "Not executed: what was sent is not what was approved. Send exactly what was approved, in \
+                                the same session and outside another transaction."
+            }
+            State::Denied => {
+                "Not executed: a person said no. Do not rephrase or split it, do not send it again. Report \
+                              that it was denied."
+            }
+            State::Withdrawn => "Not executed: the request was withdrawn.",
+            State::InDoubt => {
+                "It is not known whether this was executed. Do not send it again, do not report success or \
+                               failure. A person has to find out."
+            }
+        }
+        .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_in_doubt_leaves_open_whether_it_ran() {
+        for state in [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch] {
+            assert_eq!(Refusal::new(state, "why").executed, Some(false));
+        }
+        assert_eq!(Refusal::new(State::InDoubt, "why").executed, None);
+    }
+
+    #[test]
+    fn the_json_is_the_documented_one() {
+        let refusal = Refusal::new(State::Pending, "writes need a dba").with_ticket(ApprovalId::from_u128(7));
+        insta::assert_snapshot!(refusal.json(), @r#"{"state":"pending","executed":false,"ticket":"apr_00000000000000000000000007","next_action":"wait","reason":"writes need a dba"}"#);
+    }
+}

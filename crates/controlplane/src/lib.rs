@@ -1,0 +1,1 @@
+//! Approvals, sessions, bundles and audit: what must last.

@@ -1,0 +1,1 @@
+//! Listeners, authentication and sessions; judges commands with the current bundle.

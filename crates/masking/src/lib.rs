@@ -1,0 +1,1 @@
+//! What may leave: masking rules, plans and the proof that bytes were masked.

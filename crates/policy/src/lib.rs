@@ -1,0 +1,1 @@
+//! Bundles and verdicts: who may run what, decided with Cedar.

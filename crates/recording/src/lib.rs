@@ -1,0 +1,1 @@
+//! What was done: records, hash chain, segments, verification and replay.

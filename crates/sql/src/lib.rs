@@ -1,0 +1,1 @@
+//! What a SQL statement does, read with the server's own grammar.

@@ -1,0 +1,1 @@
+//! For tests: real servers on free ports, certificates, scripts.

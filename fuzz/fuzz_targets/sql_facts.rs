@@ -1,0 +1,5 @@
+//! Fuzz target.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = data;
+});
