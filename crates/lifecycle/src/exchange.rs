@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_common::approval::Approval;
 use countersign_common::command::{Command, Context};
-use countersign_common::{Facts, Timestamp};
+use countersign_common::Timestamp;
+
+use crate::Described;
 
 /// One command on its way, as its protocol sees it. [`run`](crate::run) takes it through the road.
 ///
@@ -21,7 +23,7 @@ pub trait Exchange {
     fn context(&self) -> Context;
 
     /// What the command does.
-    fn facts(&self) -> &Arc<Facts>;
+    fn described(&self) -> &Described;
 
     /// Whether running it keeps locks of an open transaction while it waits.
     fn in_transaction(&self) -> bool;

@@ -9,7 +9,7 @@ use countersign_common::id::CommandId;
 use countersign_common::refusal::{Refusal, State as RefusalState};
 use countersign_common::target::OnDisconnect;
 use countersign_common::verdict::Duties;
-use countersign_common::{Digest, command};
+use countersign_common::Digest;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::exchange::{Asked, Exchange, Meanwhile};
@@ -23,6 +23,7 @@ pub(crate) struct Hold<'r, E> {
     pub(crate) road: &'r Road,
     pub(crate) exchange: E,
     pub(crate) begun: Begun,
+    pub(crate) digest: Digest,
     pub(crate) duties: Duties,
 }
 
@@ -39,21 +40,20 @@ enum Ended {
 impl<E: Exchange> Hold<'_, E> {
     /// Asks, waits, redeems; or says why not.
     pub(crate) async fn take_through(mut self, terms: Arc<Terms>) -> Passage {
-        let digest = self.digest();
-        let request = self.request(digest, terms);
+        let request = self.request(terms);
         let approval = match self.road.approvals.hold(request).await {
             Ok(approval) => approval,
             Err(error) => return self.refuse(unavailable(&error)),
         };
-        let recorded = self.road.recorder.hold(self.command(), &approval, self.road.now());
+        let recorded = self.road.recorder.hold(self.command(), &approval);
         if let Err(error) = recorded {
             return self.refuse(unavailable(&error));
         }
         match self.wait(approval).await {
-            Ended::Approved(approval) => self.redeem(&approval, digest).await,
+            Ended::Approved(approval) => self.redeem(&approval).await,
             Ended::Refused(refusal) => self.refuse(refusal),
             Ended::Left => {
-                self.road.recorder.end_left(self.begun.command, self.road.now());
+                self.road.recorder.end_refused(self.command(), RefusalState::Pending);
                 Passage::Left
             }
         }
@@ -63,21 +63,16 @@ impl<E: Exchange> Hold<'_, E> {
         self.begun.command
     }
 
-    fn digest(&self) -> Digest {
-        let road = self.road;
-        command::digest(self.exchange.command(), &self.exchange.context(), &road.principal, road.session)
-    }
-
-    fn request(&self, digest: Digest, terms: Arc<Terms>) -> HoldRequest {
+    fn request(&self, terms: Arc<Terms>) -> HoldRequest {
         HoldRequest {
-            digest,
+            digest: self.digest,
             session: self.road.session,
             principal: Arc::clone(&self.road.principal),
             target: Arc::clone(&self.road.target),
             role: self.road.role.clone(),
             database: self.road.database.clone(),
             command: self.exchange.command().clone(),
-            facts: Arc::clone(self.exchange.facts()),
+            facts: Arc::clone(&self.exchange.described().facts),
             terms,
             in_transaction: self.exchange.in_transaction(),
         }
@@ -172,7 +167,7 @@ impl<E: Exchange> Hold<'_, E> {
     }
 
     /// Uses the approval up, records that, and lets the command go.
-    async fn redeem(self, approval: &Approval, digest: Digest) -> Passage {
+    async fn redeem(self, approval: &Approval) -> Passage {
         let road = self.road;
         // INVARIANT: I5. The begin record is durable before the approval is used up, so that a journal
         // that fails costs nobody their approval.
@@ -180,7 +175,7 @@ impl<E: Exchange> Hold<'_, E> {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
         // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes.
-        let redeemed = match road.approvals.redeem(approval.id, digest, road.node).await {
+        let redeemed = match road.approvals.redeem(approval.id, self.digest, road.node).await {
             Ok(redeemed) => redeemed,
             Err(error) => return self.refuse(refusal_of(error, approval)),
         };
@@ -189,20 +184,20 @@ impl<E: Exchange> Hold<'_, E> {
         };
         let used = Redeemed { approval: redeemed.id, fence };
         let recorded = async {
-            let position = road.recorder.redeemed(self.begun.command, &redeemed, fence, road.now())?;
+            let position = road.recorder.redeemed(self.begun.command, &redeemed, fence)?;
             road.recorder.synced(position).await
         };
         if let Err(error) = recorded.await {
             road.approvals.report(used.approval, used.fence, Testimony::NotSent).await;
             return self.refuse(unavailable(&error).with_ticket(used.approval));
         }
-        let facts = Arc::clone(self.exchange.facts());
+        let facts = Arc::clone(&self.exchange.described().facts);
         let running = Running::new(road, self.begun, facts, self.duties, Some(used));
         Passage::Go(Cleared::command(self.exchange.into_wire()), running)
     }
 
     fn refuse(&self, refusal: Refusal) -> Passage {
-        self.road.recorder.end_refused(self.command(), &refusal, self.road.now());
+        self.road.recorder.end_refused(self.command(), refusal.state);
         Passage::Refused(refusal)
     }
 }

@@ -9,12 +9,14 @@ mod cleared;
 mod exchange;
 mod hold;
 pub mod ports;
+mod recorder;
 mod road;
 mod running;
 mod socket;
 
 pub use cleared::{Cleared, Inert};
 pub use exchange::{Asked, Exchange, Meanwhile};
+pub use recorder::{Described, Recorder};
 pub use road::{Passage, Road, run};
-pub use running::Running;
+pub use running::{End, Running};
 pub use socket::{ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, READ_BYTES, UpstreamSide};

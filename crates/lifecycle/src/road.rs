@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_common::id::{NodeId, RoleName, SessionId};
 use countersign_common::refusal::{Refusal, State};
 use countersign_common::time::Clock;
-use countersign_common::{Facts, Principal, Target, Timestamp, Verdict};
+use countersign_common::{Digest, Facts, Principal, Target, Timestamp, Verdict, command};
 use tokio::sync::watch;
 
 use crate::Cleared;
@@ -68,17 +68,18 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
         // INVARIANT: I8. Nobody to judge means no.
         Err(error) => return Passage::Refused(unavailable(&error)),
     };
-    let begun = match road.recorder.begin(exchange.command(), exchange.facts(), &ruling, road.now()) {
+    let digest = matches!(ruling.verdict, Verdict::Hold(..)).then(|| road.digest(&exchange));
+    let begun = match road.recorder.begin(exchange.command(), exchange.described(), &ruling, digest) {
         Ok(begun) => begun,
         // INVARIANT: I5, I8. What cannot be recorded does not run.
         Err(error) => return Passage::Refused(unavailable(&error)),
     };
     match ruling.verdict {
         Verdict::Allow(duties) => {
-            if let Err(error) = road.recorded_first(exchange.facts(), &begun).await {
+            if let Err(error) = road.recorded_first(&exchange.described().facts, &begun).await {
                 return road.refuse(&begun, unavailable(&error));
             }
-            let facts = Arc::clone(exchange.facts());
+            let facts = Arc::clone(&exchange.described().facts);
             let running = Running::new(road, begun, facts, duties, None);
             Passage::Go(Cleared::command(exchange.into_wire()), running)
         }
@@ -86,7 +87,10 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
             road.refuse(&begun, Refusal::new(State::Blocked, reason.text))
         }
         // Boxed, so that the connections that never wait do not carry the memory of waiting.
-        Verdict::Hold(terms, duties) => Box::pin(Hold { road, exchange, begun, duties }.take_through(terms)).await,
+        Verdict::Hold(terms, duties) => {
+            let digest = digest.unwrap_or_else(|| road.digest(&exchange));
+            Box::pin(Hold { road, exchange, begun, digest, duties }.take_through(terms)).await
+        }
     }
 }
 
@@ -95,6 +99,11 @@ impl Road {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What an approval of this command would be bound to (I2).
+    fn digest(&self, exchange: &impl Exchange) -> Digest {
+        command::digest(exchange.command(), &exchange.context(), &self.principal, self.session)
     }
 
     /// Where people look at requests.
@@ -111,7 +120,7 @@ impl Road {
             target: &self.target,
             role: &self.role,
             database: &self.database,
-            facts: exchange.facts(),
+            facts: &exchange.described().facts,
             in_transaction: exchange.in_transaction(),
         })
     }
@@ -126,7 +135,7 @@ impl Road {
     }
 
     fn refuse(&self, begun: &Begun, refusal: Refusal) -> Passage {
-        self.recorder.end_refused(begun.command, &refusal, self.now());
+        self.recorder.end_refused(begun.command, refusal.state);
         Passage::Refused(refusal)
     }
 }

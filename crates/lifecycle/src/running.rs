@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use countersign_common::Facts;
 use countersign_common::approval::Outcome;
 use countersign_common::id::{ApprovalId, CommandId};
-use countersign_common::time::Clock;
 use countersign_common::verdict::Duties;
+use countersign_recording::Capture;
 
 use crate::ports::{Approvals, Testimony, Unavailable};
-use crate::recorder::{Begun, Output, Recorder};
+use crate::Cleared;
+use crate::recorder::{Begun, Recorder};
 use crate::road::Road;
 
 /// A command that was let go and has not ended. It ends exactly once: by [`Running::end`], or, when the
@@ -21,10 +23,9 @@ pub struct Running {
     facts: Arc<Facts>,
     duties: Duties,
     redeemed: Option<Redeemed>,
-    output: Output,
+    output: Option<Capture>,
     recorder: Recorder,
     approvals: Arc<dyn Approvals>,
-    clock: Arc<dyn Clock>,
     ended: bool,
 }
 
@@ -61,10 +62,9 @@ impl Running {
             facts,
             duties,
             redeemed,
-            output: Output::new(road.target.recording.output_bytes_max),
+            output: Some(Capture::new(road.target.recording.output_bytes_max)),
             recorder: road.recorder.clone(),
             approvals: Arc::clone(&road.approvals),
-            clock: Arc::clone(&road.clock),
             ended: false,
         }
     }
@@ -99,24 +99,34 @@ impl Running {
         self.recorder.accepted(self.begun.position).await
     }
 
-    /// Notes a part of the answer as it is released to the client, after masking.
-    pub fn output(&mut self, released: &[u8], rows: u64) {
-        self.output.add(released, rows);
+    /// Clears more bytes of this same command: the data of a COPY that it opened, the next part of a portal that
+    /// was suspended. What goes up is noted in the record.
+    pub fn goes_on(&mut self, bytes: Bytes) -> Cleared {
+        if let Some(capture) = &mut self.output {
+            capture.wire(&bytes);
+        }
+        Cleared::command(bytes)
     }
 
-    /// Notes a part of a stream that the command opened (COPY FROM STDIN) before it goes up.
-    pub fn input(&mut self, bytes: &[u8]) {
-        self.output.add_input(bytes);
+    /// What notes the answer as it is released to the client, after masking
+    pub fn capture(&mut self) -> Option<&mut Capture> {
+        self.output.as_mut()
     }
 
     /// Records how it ended and, for a countersigned command, reports it. When that returns, the client may
     /// be told.
     pub async fn end(mut self, end: End<'_>) {
-        self.ended = true;
-        self.recorder.end(&self.begun, &self.output, &end, self.clock.now());
+        self.finish(&end);
         if let Some(Redeemed { approval, fence }) = self.redeemed {
             self.approvals.report(approval, fence, testimony(&end)).await;
         }
+    }
+
+    // INVARIANT: I5. Exactly one end record.
+    fn finish(&mut self, end: &End<'_>) {
+        self.ended = true;
+        let output = self.output.take().map(|capture| capture.finish(self.begun.command));
+        self.recorder.end(self.begun.command, output, end);
     }
 }
 
@@ -133,7 +143,7 @@ impl Drop for Running {
     /// Leaves the approval alone: whoever owned it is gone, and the control plane will put it in doubt.
     fn drop(&mut self) {
         if !self.ended {
-            self.recorder.end(&self.begun, &self.output, &End::Lost, self.clock.now());
+            self.finish(&End::Lost);
         }
     }
 }

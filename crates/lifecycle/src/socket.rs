@@ -104,8 +104,8 @@ side!(UpstreamSide);
 impl<S: AsyncRead + AsyncWrite + Unpin> ClientSide<S> {
     /// Queues bytes for the client.
     // INVARIANT: I6. There is no other way to write to the client.
-    pub fn send(&mut self, masked: Masked<Bytes>) {
-        self.0.push(masked.into_inner());
+    pub fn send<B: Into<Bytes>>(&mut self, masked: Masked<B>) {
+        self.0.push(masked.into_inner().into());
     }
 }
 
