@@ -20,7 +20,10 @@ pub struct Capture {
 
 impl std::fmt::Debug for Capture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Capture").field("rows", &self.rows).field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Capture")
+            .field("rows", &self.rows)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 

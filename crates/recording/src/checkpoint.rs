@@ -199,8 +199,9 @@ impl SigningKey {
         let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text)?;
         let mut seed = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(text.trim(), seed.as_mut_slice())
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the signing key is not 64 hex digits"))?;
+        hex::decode_to_slice(text.trim(), seed.as_mut_slice()).map_err(|_| {
+            io::Error::new(io::ErrorKind::InvalidData, "the signing key is not 64 hex digits")
+        })?;
         Self::from_seed(&seed)
     }
 

@@ -40,11 +40,7 @@ pub trait Journal: Send + Sync + fmt::Debug {
     fn append(&self, record: Encoded<'_>) -> Result<Position, JournalError>;
 
     /// Ready when everything up to `position` outlives the death of this process.
-    fn poll_accepted(
-        &self,
-        position: Position,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<(), JournalError>>;
+    fn poll_accepted(&self, position: Position, context: &mut Context<'_>) -> Poll<Result<(), JournalError>>;
 
     /// Ready when everything up to `position` is durable in the sense of this journal.
     fn poll_synced(&self, position: Position, context: &mut Context<'_>) -> Poll<Result<(), JournalError>>;

@@ -28,7 +28,7 @@ pub use journal::{Accepted, Encoded, Journal, JournalError, JournalExt, Position
 pub use line::{Effect, Envelope, MalformedLine};
 pub use local::{LocalJournal, Options};
 pub use record::{
-    Begin, Closed, Decided, Ending, Ended, FactsJson, Held, Opened, Output, Record, Redeemed, VerdictWord,
+    Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Output, Record, Redeemed, VerdictWord,
 };
 pub use render::{render_text, visible};
 pub use replay::{Replay, ReplayError};

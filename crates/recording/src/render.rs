@@ -100,7 +100,9 @@ fn beginning(begin: &Begin<'_>) -> String {
 fn value(parameter: &Parameter) -> String {
     match &parameter.value {
         None => "NULL".into(),
-        Some(bytes) if parameter.binary => format!("\\x{} (binary, type {})", hex::encode(bytes), parameter.type_name),
+        Some(bytes) if parameter.binary => {
+            format!("\\x{} (binary, type {})", hex::encode(bytes), parameter.type_name)
+        }
         Some(bytes) => format!("'{}'", visible(&String::from_utf8_lossy(bytes))),
     }
 }

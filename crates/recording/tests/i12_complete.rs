@@ -87,7 +87,10 @@ fn i12_complete_every_dropped_doubled_or_swapped_line_is_found() {
             for other in 0..one {
                 let mut swapped = lines.clone();
                 swapped.swap(one, other);
-                assert!(is_seen(dir.path(), &path, &original, &swapped.concat()), "{one} and {other} swapped");
+                assert!(
+                    is_seen(dir.path(), &path, &original, &swapped.concat()),
+                    "{one} and {other} swapped"
+                );
             }
         }
     }
@@ -99,7 +102,11 @@ fn i12_complete_every_cut_is_found() {
     for path in files(dir.path()) {
         let original = fs::read(&path).unwrap();
         for end in 0..original.len() {
-            assert!(is_seen(dir.path(), &path, &original, &original[..end]), "{} cut at {end}", path.display());
+            assert!(
+                is_seen(dir.path(), &path, &original, &original[..end]),
+                "{} cut at {end}",
+                path.display()
+            );
         }
         fs::remove_file(&path).unwrap();
         assert!(!report(dir.path()).is_whole(), "{} removed", path.display());
@@ -133,7 +140,8 @@ fn a_stream_taken_out_with_its_segments_digests_mended_is_found_by_the_checkpoin
     // The attacker owns the disk but not the key: the last segment is written anew without the last
     // record of a stream, with a footer that fits.
     let dir = recording();
-    let path = files(dir.path()).into_iter().rfind(|path| path.to_string_lossy().contains("segment-")).unwrap();
+    let path =
+        files(dir.path()).into_iter().rfind(|path| path.to_string_lossy().contains("segment-")).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let lines: Vec<_> = text.lines().collect();
     let kept = &lines[..lines.len() - 2];

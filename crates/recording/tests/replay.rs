@@ -42,7 +42,8 @@ fn a_record_reads_back_with_the_very_bytes_it_was_given() {
     let mut stream = stream(&journal, SESSION);
     let id = countersign_common::id::CommandId::from_u128(1);
     let text = b"SELECT '\xff\x00'".to_vec();
-    let command = countersign_common::Command { form: "query".into(), text: text.clone(), parameters: vec![] };
+    let command =
+        countersign_common::Command { form: "query".into(), text: text.clone(), parameters: vec![] };
     let Record::Begin(begin) = begin(id, "", VerdictWord::Allow) else { panic!() };
     stream.append(&Record::Begin(Begin { command: std::borrow::Cow::Borrowed(&command), ..begin })).unwrap();
     drop(stream);

@@ -11,7 +11,9 @@ use countersign_common::id::StreamId;
 use countersign_common::{Digest, Timestamp};
 
 use crate::line::{Effect, Envelope};
-use crate::segment::{self, FOOTER_PREFIX, Footer, Header, OpenStream, Recovered, RunningDigest, SegmentPoint};
+use crate::segment::{
+    self, FOOTER_PREFIX, Footer, Header, OpenStream, Recovered, RunningDigest, SegmentPoint,
+};
 
 /// How a journal goes on.
 pub(super) struct Found {

@@ -1,7 +1,6 @@
 //! What happens when the disk fails: nothing is taken or vouched for any more (I8).
 
 use std::fs::OpenOptions;
-use std::future::Future as _;
 use std::pin::Pin;
 use std::task::Waker;
 

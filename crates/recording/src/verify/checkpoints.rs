@@ -89,7 +89,11 @@ impl Expected {
     }
 
     /// What was signed and never reached; and whether the end is as signed.
-    pub(super) fn unfulfilled(&self, last: Option<SegmentPoint>, sealed: bool) -> Vec<(SegmentPoint, Problem)> {
+    pub(super) fn unfulfilled(
+        &self,
+        last: Option<SegmentPoint>,
+        sealed: bool,
+    ) -> Vec<(SegmentPoint, Problem)> {
         let cut = |p: &SegmentPoint| (*p, Problem::CutOff { lines: p.lines });
         let mut problems: Vec<_> = self.points.iter().map(cut).collect();
         if let (true, Some(last)) = (sealed, last)

@@ -185,7 +185,9 @@ pub enum Problem {
         lines: u64,
     },
     /// The recording ends in order, but nothing signed says so.
-    #[error("the last segment is sealed, but no checkpoint was signed over its footer: its writer died right then, or checkpoints were taken away")]
+    #[error(
+        "the last segment is sealed, but no checkpoint was signed over its footer: its writer died right then, or checkpoints were taken away"
+    )]
     SealUnsigned,
     /// A signed stream is not there, or is shorter than was signed.
     #[error("a checkpoint was signed over {expected} records of this stream, {found} are there")]
@@ -196,7 +198,9 @@ pub enum Problem {
         found: u64,
     },
     /// A record does not follow from the one before.
-    #[error("expected record {expected_seq} that follows {expected_prev}, found one that follows {found_prev}")]
+    #[error(
+        "expected record {expected_seq} that follows {expected_prev}, found one that follows {found_prev}"
+    )]
     ChainBroken {
         /// The number that was due.
         expected_seq: u64,

@@ -1,6 +1,7 @@
 //! A small recording to test on: two streams of one session, one of another.
 
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of tests, where these are allowed")]
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -89,9 +90,7 @@ pub fn write(stream: &mut Stream, id: CommandId, approval: ApprovalId) {
     let text = "DELETE FROM orders\u{202E} WHERE id = $1";
     stream.append(&begin(id, text, VerdictWord::Hold)).unwrap();
     let expires_at = Timestamp::from_micros(1_700_000_900_000_000);
-    stream
-        .append(&Record::Hold(Held { id, approval, need: "0 of 1 (dba)".into(), expires_at }))
-        .unwrap();
+    stream.append(&Record::Hold(Held { id, approval, need: "0 of 1 (dba)".into(), expires_at })).unwrap();
     stream
         .append(&Record::Decision(Decided {
             id,
@@ -112,7 +111,8 @@ pub const SESSION: SessionId = SessionId::from_u128(100);
 
 /// A recording that was closed in order: some segments, three streams.
 pub fn small_recording(dir: &Path) {
-    let journal = journal(dir, Options { segment_bytes_max: 3000, buffer_bytes_max: 600, ..Options::default() });
+    let journal =
+        journal(dir, Options { segment_bytes_max: 3000, buffer_bytes_max: 600, ..Options::default() });
     let mut one = stream(&journal, SESSION);
     let mut two = stream(&journal, SESSION);
     let mut other = stream(&journal, SessionId::from_u128(200));
