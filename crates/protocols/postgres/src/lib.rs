@@ -8,8 +8,11 @@ pub mod codec;
 // pub mod handshake;
 pub mod parameters;
 mod stream;
-// pub mod upstream;
+pub mod upstream;
 
 pub use cancel::CancelKey;
 pub use parameters::{ServerParameters, StartupParameters};
 pub use stream::Stream;
+
+/// The name of the protocol in TLS (ALPN).
+pub const ALPN: &[u8] = b"postgresql";

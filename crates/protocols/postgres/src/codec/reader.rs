@@ -19,10 +19,6 @@ impl<'a> Reader<'a> {
         Error::Malformed { message: self.message, fault }
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
     /// Everything that is left.
     pub(crate) const fn rest(self) -> &'a [u8] {
         self.rest
