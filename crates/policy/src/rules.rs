@@ -123,31 +123,42 @@ impl Source<'_> {
             }
         };
         for template in set.templates() {
-            let reason = format!("policy `{}` has a slot; templates are not used in bundles", template.id());
-            faults.push(Fault::of_file(self.file, reason));
+            let at = Position::of(self.text, self.text.find(&template.to_string()).unwrap_or_default());
+            let slot = "the policy has a slot such as `?principal`; templates are not used in bundles";
+            faults.push(Fault::at(self.file, at, slot));
         }
-        self.validate(validator, &set, faults);
+        faults.extend(self.invalid(validator, &set));
         self.in_order(&set)
             .into_iter()
             .filter_map(|(offset, policy)| self.rule(offset, policy, faults))
             .collect()
     }
 
-    /// Strict validation; a policy that can never apply is a fault too, because its author thinks it does.
-    fn validate(&self, validator: &Validator, set: &PolicySet, faults: &mut Vec<Fault>) {
+    /// What strict validation finds, once for each place, though Cedar finds it for each action. A policy
+    /// that can never apply is a fault too, because its author thinks it does; that is said only when
+    /// nothing else is wrong, since it often follows from something else.
+    fn invalid(&self, validator: &Validator, set: &PolicySet) -> Vec<Fault> {
         let result = validator.validate(set, ValidationMode::Strict);
-        faults.extend(result.validation_errors().map(|error| self.fault(&DetailedError::from(error))));
-        let impossible = |warning: &&ValidationWarning| {
-            matches!(
-                warning,
-                ValidationWarning::ImpossiblePolicy(_)
-                    | ValidationWarning::BidiCharsInString(_)
-                    | ValidationWarning::BidiCharsInIdentifier(_)
-            )
-        };
-        faults.extend(
-            result.validation_warnings().filter(impossible).map(|one| self.fault(&DetailedError::from(one))),
-        );
+        let mut faults: Vec<_> =
+            result.validation_errors().map(|error| self.fault(&DetailedError::from(error))).collect();
+        if faults.is_empty() {
+            let refused = |warning: &&ValidationWarning| {
+                matches!(
+                    warning,
+                    ValidationWarning::ImpossiblePolicy(_)
+                        | ValidationWarning::BidiCharsInString(_)
+                        | ValidationWarning::BidiCharsInIdentifier(_)
+                )
+            };
+            let warnings = result.validation_warnings().filter(refused);
+            faults.extend(warnings.map(|warning| self.fault(&DetailedError::from(warning))));
+        }
+        faults.sort();
+        faults.dedup_by(|later, earlier| later.at.is_some() && later.at == earlier.at);
+        for fault in &mut faults {
+            fault.reason = own_ids(set, &fault.reason);
+        }
+        faults
     }
 
     /// The policies with the offset of each. Cedar numbers them `policy0`, `policy1`, … as they come and
@@ -225,4 +236,12 @@ impl Source<'_> {
             None => Fault::of_file(self.file, reason),
         }
     }
+}
+
+/// A text of Cedar's with the ids of the policies as their authors gave them, in place of Cedar's numbers.
+fn own_ids(set: &PolicySet, text: &str) -> String {
+    set.policies().fold(text.to_owned(), |text, policy| match policy.annotation("id") {
+        Some(id) => text.replace(&format!("`{}`", policy.id()), &format!("`{id}`")),
+        None => text,
+    })
 }

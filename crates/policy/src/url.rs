@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn tls_is_verify_full_by_default_and_off_on_loopback() {
-        let mode = |url| parse(url).unwrap().0.tls.mode;
+        let mode = |url: &str| parse(url).unwrap().0.tls.mode;
         assert_eq!(mode("postgres://app@db/shop"), TlsMode::VerifyFull);
         assert_eq!(mode("postgres://app@db/shop?sslrootcert=/ca.pem"), TlsMode::VerifyFull);
         for host in ["127.0.0.1", "localhost", "[::1]:5433"] {
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_in_a_url_is_refused() {
-        let refused = |url| parse(url).unwrap_err();
+        let refused = |url: &str| parse(url).unwrap_err();
         assert_eq!(refused("mysql://app@db"), InvalidUrl::Scheme);
         assert_eq!(refused("postgres://db/shop"), InvalidUrl::NoUser);
         assert_eq!(refused("postgres://app@/shop"), InvalidUrl::NoHost);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_generation_changes_with_the_entry() {
-        let generation = |url| parse(url).unwrap().0.generation;
+        let generation = |url: &str| parse(url).unwrap().0.generation;
         assert_eq!(generation("postgres://app@db/shop"), generation("postgresql://app@db:5432/shop"));
         assert_ne!(generation("postgres://app@db/shop"), generation("postgres://app@db2/shop"));
     }

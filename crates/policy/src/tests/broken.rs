@@ -93,6 +93,21 @@ fn yaml_that_does_not_fit_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_policy_that_can_never_apply_is_refused() {
+    assert_snapshot!(policies(
+        r#"@id("f") forbid (principal, action in Action::"read", resource is DataClass);"#
+    ));
+}
+
+#[test]
+fn yaml_files_with_nothing_in_them_are_no_fault() {
+    for text in ["", "# to come\n", "chains:\n", "chains: {}\n"] {
+        let bundle = Bundle::compile(&Files::from_iter([("chains.yaml", text)]), Vec::new());
+        assert_eq!(bundle.map(|b| b.chains().len()).map_err(|e| e.to_string()), Ok(0), "{text:?}");
+    }
+}
+
+#[test]
 fn masking_rules_that_do_not_fit_are_refused_all_together() {
     let masking = "
 rules:

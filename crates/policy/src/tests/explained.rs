@@ -34,7 +34,7 @@ fn an_explanation_names_the_policies_with_their_place() {
     insta::assert_snapshot!(operations.join("\n"), @r#"
     sql:select Allow ["policies.cedar:6 agents-read"]
     sql:update Hold ["policies.cedar:9 agents-write", "policies.cedar:12 writes-need-dba"]
-    sql:drop Forbidden ["policies.cedar:17 never-drop", "policies.cedar:31 schema-needs-dba"]
+    sql:drop Forbidden ["policies.cedar:17 never-drop", "policies.cedar:29 schema-needs-dba"]
     "#);
     let seen: Vec<_> = explanation.classes.iter().map(|c| (&*c.class.0, c.seen)).collect();
     assert_eq!(seen, [("card", false), ("email", false), ("phone", false)]);

@@ -220,8 +220,9 @@ fn the_example_bundle_decides_as_its_comments_say() {
     let table: Vec<_> = people
         .iter()
         .flat_map(|(who, one)| {
-            actions
-                .map(|action| format!("{who:9} {action:11} {}", line(&ask(&bundle, one, &facts(&[action])))))
+            actions.map(|action| {
+                format!("{who:9} {:14} {}", action.as_str(), line(&ask(&bundle, one, &facts(&[action]))))
+            })
         })
         .collect();
     assert_snapshot!(table.join("\n"));

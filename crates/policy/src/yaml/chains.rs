@@ -14,8 +14,7 @@ use crate::files::Files;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Chains {
-    #[serde(default)]
-    chains: BTreeMap<ChainName, Spanned<ChainEntry>>,
+    chains: Option<BTreeMap<ChainName, Spanned<ChainEntry>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,7 +54,7 @@ pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> BTreeMap<ChainName
         let chain = Chain { name: name.clone(), stages: stages.collect(), timeout: entry.value.timeout.0 };
         (name.clone(), Listed { chain })
     };
-    document.content.chains.iter().map(chain).collect()
+    document.content.chains.iter().flatten().map(chain).collect()
 }
 
 fn check(

@@ -15,8 +15,7 @@ use crate::files::Files;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Masking {
-    #[serde(default)]
-    rules: Vec<Spanned<Entry>>,
+    rules: Option<Vec<Spanned<Entry>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,7 +47,7 @@ pub(crate) fn read(
     let mut columns: BTreeMap<TargetName, Vec<ColumnRule>> = BTreeMap::new();
     let Some(document) = super::read::<Masking>(files, "masking", faults) else { return columns };
     let mut seen = BTreeSet::new();
-    for entry in &document.content.rules {
+    for entry in document.content.rules.iter().flatten() {
         let rule = &entry.value;
         if !targets.contains_key(&rule.target) {
             faults.push(document.fault(entry, format!("target `{}` is not there", rule.target)));

@@ -53,6 +53,8 @@ fn refused(file: &str, error: &serde_saphyr::Error) -> Fault {
     // The place is a field of its own here, and the text is one line.
     let text = text.lines().next().unwrap_or_default();
     let text = text.rsplit_once(" at line ").map_or(text, |(reason, _)| reason);
+    // Its advice for programmers is none for authors of bundles.
+    let text = text.split(", set DuplicateKeyPolicy").next().unwrap_or(text);
     match error.location() {
         Some(location) => fault(file, location, text),
         None => Fault::of_file(file, text),

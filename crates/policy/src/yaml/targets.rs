@@ -22,8 +22,7 @@ use crate::url::{DEFAULT_PORT, PROTOCOL, PostgresUrl, generation, is_loopback};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Targets {
-    #[serde(default)]
-    targets: BTreeMap<TargetName, Spanned<Entry>>,
+    targets: Option<BTreeMap<TargetName, Spanned<Entry>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,7 +99,7 @@ pub(crate) struct Listed {
 pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> BTreeMap<TargetName, Listed> {
     let Some(document) = super::read::<Targets>(files, "targets", faults) else { return BTreeMap::new() };
     let mut listed = BTreeMap::new();
-    for (name, entry) in &document.content.targets {
+    for (name, entry) in document.content.targets.iter().flatten() {
         let mut reader = Reader { document: &document, name, entry, faults };
         if let Some(target) = reader.target() {
             listed.insert(name.clone(), Listed { target: Arc::new(target), extra: false });
