@@ -48,13 +48,7 @@ impl Bundle {
         let digest = digest(files, targets.values());
         let classes = targets.keys().map(|name| classes(columns.get(name))).collect();
         let targets = targets.into_values().map(|listed| listed.target).collect();
-        let engine = Engine::new(
-            &schema,
-            rules,
-            chains.into_iter().map(|(n, c)| (n, c.chain)).collect(),
-            targets,
-            classes,
-        )?;
+        let engine = Engine::new(&schema, rules, chains, targets, classes)?;
         Ok(Self { version: BundleVersion::of(&digest), digest, engine, columns })
     }
 
@@ -186,7 +180,7 @@ fn collect_targets(
 
 fn unknown_chains<'a>(
     rules: &'a Rules,
-    chains: &'a BTreeMap<ChainName, chains::Listed>,
+    chains: &'a BTreeMap<ChainName, Chain>,
 ) -> impl Iterator<Item = Fault> + 'a {
     rules.iter().filter_map(move |rule| {
         let chain = rule.approval.as_ref().filter(|chain| !chains.contains_key(*chain))?;

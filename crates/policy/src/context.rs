@@ -1,7 +1,7 @@
 //! The context of a Cedar request: which attributes there are, which of them a policy reads, and their
 //! values for a question. What no policy reads is neither built nor part of a cached verdict's key.
 
-use cedar_policy::{Context, ContextCreationError, RestrictedExpression};
+use cedar_policy::{Context, RestrictedExpression};
 use countersign_common::Timestamp;
 use countersign_common::facts::{Granularity, Operation};
 
@@ -142,12 +142,13 @@ impl Attributes {
     }
 }
 
-/// The context of a question, with only the `wanted` attributes: those of `operation`, or of `unmask`.
+/// The context of a question, with only the `wanted` attributes: those of `operation`, or of `unmask`. The
+/// error is Cedar's text, for explanations.
 pub(crate) fn build(
     question: &Question<'_>,
     operation: Option<&Operation>,
     wanted: Attributes,
-) -> Result<Context, ContextCreationError> {
+) -> Result<Context, String> {
     let pairs =
         Attribute::ALL.into_iter().filter(|attribute| wanted.has(*attribute)).filter_map(|attribute| {
             let value = match operation {
@@ -158,7 +159,7 @@ pub(crate) fn build(
             };
             value.map(|value| (attribute.name().to_owned(), value))
         });
-    Context::from_pairs(pairs)
+    Context::from_pairs(pairs).map_err(|error| error.to_string())
 }
 
 fn of_operation(

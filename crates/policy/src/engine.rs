@@ -155,7 +155,9 @@ impl Engine {
     fn decide(&self, question: &Question<'_>, owned: &impl Owned) -> Verdict {
         let entities = match self.entities_for(question, owned) {
             Ok(entities) => entities,
-            Err(why) => return self.combine(question, &[(Action::Unknown, broken(why))], Duties::default),
+            Err(why) => {
+                return self.combine(question, &[(Action::Unknown, Outcome::unbuilt(why))], Duties::default);
+            }
         };
         let outcomes = self.outcomes(question, &entities, |action| self.index.of(action));
         self.combine(question, &outcomes, || self.duties(question, &entities, owned))
@@ -251,13 +253,13 @@ impl Engine {
         &self,
         question: &Question<'_>,
         (action, resource): (EntityUid, EntityUid),
-        context: Result<cedar_policy::Context, cedar_policy::ContextCreationError>,
+        context: Result<cedar_policy::Context, String>,
         candidates: &Candidates,
         entities: &Entities,
     ) -> Outcome {
         let context = match context {
             Ok(context) => context,
-            Err(error) => return Outcome::unbuilt(&error),
+            Err(error) => return Outcome::unbuilt(error),
         };
         let principal = self.names.principal(question.principal);
         let asked = Asked { principal, action, resource, context, entities };
@@ -286,7 +288,7 @@ impl Engine {
     }
 
     fn entities_with_foreign_target(&self, question: &Question<'_>) -> Result<Entities, String> {
-        let target = self.names.target_entity(question.target).map_err(|error| error.to_string())?;
+        let target = self.names.target_entity(question.target)?;
         let principal = self.names.principal_entity(question.principal);
         let uid = target.uid();
         let others = self.entities.iter().filter(|entity| entity.uid() != uid).cloned();
@@ -302,10 +304,6 @@ impl Engine {
     pub(crate) fn cached(&self) -> u64 {
         self.verdicts.len()
     }
-}
-
-fn broken(why: String) -> Outcome {
-    Outcome::Broken { rules: Vec::new(), why }
 }
 
 /// What every question is asked without an index and without a cache: the plain meaning of the rules.

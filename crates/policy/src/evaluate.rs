@@ -23,8 +23,8 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// A request that could not be built.
-    pub(crate) fn unbuilt(error: &dyn std::error::Error) -> Self {
-        Self::Broken { rules: Vec::new(), why: error.to_string() }
+    pub(crate) const fn unbuilt(why: String) -> Self {
+        Self::Broken { rules: Vec::new(), why }
     }
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn evaluate(
     let Asked { principal, action, resource, context, entities } = asked;
     let request = match Request::new(principal, action, resource, context, None) {
         Ok(request) => request,
-        Err(error) => return Outcome::unbuilt(&error),
+        Err(error) => return Outcome::unbuilt(error.to_string()),
     };
     let ask = |policies: &PolicySet| {
         let response = authorizer.is_authorized(&request, policies, entities);

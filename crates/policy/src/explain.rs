@@ -106,8 +106,7 @@ impl Engine {
         match self.entities_for(question, question) {
             Ok(entities) => self.explain_with(question, &entities),
             Err(why) => {
-                let outcome = Outcome::Broken { rules: Vec::new(), why };
-                let outcomes = [(Action::Unknown, outcome)];
+                let outcomes = [(Action::Unknown, Outcome::unbuilt(why))];
                 Explanation {
                     verdict: self.combine(question, &outcomes, Duties::default),
                     operations: outcomes

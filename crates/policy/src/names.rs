@@ -78,10 +78,7 @@ impl Names {
     }
 
     /// The target with its environment, its labels as tags.
-    pub(crate) fn target_entity(
-        &self,
-        target: &Target,
-    ) -> Result<Entity, cedar_policy::EntityAttrEvaluationError> {
+    pub(crate) fn target_entity(&self, target: &Target) -> Result<Entity, String> {
         let labels = target
             .labels
             .iter()
@@ -92,6 +89,7 @@ impl Names {
             [uid(&self.environment, target.environment.as_str())],
             labels,
         )
+        .map_err(|error| error.to_string())
     }
 }
 

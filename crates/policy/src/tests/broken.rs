@@ -24,7 +24,7 @@ fn what_the_schema_does_not_know_is_refused_with_its_place() {
         r#"
 @id("a") permit (principal, action in Action::"read", resource) when { context.flag == "x" };
 @id("b") permit (principal in Grup::"agents", action in Action::"read", resource);
-@id("c") permit (principal, action == Action::"sql:dorp", resource);
+@id("c") permit (principal, action == Action::"sql:updatee", resource);
 @id("d") forbid (principal, action in Action::"read", resource) when { context.flags.contains(7) };
 @id("e") forbid (principal, action in Action::"read", resource) when { resource.getTag("team") == "x" };
 @id("f") forbid (principal is Human in Group::"a", action in Action::"read", resource is DataClass);

@@ -36,13 +36,8 @@ const fn one() -> u32 {
     1
 }
 
-/// A chain of the file.
-pub(crate) struct Listed {
-    pub(crate) chain: Chain,
-}
-
 /// Reads the chains, by name. Those with a fault are listed too, so that one fault does not make others.
-pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> BTreeMap<ChainName, Listed> {
+pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> BTreeMap<ChainName, Chain> {
     let Some(document) = super::read::<Chains>(files, "chains", faults) else { return BTreeMap::new() };
     let chain = |(name, entry): (&ChainName, &Spanned<ChainEntry>)| {
         check(&document, name, entry, faults);
@@ -52,7 +47,7 @@ pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> BTreeMap<ChainName
             .iter()
             .map(|stage| Stage { groups: stage.value.groups.clone(), quorum: stage.value.quorum });
         let chain = Chain { name: name.clone(), stages: stages.collect(), timeout: entry.value.timeout.0 };
-        (name.clone(), Listed { chain })
+        (name.clone(), chain)
     };
     document.content.chains.iter().flatten().map(chain).collect()
 }
