@@ -218,3 +218,75 @@ impl moka::Equivalent<Key> for View<'_> {
         *self == key.view()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_common::facts::{Action, Flag};
+    use countersign_common::principal::Kind;
+
+    use super::*;
+    use crate::tests::{NOW, agent, bundle, principal, target};
+
+    /// Equality has to hold by itself: the hash only makes it rare that two different views meet.
+    #[test]
+    fn each_part_that_policies_read_tells_two_questions_apart() {
+        let bundle = bundle("");
+        let (target, role, agent) = (target(&bundle, "shop"), RoleName::new("app").unwrap(), agent());
+        let facts = Facts { operations: vec![Operation::new(Action::Select)], ..Facts::nothing() };
+        let with = |change: fn(&mut Operation)| {
+            let mut facts = facts.clone();
+            change(&mut facts.operations[0]);
+            facts
+        };
+        let operations = [
+            with(|o| o.action = Action::Show),
+            with(|o| o.reads = ["t".to_owned()].into()),
+            with(|o| o.writes = ["t".to_owned()].into()),
+            with(|o| o.functions = ["t".to_owned()].into()),
+            with(|o| o.flags = [Flag::Locking].into()),
+            Facts { granularity: Granularity::Stream, ..facts.clone() },
+            Facts {
+                operations: [facts.operations.clone(), facts.operations.clone()].concat(),
+                ..facts.clone()
+            },
+            Facts { operations: Vec::new(), ..facts.clone() },
+        ];
+        let owner = RoleName::new("owner").unwrap();
+        let human = principal(Kind::Human, "agent-7", &["agents"]);
+        let base = Question {
+            principal: &agent,
+            target: &target,
+            role: &role,
+            database: "shop",
+            facts: &facts,
+            in_transaction: false,
+            now: NOW,
+        };
+        let mut others = vec![
+            Question { principal: &human, ..base },
+            Question { role: &owner, ..base },
+            Question { database: "lab", ..base },
+            Question { in_transaction: true, ..base },
+            Question { now: NOW.after(std::time::Duration::from_secs(3600)), ..base },
+        ];
+        others.extend(operations.iter().map(|facts| Question { facts, ..base }));
+
+        let reads = Attributes::EVERY.without(Attribute::Time);
+        let view = |question: &Question<'_>, reads| {
+            let question = *question;
+            View::new(&question, 0, &question.facts.operations, reads).map(|view| {
+                view.to_key(Arc::new(question.principal.clone()), Some(Arc::new(question.facts.clone())))
+            })
+        };
+        assert!(view(&base, reads) == view(&base, reads));
+        for other in &others {
+            assert!(view(&base, reads) != view(other, reads), "{other:?}");
+        }
+        // Of what is not read only the principal, the actions and their number remain.
+        let same = others
+            .iter()
+            .filter(|other| view(&base, Attributes::default()) == view(other, Attributes::default()));
+        assert_eq!(same.count(), others.len() - 4);
+        assert!(view(&base, Attributes::EVERY).is_none());
+    }
+}

@@ -110,6 +110,11 @@ impl Attributes {
         Self(attribute.bit())
     }
 
+    #[cfg(test)]
+    pub(crate) const fn without(self, attribute: Attribute) -> Self {
+        Self(self.0 & !attribute.bit())
+    }
+
     /// The attributes that a policy reads, from its JSON form (Cedar's "EST"). Whatever uses `context` in
     /// another way than `context.name` or `context has name` reads every one.
     pub(crate) fn read_by(policy: &serde_json::Value) -> Self {

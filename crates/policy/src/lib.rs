@@ -34,4 +34,4 @@ pub use explain::{ClassExplanation, Decision, Explanation, Matched, OperationExp
 pub use files::{BYTES_MAX, FILES_MAX, Files};
 pub use question::Question;
 pub use schema::schema_text;
-pub use url::{InvalidUrl, target_from_url};
+pub use url::{InvalidUrl, generation as target_generation, target_from_url};

@@ -85,8 +85,10 @@ pub fn target_from_url(
     Ok((target, url.password))
 }
 
-/// The digest over everything a target says, its generation apart.
-pub(crate) fn generation(target: &Target) -> Digest {
+/// The digest over everything a target says, its generation apart: what [`Target::generation`] has to be
+/// after anything else of the target was changed.
+#[must_use]
+pub fn generation(target: &Target) -> Digest {
     let mut digest = DigestBuilder::new("countersign.target.v1");
     let unsigned = Target { generation: Digest::from_bytes([0; 32]), ..target.clone() };
     // Maps are ordered and their keys are texts, so this neither fails nor varies.

@@ -20,7 +20,7 @@ use countersign_common::{Facts, Principal, Target, Timestamp, Verdict};
 use crate::{Bundle, Files, Question};
 
 /// 2026-11-22 15:53:23 UTC, a Sunday.
-const NOW: Timestamp = Timestamp::from_micros(1_795_362_803_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_795_362_803_000_000);
 
 const TARGETS: &str = "
 targets:
@@ -43,7 +43,7 @@ fn example_bundle(name: &str) -> Bundle {
 }
 
 /// A bundle with these policies and the targets and chains above.
-fn bundle(policies: &str) -> Bundle {
+pub(crate) fn bundle(policies: &str) -> Bundle {
     bundle_with_masking(policies, "")
 }
 
@@ -58,7 +58,7 @@ fn bundle_with_masking(policies: &str, masking: &str) -> Bundle {
     Bundle::compile(&Files::from_iter(files), Vec::new()).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn principal(kind: Kind, subject: &str, groups: &[&str]) -> Principal {
+pub(crate) fn principal(kind: Kind, subject: &str, groups: &[&str]) -> Principal {
     Principal {
         subject: Subject::new(subject).unwrap(),
         kind,
@@ -67,7 +67,7 @@ fn principal(kind: Kind, subject: &str, groups: &[&str]) -> Principal {
     }
 }
 
-fn agent() -> Principal {
+pub(crate) fn agent() -> Principal {
     principal(Kind::Agent, "agent-7", &["agents"])
 }
 
@@ -80,7 +80,7 @@ fn flagged(action: Action, flag: Flag) -> Facts {
     Facts { operations: vec![operation], ..Facts::nothing() }
 }
 
-fn target(bundle: &Bundle, name: &str) -> Arc<Target> {
+pub(crate) fn target(bundle: &Bundle, name: &str) -> Arc<Target> {
     Arc::clone(bundle.target(&TargetName::new(name).unwrap()).unwrap())
 }
 
