@@ -25,7 +25,17 @@ fn entries(file: &'static str) -> FxHashSet<&'static str> {
 
 /// A built-in by its name: of `pg_catalog` bare, of `information_schema` qualified. `None`: no list has it.
 pub(crate) fn builtin(name: &str) -> Option<Call> {
-    acting(name).or_else(|| SAFE.contains(name).then_some(Call::Safe))
+    acting(name).or_else(|| (SAFE.contains(name) || is_sampling(name)).then_some(Call::Safe))
+}
+
+/// The methods of TABLESAMPLE; nobody can call them as functions.
+fn is_sampling(name: &str) -> bool {
+    matches!(name, "bernoulli" | "system")
+}
+
+/// Known by name, but not a part of `pg_catalog`.
+pub(crate) fn is_of_extension(name: &str) -> bool {
+    ["dblink", "postgres_fdw_", "crosstab", "connectby"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether `pg_catalog` has a type of this name.

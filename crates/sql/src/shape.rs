@@ -5,8 +5,10 @@
 //! comments. Whether *that* can change what the text does is for the walk to say
 //! ([`Reading`](crate::Reading) is kept by shape only when all its literals are inert).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use countersign_common::facts::Flag;
-use pg_query::protobuf::Token;
+use pg_query::protobuf::{ScanToken, Token};
 
 /// Beyond this many tokens a text is not parsed.
 pub(crate) const TOKENS_MAX: usize = 400_000;
@@ -30,7 +32,7 @@ pub(crate) struct Shape {
 /// `Unparsed` for what the scanner refuses, `TooLarge` above the limits, `OddLexing` for number literals which
 /// servers before and after PostgreSQL 16 cut at different places (`0x1F`, `1_000`).
 pub(crate) fn of(text: &str) -> Result<Shape, Flag> {
-    let tokens = pg_query::scan_tokens(text).map_err(|_| Flag::Unparsed)?;
+    let tokens = tokens(text)?;
     if tokens.len() > TOKENS_MAX {
         return Err(Flag::TooLarge);
     }
@@ -60,7 +62,7 @@ pub(crate) fn of(text: &str) -> Result<Shape, Flag> {
 
 /// The text with one space between tokens, keywords in lower case and `?` for each literal.
 pub(crate) fn fingerprint(text: &str) -> Option<String> {
-    let tokens = pg_query::scan_tokens(text).ok()?;
+    let tokens = tokens(text).ok()?;
     let mut out = String::with_capacity(text.len().min(FINGERPRINT_BYTES_MAX));
     for token in &tokens {
         if matches!(Token::try_from(token.token), Ok(Token::SqlComment | Token::CComment)) {
@@ -82,6 +84,17 @@ pub(crate) fn fingerprint(text: &str) -> Option<String> {
         }
     }
     Some(out)
+}
+
+/// The server's tokens. The binding makes a slice from a null pointer when there are none (libpg_query 18.1), so
+/// texts of nothing but what the scanner takes for white space are not shown to it.
+fn tokens(text: &str) -> Result<Vec<ScanToken>, Flag> {
+    if text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C)) {
+        return Ok(Vec::new());
+    }
+    catch_unwind(AssertUnwindSafe(|| pg_query::scan_tokens(text)))
+        .map_err(|_| Flag::Unparsed)?
+        .map_err(|_| Flag::Unparsed)
 }
 
 fn written(text: &str, start: i32, end: i32) -> Option<&str> {

@@ -189,6 +189,7 @@ impl<'a> Resolver<'a> {
             Some(_) => None,
         };
         match builtin {
+            Some(_) if added && functions::is_of_extension(&name.name) => {}
             Some(call) => self.builtin(name, call),
             None if added => {}
             None if self.is_cast(name, path) => {}
@@ -237,7 +238,10 @@ impl<'a> Resolver<'a> {
     }
 
     fn added_function(&mut self, function: &Function, name: &str) {
-        self.found.functions.insert(function.qualified.clone());
+        // Behind an operator or a cast (no name) a reviewed function is not worth showing.
+        if !function.reviewed || !name.is_empty() {
+            self.found.functions.insert(function.qualified.clone());
+        }
         if function.reviewed {
             return;
         }

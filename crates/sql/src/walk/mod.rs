@@ -15,6 +15,7 @@ use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, ParseResult, RangeVar};
 
+use crate::functions;
 use crate::name::Name;
 use crate::reading::{Copy, Effects, Mentions, Outputs, Part, Reading};
 
@@ -72,6 +73,10 @@ impl Walk {
         let is_row = |name: &str| self.parts.iter().any(|part| part.aliases.contains_key(name));
         if self.singles.iter().any(|name| is_row(name)) {
             self.mentions.everything = true;
+        }
+        let unlisted = |name: &Name| functions::builtin(&name.name) != Some(functions::Call::Safe);
+        if self.parts.iter().any(|part| part.calls.iter().any(unlisted)) {
+            self.effects.changes_settings = true;
         }
         if let Some(outputs) = &mut self.outputs {
             for output in &mut outputs.columns {

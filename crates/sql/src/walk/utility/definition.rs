@@ -49,6 +49,11 @@ impl Walk {
                         Some(inner) => self.utility(inner),
                         None => self.unread(),
                     }
+                    let unnamed = std::mem::take(&mut self.part().creates);
+                    self.part().creates.extend(unnamed.into_iter().map(|name| match name.schema {
+                        Some(_) => name,
+                        None => Name::qualified(&schema.schemaname, &name.name),
+                    }));
                     self.current = outer;
                 }
                 self.set(Action::Create);
