@@ -29,6 +29,7 @@ pub struct Catalogue {
     functions: FxHashMap<Box<str>, Vec<Function>>,
     operators: FxHashMap<Box<str>, Vec<Operator>>,
     types: FxHashMap<Box<str>, Vec<Type>>,
+    types_by_oid: FxHashMap<u32, (Box<str>, usize)>,
     pub(crate) casts: Vec<Cast>,
 }
 
@@ -257,6 +258,11 @@ impl Catalogue {
         self.types.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
+    pub(crate) fn type_by_oid(&self, oid: u32) -> Option<&Type> {
+        let (name, index) = self.types_by_oid.get(&oid)?;
+        self.types.get(name)?.get(*index)
+    }
+
     fn take_relation(&mut self, row: &Row<'_>) -> Option<()> {
         let (schema, name) = (row.text(1)?, row.text(2)?);
         let index = self.relations.len();
@@ -311,8 +317,10 @@ impl Catalogue {
             _ => TypeKind::Opaque,
         };
         let qualified = Name::qualified(schema, name).to_string();
-        self.types.entry(name.into()).or_default().push(Type {
-            oid: row.number(0)?,
+        let (oid, named) = (row.number(0)?, self.types.entry(name.into()).or_default());
+        self.types_by_oid.insert(oid, (name.into(), named.len()));
+        named.push(Type {
+            oid,
             schema: schema.into(),
             qualified,
             kind,

@@ -96,6 +96,9 @@ pub struct Effects {
     pub prepares: Vec<(Box<str>, Arc<Reading>)>,
     /// SQL-level DEALLOCATE: the names; `None` in the list stands for all.
     pub deallocates: Vec<Option<Box<str>>>,
+    /// Cursors that FETCH or MOVE runs. The protocol's portals share their names: one that was bound but never
+    /// executed runs here for the first time, and has to be judged here as what it is.
+    pub fetches: Vec<Box<str>>,
     /// Transaction control, in order.
     pub transactions: Vec<Transaction>,
     /// Whether it subscribes to notifications.

@@ -25,7 +25,7 @@ pub struct Session<'a> {
     pub schemas: Option<&'a [String]>,
     /// Functions declared free of side effects by the target, as `schema.name`.
     pub safe_functions: &'a BTreeSet<String>,
-    /// What was prepared by SQL in this session under a name.
+    /// What is prepared in this session under a name, by SQL or by the protocol: they share their names.
     pub prepared: &'a dyn Fn(&str) -> Option<Arc<Reading>>,
 }
 
@@ -39,22 +39,38 @@ impl Reading {
     /// What the text does in this session.
     #[must_use]
     pub fn facts(&self, session: &Session<'_>) -> Facts {
+        self.facts_with(session, &[])
+    }
+
+    /// The same for a text whose parameters were given types (oids, as in Parse; 0 is left to the server):
+    /// making a value of a domain runs its checks.
+    #[must_use]
+    pub fn facts_with(&self, session: &Session<'_>, parameter_types: &[u32]) -> Facts {
         let copies_in = self.copy.as_ref().is_some_and(|copy| copy.side == CopySide::In);
         Facts {
-            operations: self.operations(session, 0),
+            operations: self.operations(session, parameter_types, 0),
             granularity: if copies_in { Granularity::Stream } else { Granularity::Command },
             fingerprint: self.fingerprint.clone(),
         }
     }
 
-    fn operations(&self, session: &Session<'_>, depth: usize) -> Vec<Operation> {
+    fn operations(&self, session: &Session<'_>, parameters: &[u32], depth: usize) -> Vec<Operation> {
         if let Some(why) = self.failure {
             return vec![Operation::unknown(why)];
         }
-        self.parts.iter().flat_map(|part| self.part_operations(part, session, depth)).collect()
+        self.parts
+            .iter()
+            .flat_map(|part| self.part_operations(part, session, parameters, depth))
+            .collect()
     }
 
-    fn part_operations(&self, part: &Part, session: &Session<'_>, depth: usize) -> Vec<Operation> {
+    fn part_operations(
+        &self,
+        part: &Part,
+        session: &Session<'_>,
+        parameters: &[u32],
+        depth: usize,
+    ) -> Vec<Operation> {
         let session = &Session { schemas: session.schemas.filter(|_| !part.path_unsure), ..*session };
         let mut operations = Vec::new();
         if let Some(name) = &part.executes {
@@ -62,6 +78,7 @@ impl Reading {
         }
         let mut resolver = Resolver::new(session);
         resolver.part(part);
+        resolver.parameters(parameters);
         resolver.finish(part);
         let found = resolver.found;
         let mut operation = Operation::new(part.action);
@@ -87,7 +104,7 @@ impl Reading {
         let Some(known) = known else { return vec![Operation::unknown(Flag::UnseenStatement)] };
         let mut operations = Vec::new();
         for reading in known {
-            for mut operation in reading.operations(session, depth + 1) {
+            for mut operation in reading.operations(session, &[], depth + 1) {
                 operation.flags.extend(part.flags.iter().copied());
                 operations.push(operation);
             }

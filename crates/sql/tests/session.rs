@@ -128,3 +128,26 @@ fn prepared_by_sql_counts_as_what_it_is() {
     assert_eq!(class("EXECUTE wipe"), Class::Write);
     assert_eq!(class("EXECUTE other"), Class::Unknown);
 }
+
+#[test]
+fn i7_a_parameter_of_a_type_with_code_of_its_own_runs_that_code() {
+    let shop = Shop::new();
+    let types = support::rows().swap_remove(4);
+    let oid = |name: &str| -> u32 {
+        let row = types.iter().find(|row| row[2].as_deref() == Some(name)).unwrap();
+        row[0].as_deref().unwrap().parse().unwrap()
+    };
+    let plain = |types: &[u32]| read("SELECT $1").facts_with(&shop.session(), types).is_plain_read();
+    assert!(plain(&[23, 0]));
+    assert!(plain(&[oid("order_status")]));
+    assert!(plain(&[oid("quantity")]));
+    assert!(!plain(&[oid("sly")]));
+    assert!(!plain(&[oid("pair")]));
+    assert!(!plain(&[99_999]));
+}
+
+#[test]
+fn a_fetch_says_which_cursor_it_runs() {
+    let reading = read("FETCH ALL FROM c; MOVE d; CLOSE e");
+    assert_eq!(reading.effects().fetches, ["c".into(), "d".into()]);
+}

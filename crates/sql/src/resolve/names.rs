@@ -6,7 +6,7 @@ use countersign_common::facts::{Action, Flag};
 use rustc_hash::FxHashSet;
 
 use super::Session;
-use crate::catalogue::{Definition, Function, Relation, TypeKind};
+use crate::catalogue::{Definition, Function, Relation, Type, TypeKind};
 use crate::functions::{self, Call};
 use crate::name::Name;
 use crate::reading::{Part, Reading};
@@ -14,6 +14,9 @@ use crate::reading::{Part, Reading};
 /// System views that show files of the server.
 const FILE_VIEWS: [&str; 3] =
     ["pg_catalog.pg_file_settings", "pg_catalog.pg_hba_file_rules", "pg_catalog.pg_ident_file_mappings"];
+
+/// Objects below this oid are built in.
+const FIRST_ADDED_OID: u32 = 16384;
 
 /// What was found out about a part.
 #[derive(Debug, Default)]
@@ -288,16 +291,7 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             known = true;
-            self.types.insert(found.oid);
-            match &found.kind {
-                TypeKind::Plain => {}
-                TypeKind::Checked(check) => self.follow(check),
-                TypeKind::Opaque if session.safe_functions.contains(&found.qualified) => {}
-                TypeKind::Opaque => {
-                    self.found.functions.insert(found.qualified.clone());
-                    self.act(Action::Call, Some(Flag::UnlistedFunction));
-                }
-            }
+            self.value_of(found);
         }
         let anyones = name.schema.is_none() && !session.catalogue.is_loaded();
         if anyones || !known && name.to_string() != "pg_catalog.any" && !is_pseudo(&name.name) {
@@ -305,9 +299,42 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// A value of an added type comes into being.
+    fn value_of(&mut self, found: &'a Type) {
+        self.types.insert(found.oid);
+        match &found.kind {
+            TypeKind::Plain => {}
+            TypeKind::Checked(check) => self.follow(check),
+            TypeKind::Opaque if self.session.safe_functions.contains(&found.qualified) => {}
+            TypeKind::Opaque => {
+                self.found.functions.insert(found.qualified.clone());
+                self.act(Action::Call, Some(Flag::UnlistedFunction));
+            }
+        }
+    }
+
+    /// Parameters are made from what the client sends, by their types' own code.
+    pub(super) fn parameters(&mut self, types: &[u32]) {
+        let session = self.session;
+        for oid in types.iter().filter(|oid| **oid >= FIRST_ADDED_OID) {
+            match session.catalogue.type_by_oid(*oid) {
+                Some(found) => self.value_of(found),
+                None => self.unresolved(),
+            }
+        }
+    }
+
     /// Operators and implicit casts, once all types that occur are known.
     pub(super) fn finish(&mut self, part: &Part) {
         let session = self.session;
+        // A literal beside a column becomes a value of the column's type.
+        for oid in self.types.clone() {
+            if let Some(found) = session.catalogue.type_by_oid(oid)
+                && matches!(found.kind, TypeKind::Opaque)
+            {
+                self.value_of(found);
+            }
+        }
         for (path, name) in std::mem::take(&mut self.operators) {
             if name.schema.is_none() && !session.catalogue.is_loaded() {
                 self.unresolved();

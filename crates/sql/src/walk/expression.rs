@@ -17,7 +17,9 @@ impl Walk {
 
     /// Any expression, or nothing.
     pub(super) fn expression(&mut self, node: Option<&Node>) {
-        let Some(node) = node.and_then(|node| node.node.as_ref()) else { return };
+        let Some(node) = node else { return };
+        // A node of a kind that the binding does not know comes out empty.
+        let Some(node) = &node.node else { return self.unread() };
         match node {
             NodeEnum::AConst(_)
             | NodeEnum::ParamRef(_)

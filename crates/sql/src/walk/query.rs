@@ -69,9 +69,11 @@ impl Walk {
             self.part().more.insert(Action::Lock);
         }
         self.from_list(from_clause);
-        for list in
-            [distinct_clause, target_list, group_clause, window_clause, values_lists, sort_clause]
-        {
+        // Plain DISTINCT is a list with one empty node.
+        if distinct_clause.iter().any(|node| node.node.is_some()) {
+            self.expressions(distinct_clause);
+        }
+        for list in [target_list, group_clause, window_clause, values_lists, sort_clause] {
             self.expressions(list);
         }
         for clause in [where_clause, having_clause, limit_offset, limit_count] {

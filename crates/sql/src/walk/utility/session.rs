@@ -49,6 +49,7 @@ impl Walk {
             NodeEnum::FetchStmt(fetch) => {
                 self.set(Action::Cursor);
                 self.part().opaque_output = !fetch.ismove;
+                self.effects.fetches.push(fetch.portalname.as_str().into());
             }
             NodeEnum::ClosePortalStmt(_) => self.set(Action::Cursor),
             NodeEnum::ListenStmt(listen) => {
