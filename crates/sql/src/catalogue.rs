@@ -19,6 +19,9 @@ use crate::reading::Reading;
 /// The rows of one query: text results, `None` is NULL.
 pub type Rows = Vec<Vec<Option<String>>>;
 
+/// Takes in one row; `None` when it is not as its query makes it.
+type Take = fn(&mut Catalogue, &Row<'_>) -> Option<()>;
+
 /// What a database defines.
 #[derive(Debug, Default)]
 pub struct Catalogue {
@@ -141,7 +144,7 @@ pub(crate) enum TypeKind {
     /// Built-in code only.
     Plain,
     /// The checks of a domain.
-    Checked(Definition),
+    Checked(Box<Definition>),
     /// Code of its own.
     Opaque,
 }
@@ -184,7 +187,7 @@ impl Catalogue {
             return Err(CatalogueError::Results { expected: QUERIES.len(), got: results.len() });
         };
         let mut catalogue = Self { loaded: true, ..Self::default() };
-        let takes: [(&Rows, fn(&mut Self, &Row<'_>) -> Option<()>); 7] = [
+        let takes: [(&Rows, Take); 7] = [
             (relations, Self::take_relation),
             (columns, Self::take_column),
             (functions, Self::take_function),
@@ -313,18 +316,13 @@ impl Catalogue {
         let (schema, name) = (row.text(1)?, row.text(2)?);
         let kind = match (row.text(3)?, row.text(4)) {
             ("plain", None) => TypeKind::Plain,
-            ("plain", Some(check)) => TypeKind::Checked(Definition::new(format!("SELECT {check}"))),
+            ("plain", Some(check)) => TypeKind::Checked(Box::new(Definition::new(format!("SELECT {check}")))),
             _ => TypeKind::Opaque,
         };
         let qualified = Name::qualified(schema, name).to_string();
         let (oid, named) = (row.number(0)?, self.types.entry(name.into()).or_default());
         self.types_by_oid.insert(oid, (name.into(), named.len()));
-        named.push(Type {
-            oid,
-            schema: schema.into(),
-            qualified,
-            kind,
-        });
+        named.push(Type { oid, schema: schema.into(), qualified, kind });
         Some(())
     }
 

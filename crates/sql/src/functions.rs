@@ -56,15 +56,29 @@ fn acting(name: &str) -> Option<Call> {
         "pg_notify" => Some(Call::Acts(Action::Notify, None)),
         "lo_import" | "lo_export" => acts(Action::Outside, Flag::LargeObject),
         "loread" | "lowrite" => acts(Action::Sequence, Flag::LargeObject),
-        "pg_stat_file" | "pg_hba_file_rules" | "pg_ident_file_mappings" | "pg_show_all_file_settings"
+        "pg_stat_file"
+        | "pg_hba_file_rules"
+        | "pg_ident_file_mappings"
+        | "pg_show_all_file_settings"
         | "pg_current_logfile" => acts(Action::Outside, Flag::ServerFile),
         "ts_stat" | "ts_rewrite" => acts(Action::Call, Flag::DynamicSql),
         "crosstab" | "connectby" => acts(Action::Call, Flag::DynamicSql),
-        "pg_terminate_backend" | "pg_cancel_backend" | "pg_reload_conf" | "pg_promote"
-        | "pg_export_snapshot" | "pg_nextoid" | "pg_switch_wal" | "pg_create_restore_point"
-        | "pg_import_system_collations" | "pg_log_backend_memory_contexts" | "pg_extension_config_dump"
-        | "pg_stop_making_pinned_objects" | "pg_drop_replication_slot" | "pg_replication_slot_advance"
-        | "gin_clean_pending_list" | "pg_stat_force_next_flush" => Some(Call::Acts(Action::Administer, None)),
+        "pg_terminate_backend"
+        | "pg_cancel_backend"
+        | "pg_reload_conf"
+        | "pg_promote"
+        | "pg_export_snapshot"
+        | "pg_nextoid"
+        | "pg_switch_wal"
+        | "pg_create_restore_point"
+        | "pg_import_system_collations"
+        | "pg_log_backend_memory_contexts"
+        | "pg_extension_config_dump"
+        | "pg_stop_making_pinned_objects"
+        | "pg_drop_replication_slot"
+        | "pg_replication_slot_advance"
+        | "gin_clean_pending_list"
+        | "pg_stat_force_next_flush" => Some(Call::Acts(Action::Administer, None)),
         _ => acting_by_family(name),
     }
 }
@@ -79,9 +93,7 @@ fn acting_by_family(name: &str) -> Option<Call> {
         Some(Call::Acts(Action::Outside, Some(Flag::Network)))
     } else if starts(&["lo_"]) {
         Some(Call::Acts(Action::Sequence, Some(Flag::LargeObject)))
-    } else if starts(&[
-        "query_to_xml", "table_to_xml", "schema_to_xml", "database_to_xml", "cursor_to_xml",
-    ]) {
+    } else if starts(&["query_to_xml", "table_to_xml", "schema_to_xml", "database_to_xml", "cursor_to_xml"]) {
         Some(Call::Acts(Action::Call, Some(Flag::DynamicSql)))
     } else if starts(&[
         "pg_stat_reset",
@@ -125,8 +137,18 @@ mod tests {
     #[test]
     fn functions_that_run_sql_or_read_files_are_not_safe() {
         for name in [
-            "query_to_xml", "table_to_xml", "ts_stat", "pg_read_file", "pg_ls_dir", "lo_get", "nextval", "set_config",
-            "jsonb_populate_record", "domain_in", "record_in", "pg_sleep_evil",
+            "query_to_xml",
+            "table_to_xml",
+            "ts_stat",
+            "pg_read_file",
+            "pg_ls_dir",
+            "lo_get",
+            "nextval",
+            "set_config",
+            "jsonb_populate_record",
+            "domain_in",
+            "record_in",
+            "pg_sleep_evil",
         ] {
             assert_ne!(builtin(name), Some(Call::Safe), "{name}");
         }

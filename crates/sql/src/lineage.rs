@@ -43,7 +43,13 @@ impl Reading {
         self.carries(session, output, Sought { relation, column }, 0)
     }
 
-    fn carries(&self, session: &Session<'_>, output: Option<usize>, sought: Sought<'_>, depth: usize) -> bool {
+    fn carries(
+        &self,
+        session: &Session<'_>,
+        output: Option<usize>,
+        sought: Sought<'_>,
+        depth: usize,
+    ) -> bool {
         if self.failure.is_some() || depth > DEPTH_MAX {
             return true;
         }
@@ -52,8 +58,9 @@ impl Reading {
             return true;
         }
         if self.parts.iter().filter_map(|part| part.executes.as_deref()).any(|name| {
-            self.executed_readings(name, session)
-                .is_none_or(|readings| readings.iter().any(|one| one.carries(session, None, sought, depth + 1)))
+            self.executed_readings(name, session).is_none_or(|readings| {
+                readings.iter().any(|one| one.carries(session, None, sought, depth + 1))
+            })
         }) {
             return true;
         }
@@ -139,12 +146,8 @@ fn view_carries(
 ) -> bool {
     let Some(view) = &relation.view else { return false };
     let path = [String::from("pg_catalog")];
-    let session = Session {
-        catalogue,
-        schemas: Some(&path),
-        safe_functions: &BTreeSet::new(),
-        prepared: &|_| None,
-    };
+    let session =
+        Session { catalogue, schemas: Some(&path), safe_functions: &BTreeSet::new(), prepared: &|_| None };
     view.reading().carries(&session, output, sought, depth + 1)
 }
 

@@ -126,10 +126,10 @@ pub(crate) fn read_anew(text: &str) -> Reading {
 }
 
 fn cache() -> Cache<Box<[u8]>, Arc<Reading>> {
-    Cache::builder()
-        .max_capacity(CACHE_BYTES_MAX)
-        .weigher(|key: &Box<[u8]>, reading: &Arc<Reading>| {
-            u32::try_from(key.len() + reading.weight()).unwrap_or(u32::MAX)
-        })
-        .build()
+    Cache::builder().max_capacity(CACHE_BYTES_MAX).weigher(weight).build()
+}
+
+#[allow(clippy::borrowed_box, reason = "the cache hands its keys so")]
+fn weight(key: &Box<[u8]>, reading: &Arc<Reading>) -> u32 {
+    u32::try_from(key.len() + reading.weight()).unwrap_or(u32::MAX)
 }

@@ -58,10 +58,7 @@ impl Reading {
         if let Some(why) = self.failure {
             return vec![Operation::unknown(why)];
         }
-        self.parts
-            .iter()
-            .flat_map(|part| self.part_operations(part, session, parameters, depth))
-            .collect()
+        self.parts.iter().flat_map(|part| self.part_operations(part, session, parameters, depth)).collect()
     }
 
     fn part_operations(
@@ -131,7 +128,8 @@ pub(crate) fn runs_added_code(reading: &Reading, session: &Session<'_>) -> bool 
         let found = resolver.found;
         found.added_code
             || found.acts.iter().any(|act| {
-                matches!(act, Action::Call | Action::Unknown | Action::Outside) || act.class() == Class::Unknown
+                matches!(act, Action::Call | Action::Unknown | Action::Outside)
+                    || act.class() == Class::Unknown
             })
     })
 }

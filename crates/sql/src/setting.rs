@@ -107,7 +107,9 @@ pub(crate) fn change(name: &str, value: Option<&str>) -> Change {
         "role" | "session_authorization" => Change::ACCESS,
         "search_path" => Change { moves_path: true, ..Change::HARMLESS },
         "standard_conforming_strings" if is_on(value) => Change::HARMLESS,
-        "client_encoding" | "names" if matches!(value, Some("utf8" | "utf-8" | "unicode")) => Change::HARMLESS,
+        "client_encoding" | "names" if matches!(value, Some("utf8" | "utf-8" | "unicode")) => {
+            Change::HARMLESS
+        }
         "standard_conforming_strings" | "client_encoding" | "names" | "backslash_quote" => Change::RISKY,
         // The second wall of a session: closing it is harmless, opening it is not.
         "transaction_read_only" | "default_transaction_read_only" if is_on(value) => Change::HARMLESS,

@@ -119,6 +119,5 @@ fn is_literal(kind: i32) -> bool {
 /// identifier began.
 fn differs_by_version(number: &str) -> bool {
     let bytes = number.as_bytes();
-    bytes.contains(&b'_')
-        || matches!(bytes, [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..])
+    bytes.contains(&b'_') || matches!(bytes, [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..])
 }

@@ -17,7 +17,10 @@ fn the_same_text_and_the_same_shape_share_a_reading() {
     let reader = Reader::new();
     let first = lexed(&reader, "SELECT * FROM orders WHERE id = 1 AND note = 'a'");
     assert!(Arc::ptr_eq(&first, &lexed(&reader, "SELECT * FROM orders WHERE id = 1 AND note = 'a'")));
-    assert!(Arc::ptr_eq(&first, &lexed(&reader, "SELECT * /* x */ FROM orders\nWHERE id = 22 AND note = 'b''c'")));
+    assert!(Arc::ptr_eq(
+        &first,
+        &lexed(&reader, "SELECT * /* x */ FROM orders\nWHERE id = 22 AND note = 'b''c'")
+    ));
     assert_eq!(first.fingerprint(), Some("select * from orders where id = ? and note = ?"));
 }
 
@@ -51,8 +54,24 @@ fn texts_that_differ_in_more_than_inert_literals_do_not_share_a_reading() {
 /// Pieces out of which texts are put together that often share a shape.
 fn text() -> impl Strategy<Value = String> {
     let literal = prop::sample::select(vec![
-        "1", "22", "1.5", "'a'", "'it''s'", "$$x$$", "E'\\n'", "b'1'", "x'1F'", "U&'\\0041'", "'role'", "'search_path'",
-        "'on'", "'off'", "NULL", "$1", "0", "'log'",
+        "1",
+        "22",
+        "1.5",
+        "'a'",
+        "'it''s'",
+        "$$x$$",
+        "E'\\n'",
+        "b'1'",
+        "x'1F'",
+        "U&'\\0041'",
+        "'role'",
+        "'search_path'",
+        "'on'",
+        "'off'",
+        "NULL",
+        "$1",
+        "0",
+        "'log'",
     ]);
     let frame = prop::sample::select(vec![
         "SELECT * FROM orders WHERE id = {}",
@@ -72,9 +91,8 @@ fn text() -> impl Strategy<Value = String> {
         "SELECT {}::regclass; DELETE FROM log WHERE line = {}",
         "EXECUTE look({})",
     ]);
-    (frame, literal.clone(), literal).prop_map(|(frame, one, other)| {
-        frame.replacen("{}", one, 1).replacen("{}", other, 1)
-    })
+    (frame, literal.clone(), literal)
+        .prop_map(|(frame, one, other)| frame.replacen("{}", one, 1).replacen("{}", other, 1))
 }
 
 proptest! {

@@ -67,7 +67,8 @@ fn what_cannot_carry_the_column_is_left_alone() {
 
 #[test]
 fn one_output_of_several_is_told_apart() {
-    let text = "SELECT upper(name), upper(email), id + 1, (SELECT max(email) FROM customers), c FROM customers c";
+    let text =
+        "SELECT upper(name), upper(email), id + 1, (SELECT max(email) FROM customers), c FROM customers c";
     let carried: Vec<bool> = (0..5).map(|output| may_carry(text, Some(output))).collect();
     assert_eq!(carried, [false, true, false, true, true]);
     let view = "SELECT amount + 1, upper(contact) FROM paid";

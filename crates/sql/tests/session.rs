@@ -21,7 +21,10 @@ fn under_an_unknown_path_a_name_means_all_that_have_it() {
     let shop = Shop::new();
     let session = Session { schemas: None, ..shop.session() };
     let facts = read("SELECT * FROM customers").facts(&session);
-    assert_eq!(facts.operations[0].reads, BTreeSet::from(["crm.customers".into(), "public.customers".into()]));
+    assert_eq!(
+        facts.operations[0].reads,
+        BTreeSet::from(["crm.customers".into(), "public.customers".into()])
+    );
     assert!(facts.operations[0].flags.contains(&Flag::Unresolved));
 }
 
@@ -73,8 +76,19 @@ fn a_column_is_found_by_the_oid_and_number_that_rowdescription_gives() {
 
 #[test]
 fn settings_that_may_have_changed_are_told() {
-    for text in ["SET search_path = x", "RESET ALL", "DISCARD ALL", "ROLLBACK", "SELECT set_config('a', 'b', false)",
-        "DO ''", "CALL f()", "EXECUTE p", "COMMIT", "SELECT nonsense", "SELEC"] {
+    for text in [
+        "SET search_path = x",
+        "RESET ALL",
+        "DISCARD ALL",
+        "ROLLBACK",
+        "SELECT set_config('a', 'b', false)",
+        "DO ''",
+        "CALL f()",
+        "EXECUTE p",
+        "COMMIT",
+        "SELECT nonsense",
+        "SELEC",
+    ] {
         let changes = read(text).effects().changes_settings;
         assert_eq!(changes, text != "SELECT nonsense", "{text}");
     }
@@ -89,7 +103,8 @@ fn an_unlisted_function_may_have_changed_settings() {
 #[test]
 fn prepared_statements_are_remembered_with_what_they_do() {
     let shop = Shop::new();
-    let reading = read("PREPARE a AS SELECT 1; PREPARE b AS DELETE FROM orders; DEALLOCATE a; DEALLOCATE ALL");
+    let reading =
+        read("PREPARE a AS SELECT 1; PREPARE b AS DELETE FROM orders; DEALLOCATE a; DEALLOCATE ALL");
     let effects = reading.effects();
     let names: Vec<&str> = effects.prepares.iter().map(|(name, _)| name.as_ref()).collect();
     assert_eq!(names, ["a", "b"]);

@@ -7,8 +7,7 @@ pub const SETUP: &str = "SET search_path = pg_catalog";
 
 /// The queries of a snapshot, in the order in which [`Catalogue::from_rows`](crate::Catalogue::from_rows) wants
 /// their results. Text results.
-pub const QUERIES: [&str; 8] =
-    [RELATIONS, COLUMNS, FUNCTIONS, OPERATORS, TYPES, CASTS, POLICIES, INHERITS];
+pub const QUERIES: [&str; 8] = [RELATIONS, COLUMNS, FUNCTIONS, OPERATORS, TYPES, CASTS, POLICIES, INHERITS];
 
 const RELATIONS: &str = "
 SELECT c.oid, n.nspname, c.relname, c.relkind,
@@ -28,9 +27,15 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'f', 
 macro_rules! reviewed {
     ($function:literal) => {
         concat!(
-            "(", $function, ".provolatile <> 'v' AND ", $function, ".proname NOT LIKE 'populate_record%' AND EXISTS (
+            "(",
+            $function,
+            ".provolatile <> 'v' AND ",
+            $function,
+            ".proname NOT LIKE 'populate_record%' AND EXISTS (
               SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-              WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = ", $function, ".oid
+              WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = ",
+            $function,
+            ".oid
                 AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
                 AND e.extname IN ('btree_gin', 'btree_gist', 'citext', 'cube', 'fuzzystrmatch', 'hstore',
                                   'intarray', 'isn', 'ltree', 'pg_trgm', 'seg', 'unaccent')))"

@@ -340,7 +340,9 @@ impl<'a> Resolver<'a> {
                 self.unresolved();
             }
             for operator in session.catalogue.operators_named(&name.name) {
-                if visible(&operator.schema, &name, path.as_deref()) && operator.operands.can_occur(&self.types) {
+                if visible(&operator.schema, &name, path.as_deref())
+                    && operator.operands.can_occur(&self.types)
+                {
                     self.added_function(&operator.function, "");
                 }
             }
@@ -376,7 +378,11 @@ fn visible(schema: &str, name: &Name, path: Option<&[String]>) -> bool {
 }
 
 /// The relations that a name can mean: the first on the path, or all when the path is not known.
-pub(crate) fn relations<'a>(session: &Session<'a>, name: &Name, path: Option<&[String]>) -> Vec<&'a Relation> {
+pub(crate) fn relations<'a>(
+    session: &Session<'a>,
+    name: &Name,
+    path: Option<&[String]>,
+) -> Vec<&'a Relation> {
     let mut named: Vec<&Relation> = session
         .catalogue
         .relations_named(&name.name)

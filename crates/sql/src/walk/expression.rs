@@ -125,7 +125,8 @@ impl Walk {
     }
 
     fn operation(&mut self, expression: &AExpr) {
-        let AExpr { kind, name, lexpr, rexpr, rexpr_list_start: _, rexpr_list_end: _, location: _ } = expression;
+        let AExpr { kind, name, lexpr, rexpr, rexpr_list_start: _, rexpr_list_end: _, location: _ } =
+            expression;
         match AExprKind::try_from(*kind) {
             Ok(
                 AExprKind::AexprBetween

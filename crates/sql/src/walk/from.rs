@@ -10,15 +10,15 @@ use super::Walk;
 use crate::name::{Name, strings};
 
 impl Walk {
-    pub(super) fn from_list(&mut self, items: &[Node]) {
+    pub(super) fn sources(&mut self, items: &[Node]) {
         for item in items {
-            self.from_item(Some(item));
+            self.source(Some(item));
         }
     }
 
-    pub(super) fn from_item(&mut self, item: Option<&Node>) {
+    pub(super) fn source(&mut self, item: Option<&Node>) {
         match item.and_then(|node| node.node.as_ref()) {
-            Some(NodeEnum::RangeVar(relation)) => self.from_relation(relation),
+            Some(NodeEnum::RangeVar(relation)) => self.source_relation(relation),
             Some(NodeEnum::RangeSubselect(sub)) => {
                 match sub.subquery.as_ref().and_then(|node| node.node.as_ref()) {
                     Some(NodeEnum::SelectStmt(select)) => self.select(select),
@@ -26,10 +26,10 @@ impl Walk {
                 }
                 self.alias(sub.alias.as_ref(), None);
             }
-            Some(NodeEnum::RangeFunction(function)) => self.from_function(function),
+            Some(NodeEnum::RangeFunction(function)) => self.source_function(function),
             Some(NodeEnum::JoinExpr(join)) => self.join(join),
             Some(NodeEnum::RangeTableSample(sample)) => {
-                self.from_item(sample.relation.as_deref());
+                self.source(sample.relation.as_deref());
                 self.call(&sample.method, 0);
                 self.expressions(&sample.args);
                 self.expression(sample.repeatable.as_deref());
@@ -40,7 +40,7 @@ impl Walk {
         }
     }
 
-    fn from_relation(&mut self, relation: &RangeVar) {
+    fn source_relation(&mut self, relation: &RangeVar) {
         let is_cte = relation.schemaname.is_empty()
             && self.ctes.iter().any(|name| name.as_ref() == relation.relname.as_str());
         if is_cte {
@@ -87,8 +87,8 @@ impl Walk {
             alias,
             rtindex: _,
         } = join;
-        self.from_item(larg.as_deref());
-        self.from_item(rarg.as_deref());
+        self.source(larg.as_deref());
+        self.source(rarg.as_deref());
         if *is_natural || !using_clause.is_empty() {
             self.operator("=");
         }
@@ -100,8 +100,9 @@ impl Walk {
         self.expression(quals.as_deref());
     }
 
-    fn from_function(&mut self, function: &RangeFunction) {
-        let RangeFunction { lateral: _, ordinality: _, is_rowsfrom: _, functions, alias, coldeflist } = function;
+    fn source_function(&mut self, function: &RangeFunction) {
+        let RangeFunction { lateral: _, ordinality: _, is_rowsfrom: _, functions, alias, coldeflist } =
+            function;
         for item in functions {
             // Each item is a list of the call and, in ROWS FROM, its column definitions.
             match &item.node {
@@ -176,16 +177,8 @@ impl Walk {
     }
 
     fn json_table(&mut self, table: &JsonTable) {
-        let JsonTable {
-            context_item,
-            pathspec,
-            passing,
-            columns,
-            on_error,
-            alias,
-            lateral: _,
-            location: _,
-        } = table;
+        let JsonTable { context_item, pathspec, passing, columns, on_error, alias, lateral: _, location: _ } =
+            table;
         self.part().keyword_calls.insert("json_table");
         self.json_value(context_item.as_deref());
         if let Some(path) = pathspec {

@@ -68,7 +68,7 @@ impl Walk {
             self.flag(Flag::Locking);
             self.part().more.insert(Action::Lock);
         }
-        self.from_list(from_clause);
+        self.sources(from_clause);
         // Plain DISTINCT is a list with one empty node.
         if distinct_clause.iter().any(|node| node.node.is_some()) {
             self.expressions(distinct_clause);
@@ -187,7 +187,7 @@ impl Walk {
             self.stands_for(relation);
         }
         self.all_rows(where_clause.as_deref());
-        self.from_list(from_clause);
+        self.sources(from_clause);
         self.assignments(target_list);
         self.expression(where_clause.as_deref());
         self.returning(returning_clause.as_ref());
@@ -203,7 +203,7 @@ impl Walk {
             self.stands_for(relation);
         }
         self.all_rows(where_clause.as_deref());
-        self.from_list(using_clause);
+        self.sources(using_clause);
         self.expression(where_clause.as_deref());
         self.returning(returning_clause.as_ref());
         self.ctes.truncate(seen);
@@ -224,7 +224,7 @@ impl Walk {
         if let Some(relation) = relation {
             self.stands_for(relation);
         }
-        self.from_item(source_relation.as_deref());
+        self.source(source_relation.as_deref());
         self.expression(join_condition.as_deref());
         for clause in merge_when_clauses {
             match &clause.node {

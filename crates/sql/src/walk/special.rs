@@ -106,7 +106,8 @@ impl Walk {
     }
 
     fn json_aggregate(&mut self, constructor: Option<&JsonAggConstructor>) {
-        let Some(JsonAggConstructor { output, agg_filter, agg_order, over, location: _ }) = constructor else {
+        let Some(JsonAggConstructor { output, agg_filter, agg_order, over, location: _ }) = constructor
+        else {
             return;
         };
         self.json_output(output.as_ref());

@@ -1,6 +1,7 @@
 //! The shop of `fixture/shop.sql`, as a session sees it.
 
 #![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken fixture is to stop the test")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,12 +10,14 @@ use countersign_common::Facts;
 use countersign_sql::catalogue::Rows;
 use countersign_sql::{Catalogue, Lexing, Reader, Reading, Session};
 
+type Prepared = Box<dyn Fn(&str) -> Option<Arc<Reading>>>;
+
 /// A catalogue, a path, prepared statements `look` and `wipe`, and one function that was declared safe.
 pub(crate) struct Shop {
     pub(crate) catalogue: Catalogue,
     pub(crate) path: Vec<String>,
     pub(crate) safe: BTreeSet<String>,
-    pub(crate) prepared: Box<dyn Fn(&str) -> Option<Arc<Reading>>>,
+    pub(crate) prepared: Prepared,
 }
 
 impl Shop {

@@ -6,8 +6,8 @@
 use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, Constraint, CreateStmt, DropStmt, GrantStmt, Node, ObjectType,
-    RangeVar,
+    AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, Constraint, CreateStmt, DropStmt, GrantStmt,
+    Node, ObjectType, RangeVar,
 };
 
 use super::{is_on, options};

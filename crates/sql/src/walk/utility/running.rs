@@ -79,7 +79,8 @@ impl Walk {
             None => self.unread(),
         }
         let Some(options) = options(&explain.options) else { return self.unread() };
-        let runs = options.iter().any(|option| option.defname.eq_ignore_ascii_case("analyze") && is_on(option));
+        let runs =
+            options.iter().any(|option| option.defname.eq_ignore_ascii_case("analyze") && is_on(option));
         for part in self.parts.iter_mut().skip(first) {
             if runs {
                 part.flags.insert(Flag::ExplainAnalyze);
@@ -100,7 +101,16 @@ impl Walk {
     }
 
     fn copy(&mut self, copy: &CopyStmt) {
-        let CopyStmt { relation, query, attlist, is_from, is_program, filename, options: given, where_clause } = copy;
+        let CopyStmt {
+            relation,
+            query,
+            attlist,
+            is_from,
+            is_program,
+            filename,
+            options: given,
+            where_clause,
+        } = copy;
         let inside = !*is_program && filename.is_empty();
         if let Some(query) = query {
             self.query_node(Some(query));

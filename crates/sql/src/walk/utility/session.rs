@@ -117,7 +117,9 @@ impl Walk {
                 self.administers(Action::Administer, &transaction.gid);
                 Transaction::Prepare
             }
-            Ok(TransactionStmtKind::TransStmtCommitPrepared | TransactionStmtKind::TransStmtRollbackPrepared) => {
+            Ok(
+                TransactionStmtKind::TransStmtCommitPrepared | TransactionStmtKind::TransStmtRollbackPrepared,
+            ) => {
                 self.administers(Action::Administer, &transaction.gid);
                 self.outside_transaction();
                 Transaction::Prepared
@@ -140,7 +142,8 @@ impl Walk {
         for mode in modes {
             match mode.defname.as_str() {
                 "transaction_isolation" | "transaction_deferrable" => {}
-                "transaction_read_only" if is_on_literal(mode.arg.as_deref()).unwrap_or_else(|| is_on(mode)) => {}
+                "transaction_read_only"
+                    if is_on_literal(mode.arg.as_deref()).unwrap_or_else(|| is_on(mode)) => {}
                 "transaction_read_only" => self.flag(Flag::RiskySetting),
                 // SET TRANSACTION SNAPSHOT: its value may be a constant or a name.
                 "transaction_snapshot" if !option_text(mode).is_empty() || mode.arg.is_some() => {}
@@ -161,7 +164,9 @@ impl Walk {
                 };
                 self.changed(name, setting::change(name, value.as_deref()));
             }
-            Ok(VariableSetKind::VarSetDefault | VariableSetKind::VarReset | VariableSetKind::VarSetCurrent) => {
+            Ok(
+                VariableSetKind::VarSetDefault | VariableSetKind::VarReset | VariableSetKind::VarSetCurrent,
+            ) => {
                 self.changed(name, setting::change(name, None));
             }
             Ok(VariableSetKind::VarSetMulti) => match name.as_str() {
