@@ -82,7 +82,8 @@ impl Report for LoginRefused {
         match self {
             Self::Token => code::TOKEN_REFUSED,
             Self::UnknownTarget | Self::UnknownRole => code::UNKNOWN_TARGET,
-            Self::TooMany | Self::Unavailable => code::CONTROL_PLANE_SILENT,
+            Self::TooMany => code::LIMIT_REACHED,
+            Self::Unavailable => code::CONTROL_PLANE_SILENT,
             Self::Upstream(error) => error.code(),
         }
     }
