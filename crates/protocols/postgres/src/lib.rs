@@ -5,7 +5,7 @@
 
 pub mod cancel;
 pub mod codec;
-// pub mod handshake;
+pub mod handshake;
 pub mod parameters;
 mod stream;
 pub mod upstream;
