@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_common::id::{SessionId, Subject};
+use countersign_common::id::{CommandId, SessionId, Subject};
 use countersign_common::time::Clock;
 use countersign_common::{Principal, Timestamp};
 use futures::stream::BoxStream;
@@ -39,6 +39,23 @@ pub struct Verification {
     pub faults: Vec<String>,
 }
 
+/// One judged command, in brief.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandSummary {
+    /// Its id.
+    pub id: CommandId,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// Its text as people read it, or its first 4 KiB.
+    pub text: String,
+    /// How many bytes the text has.
+    pub text_bytes: u64,
+    /// The verdict: `allow`, `block`, `hold`.
+    pub verdict: String,
+    /// How it ended, in a word; `None`: it goes on.
+    pub outcome: Option<String>,
+}
+
 /// Why an archive could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ArchiveError {
@@ -67,6 +84,12 @@ pub trait Archive: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When there is none, or it cannot be read.
     async fn records(&self, session: SessionId) -> Result<Records, ArchiveError>;
+
+    /// At most `limit` commands of a session, newest first.
+    ///
+    /// # Errors
+    /// When there is no recording of it, or it cannot be read.
+    async fn commands(&self, session: SessionId, limit: usize) -> Result<Vec<CommandSummary>, ArchiveError>;
 
     /// Checks the chains of one session, or of everything.
     ///
@@ -154,6 +177,20 @@ impl Audit {
     pub async fn read(&self, session: SessionId, by: &Subject) -> Result<Records, AuditError> {
         self.record(by, Looked::Read, Some(session)).await?;
         Ok(self.archive.records(session).await?)
+    }
+
+    /// At most `limit` commands of a session, newest first. The look is recorded first.
+    ///
+    /// # Errors
+    /// When the look cannot be recorded or the recording cannot be read.
+    pub async fn commands(
+        &self,
+        session: SessionId,
+        limit: usize,
+        by: &Subject,
+    ) -> Result<Vec<CommandSummary>, AuditError> {
+        self.record(by, Looked::Read, Some(session)).await?;
+        Ok(self.archive.commands(session, limit).await?)
     }
 
     /// Checks the chains of one session, or of everything. The look is recorded first.

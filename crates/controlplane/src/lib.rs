@@ -8,9 +8,12 @@ pub mod audit;
 pub mod bundles;
 mod codec;
 mod control_plane;
+pub mod grpc;
 mod operator;
 pub mod sessions;
 pub mod store;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use codec::{bad_value, bucket, change_of, decode, encode};
 pub use control_plane::{ControlPlane, OpenError, Options, StopError};

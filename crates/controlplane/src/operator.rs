@@ -51,8 +51,8 @@ pub(crate) async fn ensure(
     }
     let issued_by = operator.subject.clone();
     let order = IssueToken { principal: operator, ttl: TTL, target: None, issued_by };
-    let (_, token) = sessions.issue(order).await?;
-    write_private(&path, token.expose()).await.map_err(failed)?;
+    let issued = sessions.issue(order).await?;
+    write_private(&path, issued.secret.expose()).await.map_err(failed)?;
     Ok(path)
 }
 

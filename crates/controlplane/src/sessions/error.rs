@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use countersign_common::Timestamp;
 use countersign_common::error::{Code, Origin, Report, Retry, code};
 use countersign_common::id::{SessionId, Subject, TargetName, TokenId};
-use countersign_common::{Timestamp, id};
 
 use crate::store::StoreError;
 
@@ -113,9 +113,6 @@ pub enum IssueError {
         /// How large it may be.
         bytes_max: usize,
     },
-    /// Its subject is not a usable name.
-    #[error(transparent)]
-    Name(#[from] id::InvalidId),
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),

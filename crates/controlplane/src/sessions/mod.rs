@@ -60,6 +60,17 @@ pub struct IssueToken {
     pub issued_by: Subject,
 }
 
+/// An issued token.
+#[derive(Debug)]
+pub struct Issued {
+    /// Its name.
+    pub id: TokenId,
+    /// The token itself; this is the only time that it is seen.
+    pub secret: Secret<String>,
+    /// From when on it is not accepted any more.
+    pub expires_at: Timestamp,
+}
+
 /// A caller, as its token says.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -118,7 +129,7 @@ impl Sessions {
     ///
     /// # Errors
     /// When its life is out of bounds, there are no random bytes, or the store fails.
-    pub async fn issue(&self, order: IssueToken) -> Result<(TokenId, Secret<String>), IssueError> {
+    pub async fn issue(&self, order: IssueToken) -> Result<Issued, IssueError> {
         if order.ttl < Duration::from_secs(1) || order.ttl > Duration::from_secs(TTL_MAX_DAYS * 86_400) {
             return Err(IssueError::Lifetime { max_days: TTL_MAX_DAYS });
         }
@@ -142,7 +153,7 @@ impl Sessions {
         match self.write(Transaction::new().if_absent(&key).put(&key, value)).await? {
             // 256 random bits do not meet twice; if they do, the machine's random bytes are broken.
             Outcome::Conflict => Err(IssueError::NoRandom),
-            Outcome::Committed(_) => Ok((token.id, secret)),
+            Outcome::Committed(_) => Ok(Issued { id: token.id, secret, expires_at: token.expires_at }),
         }
     }
 
@@ -153,6 +164,16 @@ impl Sessions {
     pub fn authenticate(&self, token: &Secret<String>) -> Result<Caller, SessionRefused> {
         let token = self.live_token(token)?;
         Ok(Caller { token: token.id, principal: Arc::clone(&token.principal) })
+    }
+
+    /// Whether a caller that was authenticated before still is: for streams that outlive their token.
+    ///
+    /// # Errors
+    /// When its token has expired or was revoked since.
+    pub fn still_accepted(&self, caller: &Caller) -> Result<(), SessionRefused> {
+        let index = self.index.read();
+        let (_, token) = index.token_by_id(caller.token).ok_or(SessionRefused::UnknownToken)?;
+        self.accepted(&index, token)
     }
 
     /// Opens the session of this token at this target, or joins it where it is already open. Writes only
@@ -233,6 +254,12 @@ impl Sessions {
         Ok(session)
     }
 
+    /// Whether a session as [`Sessions::get`] and [`Sessions::list`] give it has not ended.
+    #[must_use]
+    pub fn goes_on(&self, session: &Session) -> bool {
+        session.revoked.is_none() && self.clock.now() < session.expires_at
+    }
+
     /// The session, also one that has ended; with the revocation of its token or subject, if there is one.
     #[must_use]
     pub fn get(&self, id: SessionId) -> Option<Session> {
@@ -304,13 +331,18 @@ impl Sessions {
         let hash = Digest::of(token.expose().as_bytes());
         let index = self.index.read();
         let token = index.token(&hash).ok_or(SessionRefused::UnknownToken)?;
+        self.accepted(&index, token)?;
+        Ok(Arc::clone(token))
+    }
+
+    fn accepted(&self, index: &Index, token: &Token) -> Result<(), SessionRefused> {
         if let Some(Mark { at, by, .. }) = index.mark_on_token(token) {
             return Err(SessionRefused::Revoked { token: token.id, at, by });
         }
         if self.clock.now() >= token.expires_at {
             return Err(SessionRefused::Expired { token: token.id, at: token.expires_at });
         }
-        Ok(Arc::clone(token))
+        Ok(())
     }
 
     /// Writes, and takes over at once what was written: who is answered sees it, and a revocation holds
