@@ -1,5 +1,13 @@
 //! I12: an offline verifier finds any changed, dropped, reordered or cut-off record.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;

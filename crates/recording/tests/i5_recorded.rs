@@ -1,5 +1,13 @@
 //! I5: what was acknowledged is there, whatever becomes of the process; every begun command ends once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
