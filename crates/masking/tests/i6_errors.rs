@@ -27,7 +27,7 @@ fn said(touches: Touches, fields: &[(char, &str)]) -> String {
     let mut out = Masked::<BytesMut>::empty();
     ErrorMasker::new(touches).mask_response(b'E', &body(fields), &mut out).unwrap();
     let message = out.into_inner();
-    assert_eq!(message[..5], [&[b'E'], &(message.len() as u32 - 1).to_be_bytes()[..]].concat());
+    assert_eq!(message[..5], [b"E", &(message.len() as u32 - 1).to_be_bytes()[..]].concat());
     String::from_utf8(message[5..].to_vec()).unwrap().replace('\0', "|")
 }
 

@@ -140,7 +140,7 @@ proptest! {
         let plan = plan_of(&["id", "email"]);
         let mut out = Masked::<BytesMut>::empty();
         match plan.mask_data_row(&body, &mut out) {
-            Ok(()) => prop_assert_eq!(&out.get()[..7], &[&[b'D'], &(out.len() as u32 - 1).to_be_bytes()[..], &[0, 2]].concat()),
+            Ok(()) => prop_assert_eq!(&out.get()[..7], &[b"D", &(out.len() as u32 - 1).to_be_bytes()[..], &[0, 2]].concat()),
             Err(_) => prop_assert!(out.is_empty()),
         }
     }
