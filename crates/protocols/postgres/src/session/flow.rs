@@ -167,6 +167,41 @@ impl Flow {
         poll_fn(|cx| self.client.poll_flush(cx)).await.map_err(|error| client_error(&error))
     }
 
+    /// Waits until bytes of the target come in; the client is not looked at any more.
+    ///
+    /// # Errors
+    /// When the target is gone.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn upstream_moved(&mut self) -> Result<(), Broken> {
+        let Some(open) = &mut self.upstream else { return Err(Broken::Upstream) };
+        let limit = open.wanted.max(INPUT_BYTES_MAX);
+        let moved = poll_fn(|cx| {
+            if let Poll::Ready(Err(error)) = open.side.poll_flush(cx) {
+                return Poll::Ready(Err(error));
+            }
+            open.side.poll_fill(cx, limit)
+        });
+        match moved.await {
+            Ok(0) | Err(_) => Err(Broken::Upstream),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Writes out what waits for the target; for the end of the connection.
+    pub(crate) async fn flush_upstream(&mut self) {
+        if let Some(open) = &mut self.upstream {
+            // What cannot be written any more is the target's to notice.
+            let _ = poll_fn(|cx| open.side.poll_flush(cx)).await;
+        }
+    }
+
+    /// Drops what waits for a client that is gone.
+    pub(crate) fn forget_output(&mut self) {
+        self.client.forget_output();
+    }
+
     /// Queues cleared bytes for the target.
     pub(crate) fn send(&mut self, cleared: Cleared) {
         if let Some(open) = &mut self.upstream {
