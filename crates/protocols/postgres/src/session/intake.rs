@@ -294,18 +294,13 @@ impl Session {
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "execute".into(), text, parameters };
         self.describe_before_rows(&name, &portal, &described);
-        self.pending.risky = None;
-        let pending = std::mem::take(&mut self.pending);
-        let mut wire = pending.frames;
-        wire.unsplit(frame);
         let unit = Unit { command, described, reading: Some(reading) };
-        let Some(mut flight) = self.take_down_the_road(&unit, wire.freeze(), Form::Extended).await? else {
+        // A Bind that is not inert goes with its Execute, as one command; what is inert goes before it.
+        let wire = if self.pending.risky.is_some() { self.pending.joined(&frame) } else { frame };
+        let Some(mut flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else {
             return Ok(());
         };
         flight.portal = Some((name, portal));
-        for expect in pending.expects {
-            self.flow.expected.push(expect);
-        }
         self.flow.expected.push(Expect::Execute(Box::new(flight)));
         self.batch_sent = true;
         Ok(())
@@ -411,29 +406,35 @@ impl Session {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let pending = std::mem::take(&mut self.pending);
-        self.flow.send(Cleared::inert(InertFrames::ours(pending.frames.freeze())));
-        for expect in pending.expects {
-            self.flow.expected.push(expect);
-        }
+        self.send_pending();
         self.batch_sent = true;
         Ok(())
     }
 
-    /// A Bind that may run something unknown, and whose Execute does not follow: it is a command of its own.
-    async fn judge_risky(&mut self) -> Result<(), Broken> {
-        let Some((_, portal)) = self.pending.risky.take() else { return Ok(()) };
-        let reading = Arc::clone(&portal.statement.reading);
-        let described = self.describe(&reading).await?;
-        let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
-        let command = Command { form: "bind".into(), text, parameters };
+    /// Sends what prepares a command, before it. A Bind among it that is not inert is part of the command's own
+    /// bytes, and what came with it too: those frames are not sent twice.
+    fn send_pending(&mut self) {
         let pending = std::mem::take(&mut self.pending);
-        let unit = Unit { command, described, reading: None };
-        let wire = pending.frames.freeze();
-        let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
+        if pending.risky.is_none() {
+            for frame in pending.frames {
+                self.flow.send(Cleared::inert(InertFrames::waited(frame)));
+            }
+        }
         for expect in pending.expects {
             self.flow.expected.push(expect);
         }
+    }
+
+    /// A Bind that may run something unknown, and whose Execute does not follow: it is a command of its own.
+    async fn judge_risky(&mut self) -> Result<(), Broken> {
+        let Some((_, portal)) = &self.pending.risky else { return Ok(()) };
+        let portal = Arc::clone(portal);
+        let described = self.describe(&portal.statement.reading).await?;
+        let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
+        let command = Command { form: "bind".into(), text, parameters };
+        let unit = Unit { command, described, reading: None };
+        let wire = self.pending.joined(b"");
+        let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
         self.batch_sent = true;
         // Its effect, if any, is over with BindComplete; what follows is judged again.
         flight.running.end(End::Completed("BIND")).await;
@@ -561,7 +562,7 @@ impl Session {
         let piece = self.flow.client.input().split_to(Header::BYTES + here).split_off(Header::BYTES);
         let mut frame = BytesMut::with_capacity(Header::BYTES + here);
         build::frame(&mut frame, b'd', |out| out.extend_from_slice(&piece));
-        self.copy(&Frontend::CopyData(&piece), frame)?;
+        self.copy(&Frontend::CopyData(&piece), frame.freeze())?;
         // The rest comes as if it were a message of its own.
         let rest = u32::try_from(header.body_bytes() - here + 4).unwrap_or(u32::MAX);
         let input = self.flow.client.input();
