@@ -176,7 +176,7 @@ impl Session {
         self.flush_pending().await?;
         self.prepare().await?;
         let reading = self.read(text);
-        let described = self.describe(&reading).await?;
+        let described = self.describe(&reading, &[]).await?;
         let command = Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() };
         let unit = Unit { command, described, reading: Some(reading) };
         let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
@@ -257,7 +257,7 @@ impl Session {
         let name: Name = bind.portal.into();
         self.close_suspended(&name).await;
         self.flow.portals.sent(&name, Some(Arc::clone(&portal)));
-        let described = self.describe(&portal.statement.reading).await?;
+        let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
         if CallsNothingUnknown::of(&described.facts).is_none() {
             self.pending.risky = Some((name.clone(), Arc::clone(&portal)));
         }
@@ -290,7 +290,7 @@ impl Session {
 
     async fn execute_portal(&mut self, name: Name, portal: Arc<Portal>, frame: Bytes) -> Result<(), Broken> {
         let reading = Arc::clone(&portal.statement.reading);
-        let described = self.describe(&reading).await?;
+        let described = self.describe(&reading, &portal.statement.types).await?;
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "execute".into(), text, parameters };
         self.describe_before_rows(&name, &portal, &described);
@@ -429,7 +429,7 @@ impl Session {
     async fn judge_risky(&mut self) -> Result<(), Broken> {
         let Some((_, portal)) = &self.pending.risky else { return Ok(()) };
         let portal = Arc::clone(portal);
-        let described = self.describe(&portal.statement.reading).await?;
+        let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "bind".into(), text, parameters };
         let unit = Unit { command, described, reading: None };

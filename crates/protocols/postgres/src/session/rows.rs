@@ -106,7 +106,7 @@ impl Flow {
     }
 
     fn source(&self, field: &Field<'_>, index: usize, of: usize, reading: Option<&Reading>) -> Source {
-        let catalogue = self.database.current();
+        let catalogue = self.catalogue();
         if field.table == 0 {
             let Some(reading) = reading else { return Source::Unresolved };
             // A string of several statements has outputs of each: the index tells nothing then.
@@ -152,7 +152,7 @@ impl Flow {
         let copy = reading.and_then(Reading::copy).filter(|copy| copy.side == CopySide::Out);
         let copy = copy.ok_or(Broken::Undescribed)?;
         let relation = self.copied_relation(reading).ok_or(Broken::Undescribed)?;
-        let catalogue = self.database.current();
+        let catalogue = self.catalogue();
         let all = catalogue.columns(&relation);
         let names: Vec<&str> =
             if copy.columns.is_empty() { all } else { copy.columns.iter().map(AsRef::as_ref).collect() };
