@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::wait::{eventually, free_port};
-use crate::{Account, Certificates, Folder, Process, Signal};
+use crate::{Account, Certificates, Dsn, Folder, Process, Signal};
 
 /// How the server asks clients on TCP who they are. The superuser on the socket is never asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -182,6 +182,18 @@ impl Postgres {
     pub fn url_with_password(&self) -> String {
         let (role, password) = (shop::ROLE, shop::PASSWORD);
         format!("postgres://{role}:{password}@127.0.0.1:{}/{}", self.port, shop::DATABASE)
+    }
+
+    /// Where a client connects as the shop's role.
+    #[must_use]
+    pub fn dsn(&self) -> Dsn {
+        Dsn {
+            host: "127.0.0.1".into(),
+            port: self.port,
+            user: shop::ROLE.into(),
+            password: shop::PASSWORD.into(),
+            database: shop::DATABASE.into(),
+        }
     }
 
     /// Runs SQL in the shop as superuser, past everything that is under test; the answer unaligned,
