@@ -6,6 +6,7 @@
 //! to expect; never part of a product binary.
 
 mod account;
+mod bundle;
 mod certificates;
 mod client;
 mod countersign;
@@ -18,6 +19,7 @@ mod wire;
 mod work;
 
 pub use account::Account;
+pub use bundle::{Bundle, Terms};
 pub use certificates::Certificates;
 pub use client::{Client, ClientKind, Dsn};
 pub use countersign::{Countersign, DevOptions, binary};
