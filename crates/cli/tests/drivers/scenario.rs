@@ -147,7 +147,7 @@ pub(crate) fn a_long_wait_becomes_a_ticket_and_the_same_bytes_redeem_it(kind: Cl
     let (sqlstate, detail) = refusal(&client.ask(&Stage::add_credit(100)).unwrap());
     assert_eq!((sqlstate.as_str(), &detail["state"]), ("55G01", &json!("pending")));
     let ticket = detail["ticket"].as_str().unwrap().to_owned();
-    assert_eq!(stage.gateway.pending().unwrap(), [ticket.clone()]);
+    assert_eq!(stage.gateway.pending().unwrap(), std::slice::from_ref(&ticket));
     // Asking again joins the same request.
     let (_, again) = refusal(&client.ask(&Stage::add_credit(100)).unwrap());
     assert_eq!(again["ticket"], ticket.as_str());
@@ -201,7 +201,7 @@ pub(crate) fn a_client_that_leaves_while_held_keeps_its_approval(kind: ClientKin
     client.tell(&Stage::add_credit(100)).unwrap();
     let id = stage.gateway.pending_one().unwrap();
     client.kill().unwrap();
-    assert_eq!(stage.gateway.pending().unwrap(), [id.clone()]);
+    assert_eq!(stage.gateway.pending().unwrap(), std::slice::from_ref(&id));
     stage.gateway.approve(&id).unwrap();
     assert_eq!(stage.credit(), before, "it ran without its client");
     let done = stage.client(kind).ask(&Stage::add_credit(100)).unwrap();
