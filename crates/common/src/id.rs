@@ -172,6 +172,10 @@ ulid_id!(
     SessionId, "ses_", "session id"
 );
 ulid_id!(
+    /// One connection of a session; its records form one chain.
+    StreamId, "str_", "stream id"
+);
+ulid_id!(
     /// The durable record of one held command; shown to clients as the ticket.
     ApprovalId, "apr_", "approval id"
 );

@@ -1,1 +1,37 @@
 //! What was done: records, hash chain, segments, verification and replay.
+//!
+//! A [`Stream`] is one connection of a session; it turns [`Record`]s into lines that are linked by
+//! SHA-256 and hands them to a [`Journal`]. [`LocalJournal`] keeps them in segment files that are linked
+//! in turn, and vouches for them with signed [`Checkpoint`]s. [`verify`] proves offline that nothing was
+//! changed, dropped, reordered or cut off (I12); [`Replay`] reads a session back.
+//!
+//! What stands in a record must have been masked before it comes here; this crate masks nothing.
+//! `docs/recording.md` describes the format and what each setting survives.
+
+mod capture;
+mod checkpoint;
+mod journal;
+mod line;
+mod local;
+mod record;
+mod render;
+mod replay;
+mod segment;
+mod stream;
+mod verify;
+
+pub use capture::Capture;
+pub use checkpoint::{
+    Checkpoint, CheckpointFile, CheckpointSink, InvalidKey, PublicKey, SigningKey, Tip, Tips,
+};
+pub use journal::{Accepted, Encoded, Journal, JournalError, JournalExt, Position, Synced};
+pub use line::{Effect, Envelope, MalformedLine};
+pub use local::{LocalJournal, Options};
+pub use record::{
+    Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Output, Record, Redeemed, VerdictWord,
+};
+pub use render::{render_text, visible};
+pub use replay::{Replay, ReplayError};
+pub use segment::SegmentPoint;
+pub use stream::{Stream, StreamError};
+pub use verify::{Fault, Problem, Report, StreamSummary, Verifier, verify, verify_session};

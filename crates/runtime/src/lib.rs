@@ -1,1 +1,3 @@
 //! What every process needs: TLS, telemetry, tasks, drain.
+
+pub mod tls;

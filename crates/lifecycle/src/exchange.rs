@@ -1,0 +1,68 @@
+//! What the road asks of a protocol: one command, and the client at the other end of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign_common::approval::Approval;
+use countersign_common::command::{Command, Context};
+use countersign_common::Timestamp;
+
+use crate::Described;
+
+/// One command on its way, as its protocol sees it. [`run`](crate::run) takes it through the road.
+///
+/// The functions that speak to the client only queue what they say; [`Exchange::meanwhile`] moves the bytes.
+#[allow(async_fn_in_trait, reason = "the road awaits it in place, on the task of its connection; it need not be Send by trait")]
+pub trait Exchange {
+    /// The command: exact bytes and parameters.
+    fn command(&self) -> &Command;
+
+    /// What gives the command its meaning: target, role, settings, transaction so far. Only asked for when the
+    /// command needs a digest.
+    fn context(&self) -> Context;
+
+    /// What the command does.
+    fn described(&self) -> &Described;
+
+    /// Whether running it keeps locks of an open transaction while it waits.
+    fn in_transaction(&self) -> bool;
+
+    /// How long the client lets a statement take, when it said so (`statement_timeout`).
+    fn patience(&self) -> Option<Duration>;
+
+    /// Tells the client that someone is being asked. Called once the hold has begun, and again every
+    /// `notice_every`, as far as the protocol has a legal way to say so.
+    fn asking(&mut self, asked: &Asked);
+
+    /// Waits until the client does something that ends the wait, and moves bytes to and from it meanwhile.
+    ///
+    /// # Cancel safety
+    /// Required: dropped and called again, it loses nothing.
+    async fn meanwhile(&mut self) -> Meanwhile;
+
+    /// Gives up the exact bytes for the target. Called at most once, when the command has been cleared.
+    fn into_wire(self) -> Bytes;
+}
+
+/// What a waiting client is told.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The approval as it stands.
+    pub approval: Arc<Approval>,
+    /// Until when this connection waits; then it is given the ticket.
+    pub waits_until: Timestamp,
+    /// Where a person can look at it.
+    pub url: Option<String>,
+    /// How often it has been told before; `0` the first time.
+    pub repeat: u32,
+}
+
+/// What ends a wait from the client's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// The client asked to cancel: the request is withdrawn.
+    Cancelled,
+    /// The client is gone, or going: the request is kept or withdrawn as the target says.
+    Left,
+}

@@ -1,0 +1,271 @@
+//! A hold: the command waits in its own connection until people decide, the client acts, or patience
+//! runs out. What ends it first wins; the approval itself outlives it in the control plane.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_common::approval::{Approval, Rejection, State, Terms};
+use countersign_common::id::CommandId;
+use countersign_common::refusal::{Refusal, State as RefusalState};
+use countersign_common::target::OnDisconnect;
+use countersign_common::verdict::Duties;
+use countersign_common::Digest;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::exchange::{Asked, Exchange, Meanwhile};
+use crate::ports::{HoldRequest, RedeemError, Stop, Testimony};
+use crate::road::{Passage, Road, unavailable};
+use crate::running::{Redeemed, Running};
+use crate::{Cleared, recorder::Begun};
+
+/// One command that waits.
+pub(crate) struct Hold<'r, E> {
+    pub(crate) road: &'r Road,
+    pub(crate) exchange: E,
+    pub(crate) begun: Begun,
+    pub(crate) digest: Digest,
+    pub(crate) duties: Duties,
+}
+
+/// What ended the wait.
+enum Ended {
+    /// Everyone agreed.
+    Approved(Approval),
+    /// It did not come to that.
+    Refused(Refusal),
+    /// The client is gone; there is nobody to tell.
+    Left,
+}
+
+impl<E: Exchange> Hold<'_, E> {
+    /// Asks, waits, redeems; or says why not.
+    pub(crate) async fn take_through(mut self, terms: Arc<Terms>) -> Passage {
+        let request = self.request(terms);
+        let approval = match self.road.approvals.hold(request).await {
+            Ok(approval) => approval,
+            Err(error) => return self.refuse(unavailable(&error)),
+        };
+        let recorded = self.road.recorder.hold(self.command(), &approval);
+        if let Err(error) = recorded {
+            return self.refuse(unavailable(&error));
+        }
+        match self.wait(approval).await {
+            Ended::Approved(approval) => self.redeem(&approval).await,
+            Ended::Refused(refusal) => self.refuse(refusal),
+            Ended::Left => {
+                self.road.recorder.end_refused(self.command(), RefusalState::Pending);
+                Passage::Left
+            }
+        }
+    }
+
+    fn command(&self) -> CommandId {
+        self.begun.command
+    }
+
+    fn request(&self, terms: Arc<Terms>) -> HoldRequest {
+        HoldRequest {
+            digest: self.digest,
+            session: self.road.session,
+            principal: Arc::clone(&self.road.principal),
+            target: Arc::clone(&self.road.target),
+            role: self.road.role.clone(),
+            database: self.road.database.clone(),
+            command: self.exchange.command().clone(),
+            facts: Arc::clone(&self.exchange.described().facts),
+            terms,
+            in_transaction: self.exchange.in_transaction(),
+        }
+    }
+
+    /// How long this connection waits before it is given the ticket.
+    fn patience(&self) -> Duration {
+        let waiting = &self.road.target.waiting;
+        let ours = if self.exchange.in_transaction() { waiting.hold_in_transaction } else { waiting.hold };
+        self.exchange.patience().map_or(ours, |theirs| theirs.min(ours))
+    }
+
+    async fn wait(&mut self, first: Approval) -> Ended {
+        let patience = self.patience();
+        let deadline = Instant::now() + patience;
+        let mut asked = Asked {
+            approval: Arc::new(first),
+            waits_until: self.road.now().after(patience),
+            url: self.road.url(),
+            repeat: 0,
+        };
+        let mut notices = every(self.road.target.waiting.notice_every);
+        let mut stop = self.road.stop.clone();
+        loop {
+            if let Some(ended) = self.judge_standing(&asked.approval) {
+                return ended;
+            }
+            let (id, seen) = (asked.approval.id, asked.approval.revision);
+            tokio::select! {
+                biased;
+                reason = stopped(&mut stop) => return self.stop(reason, &asked.approval).await,
+                changed = self.road.approvals.changed(id, seen) => match changed {
+                    Ok(approval) => asked.approval = Arc::new(approval),
+                    Err(error) => return Ended::Refused(unavailable(&error).with_ticket(id)),
+                },
+                meanwhile = self.exchange.meanwhile() => return self.leave(meanwhile, &asked.approval).await,
+                () = tokio::time::sleep_until(deadline) => return Ended::Refused(self.ticket(&asked.approval)),
+                _ = notices.tick() => {
+                    self.exchange.asking(&asked);
+                    asked.repeat += 1;
+                }
+            }
+        }
+    }
+
+    /// What an approval's state means for the one who waits; `None`: wait on.
+    fn judge_standing(&self, approval: &Approval) -> Option<Ended> {
+        if approval.state.is_open() && self.road.now() >= approval.expires_at {
+            // The control plane will mark it; its absolute deadline has already decided.
+            return Some(Ended::Refused(refusal_for(&State::Expired, approval)));
+        }
+        match &approval.state {
+            State::Pending { .. } => None,
+            State::Approved => Some(Ended::Approved(approval.clone())),
+            // INVARIANT: I3. Whatever else it is, it is not a yes.
+            state => Some(Ended::Refused(refusal_for(state, approval))),
+        }
+    }
+
+    /// The connection's patience is at its end, the approval is not.
+    fn ticket(&self, approval: &Approval) -> Refusal {
+        let mut refusal = refusal_for(&approval.state, approval);
+        refusal.retry_after_s = Some(self.road.target.waiting.notice_every.as_secs().max(1));
+        refusal.url = self.road.url();
+        refusal
+    }
+
+    async fn leave(&self, meanwhile: Meanwhile, approval: &Approval) -> Ended {
+        let withdraw = match meanwhile {
+            Meanwhile::Cancelled => true,
+            Meanwhile::Left => self.road.target.waiting.on_disconnect == OnDisconnect::Withdraw,
+        };
+        if withdraw {
+            self.road.approvals.withdraw(approval.id).await;
+        }
+        match meanwhile {
+            Meanwhile::Cancelled => Ended::Refused(
+                Refusal::new(RefusalState::Withdrawn, "the client cancelled it while it waited").with_ticket(approval.id),
+            ),
+            Meanwhile::Left => Ended::Left,
+        }
+    }
+
+    async fn stop(&self, reason: Stop, approval: &Approval) -> Ended {
+        match reason {
+            Stop::Revoked(why) => {
+                self.road.approvals.withdraw(approval.id).await;
+                Ended::Refused(Refusal::new(RefusalState::Denied, why).with_ticket(approval.id))
+            }
+            Stop::Drain | Stop::None => Ended::Refused(self.ticket(approval)),
+        }
+    }
+
+    /// Uses the approval up, records that, and lets the command go.
+    async fn redeem(self, approval: &Approval) -> Passage {
+        let road = self.road;
+        // INVARIANT: I5. The begin record is durable before the approval is used up, so that a journal
+        // that fails costs nobody their approval.
+        if let Err(error) = road.recorder.synced(self.begun.position).await {
+            return self.refuse(unavailable(&error).with_ticket(approval.id));
+        }
+        // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes.
+        let redeemed = match road.approvals.redeem(approval.id, self.digest, road.node).await {
+            Ok(redeemed) => redeemed,
+            Err(error) => return self.refuse(refusal_of(error, approval)),
+        };
+        let State::Redeemed { fence, .. } = redeemed.state else {
+            return self.refuse(refusal_for(&redeemed.state, &redeemed));
+        };
+        let used = Redeemed { approval: redeemed.id, fence };
+        let recorded = async {
+            let position = road.recorder.redeemed(self.begun.command, &redeemed, fence)?;
+            road.recorder.synced(position).await
+        };
+        if let Err(error) = recorded.await {
+            road.approvals.report(used.approval, used.fence, Testimony::NotSent).await;
+            return self.refuse(unavailable(&error).with_ticket(used.approval));
+        }
+        let facts = Arc::clone(&self.exchange.described().facts);
+        let running = Running::new(road, self.begun, facts, self.duties, Some(used));
+        Passage::Go(Cleared::command(self.exchange.into_wire()), running)
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Passage {
+        self.road.recorder.end_refused(self.command(), refusal.state);
+        Passage::Refused(refusal)
+    }
+}
+
+/// Fires at once and then at each interval.
+fn every(interval: Duration) -> Interval {
+    let mut notices = tokio::time::interval(interval.max(Duration::from_millis(100)));
+    notices.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    notices
+}
+
+/// Waits until the connection has to stop. Cancel-safe: it only looks.
+async fn stopped(stop: &mut tokio::sync::watch::Receiver<Stop>) -> Stop {
+    match stop.wait_for(|stop| *stop != Stop::None).await {
+        Ok(stop) => stop.clone(),
+        // Whoever could stop us is gone: so is the gateway. Fail closed (I8).
+        Err(_) => Stop::Drain,
+    }
+}
+
+fn refusal_of(error: RedeemError, approval: &Approval) -> Refusal {
+    match error {
+        RedeemError::Rejected { rejection: Rejection::DigestMismatch, .. } => {
+            Refusal::new(RefusalState::Mismatch, Rejection::DigestMismatch.to_string()).with_ticket(approval.id)
+        }
+        RedeemError::Rejected { rejection: Rejection::PastDeadline(_), standing } => {
+            refusal_for(&State::Expired, &standing)
+        }
+        RedeemError::Rejected { rejection, standing } if standing.state == State::Approved => {
+            Refusal::new(RefusalState::Denied, rejection.to_string()).with_ticket(approval.id)
+        }
+        RedeemError::Rejected { standing, .. } => refusal_for(&standing.state, &standing),
+        RedeemError::Unavailable(error) => unavailable(&error).with_ticket(approval.id),
+    }
+}
+
+/// The refusal that tells where an approval stands.
+fn refusal_for(state: &State, approval: &Approval) -> Refusal {
+    let refusal = match state {
+        State::Pending { .. } => {
+            let mut refusal = Refusal::new(RefusalState::Pending, approval.terms.reason.clone());
+            refusal.need = Some(approval.need());
+            refusal
+        }
+        State::Approved => Refusal::new(RefusalState::Pending, "it is approved; send exactly the same again to run it"),
+        State::Redeemed { .. } | State::Done { .. } => {
+            Refusal::new(RefusalState::RunningElsewhere, "its approval was used by another connection of this session")
+        }
+        State::InDoubt { .. } => Refusal::new(
+            RefusalState::InDoubt,
+            "the gateway that let it go was lost before the target answered",
+        ),
+        State::Denied => Refusal::new(RefusalState::Denied, denial(approval)),
+        State::Expired => Refusal::new(RefusalState::Expired, "nobody decided, or nobody came back, in time"),
+        State::Withdrawn => Refusal::new(RefusalState::Withdrawn, "the request was withdrawn"),
+        State::NotRun { reason } | State::Voided { reason } => Refusal::new(RefusalState::Blocked, reason.clone()),
+        State::Revoked { by } => Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}")),
+    };
+    refusal.with_ticket(approval.id).with_expiry(approval.expires_at)
+}
+
+/// Who said no, and why.
+fn denial(approval: &Approval) -> String {
+    match approval.decisions.last() {
+        Some(last) => match &last.reason {
+            Some(reason) => format!("{} said no: {reason}", last.approver),
+            None => format!("{} said no", last.approver),
+        },
+        None => "it was denied".into(),
+    }
+}

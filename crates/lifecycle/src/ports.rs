@@ -1,0 +1,150 @@
+//! The ports that a gateway plugs into the road: who judges, who keeps approvals, where records go, what
+//! stops a connection. Each has at least two implementations: the real one and the simulation's.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use countersign_common::approval::{Approval, Outcome, Rejection, Terms};
+use countersign_common::command::Command;
+use countersign_common::id::{ApprovalId, BundleVersion, NodeId, PolicyId, RoleName, SessionId};
+use countersign_common::{Digest, Facts, Principal, Target, Verdict};
+
+/// Judges commands with the current bundle. Pure and quick: it is asked on every command.
+pub trait Judge: Send + Sync + fmt::Debug {
+    /// Decides.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when there is no bundle to judge by, or its lease has run out (I8).
+    fn judge(&self, question: &Question<'_>) -> Result<Ruling, Unavailable>;
+}
+
+/// What is asked of a [`Judge`].
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Who asks.
+    pub principal: &'a Arc<Principal>,
+    /// Of what.
+    pub target: &'a Arc<Target>,
+    /// With which role there.
+    pub role: &'a RoleName,
+    /// In which database.
+    pub database: &'a str,
+    /// To do what.
+    pub facts: &'a Arc<Facts>,
+    /// Inside an open transaction or not.
+    pub in_transaction: bool,
+}
+
+/// What was decided, and by what.
+#[derive(Debug, Clone)]
+pub struct Ruling {
+    /// The decision.
+    pub verdict: Verdict,
+    /// The policies that determined it, as far as known.
+    pub policies: Vec<PolicyId>,
+    /// The bundle it was decided by.
+    pub bundle: BundleVersion,
+}
+
+/// Something that the road needs cannot be had at the moment. Nothing was run.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// Keeps approvals: the control plane, in process or over its link.
+#[async_trait]
+pub trait Approvals: Send + Sync + fmt::Debug {
+    /// Begins a hold, or joins the open approval of the same session and digest, or answers with the
+    /// remembered denial of it.
+    ///
+    /// # Errors
+    /// [`Unavailable`]; then nobody is asked.
+    async fn hold(&self, request: HoldRequest) -> Result<Approval, Unavailable>;
+
+    /// Waits until the approval has a revision above `seen`, and returns it.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it cannot be watched any more.
+    ///
+    /// # Cancel safety
+    /// Required.
+    async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Approval, Unavailable>;
+
+    /// Uses the approval up (I1). On success the caller, and nobody else, may let the command go, and has
+    /// to report what became of it.
+    ///
+    /// # Errors
+    /// [`RedeemError`]; then the command must not go.
+    async fn redeem(&self, id: ApprovalId, digest: Digest, owner: NodeId) -> Result<Approval, RedeemError>;
+
+    /// Reports what became of a redeemed command; kept until it is delivered.
+    async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony);
+
+    /// Takes a request back.
+    async fn withdraw(&self, id: ApprovalId);
+}
+
+/// Why an approval was not redeemed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RedeemError {
+    /// It does not take it: used up by somebody else, ended, or for something else.
+    #[error("{rejection}")]
+    Rejected {
+        /// Why.
+        rejection: Rejection,
+        /// The approval as it stands.
+        standing: Box<Approval>,
+    },
+    /// Nobody answered, or the write failed, so that it is *not known* whether it was redeemed. The command
+    /// must not go; the control plane will find out that this owner has not sent it.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What a gateway knows about a command that it let go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Testimony {
+    /// The target answered.
+    Ended(Outcome),
+    /// Not a byte of it went upstream.
+    NotSent,
+    /// The connection broke in between: nobody knows.
+    Unknown,
+}
+
+/// What begins a hold.
+#[derive(Debug, Clone)]
+pub struct HoldRequest {
+    /// What would be approved (I2).
+    pub digest: Digest,
+    /// The session that asks.
+    pub session: SessionId,
+    /// Who asks.
+    pub principal: Arc<Principal>,
+    /// Where it would run.
+    pub target: Arc<Target>,
+    /// With which role.
+    pub role: RoleName,
+    /// In which database.
+    pub database: String,
+    /// The exact command, as the approver will see it.
+    pub command: Command,
+    /// What it does.
+    pub facts: Arc<Facts>,
+    /// Who has to agree.
+    pub terms: Arc<Terms>,
+    /// Whether an open transaction keeps its locks meanwhile.
+    pub in_transaction: bool,
+}
+
+/// Why a connection has to end, or its waits have to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// It may go on.
+    None,
+    /// Its session was revoked or has expired: what waits is refused and the connection ends.
+    Revoked(String),
+    /// The gateway is drained: what runs may end, what waits is given its ticket.
+    Drain,
+}

@@ -1,0 +1,179 @@
+//! What the road writes down, said in the road's words. One recorder is one connection's chain; all
+//! commands of the connection share it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use countersign_common::approval::Approval;
+use countersign_common::id::CommandId;
+use countersign_common::refusal::State;
+use countersign_common::{Command, Digest, Facts};
+use countersign_recording::{
+    Begin, Decided, Ended, Ending, FactsJson, Held, Journal, JournalExt as _, Output, Position, Record, Redeemed, Stream,
+    VerdictWord,
+};
+use parking_lot::Mutex;
+
+use crate::ports::{Ruling, Unavailable};
+use crate::running::End;
+
+/// Facts with their JSON form, rendered once for all commands that share them.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// The facts.
+    pub facts: Arc<Facts>,
+    json: FactsJson,
+}
+
+impl Described {
+    /// Renders these facts.
+    #[must_use]
+    pub fn new(facts: Arc<Facts>) -> Self {
+        let json = FactsJson::of(&facts);
+        Self { facts, json }
+    }
+}
+
+/// One connection's chain of records.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    /// `None` once closed. The mutex is only ever contended by a command that is dropped on another thread.
+    stream: Arc<Mutex<Option<Stream>>>,
+    journal: Arc<dyn Journal>,
+}
+
+/// A command whose begin was recorded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    pub(crate) command: CommandId,
+    pub(crate) position: Position,
+}
+
+impl Recorder {
+    /// Records into this chain.
+    #[must_use]
+    pub fn new(stream: Stream) -> Self {
+        let journal = Arc::clone(stream.journal());
+        Self { stream: Arc::new(Mutex::new(Some(stream))), journal }
+    }
+
+    /// Ends the chain. Commands that still run are recorded as lost.
+    ///
+    /// # Errors
+    /// When the journal does not take the closing record.
+    pub fn close(&self, reason: &str) -> Result<(), Unavailable> {
+        match self.stream.lock().take() {
+            Some(stream) => stream.close(reason).map(|_| ()).map_err(not_recorded),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn begin(
+        &self,
+        command: &Command,
+        described: &Described,
+        ruling: &Ruling,
+        digest: Option<Digest>,
+    ) -> Result<Begun, Unavailable> {
+        let id = CommandId::generate();
+        let position = self.append(&Record::Begin(Begin {
+            id,
+            command: Cow::Borrowed(command),
+            facts: described.json.clone(),
+            verdict: VerdictWord::from(&ruling.verdict),
+            policies: Cow::Borrowed(&ruling.policies),
+            bundle: ruling.bundle.clone(),
+            digest,
+        }))?;
+        Ok(Begun { command: id, position })
+    }
+
+    pub(crate) fn hold(&self, id: CommandId, approval: &Approval) -> Result<Position, Unavailable> {
+        let held = Held { id, approval: approval.id, need: approval.need(), expires_at: approval.expires_at };
+        self.append(&Record::Hold(held))
+    }
+
+    /// The decisions that led here, then the redemption.
+    pub(crate) fn redeemed(&self, id: CommandId, approval: &Approval, fence: u64) -> Result<Position, Unavailable> {
+        self.decisions(id, approval)?;
+        let redeemed = Redeemed { id, approval: approval.id, fence, digest: approval.digest };
+        self.append(&Record::Redeemed(redeemed))
+    }
+
+    /// What people said about a command.
+    pub(crate) fn decisions(&self, id: CommandId, approval: &Approval) -> Result<(), Unavailable> {
+        for decision in &approval.decisions {
+            self.append(&Record::Decision(Decided {
+                id,
+                approval: approval.id,
+                approver: decision.approver.clone(),
+                vote: decision.vote,
+                reason: decision.reason.clone(),
+                method: decision.method.clone(),
+                at: decision.at,
+            }))?;
+        }
+        Ok(())
+    }
+
+    /// A command that did not go. A journal that fails here has refused the next command already.
+    pub(crate) fn end_refused(&self, id: CommandId, state: State) {
+        self.end_with(id, Ending::Refused(state), 0, 0);
+    }
+
+    /// A command that was let go and has ended.
+    pub(crate) fn end(&self, id: CommandId, output: Option<Output>, end: &End<'_>) {
+        let (rows, bytes) = output.as_ref().map_or((0, 0), |output| (output.rows, output.bytes));
+        if let Some(output) = output.filter(|output| output.bytes > 0) {
+            self.note(&Record::Output(output));
+        }
+        let ending = match end {
+            End::Completed(tag) => Ending::Completed((*tag).to_owned()),
+            End::Failed(code) => Ending::Failed((*code).to_owned()),
+            End::Lost => Ending::Lost,
+            End::NotRun => Ending::Refused(State::Withdrawn),
+        };
+        self.end_with(id, ending, rows, bytes);
+    }
+
+    fn end_with(&self, id: CommandId, outcome: Ending, rows: u64, bytes: u64) {
+        self.note(&Record::End(Ended { id, outcome, rows, bytes }));
+    }
+
+    /// Appends what follows a decision that has been made: it cannot be undone by a journal that fails, and
+    /// the next command will be refused.
+    fn note(&self, record: &Record<'_>) {
+        if let Err(error) = self.append(record) {
+            tracing::error!(%error, "a record was not written");
+        }
+    }
+
+    fn append(&self, record: &Record<'_>) -> Result<Position, Unavailable> {
+        match self.stream.lock().as_mut() {
+            Some(stream) => stream.append(record).map_err(not_recorded),
+            None => Err(Unavailable("the recording of this connection has ended".into())),
+        }
+    }
+
+    /// Waits until everything up to `position` is synced.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn synced(&self, position: Position) -> Result<(), Unavailable> {
+        self.journal.synced(position).await.map_err(not_recorded)
+    }
+
+    /// Waits until everything up to `position` is accepted.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn accepted(&self, position: Position) -> Result<(), Unavailable> {
+        self.journal.accepted(position).await.map_err(not_recorded)
+    }
+}
+
+/// The cause is for our log: the client learns only that nothing can be recorded.
+fn not_recorded(error: impl std::fmt::Display) -> Unavailable {
+    tracing::error!(%error, "recording failed");
+    Unavailable("commands cannot be recorded at the moment".into())
+}

@@ -1,0 +1,146 @@
+//! The story of a command: judged, recorded, cleared or refused.
+
+use std::sync::Arc;
+
+use countersign_common::id::{NodeId, RoleName, SessionId};
+use countersign_common::refusal::{Refusal, State};
+use countersign_common::time::Clock;
+use countersign_common::{Digest, Facts, Principal, Target, Timestamp, Verdict, command};
+use tokio::sync::watch;
+
+use crate::Cleared;
+use crate::exchange::Exchange;
+use crate::hold::Hold;
+use crate::ports::{Approvals, Judge, Question, Ruling, Stop, Unavailable};
+use crate::recorder::{Begun, Recorder};
+use crate::running::Running;
+
+/// What stays the same for all commands of one connection.
+#[derive(Debug)]
+pub struct Road {
+    /// This start of this gateway; it owns what it redeems.
+    pub node: NodeId,
+    /// The session that the connection belongs to.
+    pub session: SessionId,
+    /// Who asks.
+    pub principal: Arc<Principal>,
+    /// Of what.
+    pub target: Arc<Target>,
+    /// With which role there.
+    pub role: RoleName,
+    /// In which database.
+    pub database: String,
+    /// Who judges.
+    pub judge: Arc<dyn Judge>,
+    /// Who keeps approvals.
+    pub approvals: Arc<dyn Approvals>,
+    /// Where records go.
+    pub recorder: Recorder,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What stops the connection.
+    pub stop: watch::Receiver<Stop>,
+    /// Where people look at requests, when there is such a place.
+    pub url: Option<Arc<str>>,
+}
+
+/// How the road ended for one command.
+#[derive(Debug)]
+#[must_use]
+pub enum Passage {
+    /// It may go: send the first, keep the second until the target has answered.
+    Go(Cleared, Running),
+    /// It may not; tell the client in its own protocol.
+    Refused(Refusal),
+    /// It may not, and there is nobody left to tell.
+    Left,
+}
+
+/// Takes one command down the road as far as its release: judges it, records that, waits for people
+/// where the verdict says so.
+///
+/// # Cancel safety
+/// Not cancel safe: dropped in the middle of a redeem it leaves the command in doubt (never run twice).
+/// The connection's task runs it to its end.
+pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
+    let ruling = match road.rule(&exchange) {
+        Ok(ruling) => ruling,
+        // INVARIANT: I8. Nobody to judge means no.
+        Err(error) => return Passage::Refused(unavailable(&error)),
+    };
+    let digest = matches!(ruling.verdict, Verdict::Hold(..)).then(|| road.digest(&exchange));
+    let begun = match road.recorder.begin(exchange.command(), exchange.described(), &ruling, digest) {
+        Ok(begun) => begun,
+        // INVARIANT: I5, I8. What cannot be recorded does not run.
+        Err(error) => return Passage::Refused(unavailable(&error)),
+    };
+    match ruling.verdict {
+        Verdict::Allow(duties) => {
+            if let Err(error) = road.recorded_first(&exchange.described().facts, &begun).await {
+                return road.refuse(&begun, unavailable(&error));
+            }
+            let facts = Arc::clone(&exchange.described().facts);
+            let running = Running::new(road, begun, facts, duties, None);
+            Passage::Go(Cleared::command(exchange.into_wire()), running)
+        }
+        Verdict::Block(reason) => {
+            road.refuse(&begun, Refusal::new(State::Blocked, reason.text))
+        }
+        // Boxed, so that the connections that never wait do not carry the memory of waiting.
+        Verdict::Hold(terms, duties) => {
+            let digest = digest.unwrap_or_else(|| road.digest(&exchange));
+            Box::pin(Hold { road, exchange, begun, digest, duties }.take_through(terms)).await
+        }
+    }
+}
+
+impl Road {
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What an approval of this command would be bound to (I2).
+    fn digest(&self, exchange: &impl Exchange) -> Digest {
+        command::digest(exchange.command(), &exchange.context(), &self.principal, self.session)
+    }
+
+    /// Where people look at requests.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.url.as_deref().map(str::to_owned)
+    }
+
+    fn rule(&self, exchange: &impl Exchange) -> Result<Ruling, Unavailable> {
+        if let Stop::Revoked(why) = &*self.stop.borrow() {
+            return Err(Unavailable(why.clone()));
+        }
+        self.judge.judge(&Question {
+            principal: &self.principal,
+            target: &self.target,
+            role: &self.role,
+            database: &self.database,
+            facts: &exchange.described().facts,
+            in_transaction: exchange.in_transaction(),
+        })
+    }
+
+    /// Waits until the begin record is as durable as it must be before a byte goes upstream.
+    async fn recorded_first(&self, facts: &Facts, begun: &Begun) -> Result<(), Unavailable> {
+        // INVARIANT: I5. A plain read goes up at once; its answer waits for the record instead.
+        if facts.is_plain_read() && !self.target.recording.reads_synced {
+            return Ok(());
+        }
+        self.recorder.synced(begun.position).await
+    }
+
+    fn refuse(&self, begun: &Begun, refusal: Refusal) -> Passage {
+        self.recorder.end_refused(begun.command, refusal.state);
+        Passage::Refused(refusal)
+    }
+}
+
+/// The refusal for what cannot be judged, recorded or asked at the moment.
+pub(crate) fn unavailable(error: &Unavailable) -> Refusal {
+    Refusal::new(State::Unavailable, error.0.clone())
+}

@@ -1,0 +1,183 @@
+//! What the server still has to answer, in order. A gateway that holds some messages back and answers
+//! others itself keeps this queue, so that every answer is given to what it belongs to and in its place.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use countersign_lifecycle::Running;
+use countersign_masking::{Column, Plan};
+use countersign_sql::Reading;
+
+use super::settings::Answer;
+use crate::codec::SqlState;
+use crate::statements::{Name, Portal, Prepared};
+
+/// One answer that is awaited.
+#[derive(Debug)]
+pub(crate) enum Expect {
+    /// ParseComplete; then the name stands for the statement.
+    Parse(Name, Arc<Prepared>),
+    /// BindComplete; then the name stands for the portal.
+    Bind(Name, Arc<Portal>),
+    /// CloseComplete of a statement.
+    CloseStatement(Name),
+    /// CloseComplete of a portal.
+    ClosePortal(Name),
+    /// ParameterDescription, then RowDescription or NoData.
+    DescribeStatement,
+    /// RowDescription or NoData: the columns of the portal. Ours are not passed on.
+    DescribePortal { portal: Option<Arc<Portal>>, ours: bool },
+    /// The rows and the end of an Execute.
+    Execute(Box<Flight>),
+    /// The rows and the ends of a string of statements, and ReadyForQuery.
+    Query(Box<Flight>),
+    /// FunctionCallResponse and ReadyForQuery.
+    Function(Box<Flight>),
+    /// ReadyForQuery.
+    Sync,
+    /// The error that we provoked; the client is told this instead.
+    Provoked(Bytes),
+    /// Nothing from the server: it is our turn to say this.
+    Say(Bytes),
+    /// Nothing from the server: our ReadyForQuery, with the status of that moment.
+    SayReady,
+    /// The rows of our own query for the session's settings, up to ReadyForQuery; not passed on.
+    Settings(Answer),
+}
+
+/// A command that was let go and is being answered.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    /// The command on the road.
+    pub(crate) running: Running,
+    /// What was read of its text.
+    pub(crate) reading: Option<Arc<Reading>>,
+    /// The portal it runs, for Execute.
+    pub(crate) portal: Option<(Name, Arc<Portal>)>,
+    /// What has to be masked.
+    pub(crate) masking: Masking,
+    /// How far its answer has come.
+    pub(crate) stage: Stage,
+    /// How its last statement ended.
+    pub(crate) ended: Option<Ended>,
+    /// Whether its begin record is known to be accepted.
+    pub(crate) accepted: bool,
+}
+
+/// What has to be masked in an answer.
+#[derive(Debug)]
+pub(crate) enum Masking {
+    /// Nothing: no rule of the bundle touches what the command touches, or the principal may see it all.
+    Clear(Plan),
+    /// Whatever the columns turn out to be.
+    ByColumns,
+    /// As planned for these columns.
+    Planned(Plan),
+    /// COPY OUT, as planned from the statement.
+    Copy(Box<countersign_masking::CopyMasker>),
+}
+
+/// How far an answer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Rows, or nothing yet.
+    Rows,
+    /// The server waits for COPY data of the client.
+    CopyIn,
+    /// The server sends COPY data.
+    CopyOut,
+}
+
+/// How a statement ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// With this tag.
+    Completed(String),
+    /// With this code.
+    Failed(SqlState),
+}
+
+/// The columns of a portal, once the server has described them.
+pub(crate) type Columns = OnceLock<Arc<[Column]>>;
+
+/// The queue of answers.
+#[derive(Debug, Default)]
+pub(crate) struct Expected(VecDeque<Expect>);
+
+impl Expected {
+    /// One more answer is awaited, after all others.
+    pub(crate) fn push(&mut self, expect: Expect) {
+        self.0.push_back(expect);
+    }
+
+    /// The answer that comes next.
+    pub(crate) fn front(&mut self) -> Option<&mut Expect> {
+        self.0.front_mut()
+    }
+
+    /// It has come whole.
+    pub(crate) fn pop(&mut self) -> Option<Expect> {
+        self.0.pop_front()
+    }
+
+    /// Puts an answer back that has not come whole.
+    pub(crate) fn unpop(&mut self, expect: Expect) {
+        self.0.push_front(expect);
+    }
+
+    /// Whether nothing is awaited.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many answers are awaited.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// After an error the server skips everything up to the next Sync: takes out what will not be answered.
+    pub(crate) fn skip_to_sync(&mut self) -> Vec<Expect> {
+        let end = self.0.iter().position(|e| matches!(e, Expect::Sync)).unwrap_or(self.0.len());
+        self.0.drain(..end).collect()
+    }
+
+    /// While it takes COPY data the server ignores Syncs; those already sent behind the COPY are never answered.
+    pub(crate) fn forget_ignored_syncs(&mut self) {
+        while matches!(self.0.get(1), Some(Expect::Sync)) {
+            self.0.remove(1);
+        }
+    }
+
+    /// Takes everything out; for the end of the connection.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Expect> + '_ {
+        self.0.drain(..)
+    }
+
+    /// Whether a command that may change something is among them.
+    pub(crate) fn has_effects(&self) -> bool {
+        self.0.iter().any(|expect| match expect {
+            Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) => {
+                !flight.running.facts().is_plain_read()
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a command was sent after the last Sync.
+    pub(crate) fn has_open_batch(&self) -> bool {
+        self.0.iter().rev().take_while(|e| !matches!(e, Expect::Sync | Expect::Query(_))).next().is_some()
+    }
+}
+
+impl Flight {
+    /// The flight of a command that was just let go.
+    pub(crate) fn new(running: Running, reading: Option<Arc<Reading>>, masking: Masking) -> Self {
+        Self { running, reading, portal: None, masking, stage: Stage::Rows, ended: None, accepted: false }
+    }
+
+    /// Whether values in texts of errors and notices have to be masked too.
+    pub(crate) const fn is_masked(&self) -> bool {
+        !matches!(self.masking, Masking::Clear(_))
+    }
+}

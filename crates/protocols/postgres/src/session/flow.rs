@@ -1,0 +1,253 @@
+//! Both ends of a connection and what is on its way between them. It moves bytes; what they mean going
+//! up is [`super::intake`]'s part, what they mean coming down [`super::answers`]'.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use countersign_common::verdict::DataClass;
+use countersign_lifecycle::{
+    Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Running, UpstreamSide,
+};
+use countersign_masking::{HashKey, Masked, Rules};
+
+use super::expect::{Expect, Expected};
+use super::settings;
+use crate::CancelKey;
+use crate::Stream;
+use crate::catalogue::Catalogues;
+use crate::codec::backend::TransactionStatus;
+use crate::codec::{Error as WireError, Side, Walker};
+use crate::inert::InertFrames;
+use crate::parameters::ServerParameters;
+use crate::statements::{Name, Names, Portal, Prepared};
+
+/// Answers awaited at once. A client that pipelines more has to read first.
+const EXPECTED_MAX: usize = 10_000;
+
+/// Why a connection ends before its client says goodbye.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// The client's socket failed or was closed.
+    #[error("the client left")]
+    Client,
+    /// The target closed the connection.
+    #[error("the target closed the connection")]
+    Upstream,
+    /// The target sent what the protocol does not allow.
+    #[error("the target broke the protocol: {0}")]
+    UpstreamProtocol(WireError),
+    /// The client sent what the protocol does not allow.
+    #[error("{0}")]
+    ClientProtocol(WireError),
+    /// The answer does not fit what was described, so it cannot be masked.
+    #[error("the answer cannot be masked: {0}")]
+    Unmaskable(#[from] countersign_masking::MaskError),
+    /// A row that has to be masked is larger than what is read whole.
+    #[error("a row that has to be masked is larger than {max} bytes")]
+    RowTooLarge {
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// What was answered cannot be recorded, so it cannot be given.
+    #[error("{0}")]
+    Unrecorded(#[from] countersign_lifecycle::ports::Unavailable),
+    /// The target could not be reached, or did not let us in.
+    #[error("{0}")]
+    NoUpstream(#[from] crate::upstream::UpstreamError),
+    /// The session was revoked or has expired.
+    #[error("{0}")]
+    Stopped(String),
+}
+
+/// What came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// Bytes of the client.
+    FromClient,
+    /// Bytes of the target.
+    FromUpstream,
+    /// The client has closed its end.
+    ClientClosed,
+}
+
+/// The open connection to the target.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) side: UpstreamSide<Stream>,
+    pub(crate) walker: Walker,
+    /// Bytes that have to be there at once before more of the answer can be read.
+    pub(crate) wanted: usize,
+    pub(crate) key: Option<CancelKey>,
+}
+
+/// What masks the answers of one connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Masks {
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) key: Arc<HashKey>,
+    pub(crate) unmask: Arc<std::collections::BTreeSet<DataClass>>,
+}
+
+/// Both ends of a connection, and what is on its way.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) client: ClientSide<Stream>,
+    pub(crate) upstream: Option<Open>,
+    pub(crate) expected: Expected,
+    pub(crate) status: TransactionStatus,
+    pub(crate) parameters: ServerParameters,
+    pub(crate) statements: Names<Prepared>,
+    pub(crate) portals: Names<Portal>,
+    /// Portals that were suspended at their row limit: their commands go on with the next Execute.
+    pub(crate) suspended: Vec<(Name, Running)>,
+    pub(crate) settings: settings::Known,
+    pub(crate) catalogues: Arc<Catalogues>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) hash_key: Arc<HashKey>,
+    /// Bytes of the client that intake cannot use before more come.
+    pub(crate) wanted: usize,
+}
+
+impl Flow {
+    /// Waits until bytes come in from either side, and writes out what waits to be written.
+    ///
+    /// # Errors
+    /// [`Broken`] when a side is gone.
+    ///
+    /// # Cancel safety
+    /// Safe: bytes stay in the buffers of their side.
+    pub(crate) async fn moved(&mut self) -> Result<Moved, Broken> {
+        poll_fn(|cx| self.poll_moved(cx)).await
+    }
+
+    fn poll_moved(&mut self, cx: &mut Context<'_>) -> Poll<Result<Moved, Broken>> {
+        if let Poll::Ready(Err(error)) = self.client.poll_flush(cx) {
+            return Poll::Ready(Err(client_error(&error)));
+        }
+        if let Some(open) = &mut self.upstream {
+            if let Poll::Ready(Err(_)) = open.side.poll_flush(cx) {
+                return Poll::Ready(Err(Broken::Upstream));
+            }
+            // Back pressure: what the client does not read is not read from the target.
+            if self.client.output_bytes() <= OUTPUT_BYTES_HIGH {
+                match open.side.poll_fill(cx, open.wanted.max(INPUT_BYTES_MAX)) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Broken::Upstream)),
+                    Poll::Ready(Ok(_)) => return Poll::Ready(Ok(Moved::FromUpstream)),
+                    Poll::Pending => {}
+                }
+            }
+        }
+        if !self.takes_input() {
+            return Poll::Pending;
+        }
+        match self.client.poll_fill(cx, self.wanted.max(INPUT_BYTES_MAX)) {
+            Poll::Ready(Ok(0)) => Poll::Ready(Ok(Moved::ClientClosed)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(Moved::FromClient)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(client_error(&error))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Whether more of the client is read: not while too much waits for the target, or for answers.
+    pub(crate) fn takes_input(&self) -> bool {
+        let waiting = self.upstream.as_ref().map_or(0, |open| open.side.output_bytes());
+        waiting <= OUTPUT_BYTES_HIGH && self.expected.len() < EXPECTED_MAX
+    }
+
+    /// Writes out everything that waits for the client; for the end of the connection.
+    ///
+    /// # Errors
+    /// When the client does not take it.
+    pub(crate) async fn flush_client(&mut self) -> Result<(), Broken> {
+        poll_fn(|cx| self.client.poll_flush(cx)).await.map_err(|error| client_error(&error))
+    }
+
+    /// Queues cleared bytes for the target.
+    pub(crate) fn send(&mut self, cleared: Cleared) {
+        if let Some(open) = &mut self.upstream {
+            open.side.send(cleared);
+        }
+    }
+
+    /// Queues frames of our own making for the target.
+    pub(crate) fn send_ours(&mut self, frames: BytesMut) {
+        self.send(Cleared::inert(InertFrames::ours(frames.freeze())));
+    }
+
+    /// Says something of our own to the client, at once: notices.
+    pub(crate) fn tell(&mut self, message: &Bytes) {
+        self.client.send(Masked::value_free(Said(message.clone())));
+    }
+
+    /// Says something of our own in its turn: after the answers that are awaited.
+    pub(crate) fn say(&mut self, message: Bytes) {
+        if self.expected.is_empty() {
+            self.tell(&message);
+        } else {
+            self.expected.push(Expect::Say(message));
+        }
+    }
+
+    /// Says that we are ready, in its turn.
+    pub(crate) fn say_ready(&mut self) {
+        if self.expected.is_empty() {
+            self.settled();
+            self.tell(&crate::reply::ready(self.status));
+        } else {
+            self.expected.push(Expect::SayReady);
+        }
+    }
+
+    /// Everything was answered: names are what the server confirmed.
+    pub(crate) fn settled(&mut self) {
+        self.statements.settle();
+        self.portals.settle();
+    }
+
+    /// Whether what is sent now would run inside a transaction that is open, or may be.
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.status != TransactionStatus::Idle || self.expected.has_effects() || self.expected.has_open_batch()
+    }
+
+    /// Gives back the memory of buffers that are empty; for a connection that is going to wait.
+    pub(crate) fn shrink(&mut self) {
+        self.client.shrink();
+        if let Some(open) = &mut self.upstream {
+            open.side.shrink();
+        }
+    }
+
+    /// A walker at the start of the target's answers.
+    pub(crate) const fn upstream_walker() -> Walker {
+        Walker::new(Side::Backend)
+    }
+}
+
+/// The largest row that is read whole in order to be masked, in bytes. Rows that need no masking are
+/// streamed, whatever their size.
+pub(crate) const ROW_BYTES_MAX: usize = 16 << 20;
+
+/// A message of our own.
+struct Said(Bytes);
+
+impl countersign_masking::ValueFree for Said {}
+
+impl From<Said> for Bytes {
+    fn from(said: Said) -> Self {
+        said.0
+    }
+}
+
+impl AsRef<[u8]> for Said {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn client_error(error: &io::Error) -> Broken {
+    tracing::debug!(%error, "the client's connection broke");
+    Broken::Client
+}

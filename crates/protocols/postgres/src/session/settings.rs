@@ -1,0 +1,163 @@
+//! The settings of a session that give its statements their meaning. The server is asked for them, on
+//! the session's own connection, when it is opened and whenever a statement may have changed them:
+//! following every SET, ROLLBACK and set_config by ourselves would be a second server.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use countersign_sql::Lexing;
+
+use crate::codec::Values;
+
+/// Asks for all of [`Settings`] in one row. Every name is qualified, so that no search path can bend it.
+pub(crate) const QUERY: &str = "SELECT \
+    pg_catalog.array_to_string(pg_catalog.current_schemas(true), pg_catalog.chr(1)), \
+    pg_catalog.current_setting('search_path'), \
+    pg_catalog.current_setting('standard_conforming_strings'), \
+    pg_catalog.current_setting('client_encoding'), \
+    pg_catalog.current_setting('statement_timeout'), \
+    pg_catalog.current_setting('DateStyle'), \
+    pg_catalog.current_setting('TimeZone'), \
+    pg_catalog.current_setting('IntervalStyle'), \
+    pg_catalog.current_setting('row_security'), \
+    pg_catalog.current_setting('session_replication_role'), \
+    current_user, session_user";
+
+/// How many columns [`QUERY`] has.
+const COLUMNS: usize = 12;
+
+/// What the settings were when the server was last asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The schemas that unqualified names are looked up in, in order.
+    pub(crate) schemas: Vec<String>,
+    /// How statements are taken apart.
+    pub(crate) lexing: Lexing,
+    /// How long the client lets a statement take.
+    pub(crate) statement_timeout: Option<Duration>,
+    /// All of it by name, for the digest.
+    pub(crate) meaning: BTreeMap<String, String>,
+}
+
+/// What is known of the settings at the moment.
+#[derive(Debug)]
+pub(crate) enum Known {
+    /// This, and nothing was sent since that may change it. With a number that grows with every change.
+    Current(Settings, u64),
+    /// Something may have changed them, or nobody has asked yet.
+    Stale(u64),
+}
+
+impl Known {
+    /// The settings, when they are current.
+    pub(crate) const fn current(&self) -> Option<&Settings> {
+        match self {
+            Self::Current(settings, _) => Some(settings),
+            Self::Stale(_) => None,
+        }
+    }
+
+    /// The number of this state; what was derived under another must be derived again.
+    pub(crate) const fn generation(&self) -> u64 {
+        match self {
+            Self::Current(_, generation) | Self::Stale(generation) => *generation,
+        }
+    }
+
+    /// Something may have changed them.
+    pub(crate) fn mark_stale(&mut self) {
+        *self = Self::Stale(self.generation() + 1);
+    }
+
+    /// The server has told them.
+    pub(crate) fn learn(&mut self, settings: Settings) {
+        *self = Self::Current(settings, self.generation() + 1);
+    }
+}
+
+/// The server's answer to [`QUERY`], as it comes in.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    row: Option<Vec<String>>,
+    failed: bool,
+}
+
+impl Answer {
+    /// Takes the row.
+    pub(crate) fn row(&mut self, values: Values<'_>) {
+        let text = |value: Option<&[u8]>| value.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        self.row = values.iter().map(text).collect();
+    }
+
+    /// The query failed.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    /// What was told; `None` when it was not what was asked for.
+    pub(crate) fn settings(self) -> Option<Settings> {
+        let row = self.row.filter(|row| row.len() == COLUMNS && !self.failed)?;
+        let [schemas, search_path, strings, encoding, timeout, datestyle, timezone, intervalstyle, row_security, replication, user, session_user] =
+            <[String; COLUMNS]>::try_from(row).ok()?;
+        let safe_encoding = matches!(encoding.as_str(), "UTF8" | "SQL_ASCII" | "LATIN1");
+        let lexing = Lexing { standard_conforming_strings: strings == "on", safe_encoding };
+        let statement_timeout = duration(&timeout);
+        let named = [
+            ("search_path", search_path),
+            ("schemas", schemas.replace('\u{1}', ",")),
+            ("standard_conforming_strings", strings),
+            ("client_encoding", encoding),
+            ("DateStyle", datestyle),
+            ("TimeZone", timezone),
+            ("IntervalStyle", intervalstyle),
+            ("row_security", row_security),
+            ("session_replication_role", replication),
+            ("current_user", user),
+            ("session_user", session_user),
+        ];
+        Some(Settings {
+            schemas: schemas.split('\u{1}').filter(|s| !s.is_empty()).map(str::to_owned).collect(),
+            lexing,
+            statement_timeout,
+            meaning: named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        })
+    }
+}
+
+/// A duration as PostgreSQL shows it: a number and a unit, milliseconds without one. Zero is none.
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "" | "ms" => number,
+        "s" => number.saturating_mul(1000),
+        "min" => number.saturating_mul(60_000),
+        "h" => number.saturating_mul(3_600_000),
+        "d" => number.saturating_mul(86_400_000),
+        // An unknown unit: the shortest patience is the safe one.
+        _ => 1000,
+    };
+    (millis > 0).then(|| Duration::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_postgresql_shows_them() {
+        assert_eq!(duration("0"), None);
+        assert_eq!(duration("1500ms"), Some(Duration::from_millis(1500)));
+        assert_eq!(duration("30s"), Some(Duration::from_secs(30)));
+        assert_eq!(duration("2min"), Some(Duration::from_secs(120)));
+    }
+
+    #[test]
+    fn an_answer_that_failed_tells_nothing() {
+        let mut answer = Answer { row: Some(vec![String::new(); COLUMNS]), failed: false };
+        answer.fail();
+        assert_eq!(answer.settings(), None);
+        assert_eq!(Answer::default().settings(), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! The prepared statements and portals of one connection, as the *server* has them. What a name stands
+//! for is believed only once the server has said so: a Parse that fails upstream leaves the older
+//! statement of that name in place, and executing that one must be judged by its own text.
+
+use std::sync::Arc;
+
+use countersign_common::command::Parameter;
+use countersign_sql::Reading;
+use rustc_hash::FxHashMap;
+
+/// The name of a statement or portal; empty for the unnamed one.
+pub(crate) type Name = Box<[u8]>;
+
+/// Statements and portals that a client may keep at once. Above it: refused, as a server that is out of
+/// memory would.
+pub(crate) const NAMES_MAX: usize = 50_000;
+
+/// A prepared statement.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Its exact text.
+    pub(crate) text: Box<[u8]>,
+    /// Its text, read.
+    pub(crate) reading: Arc<Reading>,
+    /// Types of its parameters as far as the client gave them.
+    pub(crate) types: Box<[u32]>,
+}
+
+/// A portal: a statement with its parameters.
+#[derive(Debug)]
+pub(crate) struct Portal {
+    /// What it runs.
+    pub(crate) statement: Arc<Prepared>,
+    /// With which parameters.
+    pub(crate) parameters: Vec<Parameter>,
+    /// How the client wants the columns of its result.
+    pub(crate) result_formats: ResultFormats,
+}
+
+/// How the columns of a result are written, as Bind said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ResultFormats {
+    /// All the same.
+    All(bool),
+    /// Each its own; `true` is binary.
+    Each(Box<[bool]>),
+}
+
+impl ResultFormats {
+    /// Whether the column with this index is written in binary.
+    pub(crate) fn is_binary(&self, index: usize) -> bool {
+        match self {
+            Self::All(binary) => *binary,
+            Self::Each(each) => each.get(index).copied().unwrap_or(false),
+        }
+    }
+}
+
+/// A table of names of which some changes are on their way to the server and not yet confirmed.
+#[derive(Debug)]
+pub(crate) struct Names<T> {
+    confirmed: FxHashMap<Name, Arc<T>>,
+    /// Changes made since the last Sync that we forwarded; `None`: closed. If one of them fails, the server
+    /// skips everything up to that Sync, so within this batch they may be relied on.
+    batch: FxHashMap<Name, Option<Arc<T>>>,
+    /// Changes on their way in earlier batches. A name among them is unsettled: it may fail, and what
+    /// follows the Sync would still run.
+    unsettled: FxHashMap<Name, usize>,
+}
+
+/// What a name stands for.
+#[derive(Debug)]
+pub(crate) enum Known<T> {
+    /// This.
+    As(Arc<T>),
+    /// Nothing that we saw.
+    Unseen,
+    /// It depends on an answer that has not come yet: wait for the server first.
+    Unsettled,
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self { confirmed: FxHashMap::default(), batch: FxHashMap::default(), unsettled: FxHashMap::default() }
+    }
+}
+
+impl<T> Names<T> {
+    /// What `name` will stand for when the server comes to what is sent next.
+    // INVARIANT: I2. The text that is judged is the text that the server has under this name.
+    pub(crate) fn get(&self, name: &[u8]) -> Known<T> {
+        match self.batch.get(name) {
+            Some(Some(defined)) => return Known::As(Arc::clone(defined)),
+            Some(None) => return Known::Unseen,
+            None => {}
+        }
+        if self.unsettled.contains_key(name) {
+            return Known::Unsettled;
+        }
+        self.confirmed.get(name).map_or(Known::Unseen, |defined| Known::As(Arc::clone(defined)))
+    }
+
+    /// A change is on its way.
+    pub(crate) fn sent(&mut self, name: &[u8], change: Option<Arc<T>>) {
+        self.batch.insert(name.into(), change);
+    }
+
+    /// A Sync is on its way: what was sent before it is no longer certain for what comes after it.
+    pub(crate) fn synced(&mut self) {
+        for (name, _) in self.batch.drain() {
+            *self.unsettled.entry(name).or_default() += 1;
+        }
+    }
+
+    /// The server has made the change.
+    pub(crate) fn confirm(&mut self, name: &[u8], change: Option<Arc<T>>) {
+        match change {
+            Some(defined) => self.confirmed.insert(name.into(), defined),
+            None => self.confirmed.remove(name),
+        };
+    }
+
+    /// The server has answered everything: what was not confirmed did not happen.
+    pub(crate) fn settle(&mut self) {
+        self.unsettled.clear();
+        self.batch.clear();
+    }
+
+    /// Whether there is room for another name.
+    pub(crate) fn has_room(&self) -> bool {
+        self.confirmed.len() + self.batch.len() < NAMES_MAX
+    }
+
+    /// All names are gone (DISCARD ALL, the end of a transaction for portals).
+    pub(crate) fn clear(&mut self) {
+        self.confirmed.clear();
+        self.settle();
+    }
+
+    /// What the server has confirmed under `name`, for SQL's own EXECUTE.
+    pub(crate) fn confirmed(&self, name: &[u8]) -> Option<Arc<T>> {
+        self.confirmed.get(name).map(Arc::clone)
+    }
+
+    /// Whether changes are on their way.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unsettled.is_empty() && self.batch.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(names: &Names<&'static str>, name: &[u8]) -> Option<&'static str> {
+        match names.get(name) {
+            Known::As(text) => Some(*text),
+            Known::Unseen => None,
+            Known::Unsettled => Some("?"),
+        }
+    }
+
+    #[test]
+    fn i2_same_a_name_redefined_in_vain_still_stands_for_its_first_text() {
+        let mut names = Names::default();
+        names.sent(b"s", Some(Arc::new("DELETE")));
+        names.confirm(b"s", Some(Arc::new("DELETE")));
+        names.synced();
+        names.settle();
+        // A second Parse of the same name fails upstream: it is never confirmed.
+        names.sent(b"s", Some(Arc::new("SELECT")));
+        assert_eq!(known(&names, b"s"), Some("SELECT"), "within the batch nothing else can run");
+        names.synced();
+        assert_eq!(known(&names, b"s"), Some("?"), "after the Sync it depends on the answer");
+        names.settle();
+        assert_eq!(known(&names, b"s"), Some("DELETE"));
+    }
+
+    #[test]
+    fn a_closed_name_stands_for_nothing() {
+        let mut names = Names::default();
+        names.confirm(b"s", Some(Arc::new("SELECT")));
+        names.sent(b"s", None);
+        assert_eq!(known(&names, b"s"), None);
+        names.confirm(b"s", None);
+        names.synced();
+        names.settle();
+        assert_eq!(known(&names, b"s"), None);
+    }
+}

@@ -1,0 +1,255 @@
+//! The journal on local files. Sessions append into one shared buffer under a short lock; whoever needs a
+//! record accepted writes all that has gathered with one write(2); one thread syncs for all.
+//!
+//! - [`gather`]: what has been appended and not yet written, and the account of open streams.
+//! - [`writer`]: the segment that is written, and its sealing.
+//! - [`syncer`]: the thread that syncs and hands out checkpoints.
+//! - [`recover`]: what is done about the end that a dead process left.
+
+mod gather;
+mod recover;
+mod syncer;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use countersign_common::time::Clock;
+use parking_lot::{Condvar, Mutex};
+
+use self::gather::{Gather, Wanted};
+use self::syncer::{Agenda, Syncer};
+use self::writer::Writer;
+use crate::checkpoint::{CheckpointSink, Tips};
+use crate::journal::{Encoded, Journal, JournalError, Position};
+
+/// Sizes and periods of a [`LocalJournal`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// A segment is sealed when it has this many bytes. Default 64 MiB.
+    pub segment_bytes_max: usize,
+    /// When so many bytes have gathered, the append that goes beyond writes them out itself. Default 1 MiB.
+    pub buffer_bytes_max: usize,
+    /// How long a record that nobody waits for may stay unsynced, less the sync itself. Default 30 ms, so
+    /// that 50 ms (I5) hold with a slow disk.
+    pub sync_delay_max: Duration,
+    /// How often tips are handed to the sink while something is recorded. Default 1 s.
+    pub checkpoint_every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_bytes_max: 64 << 20,
+            buffer_bytes_max: 1 << 20,
+            sync_delay_max: Duration::from_millis(30),
+            checkpoint_every: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Segment files in a directory. *Accepted* means written to the kernel: it outlives this process, not
+/// the machine's power. *Synced* means fdatasync has answered: it outlives the power, as far as the disk
+/// keeps its word.
+#[derive(Debug)]
+pub struct LocalJournal {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Held for as long as the journal is open: one writer per directory.
+    _lock: File,
+}
+
+/// What sessions and the syncing thread share. Locks are taken in the order `writer`, `gather`, `agenda`.
+#[derive(Debug)]
+struct Shared {
+    options: Options,
+    clock: Arc<dyn Clock>,
+    writer: Mutex<Writer>,
+    gather: Mutex<Gather>,
+    agenda: Mutex<Agenda>,
+    wake: Condvar,
+    /// Whether the thread knows that there is something to sync.
+    dirty: AtomicBool,
+    accepted: AtomicU64,
+    synced: AtomicU64,
+    failure: OnceLock<JournalError>,
+}
+
+impl LocalJournal {
+    /// Opens the journal in `dir`, or creates it. What a dead process left half written is put aside, and
+    /// the streams it left open are ended as lost (see `docs/recording.md`).
+    ///
+    /// # Errors
+    /// When the directory cannot be read or written, or another process has it open.
+    pub fn open(
+        dir: &Path,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        sink: Box<dyn CheckpointSink>,
+    ) -> io::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let lock = File::create(dir.join("lock"))?;
+        lock.try_lock().map_err(|e| io::Error::new(io::ErrorKind::ResourceBusy, e.to_string()))?;
+        let found = recover::recover(dir, clock.now())?;
+        let abandoned = found.header.open.clone();
+        let writer = Writer::create(dir, &found.header)?;
+        let gather = Gather::resume(&abandoned);
+        let shared = Arc::new(Shared {
+            options,
+            writer: Mutex::new(writer),
+            gather: Mutex::new(gather),
+            agenda: Mutex::default(),
+            wake: Condvar::new(),
+            dirty: AtomicBool::new(false),
+            accepted: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
+            failure: OnceLock::new(),
+            clock,
+        });
+        let syncer = Syncer::new(Arc::clone(&shared), sink);
+        let thread = std::thread::Builder::new().name("recording-sync".into()).spawn(|| syncer.run())?;
+        let journal = Self { shared, thread: Mutex::new(Some(thread)), _lock: lock };
+        journal.end_abandoned(&abandoned)?;
+        Ok(journal)
+    }
+
+    /// INVARIANT: I5 - commands that were running when the process died get their end record: lost.
+    fn end_abandoned(&self, abandoned: &[crate::segment::OpenStream]) -> io::Result<()> {
+        let at = self.shared.clock.now();
+        for one in abandoned {
+            let lines = crate::stream::end_abandoned(one.stream, one.count, one.tip, &one.running, at)?;
+            for (seq, (line, hash, effect)) in (one.count..).zip(&lines) {
+                let encoded = Encoded { line, hash: *hash, stream: one.stream, seq, effect: *effect };
+                self.append(encoded).map_err(io::Error::other)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes and syncs everything, seals the segment, hands out the last tips. Appends answer
+    /// [`JournalError::Closed`] afterwards. Blocks; dropping the journal does the same.
+    ///
+    /// # Errors
+    /// When the journal had failed, or fails now.
+    pub fn close(&self) -> Result<(), JournalError> {
+        let Some(thread) = self.thread.lock().take() else { return Ok(()) };
+        self.shared.agenda.lock().closing = true;
+        self.shared.wake.notify_one();
+        if thread.join().is_err() {
+            self.shared.poison("the syncing thread panicked");
+        }
+        match self.shared.failure.get() {
+            None | Some(JournalError::Closed) => Ok(()),
+            Some(failure) => Err(failure.clone()),
+        }
+    }
+}
+
+impl Drop for LocalJournal {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "the journal could not be closed");
+        }
+    }
+}
+
+impl Journal for LocalJournal {
+    fn append(&self, record: Encoded<'_>) -> Result<Position, JournalError> {
+        self.shared.append(record)
+    }
+
+    /// Never pending: what has gathered is written here, on the caller's thread. A write to the page
+    /// cache costs 1-2 µs, less than handing it to another thread and waiting to be woken.
+    fn poll_accepted(&self, position: Position, _: &mut Context<'_>) -> Poll<Result<(), JournalError>> {
+        Poll::Ready(self.shared.accept(position))
+    }
+
+    fn poll_synced(&self, position: Position, context: &mut Context<'_>) -> Poll<Result<(), JournalError>> {
+        self.shared.poll_synced(position, context)
+    }
+}
+
+impl Shared {
+    fn append(&self, record: Encoded<'_>) -> Result<Position, JournalError> {
+        self.check()?;
+        let (position, gathered_bytes) = self.gather.lock().append(record)?;
+        if !self.dirty.swap(true, Ordering::AcqRel) {
+            self.agenda.lock().dirty();
+            self.wake.notify_one();
+        }
+        if gathered_bytes > self.options.buffer_bytes_max {
+            self.flush(Wanted::Records)?;
+        }
+        Ok(position)
+    }
+
+    fn accept(&self, position: Position) -> Result<(), JournalError> {
+        if self.accepted.load(Ordering::Acquire) < position.0 {
+            self.flush(Wanted::Records)?;
+        }
+        Ok(())
+    }
+
+    fn poll_synced(&self, position: Position, context: &Context<'_>) -> Poll<Result<(), JournalError>> {
+        if self.synced.load(Ordering::Acquire) >= position.0 {
+            return Poll::Ready(Ok(()));
+        }
+        let mut agenda = self.agenda.lock();
+        // The thread moves `synced`, or fails, before it takes this lock to wake the waiters; so what is
+        // not seen here will be woken there.
+        if self.synced.load(Ordering::Acquire) >= position.0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.check()?;
+        agenda.wait(position, context.waker());
+        drop(agenda);
+        self.wake.notify_one();
+        Poll::Pending
+    }
+
+    /// Writes what has gathered to the kernel, and says what then stands in the segments.
+    fn flush(&self, wanted: Wanted) -> Result<Written, JournalError> {
+        let mut writer = self.writer.lock();
+        self.check()?;
+        let room = self.options.segment_bytes_max.saturating_sub(writer.written_bytes());
+        let spare = writer.spare();
+        let batch = self.gather.lock().take(wanted, room, spare);
+        let appended = batch.appended;
+        let written = writer.write(batch, wanted, self.clock.now()).map_err(|error| {
+            // INVARIANT: I8 - after a failed write nothing is taken any more.
+            self.poison(&format!("write: {error}"))
+        })?;
+        self.accepted.store(appended.0, Ordering::Release);
+        Ok(written)
+    }
+
+    fn check(&self) -> Result<(), JournalError> {
+        self.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+
+    fn poison(&self, cause: &str) -> JournalError {
+        let failure = self.failure.get_or_init(|| {
+            tracing::error!(cause, "recording has failed; commands are refused from now on");
+            JournalError::Poisoned { cause: cause.into() }
+        });
+        failure.clone()
+    }
+}
+
+/// What stands in the segments after a flush, and what has to be synced for it to last.
+#[derive(Debug)]
+struct Written {
+    position: Position,
+    files: Vec<Arc<File>>,
+    /// The directory, when it has a new entry.
+    dir: Option<Arc<File>>,
+    tips: Option<Tips>,
+}

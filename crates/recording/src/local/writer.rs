@@ -1,0 +1,136 @@
+//! The segment that is written: appends batches to it, seals it when it is full and begins the next.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_common::{Digest, Timestamp};
+
+use super::Written;
+use super::gather::{Batch, Buffers, Wanted};
+use crate::checkpoint::Tips;
+use crate::segment::{self, Footer, Header, OpenStream, RunningDigest};
+
+/// Writes segments. After an error it must not be used again: half a line may have been written.
+#[derive(Debug)]
+pub(super) struct Writer {
+    dir: PathBuf,
+    segment: u64,
+    pub(super) file: Arc<File>,
+    written_bytes: usize,
+    digest: RunningDigest,
+    /// Sealed, and not yet handed out to be synced.
+    sealed: Vec<Arc<File>>,
+    /// Whether the directory has an entry that is not synced.
+    new_entry: bool,
+    spare: Buffers,
+}
+
+impl Writer {
+    /// Begins a segment with this header.
+    pub(super) fn create(dir: &Path, header: &Header) -> io::Result<Self> {
+        let mut writer = Self {
+            dir: dir.to_owned(),
+            segment: header.segment,
+            file: Arc::new(create(dir, header.segment)?),
+            written_bytes: 0,
+            digest: RunningDigest::new(),
+            sealed: Vec::new(),
+            new_entry: true,
+            spare: Buffers::default(),
+        };
+        writer.write_line(header.line()?)?;
+        Ok(writer)
+    }
+
+    /// Bytes of the segment so far.
+    pub(super) const fn written_bytes(&self) -> usize {
+        self.written_bytes
+    }
+
+    /// Empty buffers to be filled.
+    pub(super) fn spare(&mut self) -> Buffers {
+        std::mem::take(&mut self.spare)
+    }
+
+    /// Writes a batch to the kernel; seals the segment when the batch fills it, or when this is the end.
+    pub(super) fn write(&mut self, batch: Batch, wanted: Wanted, now: Timestamp) -> io::Result<Written> {
+        self.file.as_ref().write_all(&batch.buffers.lines)?;
+        self.written_bytes += batch.buffers.lines.len();
+        self.digest.push_all(&batch.buffers.hashes);
+        match (wanted, batch.open) {
+            (Wanted::Close, _) => self.seal(now)?,
+            (_, Some(open)) => self.rotate(open, now)?,
+            (_, None) => {}
+        }
+        self.keep_spare(batch.buffers);
+        let tips = wanted.tips().then(|| Tips {
+            at: now,
+            point: self.digest.point(self.segment),
+            changed: batch.changed,
+            closed: wanted == Wanted::Close,
+        });
+        Ok(Written {
+            position: batch.appended,
+            files: if wanted.syncs() { self.unsynced() } else { Vec::new() },
+            dir: self.unsynced_dir(wanted)?,
+            tips,
+        })
+    }
+
+    fn unsynced(&mut self) -> Vec<Arc<File>> {
+        let mut files = std::mem::take(&mut self.sealed);
+        files.push(Arc::clone(&self.file));
+        files
+    }
+
+    fn unsynced_dir(&mut self, wanted: Wanted) -> io::Result<Option<Arc<File>>> {
+        if !wanted.syncs() || !std::mem::take(&mut self.new_entry) {
+            return Ok(None);
+        }
+        File::open(&self.dir).map(|dir| Some(Arc::new(dir)))
+    }
+
+    fn rotate(&mut self, open: Vec<OpenStream>, now: Timestamp) -> io::Result<()> {
+        self.seal(now)?;
+        let previous = self.digest.point(self.segment);
+        let segment = self.segment + 1;
+        let header = Header { segment, at: now, previous: Some(previous), recovered: None, open };
+        let file = Arc::new(create(&self.dir, segment)?);
+        self.sealed.push(std::mem::replace(&mut self.file, file));
+        self.segment = segment;
+        self.written_bytes = 0;
+        self.digest = RunningDigest::new();
+        self.new_entry = true;
+        self.write_line(header.line()?)
+    }
+
+    fn seal(&mut self, now: Timestamp) -> io::Result<()> {
+        let point = self.digest.point(self.segment);
+        let footer = Footer { lines: point.lines, digest: point.digest, at: now };
+        self.write_line(footer.line()?)
+    }
+
+    fn write_line(&mut self, mut line: Vec<u8>) -> io::Result<()> {
+        self.digest.push(&Digest::of(&line));
+        line.push(b'\n');
+        self.written_bytes += line.len();
+        self.file.as_ref().write_all(&line)
+    }
+
+    fn keep_spare(&mut self, mut buffers: Buffers) {
+        // What one burst needed is not kept for ever.
+        const KEPT_BYTES_MAX: usize = 2 << 20;
+        if buffers.lines.capacity() <= KEPT_BYTES_MAX {
+            buffers.lines.clear();
+            buffers.hashes.clear();
+            self.spare = buffers;
+        }
+    }
+}
+
+fn create(dir: &Path, segment: u64) -> io::Result<File> {
+    OpenOptions::new().append(true).create_new(true).mode(0o600).open(segment::path(dir, segment))
+}

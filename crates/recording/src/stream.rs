@@ -1,0 +1,195 @@
+//! The writing end of one connection's chain: numbers and links its records, and sees to it that every
+//! command that begins ends exactly once.
+
+use std::sync::Arc;
+
+use countersign_common::id::{CommandId, StreamId};
+use countersign_common::time::Clock;
+use countersign_common::{Digest, Timestamp};
+
+use crate::journal::{Encoded, Journal, JournalError, Position};
+use crate::line::{Effect, Encoder, NO_PREVIOUS};
+use crate::record::{Closed, Ended, Ending, Opened, Record};
+
+/// One connection of a session. Its records form one chain.
+///
+/// When it is dropped without [`Stream::close`] (a task was aborted), what was begun is recorded as lost
+/// and the stream as closed, as far as the journal still takes records.
+#[derive(Debug)]
+pub struct Stream {
+    id: StreamId,
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+    encoder: Encoder,
+    next_seq: u64,
+    tip: Digest,
+    last: Position,
+    /// Begun and not ended. A pipeline has a few at most, so a list.
+    running: Vec<CommandId>,
+    closed: bool,
+}
+
+/// Why a record was not appended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError {
+    /// The journal does not take it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The record is about a command that has not begun, or has ended.
+    #[error("record of {id}, which is not running")]
+    NotRunning {
+        /// The command.
+        id: CommandId,
+    },
+    /// The command has begun already.
+    #[error("{id} begins twice")]
+    BegunTwice {
+        /// The command.
+        id: CommandId,
+    },
+    /// `Opened` and `Closed` are written by the stream itself.
+    #[error("a stream opens and closes itself")]
+    NotYours,
+    /// The record could not be turned into a line.
+    #[error("record does not serialise: {0}")]
+    Unserialisable(String),
+}
+
+impl Stream {
+    /// Begins the chain of a connection with its opening record.
+    ///
+    /// # Errors
+    /// When the journal does not take it.
+    pub fn open(
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+        opened: Opened,
+    ) -> Result<Self, StreamError> {
+        let id = StreamId::generate();
+        let mut stream = Self {
+            id,
+            journal,
+            clock,
+            encoder: Encoder::new(id),
+            next_seq: 0,
+            tip: NO_PREVIOUS,
+            last: Position(0),
+            running: Vec::new(),
+            closed: false,
+        };
+        let written = stream.write(&Record::Opened(opened));
+        stream.closed = written.is_err();
+        written?;
+        Ok(stream)
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> StreamId {
+        self.id
+    }
+
+    /// Where its last record stands in the journal.
+    #[must_use]
+    pub const fn last(&self) -> Position {
+        self.last
+    }
+
+    /// The journal it writes to, to wait there for a position.
+    #[must_use]
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.journal
+    }
+
+    /// Appends one record about a command.
+    ///
+    /// # Errors
+    /// When the journal does not take it, or the record does not fit what came before. Nothing was
+    /// appended then.
+    pub fn append(&mut self, record: &Record<'_>) -> Result<Position, StreamError> {
+        // INVARIANT: I5 - every begun command gets exactly one end record.
+        let effect = Effect::from(record);
+        let id = record.command().ok_or(StreamError::NotYours)?;
+        let running = self.running.iter().position(|&one| one == id);
+        match (effect, running) {
+            (Effect::Begins(_), Some(_)) => return Err(StreamError::BegunTwice { id }),
+            (Effect::Begins(_), None) | (_, Some(_)) => {}
+            (_, None) => return Err(StreamError::NotRunning { id }),
+        }
+        let position = self.write(record)?;
+        match (effect, running) {
+            (Effect::Begins(_), _) => self.running.push(id),
+            (Effect::Ends(_), Some(index)) => {
+                self.running.swap_remove(index);
+            }
+            _ => {}
+        }
+        Ok(position)
+    }
+
+    /// Ends the chain; commands that still run are recorded as lost first.
+    ///
+    /// # Errors
+    /// When the journal does not take the records.
+    pub fn close(mut self, reason: &str) -> Result<Position, StreamError> {
+        self.finish(reason)
+    }
+
+    fn finish(&mut self, reason: &str) -> Result<Position, StreamError> {
+        self.closed = true;
+        for record in endings(&std::mem::take(&mut self.running), self.next_seq, reason) {
+            self.write(&record)?;
+        }
+        Ok(self.last)
+    }
+
+    fn write(&mut self, record: &Record<'_>) -> Result<Position, StreamError> {
+        let at = self.clock.now();
+        let line = self
+            .encoder
+            .encode(self.next_seq, &self.tip, at, record)
+            .map_err(|e| StreamError::Unserialisable(e.to_string()))?;
+        let hash = Digest::of(line);
+        let encoded = Encoded { line, hash, stream: self.id, seq: self.next_seq, effect: record.into() };
+        self.last = self.journal.append(encoded)?;
+        self.next_seq += 1;
+        self.tip = hash;
+        Ok(self.last)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if !self.closed
+            && let Err(error) = self.finish("dropped")
+        {
+            tracing::error!(stream = %self.id, %error, "a stream could not be closed");
+        }
+    }
+}
+
+/// The records that end a stream of `next_seq` records in which these commands still run.
+fn endings(running: &[CommandId], next_seq: u64, reason: &str) -> Vec<Record<'static>> {
+    let lost = |&id| Record::End(Ended { id, outcome: Ending::Lost, rows: 0, bytes: 0 });
+    let count = next_seq + running.len() as u64 + 1;
+    let closed = Record::Closed(Closed { reason: reason.into(), count });
+    running.iter().map(lost).chain([closed]).collect()
+}
+
+/// Ends a stream that another, dead process left open: its lines, with their hashes, in order.
+pub(crate) fn end_abandoned(
+    id: StreamId,
+    next_seq: u64,
+    mut tip: Digest,
+    running: &[CommandId],
+    at: Timestamp,
+) -> Result<Vec<(Vec<u8>, Digest, Effect)>, serde_json::Error> {
+    let mut encoder = Encoder::new(id);
+    let mut lines = Vec::with_capacity(running.len() + 1);
+    for (seq, record) in (next_seq..).zip(endings(running, next_seq, "the recorder died")) {
+        let line = encoder.encode(seq, &tip, at, &record)?.to_vec();
+        tip = Digest::of(&line);
+        lines.push((line, tip, Effect::from(&record)));
+    }
+    Ok(lines)
+}

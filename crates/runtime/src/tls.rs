@@ -1,0 +1,240 @@
+//! TLS for any protocol: a listener's configuration from its certificate and key, and a target's
+//! configuration from what its entry in the bundle demands.
+//!
+//! The cryptography is given to rustls in so many words, so nothing depends on a default that some part
+//! of the process installed, or forgot to.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use countersign_common::error::{Code, Origin, Report, Retry, code};
+use countersign_common::target::{Tls, TlsMode};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::{Error as PemError, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+
+/// Why TLS could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A PEM file could not be read, or is not PEM.
+    #[error("cannot read `{}` as PEM: {why}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong; never the file's content.
+        why: String,
+    },
+    /// A PEM file has no certificate in it.
+    #[error("`{}` has no certificate in it", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate without its key, or a key without its certificate.
+    #[error("a client certificate needs both `certificate_file` and `key_file`")]
+    HalfCertificate,
+    /// The system has no certificate authorities.
+    #[error("the system has no certificate authorities; name a `ca_file`")]
+    NoAuthorities,
+    /// rustls did not take what it was given.
+    #[error("certificate or key unusable")]
+    Unusable(#[from] rustls::Error),
+    /// The same, for the certificate authorities.
+    #[error("certificate authorities unusable")]
+    Authorities(#[from] rustls::client::VerifierBuilderError),
+}
+
+impl Report for TlsError {
+    fn origin(&self) -> Origin {
+        Origin::Gateway
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Safe
+    }
+
+    fn code(&self) -> Code {
+        code::CONFIG_INVALID
+    }
+
+    fn client_text(&self) -> Cow<'_, str> {
+        "the gateway's TLS settings are unusable; nothing was run".into()
+    }
+}
+
+/// The cryptography that everyone here uses.
+#[must_use]
+pub fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())))
+}
+
+/// A listener's configuration: certificate chain and key from PEM files, TLS 1.2 and 1.3, no client
+/// certificates. `alpn` are the protocols offered; a client that asks for none of them by name is refused,
+/// one that asks for nothing is not.
+///
+/// # Errors
+/// [`TlsError`] when a file cannot be read or certificate and key do not fit.
+pub fn server_config(
+    certificate_file: &Path,
+    key_file: &Path,
+    alpn: &[&[u8]],
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let chain = certificates(certificate_file)?;
+    let key = private_key(key_file)?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+/// The configuration for connections to a target; `None` where the target wants none. Reads files: not
+/// for a task that must not block.
+///
+/// # Errors
+/// [`TlsError`] when a file cannot be read or certificate and key do not fit.
+pub fn client_config(tls: &Tls, alpn: &[&[u8]]) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+    let verifier: Arc<dyn ServerCertVerifier> = match tls.mode {
+        TlsMode::Disable => return Ok(None),
+        TlsMode::Require => Arc::new(AnyServer { provider: provider() }),
+        TlsMode::VerifyCa => Arc::new(KnownAuthority { roots: roots(tls)?, provider: provider() }),
+        TlsMode::VerifyFull => {
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots(tls)?), provider()).build()?
+        }
+    };
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match (&tls.certificate_file, &tls.key_file) {
+        (Some(certificate), Some(key)) => {
+            builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?
+        }
+        (None, None) => builder.with_no_client_auth(),
+        (Some(_), None) | (None, Some(_)) => return Err(TlsError::HalfCertificate),
+    };
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(Some(Arc::new(config)))
+}
+
+/// The certificate authorities of a target: those of its file, else those of the system.
+fn roots(tls: &Tls) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    if let Some(file) = &tls.ca_file {
+        for certificate in certificates(file)? {
+            roots.add(certificate)?;
+        }
+    } else {
+        // Single broken files among the system's are common and harm nobody; having none at all does.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(TlsError::NoAuthorities);
+        }
+    }
+    Ok(roots)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = read.map_err(|error| unreadable(path, &error))?;
+    if certificates.is_empty() {
+        return Err(TlsError::NoCertificate { path: path.to_owned() });
+    }
+    Ok(certificates)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable(path, &error))
+}
+
+/// Says what went wrong without the bytes that some of these errors carry: they may be of a key.
+fn unreadable(path: &Path, error: &PemError) -> TlsError {
+    let why = match error {
+        PemError::Io(error) => error.to_string(),
+        PemError::NoItemsFound => "there is no such item in it".to_owned(),
+        _ => "it is malformed".to_owned(),
+    };
+    TlsError::Unreadable { path: path.to_owned(), why }
+}
+
+/// `require`: whoever holds the key of the certificate it shows.
+#[derive(Debug)]
+struct AnyServer {
+    provider: Arc<CryptoProvider>,
+}
+
+/// `verify-ca`: a certificate signed by a known authority, for whichever host.
+#[derive(Debug)]
+struct KnownAuthority {
+    roots: RootCertStore,
+    provider: Arc<CryptoProvider>,
+}
+
+/// The signatures of the handshake are checked in every mode.
+macro_rules! check_handshake_signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            let algorithms = &self.provider.signature_verification_algorithms;
+            verify_tls12_signature(message, certificate, signed, algorithms)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            let algorithms = &self.provider.signature_verification_algorithms;
+            verify_tls13_signature(message, certificate, signed, algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.provider.signature_verification_algorithms.supported_schemes()
+        }
+    };
+}
+
+impl ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    check_handshake_signatures!();
+}
+
+impl ServerCertVerifier for KnownAuthority {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, intermediates, now, algorithms)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    check_handshake_signatures!();
+}
