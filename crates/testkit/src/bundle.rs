@@ -83,6 +83,14 @@ impl Bundle {
         Ok(Self { folder })
     }
 
+    /// Puts another text in place of one of its files.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn replace(&self, name: &str, text: &str) -> Result<()> {
+        self.folder.write(name, text).map(drop)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -116,6 +117,12 @@ impl Countersign {
     #[must_use]
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// The token of the person who may approve.
+    #[must_use]
+    pub fn approver(&self) -> &str {
+        &self.approver
     }
 
     /// What it has logged.
@@ -237,11 +244,26 @@ impl Countersign {
     }
 }
 
-/// The built binary: the one that `COUNTERSIGN_BIN` names, or the one beside the running executable.
+/// The binary that a chore has built on purpose, such as a release build.
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+
+/// Chooses the binary for all that follows in this process.
+///
+/// # Errors
+/// One was chosen before.
+pub fn use_binary(binary: PathBuf) -> Result<()> {
+    CHOSEN.set(binary).map_err(|_| anyhow::anyhow!("a binary was chosen before"))
+}
+
+/// The built binary: the chosen one, the one that `COUNTERSIGN_BIN` names, or the one beside the running
+/// executable.
 ///
 /// # Errors
 /// There is none.
 pub fn binary() -> Result<PathBuf> {
+    if let Some(chosen) = CHOSEN.get() {
+        return Ok(chosen.clone());
+    }
     if let Some(named) = std::env::var_os("COUNTERSIGN_BIN") {
         return Ok(named.into());
     }

@@ -22,7 +22,7 @@ pub use account::Account;
 pub use bundle::{Bundle, Terms};
 pub use certificates::Certificates;
 pub use client::{Client, ClientKind, Dsn};
-pub use countersign::{Countersign, DevOptions, binary};
+pub use countersign::{Countersign, DevOptions, binary, use_binary};
 pub use folder::{Folder, build_folder};
 pub use pgbouncer::{PgBouncer, PgBouncerOptions};
 pub use postgres::shop;

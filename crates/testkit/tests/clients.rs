@@ -1,6 +1,12 @@
 //! The client programs play their ordinary work against a plain PostgreSQL: what they say there is what
 //! the gateway's tests compare with.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 use countersign_testkit::{Client, ClientKind, Postgres, PostgresOptions, ordinary_work};
 use serde_json::Value;
 
