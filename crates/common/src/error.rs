@@ -109,6 +109,8 @@ pub mod code {
     pub const SESSION_ENDED: Code = Code(15);
     /// What was asked is not supported.
     pub const UNSUPPORTED: Code = Code(16);
+    /// There are too many at once: connections, sessions.
+    pub const LIMIT_REACHED: Code = Code(17);
 
     /// All of them.
     pub const ALL: &[Code] = &[
@@ -128,5 +130,6 @@ pub mod code {
         CONFIG_INVALID,
         SESSION_ENDED,
         UNSUPPORTED,
+        LIMIT_REACHED,
     ];
 }

@@ -192,6 +192,11 @@ ulid_id!(
     AttemptId, "att_", "attempt id"
 );
 
+ulid_id!(
+    /// One issued token; the name of the token, never the token itself.
+    TokenId, "tok_", "token id"
+);
+
 name!(
     /// Name of a target, as a client gives it for its user name.
     TargetName, "target name"

@@ -13,6 +13,7 @@ pub mod facts;
 pub mod id;
 pub mod principal;
 pub mod refusal;
+pub mod rendering;
 pub mod secret;
 pub mod target;
 pub mod time;

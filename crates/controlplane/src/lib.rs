@@ -1,1 +1,20 @@
-//! Approvals, sessions, bundles and audit: what must last.
+//! The control plane: what must last, and who may change it. Approvals, sessions, bundles and audit over
+//! one [`store::Store`], and the gRPC services that people's tools call.
+//!
+//! The gateway in the same process calls [`ControlPlane`] directly; it never touches the store.
+
+pub mod approvals;
+pub mod audit;
+pub mod bundles;
+mod codec;
+mod control_plane;
+pub mod grpc;
+mod operator;
+pub mod sessions;
+pub mod store;
+#[cfg(test)]
+mod testing;
+
+pub(crate) use codec::{bad_value, bucket, change_of, decode, encode};
+pub use control_plane::{ControlPlane, OpenError, Options, StopError};
+pub use operator::{ADMIN, OperatorError};

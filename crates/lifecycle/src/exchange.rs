@@ -12,7 +12,7 @@ use crate::Described;
 
 /// One command on its way, as its protocol sees it. [`run`](crate::run) takes it through the road.
 ///
-/// The functions that speak to the client only queue what they say; [`Exchange::meanwhile`] moves the bytes.
+/// What is said to the client is only queued; [`Exchange::stirred`] moves the bytes.
 #[allow(async_fn_in_trait, reason = "the road awaits it in place, on the task of its connection; it need not be Send by trait")]
 pub trait Exchange {
     /// The command: exact bytes and parameters.
@@ -35,11 +35,14 @@ pub trait Exchange {
     /// `notice_every`, as far as the protocol has a legal way to say so.
     fn asking(&mut self, asked: &Asked);
 
-    /// Waits until the client does something that ends the wait, and moves bytes to and from it meanwhile.
+    /// Waits until something has happened on the connection, and moves bytes meanwhile.
     ///
     /// # Cancel safety
     /// Required: dropped and called again, it loses nothing.
-    async fn meanwhile(&mut self) -> Meanwhile;
+    async fn stirred(&mut self);
+
+    /// Takes in what has happened; answers when it ends the wait. Always run to its end.
+    async fn look(&mut self) -> Option<Meanwhile>;
 
     /// Gives up the exact bytes for the target. Called at most once, when the command has been cleared.
     fn into_wire(self) -> Bytes;

@@ -98,6 +98,7 @@ impl<E: Exchange> Hold<'_, E> {
         let mut stop = self.road.stop.clone();
         loop {
             if let Some(ended) = self.judge_standing(&asked.approval) {
+                self.note_decisions(&asked.approval);
                 return ended;
             }
             let (id, seen) = (asked.approval.id, asked.approval.revision);
@@ -108,7 +109,11 @@ impl<E: Exchange> Hold<'_, E> {
                     Ok(approval) => asked.approval = Arc::new(approval),
                     Err(error) => return Ended::Refused(unavailable(&error).with_ticket(id)),
                 },
-                meanwhile = self.exchange.meanwhile() => return self.leave(meanwhile, &asked.approval).await,
+                () = self.exchange.stirred() => {
+                    if let Some(meanwhile) = self.exchange.look().await {
+                        return self.leave(meanwhile, &asked.approval).await;
+                    }
+                }
                 () = tokio::time::sleep_until(deadline) => return Ended::Refused(self.ticket(&asked.approval)),
                 _ = notices.tick() => {
                     self.exchange.asking(&asked);
@@ -129,6 +134,15 @@ impl<E: Exchange> Hold<'_, E> {
             State::Approved => Some(Ended::Approved(approval.clone())),
             // INVARIANT: I3. Whatever else it is, it is not a yes.
             state => Some(Ended::Refused(refusal_for(state, approval))),
+        }
+    }
+
+    /// What people said stands in the record also when it was a no; a yes is recorded with its redemption.
+    fn note_decisions(&self, approval: &Approval) {
+        if approval.state != State::Approved
+            && let Err(error) = self.road.recorder.decisions(self.command(), approval)
+        {
+            tracing::error!(%error, "decisions were not recorded");
         }
     }
 

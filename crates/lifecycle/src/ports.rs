@@ -7,8 +7,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_common::approval::{Approval, Outcome, Rejection, Terms};
 use countersign_common::command::Command;
-use countersign_common::id::{ApprovalId, BundleVersion, NodeId, PolicyId, RoleName, SessionId};
-use countersign_common::{Digest, Facts, Principal, Target, Verdict};
+use countersign_common::id::{ApprovalId, BundleVersion, NodeId, PolicyId, RoleName, SessionId, TargetName};
+use countersign_common::time::Clock;
+use countersign_common::verdict::ColumnRule;
+use countersign_common::{Digest, Facts, Principal, Secret, Target, Verdict};
+use countersign_recording::Journal;
+use tokio::sync::watch;
 
 /// Judges commands with the current bundle. Pure and quick: it is asked on every command.
 pub trait Judge: Send + Sync + fmt::Debug {
@@ -147,4 +151,70 @@ pub enum Stop {
     Revoked(String),
     /// The gateway is drained: what runs may end, what waits is given its ticket.
     Drain,
+}
+
+/// What a gateway plugs in, all of it.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// This start of this gateway.
+    pub node: NodeId,
+    /// Who tells sessions from strangers.
+    pub sessions: Arc<dyn Sessions>,
+    /// What the current bundle says of targets.
+    pub directory: Arc<dyn Directory>,
+    /// Who judges.
+    pub judge: Arc<dyn Judge>,
+    /// Who keeps approvals.
+    pub approvals: Arc<dyn Approvals>,
+    /// Where records go.
+    pub journal: Arc<dyn Journal>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where people look at requests, when there is such a place.
+    pub url: Option<Arc<str>>,
+}
+
+/// Tells sessions from strangers: the control plane, in process or over its link.
+#[async_trait]
+pub trait Sessions: Send + Sync + fmt::Debug {
+    /// The session of a token on a target. The same token on the same target is the same session, on whichever
+    /// connection and gateway.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`]; takes as long for an unknown token as for a known one.
+    async fn open(&self, token: &Secret<String>, target: &TargetName) -> Result<Admitted, NotAdmitted>;
+}
+
+/// A session, as a connection of it needs it.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    /// Its id.
+    pub session: SessionId,
+    /// Who asks.
+    pub principal: Arc<Principal>,
+    /// What stops its connections.
+    pub stop: watch::Receiver<Stop>,
+}
+
+/// Why a token opens no session.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NotAdmitted {
+    /// It is unknown, expired, revoked, or not for this target: the client is not told which.
+    #[error("token not accepted")]
+    Refused,
+    /// Nobody can tell at the moment.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What the current bundle says of targets.
+pub trait Directory: Send + Sync + fmt::Debug {
+    /// The target, if there is one of this name.
+    fn target(&self, name: &TargetName) -> Option<Arc<Target>>;
+
+    /// The target's masking rules.
+    fn rules(&self, name: &TargetName) -> Vec<ColumnRule>;
+
+    /// The version of the bundle.
+    fn bundle(&self) -> BundleVersion;
 }

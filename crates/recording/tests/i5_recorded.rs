@@ -1,5 +1,13 @@
 //! I5: what was acknowledged is there, whatever becomes of the process; every begun command ends once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,7 +103,8 @@ fn nothing_acknowledged_is_lost(wait: &str, kills: [u128; 4]) {
         let report = verify(dir.path(), &key().public()).unwrap();
         assert_eq!(report.faults, vec![]);
         assert!(report.streams.iter().all(|stream| stream.closed), "streams of the dead are ended");
-        assert_eq!(report.recoveries, 1);
+        // None when it died between sealing one segment and beginning the next.
+        assert!(report.recoveries <= 1);
         assert!(begun(dir.path()).values().all(|&ends| ends == 1), "every begun command ends once");
     }
 }

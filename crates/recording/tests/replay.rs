@@ -1,5 +1,13 @@
 //! A session reads back as it was, for people and for programs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod support;
 
 use countersign_recording::*;

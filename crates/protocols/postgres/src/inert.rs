@@ -3,15 +3,12 @@
 use bytes::Bytes;
 use countersign_lifecycle::Inert;
 
-use crate::codec::Frontend;
-
 /// One or more frames, each of a kind that runs nothing by itself:
 ///
 /// - Parse, Describe, Close, Flush: read and answer, execute nothing (Parse analyses a statement; what it
 ///   calls is first evaluated when it is planned, at Bind);
 /// - Sync: ends what was already cleared;
-/// - Bind of a statement all of whose functions are known (the caller says so with [`InertFrames::bind`]);
-/// - CopyData, CopyDone, CopyFail: the flow of a COPY that was cleared when it was opened;
+/// - Bind of a statement all of whose functions are known ([`CallsNothingUnknown`]);
 /// - Terminate.
 ///
 /// Query, Execute and FunctionCall are not among them and cannot be made into one.
@@ -19,41 +16,16 @@ use crate::codec::Frontend;
 pub(crate) struct InertFrames(Bytes);
 
 impl InertFrames {
-    /// The frame, when its message is of an inert kind.
-    pub(crate) fn of(message: &Frontend<'_>, frame: Bytes) -> Option<Self> {
-        match message {
-            Frontend::Parse(_)
-            | Frontend::Describe(_)
-            | Frontend::Close(_)
-            | Frontend::Sync
-            | Frontend::Flush
-            | Frontend::CopyData(_)
-            | Frontend::CopyDone
-            | Frontend::CopyFail(_)
-            | Frontend::Terminate => Some(Self(frame)),
-            Frontend::Query(_)
-            | Frontend::Bind(_)
-            | Frontend::Execute(_)
-            | Frontend::FunctionCall(_)
-            | Frontend::Password(_) => None,
-        }
-    }
-
-    /// A Bind of a statement that calls nothing unknown: planning it evaluates at most functions that are
-    /// known to have no effect.
-    pub(crate) fn bind(frame: Bytes, _why: CallsNothingUnknown) -> Self {
+    /// A frame that waited for its command: Parse, Describe, Close, or a Bind that
+    /// [calls nothing unknown](CallsNothingUnknown). Nothing else is ever put to wait.
+    pub(crate) fn waited(frame: Bytes) -> Self {
         Self(frame)
     }
 
-    /// Frames of our own making: Describe, Sync, Terminate, the query for the session's settings, and the
+    /// Frames of our own making: Describe, Sync, Flush, Terminate, the query for the session's settings, and the
     /// Execute of a portal that does not exist, which makes the server fail a transaction.
     pub(crate) fn ours(frame: Bytes) -> Self {
         Self(frame)
-    }
-
-    /// A piece of a CopyData frame too large to wait for.
-    pub(crate) fn copy_piece(piece: Bytes) -> Self {
-        Self(piece)
     }
 }
 

@@ -2,9 +2,12 @@
 //! for is believed only once the server has said so: a Parse that fails upstream leaves the older
 //! statement of that name in place, and executing that one must be judged by its own text.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use countersign_common::command::Parameter;
+use countersign_masking::Column;
 use countersign_sql::Reading;
 use rustc_hash::FxHashMap;
 
@@ -35,6 +38,10 @@ pub(crate) struct Portal {
     pub(crate) parameters: Vec<Parameter>,
     /// How the client wants the columns of its result.
     pub(crate) result_formats: ResultFormats,
+    /// Whether a Describe of it is on its way, or was answered.
+    pub(crate) described: AtomicBool,
+    /// Its columns, once the server has described them.
+    pub(crate) columns: OnceLock<Arc<[Column]>>,
 }
 
 /// How the columns of a result are written, as Bind said.
@@ -56,6 +63,14 @@ impl ResultFormats {
     }
 }
 
+impl Prepared {
+    /// What SQL's own PREPARE made; its exact text stands in the command that made it.
+    pub(crate) fn by_sql(reading: &Arc<Reading>) -> Self {
+        let text = reading.fingerprint().unwrap_or_default().as_bytes().into();
+        Self { text, reading: Arc::clone(reading), types: Box::default() }
+    }
+}
+
 /// A table of names of which some changes are on their way to the server and not yet confirmed.
 #[derive(Debug)]
 pub(crate) struct Names<T> {
@@ -63,9 +78,11 @@ pub(crate) struct Names<T> {
     /// Changes made since the last Sync that we forwarded; `None`: closed. If one of them fails, the server
     /// skips everything up to that Sync, so within this batch they may be relied on.
     batch: FxHashMap<Name, Option<Arc<T>>>,
-    /// Changes on their way in earlier batches. A name among them is unsettled: it may fail, and what
-    /// follows the Sync would still run.
-    unsettled: FxHashMap<Name, usize>,
+    /// Names changed in earlier batches that the server has not answered to their end. Such a change may
+    /// fail, and what follows its Sync would still run.
+    unsettled: VecDeque<Vec<Name>>,
+    /// Grows with every change of a named one; what was derived from names before must be derived again.
+    version: u64,
 }
 
 /// What a name stands for.
@@ -81,7 +98,8 @@ pub(crate) enum Known<T> {
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { confirmed: FxHashMap::default(), batch: FxHashMap::default(), unsettled: FxHashMap::default() }
+        let (confirmed, batch) = (FxHashMap::default(), FxHashMap::default());
+        Self { confirmed, batch, unsettled: VecDeque::new(), version: 0 }
     }
 }
 
@@ -94,7 +112,7 @@ impl<T> Names<T> {
             Some(None) => return Known::Unseen,
             None => {}
         }
-        if self.unsettled.contains_key(name) {
+        if self.unsettled.iter().flatten().any(|one| **one == *name) {
             return Known::Unsettled;
         }
         self.confirmed.get(name).map_or(Known::Unseen, |defined| Known::As(Arc::clone(defined)))
@@ -102,28 +120,33 @@ impl<T> Names<T> {
 
     /// A change is on its way.
     pub(crate) fn sent(&mut self, name: &[u8], change: Option<Arc<T>>) {
+        self.version += u64::from(!name.is_empty());
         self.batch.insert(name.into(), change);
     }
 
-    /// A Sync is on its way: what was sent before it is no longer certain for what comes after it.
+    /// A Sync (or what acts as one) is on its way: what was sent before it is not certain for what comes after it.
+    /// One [`Names::answered`] follows.
     pub(crate) fn synced(&mut self) {
-        for (name, _) in self.batch.drain() {
-            *self.unsettled.entry(name).or_default() += 1;
-        }
+        self.unsettled.push_back(self.batch.drain().map(|(name, _)| name).collect());
+    }
+
+    /// The server has answered up to a Sync: the oldest batch is settled.
+    pub(crate) fn answered(&mut self) {
+        self.unsettled.pop_front();
+    }
+
+    /// The changes of this batch were never sent.
+    pub(crate) fn forget_batch(&mut self) {
+        self.batch.clear();
     }
 
     /// The server has made the change.
     pub(crate) fn confirm(&mut self, name: &[u8], change: Option<Arc<T>>) {
+        self.version += u64::from(!name.is_empty());
         match change {
             Some(defined) => self.confirmed.insert(name.into(), defined),
             None => self.confirmed.remove(name),
         };
-    }
-
-    /// The server has answered everything: what was not confirmed did not happen.
-    pub(crate) fn settle(&mut self) {
-        self.unsettled.clear();
-        self.batch.clear();
     }
 
     /// Whether there is room for another name.
@@ -131,20 +154,15 @@ impl<T> Names<T> {
         self.confirmed.len() + self.batch.len() < NAMES_MAX
     }
 
-    /// All names are gone (DISCARD ALL, the end of a transaction for portals).
-    pub(crate) fn clear(&mut self) {
+    /// All names that the server had confirmed are gone (DEALLOCATE ALL, the end of a transaction for portals).
+    pub(crate) fn forget_confirmed(&mut self) {
+        self.version += 1;
         self.confirmed.clear();
-        self.settle();
     }
 
-    /// What the server has confirmed under `name`, for SQL's own EXECUTE.
-    pub(crate) fn confirmed(&self, name: &[u8]) -> Option<Arc<T>> {
-        self.confirmed.get(name).map(Arc::clone)
-    }
-
-    /// Whether changes are on their way.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.unsettled.is_empty() && self.batch.is_empty()
+    /// Grows with every change of a named one.
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
     }
 }
 
@@ -164,15 +182,15 @@ mod tests {
     fn i2_same_a_name_redefined_in_vain_still_stands_for_its_first_text() {
         let mut names = Names::default();
         names.sent(b"s", Some(Arc::new("DELETE")));
-        names.confirm(b"s", Some(Arc::new("DELETE")));
         names.synced();
-        names.settle();
+        names.confirm(b"s", Some(Arc::new("DELETE")));
+        names.answered();
         // A second Parse of the same name fails upstream: it is never confirmed.
         names.sent(b"s", Some(Arc::new("SELECT")));
         assert_eq!(known(&names, b"s"), Some("SELECT"), "within the batch nothing else can run");
         names.synced();
         assert_eq!(known(&names, b"s"), Some("?"), "after the Sync it depends on the answer");
-        names.settle();
+        names.answered();
         assert_eq!(known(&names, b"s"), Some("DELETE"));
     }
 
@@ -182,9 +200,18 @@ mod tests {
         names.confirm(b"s", Some(Arc::new("SELECT")));
         names.sent(b"s", None);
         assert_eq!(known(&names, b"s"), None);
-        names.confirm(b"s", None);
         names.synced();
-        names.settle();
+        names.confirm(b"s", None);
+        names.answered();
         assert_eq!(known(&names, b"s"), None);
+    }
+
+    #[test]
+    fn a_batch_that_was_never_sent_changes_nothing() {
+        let mut names = Names::default();
+        names.confirm(b"s", Some(Arc::new("DELETE")));
+        names.sent(b"s", Some(Arc::new("SELECT")));
+        names.forget_batch();
+        assert_eq!(known(&names, b"s"), Some("DELETE"));
     }
 }

@@ -27,6 +27,8 @@ impl SqlState {
     pub const INVALID_CATALOG_NAME: Self = Self(*b"3D000");
     /// `53300`
     pub const TOO_MANY_CONNECTIONS: Self = Self(*b"53300");
+    /// `57014`
+    pub const QUERY_CANCELED: Self = Self(*b"57014");
     /// `57P03`
     pub const CANNOT_CONNECT_NOW: Self = Self(*b"57P03");
     /// `58000`

@@ -2,22 +2,25 @@
 //! and released to the client.
 
 use bytes::BytesMut;
-use countersign_lifecycle::{End, INPUT_BYTES_MAX};
-use countersign_masking::{ErrorMasker, Outlet};
+use countersign_lifecycle::End;
+use countersign_masking::{ErrorMasker, Outlet, Plan, Touches};
 
-use super::expect::{Ended, Expect, Flight, Masking, Stage};
+use super::expect::{Ended, Expect, Flight};
 use super::flow::{Broken, Flow, ROW_BYTES_MAX};
 use crate::codec::backend::TransactionStatus;
-use crate::codec::{Backend, ErrorFields, Fields, Frame, SqlState, Values};
+use crate::codec::{Backend, ErrorFields, Frame, Values};
 use crate::reply::{self, Plain};
 
+/// A message that is larger than this is streamed instead of waited for, where nothing has to be masked.
+const STREAMED_BYTES_MIN: usize = 64 * 1024;
+
 /// One message of the target.
-struct Message<'a> {
-    decoded: Backend<'a>,
+pub(super) struct Message<'a> {
+    pub(super) tag: u8,
     /// Tag, length and body.
-    frame: &'a [u8],
+    pub(super) frame: &'a [u8],
     /// The body alone.
-    body: &'a [u8],
+    pub(super) body: &'a [u8],
 }
 
 impl Flow {
@@ -25,11 +28,16 @@ impl Flow {
     ///
     /// # Errors
     /// [`Broken`]; what was not released before is not released any more.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: what was taken out of the buffer would be lost. It waits only for the recording.
     pub(crate) async fn take_answers(&mut self) -> Result<(), Broken> {
         let Some(open) = &mut self.upstream else { return Ok(()) };
         let mut input = std::mem::take(open.side.input());
         let mut outlet = Outlet::default();
-        let consumed = self.walk(&input, &mut outlet).await?;
+        let walked = self.walk(&input, &mut outlet).await;
+        // INVARIANT: I5. Whatever leaves belongs to commands whose records are accepted: `walk` saw to it.
+        let consumed = walked?;
         for masked in outlet.release(&mut input, consumed) {
             self.client.send(masked);
         }
@@ -50,30 +58,353 @@ impl Flow {
             match frame {
                 Frame::Whole { header, start, body } => {
                     let frame = input.get(start..start + header.frame_bytes()).unwrap_or_default();
-                    if let Some(flight) = self.whole(header.tag, frame, body, outlet).await? {
-                        note(&mut Some(&mut *flight), input, outlet);
-                    }
+                    self.whole(&Message { tag: header.tag, frame, body }, input, outlet).await?;
                 }
                 Frame::Partial { header, start, .. } if self.may_stream(header.tag, header.frame_bytes()) => {
-                    self.piece(input.get(start..).unwrap_or_default(), outlet)?;
+                    self.piece(input.get(start..).unwrap_or_default(), outlet).await?;
                     frames.take_partial().map_err(Broken::UpstreamProtocol)?;
                 }
                 Frame::Partial { header, .. } => {
                     wanted = header.frame_bytes();
                     break;
                 }
-                Frame::Continued { body, .. } => self.piece(body, outlet)?,
+                Frame::Continued { body, .. } => self.piece(body, outlet).await?,
             }
         }
         let consumed = frames.position();
         if wanted > ROW_BYTES_MAX {
             return Err(Broken::RowTooLarge { max: ROW_BYTES_MAX });
         }
-        note(&mut self.flight(), input, outlet);
+        if let Some(flight) = self.flight() {
+            note(flight, input, outlet);
+        }
         if let Some(open) = &mut self.upstream {
             open.walker = walker;
             open.wanted = wanted;
         }
         Ok(consumed)
     }
+
+    /// The command that is being answered.
+    pub(super) fn flight(&mut self) -> Option<&mut Flight> {
+        match self.expected.front() {
+            Some(Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight)) => Some(flight),
+            _ => None,
+        }
+    }
+
+    /// Whether a message may leave in pieces: a large row or COPY chunk of an answer that hides nothing.
+    fn may_stream(&mut self, tag: u8, bytes: usize) -> bool {
+        let large = bytes > STREAMED_BYTES_MIN && matches!(tag, b'D' | b'd');
+        large && self.flight().is_some_and(|flight| flight.plan.as_ref().is_some_and(Plan::is_clear) && flight.copy.is_none())
+    }
+
+    async fn piece(&mut self, piece: &[u8], outlet: &mut Outlet) -> Result<(), Broken> {
+        let Some(flight) = self.flight() else { return Err(unexpected(b'D')) };
+        accept(flight).await?;
+        let plan = flight.plan.as_ref().ok_or(Broken::Undescribed)?;
+        outlet.piece(plan, piece)?;
+        Ok(())
+    }
+
+    /// One whole message.
+    async fn whole(&mut self, message: &Message<'_>, input: &[u8], outlet: &mut Outlet) -> Result<(), Broken> {
+        if message.tag == b'D' && !matches!(self.expected.front(), Some(Expect::Settings(_))) {
+            return self.row(message, outlet).await;
+        }
+        let decoded = Backend::decode(message.tag, message.body).map_err(Broken::UpstreamProtocol)?;
+        if self.is_ours(&decoded) {
+            outlet.swallow();
+            return self.ours(&decoded, outlet);
+        }
+        match decoded {
+            Backend::ErrorResponse(fields) => self.failed(message, fields, outlet).await?,
+            Backend::NoticeResponse(_) => self.mask_text(message, outlet)?,
+            Backend::ReadyForQuery(status) => self.ready(message, status, input, outlet).await?,
+            Backend::CopyData(_) => self.copy_data(message, outlet).await?,
+            Backend::FunctionCallResponse(_) => self.function_result(message, outlet).await?,
+            Backend::CommandComplete(tag) => {
+                let tag = String::from_utf8_lossy(tag).into_owned();
+                self.completed(message, &decoded, tag, input, outlet).await?;
+            }
+            Backend::EmptyQueryResponse => self.completed(message, &decoded, String::new(), input, outlet).await?,
+            Backend::PortalSuspended => self.portal_suspended(message, &decoded, input, outlet).await?,
+            Backend::ParameterStatus { name, value } => {
+                self.parameters.set(name, value);
+                keep(&decoded, message, outlet);
+            }
+            Backend::RowDescription(fields) => {
+                self.described(Some(fields), outlet, message, &decoded)?;
+            }
+            Backend::NoData => self.described(None, outlet, message, &decoded)?,
+            Backend::CopyInResponse(_) | Backend::CopyOutResponse(_) => {
+                self.copy_begins(&decoded)?;
+                keep(&decoded, message, outlet);
+            }
+            Backend::ParseComplete | Backend::BindComplete | Backend::CloseComplete => {
+                self.confirmed(&decoded)?;
+                keep(&decoded, message, outlet);
+                self.our_turn(outlet);
+            }
+            Backend::NotificationResponse { .. } | Backend::ParameterDescription(_) | Backend::CopyDone => {
+                keep(&decoded, message, outlet);
+            }
+            // Authentication is over, replication is refused, keys are ours to give.
+            Backend::Authentication(_)
+            | Backend::BackendKeyData { .. }
+            | Backend::NegotiateProtocolVersion(_)
+            | Backend::CopyBothResponse(_)
+            | Backend::DataRow(_) => return Err(unexpected(message.tag)),
+        }
+        Ok(())
+    }
+
+    /// Whether a message answers something of our own, so that it is not passed on.
+    fn is_ours(&mut self, decoded: &Backend<'_>) -> bool {
+        let asynchronous = matches!(
+            decoded,
+            Backend::NoticeResponse(_) | Backend::NotificationResponse { .. } | Backend::ParameterStatus { .. }
+        );
+        match self.expected.front() {
+            Some(Expect::Settings(_)) => !asynchronous,
+            Some(Expect::DescribePortal { ours: true, .. }) => {
+                matches!(decoded, Backend::RowDescription(_) | Backend::NoData)
+            }
+            Some(Expect::Provoked(_)) => matches!(decoded, Backend::ErrorResponse(_)),
+            _ => false,
+        }
+    }
+
+    /// The answer to something of our own.
+    fn ours(&mut self, decoded: &Backend<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
+        match (self.expected.pop(), decoded) {
+            (Some(Expect::Settings(mut answer)), message) => {
+                match message {
+                    Backend::DataRow(values) => answer.row(*values),
+                    Backend::ErrorResponse(_) => answer.fail(),
+                    Backend::ReadyForQuery(status) => {
+                        self.status = *status;
+                        if let Some(settings) = answer.settings() {
+                            self.settings.learn(settings);
+                        }
+                        self.our_turn(outlet);
+                        return Ok(());
+                    }
+                    _ => {}
+                }
+                self.expected.unpop(Expect::Settings(answer));
+            }
+            (Some(Expect::DescribePortal { portal, .. }), Backend::RowDescription(fields)) => {
+                self.describe_portal(portal.as_deref(), Some(*fields));
+            }
+            (Some(Expect::DescribePortal { portal, .. }), _) => self.describe_portal(portal.as_deref(), None),
+            (Some(Expect::Provoked(saying)), _) => {
+                outlet.insert(&Plain::ours(&saying));
+                self.skip_to_sync(None);
+            }
+            (_, _) => return Err(Broken::Undescribed),
+        }
+        Ok(())
+    }
+
+    /// Says what it is our turn to say.
+    pub(super) fn our_turn(&mut self, outlet: &mut Outlet) {
+        loop {
+            match self.expected.front() {
+                Some(Expect::Say(message)) => outlet.insert(&Plain::ours(message)),
+                Some(Expect::SayReady) => outlet.insert(&Plain::ours(&reply::ready(self.status))),
+                _ => break,
+            }
+            self.expected.pop();
+        }
+    }
+
+    /// A text of the target: an error or a notice.
+    pub(super) fn mask_text(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
+        let masked = self.flight().is_some_and(|flight| flight.masked);
+        let touches = if masked { Touches::MaskedRelations } else { Touches::NothingMasked };
+        // INVARIANT: I6. Texts quote values too.
+        ErrorMasker::new(touches).mask_response(message.tag, message.body, outlet.anew())?;
+        Ok(())
+    }
+
+    /// An error: what was sent behind it up to the next Sync is skipped by the server.
+    async fn failed(
+        &mut self,
+        message: &Message<'_>,
+        fields: ErrorFields<'_>,
+        outlet: &mut Outlet,
+    ) -> Result<(), Broken> {
+        self.mask_text(message, outlet)?;
+        let code = fields.sqlstate();
+        match self.expected.front() {
+            Some(Expect::Query(flight) | Expect::Function(flight)) => flight.ended = Some(Ended::Failed(code)),
+            // Nobody asked: the server is about to close the connection.
+            None => {}
+            Some(_) => {
+                for flight in self.skip_to_sync(Some(Ended::Failed(code))) {
+                    let end = flight.ended.clone();
+                    match &end {
+                        Some(Ended::Failed(code)) => flight.running.end(End::Failed(code.as_str())).await,
+                        _ => flight.running.end(End::NotRun).await,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what will not be answered out of the queue; the first of the commands among it failed with `ended`.
+    pub(super) fn skip_to_sync(&mut self, mut ended: Option<Ended>) -> Vec<Flight> {
+        let skipped = self.expected.skip_to_sync();
+        self.skipping = self.expected.is_empty();
+        let mut flights = Vec::new();
+        for (index, expect) in skipped.into_iter().enumerate() {
+            if let Expect::Execute(mut flight) = expect {
+                flight.ended = ended.take().filter(|_| index == 0);
+                flights.push(*flight);
+            }
+        }
+        flights
+    }
+
+    /// The server is ready: what was sent up to here has ended.
+    async fn ready(
+        &mut self,
+        message: &Message<'_>,
+        status: TransactionStatus,
+        input: &[u8],
+        outlet: &mut Outlet,
+    ) -> Result<(), Broken> {
+        self.status = status;
+        match self.expected.front() {
+            Some(Expect::Query(_) | Expect::Function(_)) => {
+                self.end_front(input, outlet).await?;
+                self.batch_answered();
+            }
+            Some(Expect::Sync) => {
+                self.expected.pop();
+                self.batch_answered();
+            }
+            // A COPY that failed while its client was sending Syncs that no longer counted.
+            _ => {}
+        }
+        if status == TransactionStatus::Idle {
+            self.transaction_over().await;
+        }
+        outlet.value_free(&Plain::ours(message.frame));
+        self.our_turn(outlet);
+        Ok(())
+    }
+
+    fn batch_answered(&mut self) {
+        self.statements.answered();
+        self.portals.answered();
+    }
+
+    /// Portals do not outlive their transaction, nor do settings that were made for it.
+    async fn transaction_over(&mut self) {
+        if std::mem::take(&mut self.settings_touched) {
+            self.settings.mark_stale();
+        }
+        self.portals.forget_confirmed();
+        for (_, running) in std::mem::take(&mut self.suspended) {
+            running.end(End::Completed("CLOSE")).await;
+        }
+        if !self.expected.has_effects() {
+            self.prefix = None;
+        }
+    }
+
+    /// Ends the command that is being answered, and tells its record what was released.
+    pub(super) async fn end_front(&mut self, input: &[u8], outlet: &mut Outlet) -> Result<(), Broken> {
+        let Some(Expect::Query(mut flight) | Expect::Function(mut flight) | Expect::Execute(mut flight)) = self.expected.pop()
+        else {
+            return Err(Broken::Undescribed);
+        };
+        accept(&mut flight).await?;
+        note(&mut flight, input, outlet);
+        self.take_effect(&flight);
+        let flight = *flight;
+        let end = match &flight.ended {
+            Some(Ended::Failed(code)) => End::Failed(code.as_str()),
+            Some(Ended::Completed(tag)) => End::Completed(tag),
+            None => End::Completed(""),
+        };
+        flight.running.end(end).await;
+        Ok(())
+    }
+
+    /// What a command that has run changes in what we know of the session.
+    fn take_effect(&mut self, flight: &Flight) {
+        let Some(reading) = &flight.reading else { return };
+        let effects = reading.effects();
+        let failed = matches!(flight.ended, Some(Ended::Failed(_)));
+        for name in &effects.deallocates {
+            match name {
+                Some(name) => self.statements.confirm(name.as_bytes(), None),
+                None => self.statements.forget_confirmed(),
+            }
+        }
+        for (name, prepared) in &effects.prepares {
+            // Of a string that failed half-way nobody knows which names were made: then none is known (I7).
+            let statement = (!failed).then(|| std::sync::Arc::new(crate::statements::Prepared::by_sql(prepared)));
+            self.statements.confirm(name.as_bytes(), statement);
+        }
+        if effects.changes_definitions {
+            self.database.mark_stale();
+        }
+    }
+}
+
+/// Waits until the record of the command that is being answered is accepted.
+pub(super) async fn accept(flight: &mut Flight) -> Result<(), Broken> {
+    if !flight.accepted {
+        // INVARIANT: I5.
+        flight.running.accepted().await?;
+        flight.accepted = true;
+    }
+    Ok(())
+}
+
+/// Tells the record of a command what was released since it was last told.
+pub(super) fn note(flight: &mut Flight, input: &[u8], outlet: &mut Outlet) {
+    if let Some(capture) = flight.running.capture() {
+        for part in outlet.released(input) {
+            if !part.is_empty() {
+                capture.wire(part);
+            }
+        }
+    }
+}
+
+/// Lets a message pass whose kind carries no value.
+pub(super) fn keep(decoded: &Backend<'_>, message: &Message<'_>, outlet: &mut Outlet) {
+    match Plain::of(decoded, message.frame) {
+        Some(plain) => outlet.value_free(&plain),
+        // Fail closed: it is one that has to be masked.
+        None => outlet.swallow(),
+    }
+}
+
+/// Counts a row and keeps it to be read while there is room.
+pub(super) fn sample(flight: &mut Flight, row: &[u8]) {
+    let Some(capture) = flight.running.capture() else { return };
+    match Backend::decode(b'D', row) {
+        Ok(Backend::DataRow(values)) if capture.has_room() => capture.row(Values::iter(values)),
+        _ => capture.skip_rows(1),
+    }
+}
+
+/// A message that does not belong where it came.
+pub(super) const fn unexpected(tag: u8) -> Broken {
+    Broken::UpstreamProtocol(crate::codec::Error::Unexpected {
+        expected: "an answer to what was sent",
+        got: crate::codec::Tag(tag),
+    })
+}
+
+/// The body of the row that was gathered last.
+pub(super) fn last_row(anew: &BytesMut, from: usize) -> &[u8] {
+    anew.get(from + 5..).unwrap_or_default()
 }

@@ -2,11 +2,11 @@
 //! others itself keeps this queue, so that every answer is given to what it belongs to and in its place.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign_lifecycle::Running;
-use countersign_masking::{Column, Plan};
+use countersign_lifecycle::{End, Running};
+use countersign_masking::{CopyMasker, Plan};
 use countersign_sql::Reading;
 
 use super::settings::Answer;
@@ -55,27 +55,18 @@ pub(crate) struct Flight {
     pub(crate) reading: Option<Arc<Reading>>,
     /// The portal it runs, for Execute.
     pub(crate) portal: Option<(Name, Arc<Portal>)>,
-    /// What has to be masked.
-    pub(crate) masking: Masking,
+    /// Whether something in its answer may have to be masked.
+    pub(crate) masked: bool,
+    /// What becomes of its rows; `None` as long as a masked answer has not been described.
+    pub(crate) plan: Option<Plan>,
+    /// What becomes of its COPY data.
+    pub(crate) copy: Option<Box<CopyMasker>>,
     /// How far its answer has come.
     pub(crate) stage: Stage,
     /// How its last statement ended.
     pub(crate) ended: Option<Ended>,
     /// Whether its begin record is known to be accepted.
     pub(crate) accepted: bool,
-}
-
-/// What has to be masked in an answer.
-#[derive(Debug)]
-pub(crate) enum Masking {
-    /// Nothing: no rule of the bundle touches what the command touches, or the principal may see it all.
-    Clear(Plan),
-    /// Whatever the columns turn out to be.
-    ByColumns,
-    /// As planned for these columns.
-    Planned(Plan),
-    /// COPY OUT, as planned from the statement.
-    Copy(Box<countersign_masking::CopyMasker>),
 }
 
 /// How far an answer has come.
@@ -97,9 +88,6 @@ pub(crate) enum Ended {
     /// With this code.
     Failed(SqlState),
 }
-
-/// The columns of a portal, once the server has described them.
-pub(crate) type Columns = OnceLock<Arc<[Column]>>;
 
 /// The queue of answers.
 #[derive(Debug, Default)]
@@ -172,12 +160,27 @@ impl Expected {
 
 impl Flight {
     /// The flight of a command that was just let go.
-    pub(crate) fn new(running: Running, reading: Option<Arc<Reading>>, masking: Masking) -> Self {
-        Self { running, reading, portal: None, masking, stage: Stage::Rows, ended: None, accepted: false }
+    pub(crate) fn new(running: Running, reading: Option<Arc<Reading>>, masked: bool) -> Self {
+        let plan = (!masked).then(Plan::clear);
+        Self {
+            running,
+            reading,
+            portal: None,
+            masked,
+            plan,
+            copy: None,
+            stage: Stage::Rows,
+            ended: None,
+            accepted: false,
+        }
     }
 
-    /// Whether values in texts of errors and notices have to be masked too.
-    pub(crate) const fn is_masked(&self) -> bool {
-        !matches!(self.masking, Masking::Clear(_))
+    /// How the command ended, for the record.
+    pub(crate) fn end(&self) -> End<'_> {
+        match &self.ended {
+            Some(Ended::Completed(tag)) => End::Completed(tag),
+            Some(Ended::Failed(code)) => End::Failed(code.as_str()),
+            None => End::Completed(""),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use countersign_common::verdict::DataClass;
+use countersign_common::{Digest, Target};
 use countersign_lifecycle::{
     Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Running, UpstreamSide,
 };
@@ -15,9 +15,9 @@ use countersign_masking::{HashKey, Masked, Rules};
 
 use super::expect::{Expect, Expected};
 use super::settings;
-use crate::CancelKey;
 use crate::Stream;
-use crate::catalogue::Catalogues;
+use crate::upstream::CancelToken;
+use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::{Error as WireError, Side, Walker};
 use crate::inert::InertFrames;
@@ -36,6 +36,9 @@ pub(crate) enum Broken {
     /// The target closed the connection.
     #[error("the target closed the connection")]
     Upstream,
+    /// The target answered with rows that it had not described.
+    #[error("the target sent an answer that it had not described")]
+    Undescribed,
     /// The target sent what the protocol does not allow.
     #[error("the target broke the protocol: {0}")]
     UpstreamProtocol(WireError),
@@ -80,15 +83,7 @@ pub(crate) struct Open {
     pub(crate) walker: Walker,
     /// Bytes that have to be there at once before more of the answer can be read.
     pub(crate) wanted: usize,
-    pub(crate) key: Option<CancelKey>,
-}
-
-/// What masks the answers of one connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Masks {
-    pub(crate) rules: Arc<Rules>,
-    pub(crate) key: Arc<HashKey>,
-    pub(crate) unmask: Arc<std::collections::BTreeSet<DataClass>>,
+    pub(crate) cancel: Option<CancelToken>,
 }
 
 /// Both ends of a connection, and what is on its way.
@@ -104,7 +99,14 @@ pub(crate) struct Flow {
     /// Portals that were suspended at their row limit: their commands go on with the next Execute.
     pub(crate) suspended: Vec<(Name, Running)>,
     pub(crate) settings: settings::Known,
-    pub(crate) catalogues: Arc<Catalogues>,
+    /// A setting was changed inside the open transaction: its end may change it back.
+    pub(crate) settings_touched: bool,
+    pub(crate) target: Arc<Target>,
+    pub(crate) database: Arc<Database>,
+    /// Digest over what was run in the open transaction.
+    pub(crate) prefix: Option<Digest>,
+    /// After an error the server skips what comes up to the next Sync, and so do we.
+    pub(crate) skipping: bool,
     pub(crate) rules: Arc<Rules>,
     pub(crate) hash_key: Arc<HashKey>,
     /// Bytes of the client that intake cannot use before more come.
@@ -165,6 +167,41 @@ impl Flow {
         poll_fn(|cx| self.client.poll_flush(cx)).await.map_err(|error| client_error(&error))
     }
 
+    /// Waits until bytes of the target come in; the client is not looked at any more.
+    ///
+    /// # Errors
+    /// When the target is gone.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn upstream_moved(&mut self) -> Result<(), Broken> {
+        let Some(open) = &mut self.upstream else { return Err(Broken::Upstream) };
+        let limit = open.wanted.max(INPUT_BYTES_MAX);
+        let moved = poll_fn(|cx| {
+            if let Poll::Ready(Err(error)) = open.side.poll_flush(cx) {
+                return Poll::Ready(Err(error));
+            }
+            open.side.poll_fill(cx, limit)
+        });
+        match moved.await {
+            Ok(0) | Err(_) => Err(Broken::Upstream),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Writes out what waits for the target; for the end of the connection.
+    pub(crate) async fn flush_upstream(&mut self) {
+        if let Some(open) = &mut self.upstream {
+            // What cannot be written any more is the target's to notice.
+            let _ = poll_fn(|cx| open.side.poll_flush(cx)).await;
+        }
+    }
+
+    /// Drops what waits for a client that is gone.
+    pub(crate) fn forget_output(&mut self) {
+        self.client.forget_output();
+    }
+
     /// Queues cleared bytes for the target.
     pub(crate) fn send(&mut self, cleared: Cleared) {
         if let Some(open) = &mut self.upstream {
@@ -194,17 +231,10 @@ impl Flow {
     /// Says that we are ready, in its turn.
     pub(crate) fn say_ready(&mut self) {
         if self.expected.is_empty() {
-            self.settled();
             self.tell(&crate::reply::ready(self.status));
         } else {
             self.expected.push(Expect::SayReady);
         }
-    }
-
-    /// Everything was answered: names are what the server confirmed.
-    pub(crate) fn settled(&mut self) {
-        self.statements.settle();
-        self.portals.settle();
     }
 
     /// Whether what is sent now would run inside a transaction that is open, or may be.
@@ -218,6 +248,21 @@ impl Flow {
         if let Some(open) = &mut self.upstream {
             open.side.shrink();
         }
+    }
+
+    /// What names mean at the moment, for those who ask.
+    pub(crate) fn with_session<T>(&self, ask: impl FnOnce(&countersign_sql::Session<'_>) -> T) -> T {
+        let catalogue = self.database.current();
+        let prepared = |name: &str| match self.statements.get(name.as_bytes()) {
+            crate::statements::Known::As(statement) => Some(Arc::clone(&statement.reading)),
+            crate::statements::Known::Unseen | crate::statements::Known::Unsettled => None,
+        };
+        ask(&countersign_sql::Session {
+            catalogue: &catalogue,
+            schemas: self.settings.current().map(|settings| settings.schemas.as_slice()),
+            safe_functions: &self.target.safe_functions,
+            prepared: &prepared,
+        })
     }
 
     /// A walker at the start of the target's answers.

@@ -1,0 +1,179 @@
+//! A held command as people are shown it before they decide: who, where, what, byte for byte, with
+//! everything that could hide something made visible. Its digest is what an approver states to have seen.
+
+use std::fmt::Write as _;
+
+use crate::command::{Command, Context, Parameter};
+use crate::digest::{Digest, DigestBuilder};
+use crate::principal::Principal;
+
+/// A command as text for people, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendering {
+    /// The text.
+    pub text: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+impl Rendering {
+    /// The rendering of a command.
+    #[must_use]
+    pub fn of(command: &Command, context: &Context, principal: &Principal) -> Self {
+        let mut text = String::with_capacity(command.text.len() + 256);
+        who(&mut text, principal);
+        place(&mut text, context);
+        let _ = writeln!(text, "{}:", visible(&command.form));
+        text.push_str(&visible_bytes(&command.text));
+        text.push('\n');
+        for (number, parameter) in (1..).zip(&command.parameters) {
+            let _ = writeln!(text, "${number} {}", value(parameter));
+        }
+        let digest = digest(&text);
+        Self { text, digest }
+    }
+}
+
+/// The digest of a text as it is shown; what an approver sends back with the decision.
+#[must_use]
+pub fn digest(text: &str) -> Digest {
+    let mut digest = DigestBuilder::new("countersign.rendering.v1");
+    digest.text(text);
+    digest.finish()
+}
+
+/// A text in which nothing hides: control characters other than line feed and tab, marks that change the
+/// direction or are not seen, and the backslash that makes them visible, appear as `\u{…}`.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\\' => out.push_str("\\\\"),
+            c if hides(c) => {
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The same for bytes: those that are no UTF-8 appear as `\x..`.
+fn visible_bytes(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(&visible(chunk.valid()));
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+/// Whether a reader could miss this character or be misled by it.
+fn hides(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn who(text: &mut String, principal: &Principal) {
+    let _ = write!(text, "{} {}", principal.kind.as_str(), visible(principal.subject.as_str()));
+    for other in &principal.on_behalf_of {
+        let _ = write!(text, " on behalf of {}", visible(other.as_str()));
+    }
+    text.push('\n');
+}
+
+fn place(text: &mut String, context: &Context) {
+    let (target, role) = (visible(context.target.as_str()), visible(context.role.as_str()));
+    let _ = writeln!(text, "on {target} as {role}, database {}", visible(&context.database));
+    for (name, value) in &context.settings {
+        let _ = writeln!(text, "with {} = {}", visible(name), visible(value));
+    }
+    if context.transaction.is_some() {
+        text.push_str("inside an open transaction\n");
+    }
+}
+
+fn value(parameter: &Parameter) -> String {
+    let kind = visible(&parameter.type_name);
+    match &parameter.value {
+        None => format!("(type {kind}) = NULL"),
+        Some(bytes) if parameter.binary => format!("(type {kind}, binary) = \\x{}", hex::encode(bytes)),
+        Some(bytes) => format!("(type {kind}) = '{}'", visible_bytes(bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::{RoleName, Subject, TargetName};
+    use crate::principal::Kind;
+
+    fn render(text: &[u8]) -> Rendering {
+        let command = Command {
+            form: "query".into(),
+            text: text.to_vec(),
+            parameters: vec![
+                Parameter { type_name: "25".into(), binary: false, value: Some(b"x\x00y".to_vec()) },
+                Parameter { type_name: "23".into(), binary: true, value: Some(vec![0, 0, 0, 7]) },
+                Parameter { type_name: "0".into(), binary: false, value: None },
+            ],
+        };
+        let context = Context {
+            target: TargetName::new("shop").unwrap(),
+            generation: Digest::of(b"1"),
+            role: RoleName::new("app").unwrap(),
+            database: "shop".into(),
+            settings: BTreeMap::from([("search_path".into(), "public".into())]),
+            transaction: None,
+        };
+        let principal = Principal {
+            subject: Subject::new("agent-7").unwrap(),
+            kind: Kind::Agent,
+            groups: BTreeSet::new(),
+            on_behalf_of: vec![Subject::new("alice").unwrap()],
+        };
+        Rendering::of(&command, &context, &principal)
+    }
+
+    #[test]
+    fn an_approver_reads_who_where_and_what() {
+        insta::assert_snapshot!(render("DELETE FROM t\nWHERE a = $1".as_bytes()).text, @r"
+        agent agent-7 on behalf of alice
+        on shop as app, database shop
+        with search_path = public
+        query:
+        DELETE FROM t
+        WHERE a = $1
+        $1 (type 25) = 'x\u{0}y'
+        $2 (type 23, binary) = \x00000007
+        $3 (type 0) = NULL
+        ");
+    }
+
+    #[test]
+    fn what_could_hide_is_made_visible() {
+        assert_eq!(visible("a\u{202e}b\u{200b}c\rd\\e"), "a\\u{202e}b\\u{200b}c\\u{d}d\\\\e");
+        assert_eq!(visible_bytes(b"a\xffb"), "a\\xffb");
+    }
+
+    proptest! {
+        #[test]
+        fn i2_same_commands_of_other_bytes_are_shown_differently(a: Vec<u8>, b: Vec<u8>) {
+            prop_assert_eq!(visible_bytes(&a) == visible_bytes(&b), a == b);
+        }
+    }
+}

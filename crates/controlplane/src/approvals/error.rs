@@ -1,0 +1,100 @@
+//! Why an approval was not asked for, or did not take what was done to it.
+
+use std::borrow::Cow;
+
+use countersign_common::approval::Rejection;
+use countersign_common::error::{Code, Origin, Report, Retry, code};
+use countersign_common::id::ApprovalId;
+use countersign_common::verdict::Reason;
+
+use crate::sessions::SessionRefused;
+use crate::store::StoreError;
+
+/// Why an approval was not asked for, or did not take what was done to it. Nothing has changed, except
+/// after [`StoreError::Unknown`], where nobody knows, and [`ApprovalError::Blocked`] at redeem, where the
+/// approval is void.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ApprovalError {
+    /// There is no such approval.
+    #[error("there is no approval {0}")]
+    NotFound(ApprovalId),
+    /// The approval's own rules refuse it.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The approver's text is not the one that is asked about (I2).
+    #[error("what you were shown is not what is asked; look at the request again and decide on that")]
+    SawSomethingElse,
+    /// What is asked for is not what its digest says (I2).
+    #[error("the command's digest is not the digest of the command")]
+    WrongDigest,
+    /// Policy blocks the command by now.
+    #[error("policy blocks it: {0}")]
+    Blocked(Reason),
+    /// The session that asked has ended.
+    #[error("the session has ended: {0}")]
+    SessionEnded(#[source] SessionRefused),
+    /// Another session's approval.
+    #[error("the approval belongs to another session")]
+    NotYours,
+    /// The command, or what people say about it, does not fit.
+    #[error("the {what} has {bytes} bytes, at most {bytes_max} fit")]
+    TooLarge {
+        /// What does not fit.
+        what: &'static str,
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        bytes_max: usize,
+    },
+    /// There is no bundle to judge by.
+    #[error("there is no bundle to judge by; apply one first (`countersign apply -f DIR`)")]
+    NoBundle,
+    /// It kept changing under our hands.
+    #[error("the approval was changed by others again and again; look at it and try again")]
+    Contended,
+    /// The store did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Report for ApprovalError {
+    fn origin(&self) -> Origin {
+        match self {
+            Self::Rejected(_) | Self::Blocked(_) => Origin::Policy,
+            Self::NotFound(_)
+            | Self::SawSomethingElse
+            | Self::SessionEnded(_)
+            | Self::NotYours
+            | Self::TooLarge { .. } => Origin::Client,
+            Self::WrongDigest => Origin::Gateway,
+            Self::NoBundle | Self::Contended => Origin::ControlPlane,
+            Self::Store(error) => error.origin(),
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::NoBundle | Self::Contended => Retry::Safe,
+            Self::Store(error) => error.retry(),
+            _ => Retry::Never,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::SessionEnded(_) => code::SESSION_ENDED,
+            Self::TooLarge { .. } => code::MESSAGE_TOO_LARGE,
+            Self::Store(error) => error.code(),
+            _ => code::APPROVAL_REJECTED,
+        }
+    }
+
+    fn client_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::SessionEnded(_) => "the session has ended; the command was not run".into(),
+            // Whatever failed while we wrote, nothing goes upstream without a redeemed approval.
+            Self::Store(error) => error.client_text().into_owned().into(),
+            other => format!("{other}; the command was not run").into(),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Asking: a command is put on hold, or joins the request that is there for it already.
+
+use std::time::Duration;
+
+use countersign_common::approval::{Approval, State, Terms};
+use countersign_common::command::{self, Command, Context};
+use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
+use countersign_common::rendering::Rendering;
+use countersign_common::{Digest, Facts, Timestamp, Verdict};
+
+use super::record::{self, Details, Stored};
+use super::{ATTEMPTS_MAX, ApprovalError, Approvals, DENIAL_REMEMBERED};
+use crate::bundles::Question;
+use crate::sessions::Session;
+use crate::store::{Entry, Outcome, StoreError, Transaction};
+
+/// The largest text of a request: the command, its facts and its rendering, in bytes. Larger: refused,
+/// never cut.
+const DETAILS_BYTES_MAX: usize = 32 << 20;
+
+/// What a gateway asks people about.
+#[derive(Debug, Clone)]
+pub struct HoldRequest {
+    /// The session that sent the command.
+    pub session: SessionId,
+    /// The command, whole.
+    pub command: Command,
+    /// What gives it its meaning.
+    pub context: Context,
+    /// Its digest, as the gateway will present it again at redeem.
+    pub digest: Digest,
+    /// What it does.
+    pub facts: Facts,
+    /// The terms of the gateway's own verdict. The control plane judges again; its own terms hold.
+    pub terms: Terms,
+    /// The bundle by which the gateway judged.
+    pub bundle: BundleVersion,
+    /// The locks that the open transaction holds while people think, in the target's words.
+    pub locks_held: Vec<String>,
+    /// A limit of its own, shorter than the chain's (inside a transaction, say).
+    pub expires_within: Option<Duration>,
+}
+
+/// What became of a hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The approval: pending, approved already, or ended with a no that is remembered.
+    pub approval: Approval,
+    /// Whether somebody is asked anew.
+    pub joined: Joined,
+}
+
+/// How a command met its approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// People are asked now.
+    New,
+    /// The same command of the same session was there already: people are being asked, have agreed, or
+    /// it is running elsewhere or in doubt.
+    Open,
+    /// People said no to the same command a short while ago. They are not asked again.
+    Remembered,
+}
+
+impl Approvals {
+    /// Asks people about a command, or joins the request that there is for it already: the same bytes of
+    /// the same session under the same circumstances (one digest) ask once, however many connections
+    /// send them.
+    ///
+    /// # Errors
+    /// When the digest is not the command's (I2), the session has ended, policy blocks the command by
+    /// now, there is no bundle, the text is larger than 32 MiB, or the store fails. Nobody was asked then.
+    ///
+    /// # Cancel safety
+    /// People may have been asked all the same; the same command joins that request.
+    pub async fn hold(&self, request: HoldRequest) -> Result<Held, ApprovalError> {
+        let session = self.sessions.check(request.session).map_err(ApprovalError::SessionEnded)?;
+        // INVARIANT: I2. The digest that people are asked about is computed here, from what they are shown.
+        let digest = command::digest(&request.command, &request.context, &session.principal, request.session);
+        if digest != request.digest || request.context.target != session.target {
+            return Err(ApprovalError::WrongDigest);
+        }
+        let asked_key = record::asked_key(request.session, &digest);
+        let mut prepared = None;
+        for _ in 0..ATTEMPTS_MAX {
+            let asked = self.store.get(&asked_key).await?;
+            if let Some(held) = self.join(asked.as_ref()).await? {
+                return Ok(held);
+            }
+            let (stored, chunks) = match prepared.take() {
+                Some(again) => again,
+                None => self.prepare(&session, &request)?,
+            };
+            let transaction = asking(&asked_key, asked.as_ref(), &stored, &chunks);
+            match self.store.transact(transaction).await {
+                Ok(Outcome::Committed(_)) => {
+                    let approval = stored.approval.clone();
+                    self.take_over(stored);
+                    return Ok(Held { approval, joined: Joined::New });
+                }
+                // Somebody else asked, or nobody knows whether we did: look again.
+                Ok(Outcome::Conflict) | Err(StoreError::Unknown(_)) => prepared = Some((stored, chunks)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ApprovalError::Contended)
+    }
+
+    /// The approval that the same command has already, if it is to be joined.
+    async fn join(&self, asked: Option<&Entry>) -> Result<Option<Held>, ApprovalError> {
+        let Some(asked) = asked else { return Ok(None) };
+        let id = std::str::from_utf8(&asked.value).ok().and_then(|text| text.parse::<ApprovalId>().ok());
+        let (_, stored) = self.read(id.ok_or_else(|| crate::bad_value(asked, "not an approval id"))?).await?;
+        let now = self.now();
+        let joined = match &stored.approval.state {
+            State::Pending { .. } | State::Approved if now < stored.approval.expires_at => Joined::Open,
+            // Used up, but not ended: it runs elsewhere, or nobody knows. Asking again could run it twice.
+            State::Redeemed { .. } | State::InDoubt { .. } => Joined::Open,
+            State::Denied | State::Revoked { .. } if now < stored.changed_at.after(DENIAL_REMEMBERED) => {
+                Joined::Remembered
+            }
+            State::Pending { .. }
+            | State::Approved
+            | State::Done { .. }
+            | State::NotRun { .. }
+            | State::Denied
+            | State::Expired
+            | State::Withdrawn
+            | State::Voided { .. }
+            | State::Revoked { .. } => return Ok(None),
+        };
+        self.take_over(stored.clone());
+        Ok(Some(Held { approval: stored.approval, joined }))
+    }
+
+    /// The record and the text of a new request. The terms are pinned here.
+    fn prepare(
+        &self,
+        session: &Session,
+        request: &HoldRequest,
+    ) -> Result<(Stored, Vec<Vec<u8>>), ApprovalError> {
+        let now = self.now();
+        let terms = self.terms(session, request, now)?;
+        let rendering = Rendering::of(&request.command, &request.context, &session.principal);
+        let details = crate::encode(&Details {
+            command: request.command.clone(),
+            context: request.context.clone(),
+            facts: request.facts.clone(),
+            bundle: request.bundle.clone(),
+            locks_held: request.locks_held.clone(),
+            rendering: rendering.text,
+        });
+        if details.len() > DETAILS_BYTES_MAX {
+            return Err(ApprovalError::TooLarge {
+                what: "command with its facts",
+                bytes: details.len(),
+                bytes_max: DETAILS_BYTES_MAX,
+            });
+        }
+        let open_for = request.expires_within.map_or(terms.timeout, |limit| limit.min(terms.timeout));
+        let approval = Approval {
+            id: ApprovalId::generate(),
+            revision: 1,
+            digest: request.digest,
+            rendering: rendering.digest,
+            session: session.id,
+            target: session.target.clone(),
+            requester: (*session.principal).clone(),
+            expires_at: now.after(open_for).min(session.expires_at),
+            terms,
+            created_at: now,
+            decisions: Vec::new(),
+            state: State::Pending { stage: 0 },
+        };
+        let stored = Stored {
+            attempt: AttemptId::generate(),
+            changed_at: now,
+            details_bytes: details.len(),
+            details_digest: Digest::of(&details),
+            after_denial: self.board.lock().recent_denial(
+                session.id,
+                &request.digest,
+                now,
+                DENIAL_REMEMBERED,
+            ),
+            approval,
+        };
+        Ok((stored, details.chunks(record::CHUNK_BYTES).map(<[u8]>::to_vec).collect()))
+    }
+
+    /// The terms by the control plane's own verdict. A gateway that held what we would allow keeps its
+    /// stricter terms.
+    fn terms(
+        &self,
+        session: &Session,
+        request: &HoldRequest,
+        now: Timestamp,
+    ) -> Result<Terms, ApprovalError> {
+        let current = self.bundles.current().ok_or(ApprovalError::NoBundle)?;
+        let question =
+            Question { principal: &session.principal, context: &request.context, facts: &request.facts, now };
+        let verdict = current.judge.judge(&question);
+        let differs = |ours: &str| {
+            tracing::warn!(session = %session.id, digest = %request.digest, gateway = "hold", ours,
+                gateway_bundle = %request.bundle, our_bundle = %current.version,
+                "the gateway's verdict is not the control plane's");
+        };
+        match verdict {
+            Verdict::Hold(terms, _) => Ok((*terms).clone()),
+            Verdict::Allow(_) => {
+                differs("allow");
+                Ok(request.terms.clone())
+            }
+            Verdict::Block(reason) => {
+                differs("block");
+                Err(ApprovalError::Blocked(reason))
+            }
+        }
+    }
+}
+
+/// The one transaction that asks: the record, its text, and that this command has it.
+fn asking(asked_key: &str, asked: Option<&Entry>, stored: &Stored, chunks: &[Vec<u8>]) -> Transaction {
+    let id = stored.approval.id;
+    let key = record::approval_key(id);
+    let record = Transaction::new()
+        .if_unchanged(asked_key, asked)
+        .if_absent(&key)
+        .put(asked_key, id.to_string())
+        .put(&key, crate::encode(stored));
+    let numbered = chunks.iter().enumerate();
+    numbered.fold(record, |all, (index, chunk)| all.put(record::chunk_key(id, index), chunk.clone()))
+}

@@ -1,0 +1,436 @@
+//! Approvals: the durable records of held commands. Every change is one `common::approval::step`, decided
+//! and written by compare-and-swap on what was read, never on memory; what memory holds serves lists,
+//! waiters and deadlines.
+
+mod board;
+mod error;
+mod hold;
+mod record;
+mod redeem;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_common::approval::{Approval, Event, Outcome as CommandOutcome, Vote, step};
+use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId, Subject};
+use countersign_common::time::Clock;
+use countersign_common::{Digest, Principal, Timestamp};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+pub use error::ApprovalError;
+pub use hold::{Held, HoldRequest, Joined};
+pub(crate) use record::APPROVALS;
+pub use record::{Details, Snapshot};
+pub use redeem::Redeem;
+
+use self::board::Board;
+use self::record::Stored;
+use crate::bundles::Bundles;
+use crate::sessions::Sessions;
+use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
+
+/// How often a lost race is tried again. Each loss means that somebody else's step was taken, and an
+/// approval takes few steps in its life.
+const ATTEMPTS_MAX: usize = 32;
+
+/// How long a no is remembered: the same command gets the same answer without asking again.
+const DENIAL_REMEMBERED: Duration = Duration::from_secs(10 * 60);
+
+/// What an approver says.
+#[derive(Debug, Clone)]
+pub struct Decide {
+    /// The approval.
+    pub id: ApprovalId,
+    /// Who says it, as verified now.
+    pub by: Principal,
+    /// Yes or no.
+    pub vote: Vote,
+    /// Why.
+    pub reason: Option<String>,
+    /// How they proved to be themselves: `token`, `oidc`, `webauthn`.
+    pub method: String,
+    /// The digest of the text that they were shown (I2).
+    pub rendering: Digest,
+}
+
+/// Approvals.
+#[derive(Debug)]
+pub struct Approvals {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    sessions: Arc<Sessions>,
+    bundles: Arc<Bundles>,
+    board: Mutex<Board>,
+    /// Rung when a deadline may have become the next one.
+    deadlines: Notify,
+}
+
+/// One approval, as it changes.
+#[derive(Debug, Clone)]
+pub struct ApprovalWatch(watch::Receiver<Arc<Snapshot>>);
+
+impl ApprovalWatch {
+    /// How it stands now.
+    #[must_use]
+    pub fn current(&self) -> Approval {
+        self.0.borrow().approval.clone()
+    }
+
+    /// Waits until it stands otherwise than when last looked at, and returns it. `None`: nothing follows,
+    /// because it has ended or the control plane has.
+    ///
+    /// # Cancel safety
+    /// Safe: a change is seen by the next call.
+    pub async fn changed(&mut self) -> Option<Approval> {
+        self.0.changed().await.ok()?;
+        Some(self.0.borrow_and_update().approval.clone())
+    }
+}
+
+/// A change of an approval, and the revision from which a watch goes on behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalChange {
+    /// When it happened.
+    pub revision: Revision,
+    /// How the approval stands since.
+    pub snapshot: Snapshot,
+}
+
+/// Every change of every approval.
+pub type ApprovalChanges = BoxStream<'static, Result<ApprovalChange, StoreError>>;
+
+impl Approvals {
+    /// Reads all approvals; the revision after which changes are to be applied.
+    pub(crate) async fn load(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        sessions: Arc<Sessions>,
+        bundles: Arc<Bundles>,
+    ) -> Result<(Self, Revision), StoreError> {
+        let (board, deadlines) = (Mutex::new(Board::default()), Notify::new());
+        let approvals = Self { store, clock, sessions, bundles, board, deadlines };
+        let revision = approvals.reload().await?;
+        Ok((approvals, revision))
+    }
+
+    /// Reads all approvals again, on top of what is known.
+    pub(crate) async fn reload(&self) -> Result<Revision, StoreError> {
+        let (entries, revision) = range_all(&*self.store, APPROVALS).await?;
+        for entry in entries {
+            self.take_over(crate::decode(&entry)?);
+        }
+        self.board.lock().is_complete_up_to(revision);
+        Ok(revision)
+    }
+
+    /// Takes a change over that another node, or an earlier call here, made.
+    pub(crate) fn apply(&self, change: &Change) -> Result<(), StoreError> {
+        if let Change::Put(entry) = change
+            && entry.key.starts_with(APPROVALS)
+        {
+            self.take_over(crate::decode(entry)?);
+        }
+        // Others of the same revision may follow; all before it have come.
+        self.board.lock().is_complete_up_to(Revision(change.revision().0.saturating_sub(1)));
+        Ok(())
+    }
+
+    fn take_over(&self, stored: Stored) {
+        if self.board.lock().apply(stored.into()) {
+            self.deadlines.notify_one();
+        }
+    }
+
+    /// The approval, from the store.
+    ///
+    /// # Errors
+    /// When there is none, or the store fails.
+    pub async fn get(&self, id: ApprovalId) -> Result<Snapshot, ApprovalError> {
+        Ok(self.read(id).await?.1.into())
+    }
+
+    /// What was asked, whole.
+    ///
+    /// # Errors
+    /// When there is no such approval, the store fails, or the text is not the one that was stored (I2).
+    pub async fn details(&self, id: ApprovalId) -> Result<Details, ApprovalError> {
+        let (_, stored) = self.read(id).await?;
+        let (chunks, _) = range_all(&*self.store, &record::details_prefix(id)).await?;
+        let mut bytes = Vec::with_capacity(stored.details_bytes);
+        for chunk in chunks {
+            bytes.extend_from_slice(&chunk.value);
+        }
+        let whole = Entry { key: record::details_prefix(id), value: bytes, modified: Revision(0) };
+        // INVARIANT: I2. What people are shown is what was stored when the command was held.
+        if Digest::of(&whole.value) != stored.details_digest {
+            return Err(crate::bad_value(&whole, "its digest is not the recorded one").into());
+        }
+        Ok(crate::decode(&whole)?)
+    }
+
+    /// All that have not ended, oldest first, and a revision to watch from: changes after it may repeat
+    /// what is in the list, but miss nothing. Reads memory only.
+    #[must_use]
+    pub fn list_going_on(&self) -> (Vec<Arc<Snapshot>>, Revision) {
+        let board = self.board.lock();
+        (board.going_on(), board.complete_up_to())
+    }
+
+    /// At most `limit` approvals that `wanted` selects, ended ones too, newest first, and a revision to
+    /// watch from. Reads the whole history in the store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list_all(
+        &self,
+        limit: usize,
+        wanted: impl Fn(&Snapshot) -> bool,
+    ) -> Result<(Vec<Snapshot>, Revision), StoreError> {
+        let (entries, revision) = range_all(&*self.store, APPROVALS).await?;
+        let mut found = Vec::new();
+        for entry in entries {
+            let snapshot: Snapshot = crate::decode::<Stored>(&entry)?.into();
+            if wanted(&snapshot) {
+                found.push(snapshot);
+            }
+        }
+        found.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.approval.id));
+        found.truncate(limit);
+        Ok((found, revision))
+    }
+
+    /// The approval and every later state of it.
+    ///
+    /// # Errors
+    /// When there is no such approval, or the store fails.
+    pub async fn watch(&self, id: ApprovalId) -> Result<ApprovalWatch, ApprovalError> {
+        let (_, stored) = self.read(id).await?;
+        Ok(ApprovalWatch(self.board.lock().subscribe(stored.into())))
+    }
+
+    /// Every change of every approval after a revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Compacted`] when the history does not reach back that far: list again.
+    pub async fn watch_all(&self, after: Revision) -> Result<ApprovalChanges, StoreError> {
+        let changes = self.store.watch(APPROVALS, after).await?;
+        Ok(changes
+            .filter_map(async |change| match change {
+                Ok(Change::Put(entry)) => Some(
+                    crate::decode::<Stored>(&entry)
+                        .map(|stored| ApprovalChange { revision: entry.modified, snapshot: stored.into() }),
+                ),
+                Ok(Change::Deleted { .. }) => None,
+                Err(error) => Some(Err(error)),
+            })
+            .boxed())
+    }
+
+    /// Counts a person's yes or no.
+    ///
+    /// # Errors
+    /// When what they saw is not what is asked, or the approval's rules refuse it: their own request
+    /// (I4), not a person, in no group that decides now, decided before, ended, expired.
+    ///
+    /// # Cancel safety
+    /// The decision may count all the same; a second one is refused.
+    pub async fn decide(&self, decide: Decide) -> Result<Approval, ApprovalError> {
+        let (_, stored) = self.read(decide.id).await?;
+        // INVARIANT: I2. The rendering never changes, so it may be compared before the step is taken.
+        if stored.approval.rendering != decide.rendering {
+            return Err(ApprovalError::SawSomethingElse);
+        }
+        let Decide { id, by, vote, reason, method, .. } = decide;
+        self.advance(id, &Event::Decide { by, vote, reason, method }).await
+    }
+
+    /// The client takes its request back.
+    ///
+    /// # Errors
+    /// When the approval is another session's, or is past being withdrawn.
+    pub async fn withdraw(&self, id: ApprovalId, by: SessionId) -> Result<Approval, ApprovalError> {
+        let (_, stored) = self.read(id).await?;
+        if stored.approval.session != by {
+            return Err(ApprovalError::NotYours);
+        }
+        self.advance(id, &Event::Withdraw).await
+    }
+
+    /// Takes an approval back before it is used: an approver's second thought, or the stop button.
+    ///
+    /// # Errors
+    /// When it has been used, or has ended.
+    pub async fn revoke(&self, id: ApprovalId, by: Subject) -> Result<Approval, ApprovalError> {
+        self.advance(id, &Event::Revoke { by }).await
+    }
+
+    /// The same for all open approvals of a session; how many there were.
+    ///
+    /// # Errors
+    /// When the store fails. Those that end in the meantime are none.
+    pub async fn revoke_session(&self, session: SessionId, by: &Subject) -> Result<usize, ApprovalError> {
+        let open = self.board.lock().open_of(session);
+        self.advance_each(open, &Event::Revoke { by: by.clone() }).await
+    }
+
+    /// The owner says how the command ended.
+    ///
+    /// # Errors
+    /// When the fence is not the owner's, or the outcome is known already.
+    pub async fn report(
+        &self,
+        id: ApprovalId,
+        fence: u64,
+        outcome: CommandOutcome,
+    ) -> Result<Approval, ApprovalError> {
+        self.advance(id, &Event::Report { fence, outcome }).await
+    }
+
+    /// The owner is certain that not a byte of the command went upstream.
+    ///
+    /// # Errors
+    /// As [`Approvals::report`].
+    pub async fn not_sent(&self, id: ApprovalId, fence: u64) -> Result<Approval, ApprovalError> {
+        self.advance(id, &Event::NotSent { fence }).await
+    }
+
+    /// The owner cannot tell whether the command ran (its connection to the target broke in the middle).
+    ///
+    /// # Errors
+    /// As [`Approvals::report`].
+    pub async fn in_doubt(&self, id: ApprovalId, fence: u64) -> Result<Approval, ApprovalError> {
+        self.advance(id, &Event::OwnerLost { fence }).await
+    }
+
+    /// A node is lost: whatever it had redeemed and not reported is in doubt. How many there were.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn owner_lost(&self, owner: NodeId) -> Result<usize, ApprovalError> {
+        self.owners_lost(|one| one == owner).await
+    }
+
+    /// The same for every node that `lost` names.
+    pub(crate) async fn owners_lost(&self, lost: impl Fn(NodeId) -> bool) -> Result<usize, ApprovalError> {
+        let redeemed = self.board.lock().redeemed_by(lost);
+        let mut count = 0;
+        for (id, fence) in redeemed {
+            count += self.advance_each([id], &Event::OwnerLost { fence }).await?;
+        }
+        Ok(count)
+    }
+
+    /// Somebody found out whether a command in doubt ran.
+    ///
+    /// # Errors
+    /// When it is not in doubt.
+    pub async fn resolve(
+        &self,
+        id: ApprovalId,
+        ran: bool,
+        by: &Subject,
+        reason: &str,
+    ) -> Result<Approval, ApprovalError> {
+        self.advance(id, &Event::Resolve { ran, reason: format!("{by}: {reason}") }).await
+    }
+
+    /// Ends what is past its deadline; how many there were. Safe to run at any time, by any node.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn expire_due(&self) -> Result<usize, ApprovalError> {
+        let due = self.board.lock().due(self.clock.now());
+        self.advance_each(due, &Event::Expire).await
+    }
+
+    /// Waits until a deadline may have come: until the next known one, at most `longest`, and less when
+    /// an earlier one turns up.
+    pub(crate) async fn deadline(&self, longest: Duration) {
+        let next = self.board.lock().next_deadline();
+        let wait = next.map_or(longest, |at| self.clock.now().until(at).min(longest));
+        let _ = tokio::time::timeout(wait, self.deadlines.notified()).await;
+    }
+
+    /// Takes `event` on each; one that refuses it is passed over, as it has gone on by itself.
+    async fn advance_each(
+        &self,
+        ids: impl IntoIterator<Item = ApprovalId>,
+        event: &Event,
+    ) -> Result<usize, ApprovalError> {
+        let mut count = 0;
+        for id in ids {
+            match self.advance(id, event).await {
+                Ok(_) => count += 1,
+                Err(ApprovalError::Rejected(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
+    }
+
+    /// Takes one step: read, `step`, compare-and-swap; again when somebody else was faster.
+    async fn advance(&self, id: ApprovalId, event: &Event) -> Result<Approval, ApprovalError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (entry, stored) = self.read(id).await?;
+            let next = step(&stored.approval, event, self.clock.now())?;
+            if let Some(approval) = self.swap(&entry, stored, next).await? {
+                return Ok(approval);
+            }
+        }
+        Err(ApprovalError::Contended)
+    }
+
+    /// Writes the next state if nobody else has written since `entry` was read; `None`: somebody has.
+    ///
+    /// INVARIANT: I1, I9. This is the only place that changes an approval, and it compares.
+    async fn swap(
+        &self,
+        entry: &Entry,
+        stored: Stored,
+        next: Approval,
+    ) -> Result<Option<Approval>, ApprovalError> {
+        let attempt = AttemptId::generate();
+        let next = Stored { attempt, changed_at: self.clock.now(), approval: next, ..stored };
+        let value = crate::encode(&next);
+        if value.len() > record::RECORD_BYTES_MAX {
+            return Err(ApprovalError::TooLarge {
+                what: "approval record",
+                bytes: value.len(),
+                bytes_max: record::RECORD_BYTES_MAX,
+            });
+        }
+        let transaction = Transaction::new().if_modified(&entry.key, entry.modified).put(&entry.key, value);
+        match self.store.transact(transaction).await {
+            Ok(Outcome::Committed(_)) => {}
+            Ok(Outcome::Conflict) => return Ok(None),
+            // Mine means done. If it is not mine, it was not written or somebody has gone on since:
+            // either way the caller must not act on it.
+            Err(error) if error.is_ambiguous() && self.is_mine(next.approval.id, attempt).await => {}
+            Err(error) => return Err(error.into()),
+        }
+        let approval = next.approval.clone();
+        self.take_over(next);
+        Ok(Some(approval))
+    }
+
+    async fn is_mine(&self, id: ApprovalId, attempt: AttemptId) -> bool {
+        self.read(id).await.is_ok_and(|(_, stored)| stored.attempt == attempt)
+    }
+
+    async fn read(&self, id: ApprovalId) -> Result<(Entry, Stored), ApprovalError> {
+        let entry = self.store.get(&record::approval_key(id)).await?;
+        let entry = entry.ok_or(ApprovalError::NotFound(id))?;
+        let stored = crate::decode(&entry)?;
+        Ok((entry, stored))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! What is stored of an approval, and under which keys: a small record that changes, and beside it, in
+//! chunks, what was asked, which never changes.
+
+use countersign_common::approval::Approval;
+use countersign_common::command::{Command, Context};
+use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
+use countersign_common::{Digest, Facts, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Where approvals stand: `/cs/approvals/<bucket>/<id>`.
+pub(crate) const APPROVALS: &str = "/cs/approvals/";
+
+/// Where their texts stand: `/cs/commands/<bucket>/<id>/<chunk>`.
+const COMMANDS: &str = "/cs/commands/";
+
+/// Which approval a command of a session last had: `/cs/asked/<session>/<digest>`.
+const ASKED: &str = "/cs/asked/";
+
+/// How many bytes of a text stand under one key.
+pub(super) const CHUNK_BYTES: usize = 16 * 1024;
+
+/// The largest record, in bytes. An ordinary one has less than 1 KiB; many stages, groups and long
+/// reasons make it larger.
+pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024;
+
+/// An approval, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stored {
+    /// Which attempt wrote it, so that an ambiguous write can be told from somebody else's.
+    pub(super) attempt: AttemptId,
+    /// When it last changed.
+    pub(super) changed_at: Timestamp,
+    /// How many bytes the text has, and in how many chunks.
+    pub(super) details_bytes: usize,
+    /// The digest over the text.
+    pub(super) details_digest: Digest,
+    /// A request that this session had denied shortly before, for another command: a rephrasing, maybe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) after_denial: Option<ApprovalId>,
+    /// The approval.
+    pub(super) approval: Approval,
+}
+
+/// What was asked, whole; never cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Details {
+    /// The command as it would run.
+    pub command: Command,
+    /// What gives it its meaning.
+    pub context: Context,
+    /// What it does.
+    pub facts: Facts,
+    /// The bundle that was current when it was asked.
+    pub bundle: BundleVersion,
+    /// The locks that the open transaction holds while people think, in the target's words.
+    pub locks_held: Vec<String>,
+    /// The text that approvers are shown; [`Approval::rendering`] is its digest.
+    pub rendering: String,
+}
+
+/// An approval with the moment of its last change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The approval.
+    pub approval: Approval,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+    /// A request that this session had denied shortly before, for another command.
+    pub after_denial: Option<ApprovalId>,
+    /// How many bytes the details have.
+    pub details_bytes: usize,
+}
+
+impl From<Stored> for Snapshot {
+    fn from(stored: Stored) -> Self {
+        Self {
+            approval: stored.approval,
+            changed_at: stored.changed_at,
+            after_denial: stored.after_denial,
+            details_bytes: stored.details_bytes,
+        }
+    }
+}
+
+/// The key of an approval.
+pub(super) fn approval_key(id: ApprovalId) -> String {
+    format!("{APPROVALS}{}/{id}", crate::bucket(&id.to_bytes()))
+}
+
+/// The prefix of the chunks of its text.
+pub(super) fn details_prefix(id: ApprovalId) -> String {
+    format!("{COMMANDS}{}/{id}/", crate::bucket(&id.to_bytes()))
+}
+
+/// The key of one chunk.
+pub(super) fn chunk_key(id: ApprovalId, index: usize) -> String {
+    format!("{}{index:06}", details_prefix(id))
+}
+
+/// The key that says which approval a command of a session last had.
+pub(super) fn asked_key(session: SessionId, digest: &Digest) -> String {
+    format!("{ASKED}{session}/{digest}")
+}

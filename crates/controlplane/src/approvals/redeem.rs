@@ -1,0 +1,120 @@
+//! Redeeming: the one act that uses an approval up. Everything is looked at once more, then one
+//! compare-and-swap decides.
+
+use std::collections::BTreeSet;
+
+use countersign_common::approval::{Approval, Event, State, Vote, step};
+use countersign_common::id::{ApprovalId, NodeId, SessionId, Subject};
+use countersign_common::verdict::Reason;
+use countersign_common::{Digest, Verdict};
+
+use super::{ATTEMPTS_MAX, ApprovalError, Approvals, Details};
+use crate::bundles::Question;
+
+/// What a gateway presents in order to run a command.
+#[derive(Debug, Clone)]
+pub struct Redeem {
+    /// The approval.
+    pub id: ApprovalId,
+    /// The session on whose connection it will run.
+    pub session: SessionId,
+    /// The digest of what is about to be sent.
+    pub digest: Digest,
+    /// The gateway.
+    pub owner: NodeId,
+}
+
+impl Approvals {
+    /// Uses an approval up. The answer is `Redeemed` with the fence that the owner's report has to carry;
+    /// with it in hand, and only then, the owner may send the command, once.
+    ///
+    /// # Errors
+    /// When it is not approved (or used up already: somebody else runs it), expired, for other bytes, its
+    /// session has ended, an approver was stopped since, or policy blocks the command by now; in that
+    /// last case the approval is void from here on. After any error nothing may be sent.
+    ///
+    /// # Cancel safety
+    /// A caller that stops waiting must not send; the approval may be used up all the same, and goes in
+    /// doubt when its owner is lost.
+    pub async fn redeem(&self, redeem: Redeem) -> Result<Approval, ApprovalError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (entry, stored) = self.read(redeem.id).await?;
+            let approval = &stored.approval;
+            if approval.session != redeem.session {
+                return Err(ApprovalError::NotYours);
+            }
+            self.sessions.check(redeem.session).map_err(ApprovalError::SessionEnded)?;
+            if approval.state == State::Approved
+                && let Some(reason) = self.blocks(approval, &self.details(redeem.id).await?)?
+            {
+                let void = Event::Void { reason: reason.text.clone() };
+                self.advance(redeem.id, &void).await?;
+                return Err(ApprovalError::Blocked(reason));
+            }
+            let event = Event::Redeem {
+                digest: redeem.digest,
+                owner: redeem.owner,
+                ineligible: self.ineligible(approval),
+            };
+            let next = step(approval, &event, self.now())?;
+            // INVARIANT: I1. One swap from `Approved`; whoever lost it reads `Redeemed` next time.
+            if let Some(approval) = self.swap(&entry, stored, next).await? {
+                return Ok(approval);
+            }
+        }
+        Err(ApprovalError::Contended)
+    }
+
+    /// Voids every open approval whose command is blocked by the current bundle; how many there were.
+    /// Safe to run at any time, by any node.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn reconsider(&self) -> Result<usize, ApprovalError> {
+        let (going_on, _) = self.list_going_on();
+        let mut count = 0;
+        for snapshot in going_on.iter().filter(|snapshot| snapshot.approval.state.is_open()) {
+            let details = self.details(snapshot.approval.id).await?;
+            if let Some(reason) = self.blocks(&snapshot.approval, &details)? {
+                count +=
+                    self.advance_each([snapshot.approval.id], &Event::Void { reason: reason.text }).await?;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Why policy does not let the command run by now on the terms that were pinned, if so: it blocks
+    /// it, or it asks for a chain that these terms do not have.
+    fn blocks(&self, approval: &Approval, details: &Details) -> Result<Option<Reason>, ApprovalError> {
+        let current = self.bundles.current().ok_or(ApprovalError::NoBundle)?;
+        let question = Question {
+            principal: &approval.requester,
+            context: &details.context,
+            facts: &details.facts,
+            now: self.now(),
+        };
+        Ok(match current.judge.judge(&question) {
+            Verdict::Allow(_) => None,
+            Verdict::Block(reason) => Some(reason),
+            Verdict::Hold(terms, _) => {
+                let missing = terms.chains.iter().find(|chain| !approval.terms.chains.contains(chain));
+                missing.map(|chain| Reason {
+                    policies: terms.policies.clone(),
+                    text: format!("the current bundle also asks `{chain}`, who were not asked; ask again"),
+                })
+            }
+        })
+    }
+
+    /// The approvers whose votes no longer count.
+    fn ineligible(&self, approval: &Approval) -> BTreeSet<Subject> {
+        let lost = approval.decisions.iter().filter(|decision| {
+            let groups = approval.terms.stages.get(decision.stage).map(|stage| &stage.groups);
+            decision.vote == Vote::Approve
+                && self.sessions.lost_eligibility(&decision.approver, decision.at, |principal| {
+                    groups.is_some_and(|groups| !groups.is_disjoint(&principal.groups))
+                })
+        });
+        lost.map(|decision| decision.approver.clone()).collect()
+    }
+}

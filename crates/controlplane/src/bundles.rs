@@ -1,0 +1,286 @@
+//! The bundle of policies that is current: its files last in the store, what judges by them is compiled
+//! from them at every node. What does not compile is refused, and the current one stays.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use countersign_common::command::Context;
+use countersign_common::error::{Code, Origin, Report, Retry, code};
+use countersign_common::id::{BundleVersion, Subject};
+use countersign_common::time::Clock;
+use countersign_common::{Facts, Principal, Timestamp, Verdict};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, watch};
+
+use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
+
+/// Which version is current.
+const CURRENT: &str = "/cs/bundle/current";
+
+/// Where the files of a version stand, in chunks: `/cs/bundle/files/<version>/<chunk>`.
+const FILES: &str = "/cs/bundle/files/";
+
+/// How many bytes of the files stand under one key.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// The largest bundle, in bytes of its files as stored.
+const BUNDLE_BYTES_MAX: usize = 16 << 20;
+
+/// The files of a bundle: relative name → contents.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What is asked of a bundle.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// Where: target and its generation, role, database, and whether in a transaction.
+    pub context: &'a Context,
+    /// What the command does.
+    pub facts: &'a Facts,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A compiled bundle. The gateway judges by the same.
+pub trait Judge: Send + Sync + std::fmt::Debug {
+    /// The version of the bundle.
+    fn version(&self) -> BundleVersion;
+    /// The verdict. A target that the bundle does not have (any more) is blocked: fail closed.
+    fn judge(&self, question: &Question<'_>) -> Verdict;
+}
+
+/// Compiles bundles. Two implementations: the policy engine's, and tests'.
+pub trait Compile: Send + Sync + std::fmt::Debug {
+    /// The files as something that judges.
+    ///
+    /// # Errors
+    /// All faults of the files together.
+    fn compile(&self, files: &Files) -> Result<Arc<dyn Judge>, Vec<Fault>>;
+}
+
+/// A fault of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The file.
+    pub file: String,
+    /// Its line, from one; zero: the whole file.
+    pub line: u32,
+    /// Its column, from one; zero: the whole line.
+    pub column: u32,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.reason)
+    }
+}
+
+/// The current bundle.
+#[derive(Debug, Clone)]
+pub struct Current {
+    /// Its version.
+    pub version: BundleVersion,
+    /// Its files.
+    pub files: Arc<Files>,
+    /// What judges by them.
+    pub judge: Arc<dyn Judge>,
+}
+
+/// Why a bundle was not applied. The current one stays.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BundleError {
+    /// It does not validate.
+    #[error("the bundle does not validate: {}", list(.0))]
+    Invalid(Vec<Fault>),
+    /// Too many bytes.
+    #[error("the bundle has {bytes} bytes, at most {bytes_max} are taken")]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        bytes_max: usize,
+    },
+    /// The stored bundle does not compile with this version of the program.
+    #[error("the stored bundle {0} cannot be read; apply it again")]
+    Stored(BundleVersion),
+    /// Somebody else applied another one at the same time.
+    #[error("another bundle was applied at the same time; look at it and apply again")]
+    Contended,
+    /// The store did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn list(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Report for BundleError {
+    fn origin(&self) -> Origin {
+        match self {
+            Self::Invalid(_) | Self::TooLarge { .. } => Origin::Client,
+            _ => Origin::ControlPlane,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Contended => Retry::Safe,
+            Self::Store(error) => error.retry(),
+            _ => Retry::Never,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Store(error) => error.code(),
+            _ => code::BUNDLE_INVALID,
+        }
+    }
+
+    fn client_text(&self) -> std::borrow::Cow<'_, str> {
+        self.to_string().into()
+    }
+}
+
+/// What stands under [`CURRENT`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pointer {
+    version: BundleVersion,
+    chunks: usize,
+    by: Subject,
+    at: Timestamp,
+}
+
+/// The bundle that is current.
+#[derive(Debug)]
+pub struct Bundles {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    compiler: Arc<dyn Compile>,
+    current: ArcSwapOption<Current>,
+    pushed: watch::Sender<Option<Arc<Current>>>,
+    /// The revision of the pointer that `current` was read from; held while it is replaced.
+    read_at: Mutex<Revision>,
+}
+
+impl Bundles {
+    /// Reads the current bundle, if one was ever applied.
+    pub(crate) async fn load(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        compiler: Arc<dyn Compile>,
+    ) -> Result<Self, BundleError> {
+        let bundles = Self {
+            store,
+            clock,
+            compiler,
+            current: ArcSwapOption::empty(),
+            pushed: watch::Sender::new(None),
+            read_at: Mutex::default(),
+        };
+        bundles.reload().await?;
+        Ok(bundles)
+    }
+
+    /// The current bundle; `None` before the first.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Current>> {
+        self.current.load_full()
+    }
+
+    /// The current bundle and each that follows.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Option<Arc<Current>>> {
+        self.pushed.subscribe()
+    }
+
+    /// Validates a bundle, and changes nothing.
+    ///
+    /// # Errors
+    /// All its faults.
+    pub fn check(&self, files: &Files) -> Result<BundleVersion, BundleError> {
+        Ok(self.compiler.compile(files).map_err(BundleError::Invalid)?.version())
+    }
+
+    /// Validates a bundle, stores it and makes it current. Applying the current one again changes nothing.
+    ///
+    /// # Errors
+    /// When it does not validate or the store fails; the current one stays.
+    pub async fn apply(&self, files: Files, by: &Subject) -> Result<BundleVersion, BundleError> {
+        let judge = self.compiler.compile(&files).map_err(BundleError::Invalid)?;
+        let version = judge.version();
+        let bytes = crate::encode(&files);
+        if bytes.len() > BUNDLE_BYTES_MAX {
+            return Err(BundleError::TooLarge { bytes: bytes.len(), bytes_max: BUNDLE_BYTES_MAX });
+        }
+        let mut read_at = self.read_at.lock().await;
+        let before = self.store.get(CURRENT).await?;
+        if let Some(entry) = &before
+            && crate::decode::<Pointer>(entry)?.version == version
+            && self.current().is_some_and(|current| current.version == version)
+        {
+            return Ok(version);
+        }
+        let chunks: Vec<_> = bytes.chunks(CHUNK_BYTES).collect();
+        let (by, at) = (by.clone(), self.clock.now());
+        let pointer = Pointer { version: version.clone(), chunks: chunks.len(), by, at };
+        let start =
+            Transaction::new().if_unchanged(CURRENT, before.as_ref()).put(CURRENT, crate::encode(&pointer));
+        let transaction =
+            (0..).zip(chunks).fold(start, |all, (index, chunk)| all.put(chunk_key(&version, index), chunk));
+        match self.store.transact(transaction).await? {
+            Outcome::Conflict => Err(BundleError::Contended),
+            Outcome::Committed(revision) => {
+                *read_at = revision;
+                self.replace(Current { version: version.clone(), files: Arc::new(files), judge });
+                Ok(version)
+            }
+        }
+    }
+
+    /// Reads the bundle that is current in the store, if it is newer than the one here. Whether it was.
+    pub(crate) async fn reload(&self) -> Result<bool, BundleError> {
+        let mut read_at = self.read_at.lock().await;
+        let Some(entry) = self.store.get(CURRENT).await? else { return Ok(false) };
+        if entry.modified <= *read_at {
+            return Ok(false);
+        }
+        let pointer: Pointer = crate::decode(&entry)?;
+        let files = self.read_files(&pointer).await?;
+        let judge = self.compiler.compile(&files).map_err(|faults| {
+            tracing::error!(version = %pointer.version, faults = %list(&faults), "the stored bundle does not compile");
+            BundleError::Stored(pointer.version.clone())
+        })?;
+        *read_at = entry.modified;
+        self.replace(Current { version: pointer.version, files: Arc::new(files), judge });
+        Ok(true)
+    }
+
+    /// Whether a change may have made another bundle current.
+    pub(crate) fn concerns(change: &Change) -> bool {
+        change.key() == CURRENT
+    }
+
+    async fn read_files(&self, pointer: &Pointer) -> Result<Files, StoreError> {
+        let prefix = format!("{FILES}{}/", pointer.version);
+        let (chunks, _) = range_all(&*self.store, &prefix).await?;
+        let value: Vec<u8> = chunks.into_iter().take(pointer.chunks).flat_map(|chunk| chunk.value).collect();
+        crate::decode(&Entry { key: prefix, value, modified: Revision(0) })
+    }
+
+    fn replace(&self, current: Current) {
+        let current = Arc::new(current);
+        self.current.store(Some(Arc::clone(&current)));
+        self.pushed.send_replace(Some(current));
+    }
+}
+
+fn chunk_key(version: &BundleVersion, index: usize) -> String {
+    format!("{FILES}{version}/{index:06}")
+}

@@ -1,0 +1,335 @@
+//! The control plane of one process: opens what lasts, follows its changes, keeps deadlines.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_common::Principal;
+use countersign_common::id::{GroupName, InvalidId, NodeId, SessionId, Subject};
+use countersign_common::principal::Kind;
+use countersign_common::time::{Clock, SystemClock};
+use futures::StreamExt as _;
+use tokio::sync::watch;
+
+use crate::approvals::{ApprovalError, Approvals};
+use crate::audit::{Archive, Audit};
+use crate::bundles::{BundleError, Bundles, Compile, Files};
+use crate::operator::{self, OperatorError};
+use crate::sessions::{RevokeError, SessionRefused, Sessions, What};
+use crate::store::{Change, EmbeddedStore, Revision, Store, StoreError};
+
+/// Everything that the control plane writes stands below this.
+const ALL: &str = "/cs/";
+
+/// How long a deadline may be overdue when the machine's clock jumps.
+const DEADLINE_TICK: Duration = Duration::from_secs(1);
+
+/// How often expired tokens and sessions are swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How long a reconciler rests after an error, so that a failing store is not hammered.
+const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// What a control plane is made of.
+#[derive(Debug)]
+pub struct Options {
+    /// The directory that holds what lasts; created when missing.
+    pub data: PathBuf,
+    /// This start of this process. A new one every time: what an earlier one left unfinished is in doubt.
+    pub node: NodeId,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// What compiles bundles.
+    pub compiler: Arc<dyn Compile>,
+    /// Where recordings are kept.
+    pub archive: Arc<dyn Archive>,
+}
+
+impl Options {
+    /// With the machine's clock and a new node id.
+    #[must_use]
+    pub fn new(data: impl Into<PathBuf>, compiler: Arc<dyn Compile>, archive: Arc<dyn Archive>) -> Self {
+        Self { data: data.into(), node: NodeId::generate(), clock: Arc::new(SystemClock), compiler, archive }
+    }
+}
+
+/// Why the control plane did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory could not be created.
+    #[error("the data directory `{path}` cannot be created")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store did not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored bundle cannot be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// What an earlier start had left could not be put in doubt.
+    #[error("approvals of an earlier start cannot be put in doubt")]
+    Unfinished(#[source] ApprovalError),
+    /// The operator's token could not be made.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// A fixed name is not valid: a fault of ours.
+    #[error(transparent)]
+    Name(#[from] InvalidId),
+}
+
+/// The control plane of one process.
+#[derive(Debug)]
+pub struct ControlPlane {
+    node: NodeId,
+    store: Arc<dyn Store>,
+    sessions: Arc<Sessions>,
+    bundles: Arc<Bundles>,
+    approvals: Arc<Approvals>,
+    audit: Audit,
+    /// After which revision the follower begins.
+    loaded: Revision,
+    operator_token: PathBuf,
+}
+
+impl ControlPlane {
+    /// Opens what lasts in `options.data`. Whatever an earlier start had redeemed and not reported is in
+    /// doubt from here on: that process is gone, and nobody knows.
+    ///
+    /// Deadlines and changes are kept only while [`ControlPlane::run`] runs.
+    ///
+    /// # Errors
+    /// When the directory or the store cannot be opened, or what is in it cannot be read.
+    pub async fn open(options: Options) -> Result<Arc<Self>, OpenError> {
+        create_directory(&options.data).await?;
+        let store = EmbeddedStore::open(options.data.join("control.redb")).await?;
+        Self::over(Arc::new(store), options).await
+    }
+
+    /// The same over another store.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::open`].
+    pub async fn over(store: Arc<dyn Store>, options: Options) -> Result<Arc<Self>, OpenError> {
+        let Options { data, node, clock, compiler, archive } = options;
+        let (sessions, sessions_at) = Sessions::load(Arc::clone(&store), Arc::clone(&clock)).await?;
+        let sessions = Arc::new(sessions);
+        let bundles = Arc::new(Bundles::load(Arc::clone(&store), Arc::clone(&clock), compiler).await?);
+        let (approvals, approvals_at) = Approvals::load(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&sessions),
+            Arc::clone(&bundles),
+        )
+        .await?;
+        // INVARIANT: I1. The file is ours alone, so whoever redeemed under another id is gone.
+        let lost = approvals.owners_lost(|owner| owner != node).await.map_err(OpenError::Unfinished)?;
+        if lost > 0 {
+            tracing::warn!(count = lost, "commands of an earlier start are in doubt");
+        }
+        let operator_token = operator::ensure(&data, &sessions, operator()?).await?;
+        Ok(Arc::new(Self {
+            node,
+            audit: Audit::new(Arc::clone(&store), clock, archive),
+            store,
+            sessions,
+            bundles,
+            approvals: Arc::new(approvals),
+            loaded: sessions_at.min(approvals_at),
+            operator_token,
+        }))
+    }
+
+    /// This start of this process.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Tokens and sessions.
+    #[must_use]
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    /// Approvals.
+    #[must_use]
+    pub fn approvals(&self) -> &Arc<Approvals> {
+        &self.approvals
+    }
+
+    /// The current bundle. Apply one with [`ControlPlane::apply_bundle`].
+    #[must_use]
+    pub fn bundles(&self) -> &Arc<Bundles> {
+        &self.bundles
+    }
+
+    /// Looking at recordings.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// The file with the operator's token, readable by its owner alone.
+    #[must_use]
+    pub fn operator_token(&self) -> &Path {
+        &self.operator_token
+    }
+
+    /// Takes access back, and with it every open approval of the sessions concerned (the stop button).
+    ///
+    /// # Errors
+    /// When there is no such session or token, or the store fails.
+    pub async fn revoke(&self, what: &What, by: &Subject, reason: &str) -> Result<(), StopError> {
+        self.sessions.revoke(what, by, reason).await?;
+        for session in self.sessions.sessions_of(what) {
+            self.approvals.revoke_session(session, by).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies a bundle, then voids every open approval that it blocks.
+    ///
+    /// # Errors
+    /// When it does not validate or the store fails; the current one stays.
+    pub async fn apply_bundle(
+        &self,
+        files: Files,
+        by: &Subject,
+    ) -> Result<countersign_common::id::BundleVersion, BundleError> {
+        let version = self.bundles.apply(files, by).await?;
+        self.reconsider().await;
+        Ok(version)
+    }
+
+    /// The session, if it goes on. Memory only.
+    ///
+    /// # Errors
+    /// When there is none, or it has ended.
+    pub fn check_session(&self, id: SessionId) -> Result<(), SessionRefused> {
+        self.sessions.check(id).map(drop)
+    }
+
+    /// Follows the store's changes, ends what is past its deadline, sweeps what expired long ago; until
+    /// `stop` turns true or its sender is gone. To be run once, as a task of its own.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = self.follow() => {}
+            () = self.keep_deadlines() => {}
+            () = self.sweep() => {}
+        }
+    }
+
+    async fn follow(&self) {
+        let mut after = self.loaded;
+        loop {
+            if let Err(error) = self.follow_from(&mut after).await {
+                tracing::warn!(%error, after = after.0, "following the store ended; reading everything again");
+                tokio::time::sleep(REST_AFTER_ERROR).await;
+                match self.reload().await {
+                    Ok(revision) => after = revision,
+                    Err(error) => tracing::error!(%error, "the store cannot be read"),
+                }
+            }
+        }
+    }
+
+    async fn follow_from(&self, after: &mut Revision) -> Result<(), StoreError> {
+        let mut changes = self.store.watch(ALL, *after).await?;
+        while let Some(change) = changes.next().await {
+            let change = change?;
+            self.take_over(&change).await;
+            *after = change.revision();
+        }
+        Err(StoreError::Closed)
+    }
+
+    /// One change. What cannot be read is reported and passed over: it is then unknown here, which
+    /// refuses whatever depends on it.
+    async fn take_over(&self, change: &Change) {
+        let taken = self.sessions.apply(change).and_then(|()| self.approvals.apply(change));
+        if let Err(error) = taken {
+            tracing::error!(%error, key = change.key(), "a record cannot be read");
+        }
+        if Bundles::concerns(change) {
+            match self.bundles.reload().await {
+                Ok(true) => self.reconsider().await,
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "the current bundle stays the old one"),
+            }
+        }
+    }
+
+    async fn reload(&self) -> Result<Revision, StoreError> {
+        let revision = self.sessions.reload().await?.min(self.approvals.reload().await?);
+        if let Err(error) = self.bundles.reload().await {
+            tracing::error!(%error, "the current bundle stays the old one");
+        }
+        Ok(revision)
+    }
+
+    /// What it fails to void here is refused at redeem all the same.
+    async fn reconsider(&self) {
+        match self.approvals.reconsider().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "open approvals are void under the new bundle"),
+            Err(error) => tracing::error!(%error, "open approvals could not be judged again"),
+        }
+    }
+
+    async fn keep_deadlines(&self) {
+        loop {
+            if let Err(error) = self.approvals.expire_due().await {
+                tracing::error!(%error, "approvals past their deadline could not be ended");
+                tokio::time::sleep(REST_AFTER_ERROR).await;
+            }
+            self.approvals.deadline(DEADLINE_TICK).await;
+        }
+    }
+
+    async fn sweep(&self) {
+        loop {
+            match self.sessions.sweep().await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "records of expired tokens and sessions swept"),
+                Err(error) => tracing::error!(%error, "expired tokens and sessions could not be swept"),
+            }
+            tokio::time::sleep(SWEEP_EVERY).await;
+        }
+    }
+}
+
+/// Why access was not taken back, or not wholly.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StopError {
+    /// Access could not be taken back.
+    #[error(transparent)]
+    Revoke(#[from] RevokeError),
+    /// Access is taken back, but an open approval could not be: it cannot be redeemed all the same.
+    #[error("access is taken back, but not every open request could be closed")]
+    Approvals(#[from] ApprovalError),
+}
+
+/// Who the operator's token stands for.
+fn operator() -> Result<Principal, InvalidId> {
+    Ok(Principal {
+        subject: Subject::new("operator")?,
+        kind: Kind::Human,
+        groups: [GroupName::new(operator::ADMIN)?].into(),
+        on_behalf_of: Vec::new(),
+    })
+}
+
+/// The data directory, for its owner alone.
+async fn create_directory(path: &Path) -> Result<(), OpenError> {
+    let mut builder = tokio::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    builder.mode(0o700);
+    builder.create(path).await.map_err(|source| OpenError::Directory { path: path.into(), source })
+}

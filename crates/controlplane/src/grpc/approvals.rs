@@ -1,0 +1,273 @@
+//! `ApprovalService`.
+
+use std::sync::Arc;
+
+use countersign_api::v1::approval_service_server::ApprovalService;
+use countersign_api::{BadField, digest, optional, parsed, timestamp_to_wire, v1};
+use countersign_common::approval::Vote;
+use countersign_common::id::{ApprovalId, SessionId, Subject, TargetName};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+use super::auth::{caller, may_see, may_settle};
+use super::{page_size, status, stopped};
+use crate::ControlPlane;
+use crate::approvals::{ApprovalChange, ApprovalError, Decide, Details, Snapshot};
+use crate::sessions::Caller;
+use crate::store::{Revision, StoreError};
+
+/// The service.
+#[derive(Debug)]
+pub(super) struct Service {
+    control: Arc<ControlPlane>,
+    stop: watch::Receiver<bool>,
+}
+
+#[tonic::async_trait]
+impl ApprovalService for Service {
+    async fn list_approvals(
+        &self,
+        request: Request<v1::ListApprovalsRequest>,
+    ) -> Result<Response<v1::ListApprovalsResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let wanted = Wanted::read(&request).map_err(status::bad_field)?;
+        let wanted = |snapshot: &Snapshot| may_see(&caller, &snapshot.approval) && wanted.takes(snapshot);
+        let limit = page_size(request.page_size);
+        let (found, revision) = if request.states.is_empty() {
+            let (going_on, revision) = self.control.approvals().list_going_on();
+            let found = going_on.iter().rev().filter(|snapshot| wanted(snapshot)).take(limit);
+            (found.map(|snapshot| to_wire(snapshot)).collect(), revision)
+        } else {
+            let listed = self.control.approvals().list_all(limit, wanted).await;
+            let (found, revision) = listed.map_err(|error| status::store(&error))?;
+            (found.iter().map(to_wire).collect(), revision)
+        };
+        Ok(Response::new(v1::ListApprovalsResponse { approvals: found, revision: revision.0 }))
+    }
+
+    async fn get_approval(
+        &self,
+        request: Request<v1::GetApprovalRequest>,
+    ) -> Result<Response<v1::GetApprovalResponse>, Status> {
+        let caller = caller(&request)?;
+        let snapshot = self.visible(&request.into_inner().id, &caller).await?;
+        let details = self.control.approvals().details(snapshot.approval.id).await;
+        let details = details.map_err(|error| status::approval(&error))?;
+        Ok(Response::new(v1::GetApprovalResponse {
+            approval: Some(to_wire(&snapshot)),
+            details: Some(details_to_wire(details)),
+        }))
+    }
+
+    type WatchApprovalsStream = BoxStream<'static, Result<v1::WatchApprovalsResponse, Status>>;
+
+    async fn watch_approvals(
+        &self,
+        request: Request<v1::WatchApprovalsRequest>,
+    ) -> Result<Response<Self::WatchApprovalsStream>, Status> {
+        let caller = caller(&request)?;
+        let approvals = self.control.approvals();
+        let after = request.into_inner().after_revision;
+        let after = after.map_or_else(|| approvals.list_going_on().1, Revision);
+        let changes = approvals.watch_all(after).await.map_err(|error| status::store(&error))?;
+        let control = Arc::clone(&self.control);
+        let seen = changes.filter_map(move |change| {
+            let answer = answer(&control, &caller, change);
+            async move { answer }
+        });
+        // The first error is the last answer.
+        let mut failed = false;
+        let until_error = seen.take_while(move |answer| {
+            let go_on = !failed;
+            failed |= answer.is_err();
+            async move { go_on }
+        });
+        Ok(Response::new(until_error.take_until(stopped(self.stop.clone())).boxed()))
+    }
+
+    async fn decide_approval(
+        &self,
+        request: Request<v1::DecideApprovalRequest>,
+    ) -> Result<Response<v1::DecideApprovalResponse>, Status> {
+        let caller = caller(&request)?;
+        let decide = decision(request.into_inner(), &caller).map_err(status::bad_field)?;
+        let id = self.visible_id(decide.id, &caller).await?.approval.id;
+        self.control.approvals().decide(decide).await.map_err(|error| status::approval(&error))?;
+        Ok(Response::new(v1::DecideApprovalResponse { approval: Some(self.after(id).await?) }))
+    }
+
+    async fn withdraw_approval(
+        &self,
+        request: Request<v1::WithdrawApprovalRequest>,
+    ) -> Result<Response<v1::WithdrawApprovalResponse>, Status> {
+        let caller = caller(&request)?;
+        let approval = self.visible(&request.into_inner().id, &caller).await?.approval;
+        if !approval.requester.involves(&caller.principal.subject) {
+            return Err(Status::permission_denied(
+                "only those who asked may withdraw a request; those who decide deny or revoke it",
+            ));
+        }
+        let withdrawn = self.control.approvals().withdraw(approval.id, approval.session).await;
+        withdrawn.map_err(|error| status::approval(&error))?;
+        Ok(Response::new(v1::WithdrawApprovalResponse { approval: Some(self.after(approval.id).await?) }))
+    }
+
+    async fn revoke_approval(
+        &self,
+        request: Request<v1::RevokeApprovalRequest>,
+    ) -> Result<Response<v1::RevokeApprovalResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = self.to_settle(&request.into_inner().id, &caller).await?;
+        let revoked = self.control.approvals().revoke(id, caller.principal.subject.clone()).await;
+        revoked.map_err(|error| status::approval(&error))?;
+        Ok(Response::new(v1::RevokeApprovalResponse { approval: Some(self.after(id).await?) }))
+    }
+
+    async fn resolve_approval(
+        &self,
+        request: Request<v1::ResolveApprovalRequest>,
+    ) -> Result<Response<v1::ResolveApprovalResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let ran = match request.ran() {
+            v1::CommandRan::Yes => true,
+            v1::CommandRan::No => false,
+            v1::CommandRan::Unspecified => {
+                return Err(status::bad_field(BadField::Missing { field: "ran" }));
+            }
+        };
+        if request.reason.is_empty() {
+            return Err(status::bad_field(BadField::Missing { field: "reason" }));
+        }
+        let id = self.to_settle(&request.id, &caller).await?;
+        let by = &caller.principal.subject;
+        let resolved = self.control.approvals().resolve(id, ran, by, &request.reason).await;
+        resolved.map_err(|error| status::approval(&error))?;
+        Ok(Response::new(v1::ResolveApprovalResponse { approval: Some(self.after(id).await?) }))
+    }
+}
+
+impl Service {
+    pub(super) fn new(control: Arc<ControlPlane>, stop: watch::Receiver<bool>) -> Self {
+        Self { control, stop }
+    }
+
+    async fn visible(&self, id: &str, caller: &Caller) -> Result<Snapshot, Status> {
+        self.visible_id(parsed(id, "id").map_err(status::bad_field)?, caller).await
+    }
+
+    /// The approval, if the caller may see it; else there is none.
+    async fn visible_id(&self, id: ApprovalId, caller: &Caller) -> Result<Snapshot, Status> {
+        let snapshot = self.control.approvals().get(id).await.map_err(|error| status::approval(&error))?;
+        if may_see(caller, &snapshot.approval) {
+            return Ok(snapshot);
+        }
+        Err(status::approval(&ApprovalError::NotFound(id)))
+    }
+
+    /// The approval, if the caller may take it back or settle its doubt.
+    async fn to_settle(&self, id: &str, caller: &Caller) -> Result<ApprovalId, Status> {
+        let approval = self.visible(id, caller).await?.approval;
+        if may_settle(caller, &approval) {
+            return Ok(approval.id);
+        }
+        Err(Status::permission_denied(
+            "only people of the approval's chain or of the group `admin`, and nobody who asked for the command, \
+             may revoke its approval or say whether it ran",
+        ))
+    }
+
+    async fn after(&self, id: ApprovalId) -> Result<v1::ApprovalEntry, Status> {
+        let snapshot = self.control.approvals().get(id).await.map_err(|error| status::approval(&error))?;
+        Ok(to_wire(&snapshot))
+    }
+}
+
+/// What a watcher is told of a change; nothing when it may not see it.
+fn answer(
+    control: &ControlPlane,
+    caller: &Caller,
+    change: Result<ApprovalChange, StoreError>,
+) -> Option<Result<v1::WatchApprovalsResponse, Status>> {
+    // A stream outlives calls: a revoked token ends it.
+    if let Err(error) = control.sessions().still_accepted(caller) {
+        return Some(Err(status::refused(&error)));
+    }
+    match change {
+        Err(error) => Some(Err(status::store(&error))),
+        Ok(change) if may_see(caller, &change.snapshot.approval) => Some(Ok(v1::WatchApprovalsResponse {
+            revision: change.revision.0,
+            approval: Some(to_wire(&change.snapshot)),
+        })),
+        Ok(_) => None,
+    }
+}
+
+/// What the caller decides.
+fn decision(request: v1::DecideApprovalRequest, caller: &Caller) -> Result<Decide, BadField> {
+    let vote: Vote = request.vote().try_into()?;
+    let reason = request.reason.filter(|reason| !reason.trim().is_empty());
+    if vote == Vote::Deny && reason.is_none() {
+        // The client is told why, so that it does not try its luck again.
+        return Err(BadField::Missing { field: "reason" });
+    }
+    Ok(Decide {
+        id: parsed(&request.id, "id")?,
+        by: (*caller.principal).clone(),
+        vote,
+        reason,
+        method: "token".into(),
+        rendering: digest(&request.rendering_digest, "rendering_digest")?,
+    })
+}
+
+/// Which requests a caller wants to see.
+struct Wanted {
+    states: Vec<v1::ApprovalState>,
+    session: Option<SessionId>,
+    target: Option<TargetName>,
+    subject: Option<Subject>,
+}
+
+impl Wanted {
+    fn read(request: &v1::ListApprovalsRequest) -> Result<Self, BadField> {
+        Ok(Self {
+            states: request.states().collect(),
+            session: optional(request.session_id.as_deref(), "session_id")?,
+            target: optional(request.target.as_deref(), "target")?,
+            subject: optional(request.subject.as_deref(), "subject")?,
+        })
+    }
+
+    fn takes(&self, snapshot: &Snapshot) -> bool {
+        let approval = &snapshot.approval;
+        (self.states.is_empty() || self.states.contains(&(&approval.state).into()))
+            && self.session.is_none_or(|session| approval.session == session)
+            && self.target.as_ref().is_none_or(|target| approval.target == *target)
+            && self.subject.as_ref().is_none_or(|subject| approval.requester.involves(subject))
+    }
+}
+
+fn to_wire(snapshot: &Snapshot) -> v1::ApprovalEntry {
+    v1::ApprovalEntry {
+        approval: Some((&snapshot.approval).into()),
+        change_time: Some(timestamp_to_wire(snapshot.changed_at)),
+        need: snapshot.approval.need(),
+        after_denial: snapshot.after_denial.map(|id| id.to_string()),
+        details_bytes: snapshot.details_bytes as u64,
+    }
+}
+
+fn details_to_wire(details: Details) -> v1::ApprovalDetails {
+    v1::ApprovalDetails {
+        command: Some((&details.command).into()),
+        context: Some((&details.context).into()),
+        facts: Some((&details.facts).into()),
+        bundle_version: details.bundle.to_string(),
+        locks_held: details.locks_held,
+        rendering: details.rendering,
+    }
+}

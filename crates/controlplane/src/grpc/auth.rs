@@ -1,0 +1,95 @@
+//! Who calls: a bearer token in the metadata, looked up in memory. Every service but health and
+//! reflection stands behind it.
+
+use std::sync::Arc;
+
+use countersign_common::Secret;
+use countersign_common::approval::Approval;
+use countersign_common::principal::Kind;
+use tonic::service::Interceptor;
+use tonic::{Request, Status};
+
+use super::status::refused;
+use crate::ADMIN;
+use crate::sessions::{Caller, Sessions};
+
+/// The metadata key, and what stands before the token.
+const HEADER: &str = "authorization";
+const SCHEME: &str = "bearer ";
+
+/// Lets only calls with an accepted token pass, and tells the services whose it is.
+#[derive(Debug, Clone)]
+pub(super) struct Authenticate(Arc<Sessions>);
+
+impl Authenticate {
+    pub(super) fn new(sessions: Arc<Sessions>) -> Self {
+        Self(sessions)
+    }
+}
+
+impl Interceptor for Authenticate {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let header = request.metadata().get(HEADER).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| {
+            let scheme = value.get(..SCHEME.len())?;
+            scheme.eq_ignore_ascii_case(SCHEME).then(|| value.get(SCHEME.len()..))?
+        });
+        let token = token.ok_or_else(|| {
+            Status::unauthenticated(
+                "no token; send `authorization: Bearer cst_…`, or run `countersign login`",
+            )
+        })?;
+        let caller = self.0.authenticate(&Secret::new(token.trim().to_owned())).map_err(|error| {
+            tracing::info!(%error, "a call was refused");
+            refused(&error)
+        })?;
+        // The token goes no further than here.
+        request.metadata_mut().remove(HEADER);
+        request.extensions_mut().insert(caller);
+        Ok(request)
+    }
+}
+
+/// Who calls. Missing only if a service were mounted without [`Authenticate`]: refused then.
+pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.ok_or_else(|| Status::unauthenticated("the call was not authenticated"))
+}
+
+/// Whether the caller is in the group that runs the control plane.
+pub(super) fn is_admin(caller: &Caller) -> bool {
+    caller.principal.groups.iter().any(|group| group.as_str() == ADMIN)
+}
+
+/// The caller, if it is in that group.
+pub(super) fn admin<T>(request: &Request<T>, to_do: &str) -> Result<Caller, Status> {
+    let caller = caller(request)?;
+    if is_admin(&caller) {
+        return Ok(caller);
+    }
+    Err(Status::permission_denied(format!(
+        "only members of the group `{ADMIN}` may {to_do}; `{}` is not one: ask for a token with `--group {ADMIN}`",
+        caller.principal.subject
+    )))
+}
+
+/// Whether the caller decides in any stage of this approval.
+pub(super) fn is_of_the_chain(caller: &Caller, approval: &Approval) -> bool {
+    let mut groups = approval.terms.stages.iter().flat_map(|stage| &stage.groups);
+    caller.principal.kind == Kind::Human && groups.any(|group| caller.principal.groups.contains(group))
+}
+
+/// Whether the caller may see this approval: those who asked, those who decide, and the administrators.
+pub(super) fn may_see(caller: &Caller, approval: &Approval) -> bool {
+    approval.requester.involves(&caller.principal.subject)
+        || is_of_the_chain(caller, approval)
+        || is_admin(caller)
+}
+
+/// Whether the caller may say what became of this approval's command, or take the approval back: people
+/// of the chain and administrators, but nobody who is in the requester's own chain (I4).
+pub(super) fn may_settle(caller: &Caller, approval: &Approval) -> bool {
+    caller.principal.kind == Kind::Human
+        && (is_of_the_chain(caller, approval) || is_admin(caller))
+        && !caller.principal.chain().any(|one| approval.requester.involves(one))
+}

@@ -1,0 +1,121 @@
+//! Our errors as gRPC statuses: whose fault, what happened, what to do next, and the code with its page.
+
+use countersign_api::BadField;
+use countersign_common::approval::Rejection;
+use countersign_common::error::{self as common, Report, code};
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+
+use crate::StopError;
+use crate::approvals::ApprovalError;
+use crate::audit::{ArchiveError, AuditError};
+use crate::bundles::BundleError;
+use crate::sessions::{IssueError, RevokeError, SessionRefused};
+use crate::store::StoreError;
+
+/// Where a status carries the code of its error.
+const CODE_HEADER: &str = "countersign-code";
+
+/// A status with the code of its error, in the text and, for programs, in the metadata.
+fn status(grpc: Code, code: common::Code, text: &str) -> Status {
+    let mut status = Status::new(grpc, format!("{text} ({code})"));
+    if let Ok(value) = MetadataValue::try_from(code.to_string()) {
+        status.metadata_mut().insert(CODE_HEADER, value);
+    }
+    status
+}
+
+/// A field that is missing or cannot be read.
+pub(super) fn bad_field(error: BadField) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+/// A token that is not accepted: unknown, expired and revoked read the same.
+pub(super) fn refused(error: &SessionRefused) -> Status {
+    status(Code::Unauthenticated, error.code(), &error.client_text())
+}
+
+/// The store did not do its part.
+pub(super) fn store(error: &StoreError) -> Status {
+    let grpc = match error {
+        // Not the store's fault, and nothing is broken.
+        StoreError::Compacted { .. } => Code::FailedPrecondition,
+        _ => {
+            tracing::error!(%error, cause = ?std::error::Error::source(error), "a call failed on the store");
+            Code::Unavailable
+        }
+    };
+    status(grpc, error.code(), &error.to_string())
+}
+
+/// An approval did not take what was asked.
+pub(super) fn approval(error: &ApprovalError) -> Status {
+    let grpc = match error {
+        ApprovalError::NotFound(_) => Code::NotFound,
+        ApprovalError::Rejected(
+            Rejection::OwnRequest(_) | Rejection::NotHuman(_) | Rejection::NotEligible { .. },
+        )
+        | ApprovalError::NotYours => Code::PermissionDenied,
+        ApprovalError::Rejected(_)
+        | ApprovalError::SawSomethingElse
+        | ApprovalError::Blocked(_)
+        | ApprovalError::SessionEnded(_)
+        | ApprovalError::NoBundle => Code::FailedPrecondition,
+        ApprovalError::WrongDigest | ApprovalError::TooLarge { .. } => Code::InvalidArgument,
+        ApprovalError::Contended => Code::Aborted,
+        ApprovalError::Store(error) => return store(error),
+    };
+    status(grpc, error.code(), &error.to_string())
+}
+
+/// A token was not issued.
+pub(super) fn issue(error: &IssueError) -> Status {
+    match error {
+        IssueError::Lifetime { .. } => Status::invalid_argument(format!("`ttl`: {error}")),
+        IssueError::TooLarge { .. } => Status::invalid_argument(format!("`principal`: {error}")),
+        IssueError::NoRandom => Status::unavailable(error.to_string()),
+        IssueError::Store(error) => store(error),
+    }
+}
+
+/// Access was not taken back, or not wholly.
+pub(super) fn stop(error: &StopError) -> Status {
+    match error {
+        StopError::Revoke(RevokeError::UnknownSession(_) | RevokeError::UnknownToken(_)) => {
+            Status::not_found(error.to_string())
+        }
+        StopError::Revoke(RevokeError::Contended) => Status::aborted(error.to_string()),
+        StopError::Revoke(RevokeError::Store(error)) => store(error),
+        StopError::Approvals(cause) => {
+            tracing::error!(%cause, "open requests of an ended session could not be closed");
+            status(Code::Unavailable, code::STORE_FAILED, &error.to_string())
+        }
+    }
+}
+
+/// A bundle was not applied.
+pub(super) fn bundle(error: &BundleError) -> Status {
+    let grpc = match error {
+        BundleError::Invalid(_) | BundleError::TooLarge { .. } => Code::InvalidArgument,
+        BundleError::Contended => Code::Aborted,
+        BundleError::Stored(_) => Code::FailedPrecondition,
+        BundleError::Store(error) => return store(error),
+    };
+    status(grpc, error.code(), &error.to_string())
+}
+
+/// A recording cannot be shown.
+pub(super) fn audit(error: &AuditError) -> Status {
+    match error {
+        AuditError::Archive(error) => archive(error),
+        AuditError::Store(error) => store(error),
+    }
+}
+
+/// An archive cannot be read.
+pub(super) fn archive(error: &ArchiveError) -> Status {
+    match error {
+        ArchiveError::NotFound(_) => Status::not_found(error.to_string()),
+        ArchiveError::Unreadable(_) => status(Code::Unavailable, code::RECORDING_BROKEN, &error.to_string()),
+    }
+}

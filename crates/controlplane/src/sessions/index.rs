@@ -1,0 +1,157 @@
+//! All tokens and sessions in memory, so that a login costs a few look-ups: rebuilt from the store at
+//! the start, kept by its changes. Applying the same change twice, or an older one late, changes nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use countersign_common::id::{SessionId, Subject, TargetName, TokenId};
+use countersign_common::{Digest, Principal, Timestamp};
+
+use super::record::{self, Mark, Session, Token};
+use crate::store::{Change, Entry, Revision, StoreError};
+
+/// Something, and when it was last written.
+type At<T> = (Revision, T);
+
+/// All tokens and sessions.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    tokens: HashMap<Digest, At<Arc<Token>>>,
+    token_hashes: HashMap<TokenId, Digest>,
+    tokens_of: HashMap<Subject, Vec<TokenId>>,
+    sessions: BTreeMap<SessionId, At<Arc<Session>>>,
+    session_of: HashMap<(TokenId, TargetName), SessionId>,
+    stopped: HashMap<Subject, At<Mark>>,
+}
+
+impl Index {
+    /// Takes a change over. `Ok(true)`: somebody may have lost their access by it.
+    pub(super) fn apply(&mut self, change: &Change) -> Result<bool, StoreError> {
+        match change {
+            Change::Put(entry) if entry.key.starts_with(record::TOKENS) => self.put_token(entry),
+            Change::Put(entry) if entry.key.starts_with(record::SESSIONS) => self.put_session(entry),
+            Change::Put(entry) if entry.key.starts_with(record::REVOCATIONS) => self.put_stop(entry),
+            Change::Put(_) => Ok(false),
+            Change::Deleted { key, revision } => {
+                self.delete(key, *revision);
+                Ok(false)
+            }
+        }
+    }
+
+    fn put_token(&mut self, entry: &Entry) -> Result<bool, StoreError> {
+        let hash =
+            record::token_hash(&entry.key).ok_or_else(|| crate::bad_value(entry, "not a token's key"))?;
+        if self.tokens.get(&hash).is_some_and(|(known, _)| *known >= entry.modified) {
+            return Ok(false);
+        }
+        let token: Token = crate::decode(entry)?;
+        if self.token_hashes.insert(token.id, hash).is_none() {
+            self.tokens_of.entry(token.principal.subject.clone()).or_default().push(token.id);
+        }
+        let revoked = token.revoked.is_some();
+        self.tokens.insert(hash, (entry.modified, Arc::new(token)));
+        Ok(revoked)
+    }
+
+    fn put_session(&mut self, entry: &Entry) -> Result<bool, StoreError> {
+        let session: Session = crate::decode(entry)?;
+        if self.sessions.get(&session.id).is_some_and(|(known, _)| *known >= entry.modified) {
+            return Ok(false);
+        }
+        let revoked = session.revoked.is_some();
+        self.session_of.insert((session.token, session.target.clone()), session.id);
+        self.sessions.insert(session.id, (entry.modified, Arc::new(session)));
+        Ok(revoked)
+    }
+
+    fn put_stop(&mut self, entry: &Entry) -> Result<bool, StoreError> {
+        let subject = entry.key.strip_prefix(record::REVOCATIONS).map(Subject::new);
+        let Some(Ok(subject)) = subject else {
+            return Err(crate::bad_value(entry, "not a subject's key"));
+        };
+        if self.stopped.get(&subject).is_some_and(|(known, _)| *known >= entry.modified) {
+            return Ok(false);
+        }
+        self.stopped.insert(subject, (entry.modified, crate::decode(entry)?));
+        Ok(true)
+    }
+
+    fn delete(&mut self, key: &str, revision: Revision) {
+        if let Some(hash) = record::token_hash(key)
+            && self.tokens.get(&hash).is_some_and(|(known, _)| *known < revision)
+            && let Some((_, token)) = self.tokens.remove(&hash)
+        {
+            self.token_hashes.remove(&token.id);
+            if let Some(tokens) = self.tokens_of.get_mut(&token.principal.subject) {
+                tokens.retain(|id| *id != token.id);
+                if tokens.is_empty() {
+                    self.tokens_of.remove(&token.principal.subject);
+                }
+            }
+        }
+        let id = key.strip_prefix(record::SESSIONS).and_then(|rest| rest.split_once('/'));
+        if let Some(Ok(id)) = id.map(|(_, id)| id.parse::<SessionId>())
+            && self.sessions.get(&id).is_some_and(|(known, _)| *known < revision)
+            && let Some((_, session)) = self.sessions.remove(&id)
+        {
+            self.session_of.remove(&(session.token, session.target.clone()));
+        }
+    }
+
+    /// The token with this hash. The hash of 256 random bits tells nothing about other tokens, however
+    /// long the look-up takes.
+    pub(super) fn token(&self, hash: &Digest) -> Option<&Arc<Token>> {
+        self.tokens.get(hash).map(|(_, token)| token)
+    }
+
+    /// The hash and record of the token of this name.
+    pub(super) fn token_by_id(&self, id: TokenId) -> Option<(&Digest, &Arc<Token>)> {
+        let hash = self.token_hashes.get(&id)?;
+        Some((hash, self.token(hash)?))
+    }
+
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (&Digest, &Arc<Token>)> {
+        self.tokens.iter().map(|(hash, (_, token))| (hash, token))
+    }
+
+    pub(super) fn tokens_of(&self, subject: &Subject) -> impl Iterator<Item = &Arc<Token>> {
+        let ids = self.tokens_of.get(subject).map(Vec::as_slice).unwrap_or_default();
+        ids.iter().filter_map(|id| self.token_by_id(*id).map(|(_, token)| token))
+    }
+
+    pub(super) fn session(&self, id: SessionId) -> Option<&Arc<Session>> {
+        self.sessions.get(&id).map(|(_, session)| session)
+    }
+
+    pub(super) fn session_of(&self, token: TokenId, target: &TargetName) -> Option<&Arc<Session>> {
+        // A tuple of references is no key: the clone of a name is an atomic increment.
+        self.session(*self.session_of.get(&(token, target.clone()))?)
+    }
+
+    /// All sessions, oldest first.
+    pub(super) fn sessions(&self) -> impl DoubleEndedIterator<Item = &Arc<Session>> {
+        self.sessions.values().map(|(_, session)| session)
+    }
+
+    /// The stop button of a subject.
+    pub(super) fn stopped(&self, subject: &Subject) -> Option<&Mark> {
+        self.stopped.get(subject).map(|(_, mark)| mark)
+    }
+
+    /// What has ended a token before its time: its own revocation, or the stop button of anybody in its
+    /// chain, pressed since it was issued.
+    pub(super) fn mark_on_token(&self, token: &Token) -> Option<Mark> {
+        token.revoked.clone().or_else(|| self.mark_on_chain(&token.principal, token.issued_at))
+    }
+
+    /// The same of a session. A session whose token is gone has ended with it, by expiry.
+    pub(super) fn mark_on_session(&self, session: &Session) -> Option<Mark> {
+        let of_token = || self.token_by_id(session.token).and_then(|(_, token)| self.mark_on_token(token));
+        session.revoked.clone().or_else(of_token)
+    }
+
+    fn mark_on_chain(&self, principal: &Principal, since: Timestamp) -> Option<Mark> {
+        principal.chain().filter_map(|one| self.stopped(one)).find(|mark| mark.at >= since).cloned()
+    }
+}

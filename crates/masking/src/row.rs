@@ -1,0 +1,80 @@
+//! Rows as PostgreSQL's DataRow carries them: a count of fields (16 bits), then each field as its length
+//! (32 bits, -1 for NULL) and its bytes; all big-endian.
+//!
+//! # Source
+//! PostgreSQL documentation, "Message Formats", DataRow.
+
+use bytes::{Buf, BufMut, BytesMut};
+
+use crate::plan::Plan;
+use crate::value::{Operation, Outcome};
+use crate::{MaskError, Masked};
+
+const DATA_ROW: u8 = b'D';
+const NULL: i32 = -1;
+
+impl Plan {
+    /// Masks one row, given as the body of its DataRow message, and adds it as a whole message.
+    ///
+    /// # Errors
+    /// When the row is not what was described; nothing is added then.
+    pub fn mask_data_row(&self, body: &[u8], out: &mut Masked<BytesMut>) -> Result<(), MaskError> {
+        let out = out.buffer();
+        let start = out.len();
+        out.put_u8(DATA_ROW);
+        out.put_i32(0);
+        let written = match self.operations() {
+            None => {
+                out.extend_from_slice(body);
+                Ok(())
+            }
+            Some(operations) => mask_fields(operations, body, out),
+        };
+        // INVARIANT: I6 - of a row that cannot be read nothing leaves.
+        written.and_then(|()| patch_length(out, start)).inspect_err(|_| out.truncate(start))
+    }
+}
+
+/// Writes the length of the message that begins at `start` behind its type byte.
+pub(crate) fn patch_length(out: &mut BytesMut, start: usize) -> Result<(), MaskError> {
+    let too_large = MaskError::TooLarge { max: i32::MAX as usize };
+    let length = i32::try_from(out.len() - start - 1).map_err(|_| too_large)?;
+    let place = out.get_mut(start + 1..start + 5).ok_or(MaskError::Malformed { what: "message" })?;
+    place.copy_from_slice(&length.to_be_bytes());
+    Ok(())
+}
+
+fn mask_fields(operations: &[Operation], mut body: &[u8], out: &mut BytesMut) -> Result<(), MaskError> {
+    let malformed = MaskError::Malformed { what: "row" };
+    let count = body.try_get_u16().map_err(|_| malformed)?;
+    if usize::from(count) != operations.len() {
+        return Err(MaskError::FieldCount { expected: operations.len(), found: count.into() });
+    }
+    out.put_u16(count);
+    for operation in operations {
+        let length = body.try_get_i32().map_err(|_| malformed)?;
+        if length == NULL {
+            out.put_i32(NULL);
+            continue;
+        }
+        let length = usize::try_from(length).map_err(|_| malformed)?;
+        let (value, rest) = body.split_at_checked(length).ok_or(malformed)?;
+        body = rest;
+        mask_value(operation, value, out)?;
+    }
+    if body.is_empty() { Ok(()) } else { Err(malformed) }
+}
+
+/// Writes a field, length first.
+pub(crate) fn mask_value(operation: &Operation, value: &[u8], out: &mut BytesMut) -> Result<(), MaskError> {
+    let start = out.len();
+    out.put_i32(NULL);
+    if operation.apply(value, out) == Outcome::Null {
+        return Ok(());
+    }
+    let too_large = MaskError::TooLarge { max: i32::MAX as usize };
+    let length = i32::try_from(out.len() - start - 4).map_err(|_| too_large)?;
+    let place = out.get_mut(start..start + 4).ok_or(MaskError::Malformed { what: "row" })?;
+    place.copy_from_slice(&length.to_be_bytes());
+    Ok(())
+}

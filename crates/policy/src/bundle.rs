@@ -1,0 +1,210 @@
+//! A bundle of one version: its files compiled into targets, chains, masking rules and the rules that
+//! decide. Immutable; a change is a new bundle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cedar_policy::Schema;
+use countersign_common::approval::Chain;
+use countersign_common::digest::DigestBuilder;
+use countersign_common::id::{BundleVersion, ChainName, RoleName, TargetName};
+use countersign_common::verdict::ColumnRule;
+use countersign_common::{Digest, Facts, Principal, Target, Timestamp, Verdict};
+
+use crate::engine::{Engine, Shared};
+use crate::error::{BundleErrors, Fault};
+use crate::explain::Explanation;
+use crate::files::Files;
+use crate::question::Question;
+use crate::rules::{self, Rules};
+use crate::schema::schema_text;
+use crate::yaml::{chains, masking, targets};
+
+/// Policies, chains, masking rules and targets of one version.
+#[derive(Debug)]
+pub struct Bundle {
+    version: BundleVersion,
+    digest: Digest,
+    engine: Engine,
+    columns: BTreeMap<TargetName, Vec<ColumnRule>>,
+}
+
+impl Bundle {
+    /// Compiles a bundle. `extra_targets` are those given elsewhere than in the bundle's files, such as on
+    /// a command line; masking rules may name them too.
+    ///
+    /// # Errors
+    /// When anything in the files is not sound: every fault of every file, with its place.
+    pub fn compile(files: &Files, extra_targets: Vec<Target>) -> Result<Self, BundleErrors> {
+        let mut faults = files.faults();
+        let schema = schema()?;
+        let targets = collect_targets(files, extra_targets, &mut faults);
+        let chains = chains::read(files, &mut faults);
+        let columns = masking::read(files, &targets, &mut faults);
+        let rules = Rules::new(rules::read(files, &schema, &mut faults));
+        faults.extend(unknown_chains(&rules, &chains));
+        BundleErrors::check(faults)?;
+
+        let digest = digest(files, targets.values());
+        let classes = targets.keys().map(|name| classes(columns.get(name))).collect();
+        let targets = targets.into_values().map(|listed| listed.target).collect();
+        let engine = Engine::new(&schema, rules, chains, targets, classes)?;
+        Ok(Self { version: BundleVersion::of(&digest), digest, engine, columns })
+    }
+
+    /// Its version: equal for equal files (and equal extra targets) on every node.
+    #[must_use]
+    pub fn version(&self) -> &BundleVersion {
+        &self.version
+    }
+
+    /// The whole digest that the version is the beginning of.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The targets, by name.
+    pub fn targets(&self) -> impl ExactSizeIterator<Item = &Arc<Target>> {
+        self.engine.targets().iter()
+    }
+
+    /// The target of this name.
+    #[must_use]
+    pub fn target(&self, name: &TargetName) -> Option<&Arc<Target>> {
+        self.engine.number_of(name).and_then(|number| self.engine.targets().get(number))
+    }
+
+    /// The masking rules of a target; none when there is no such target.
+    #[must_use]
+    pub fn column_rules(&self, target: &TargetName) -> &[ColumnRule] {
+        self.columns.get(target).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The chains of approval, by name.
+    #[must_use]
+    pub fn chains(&self) -> &BTreeMap<ChainName, Chain> {
+        self.engine.chains()
+    }
+
+    /// How many policies it has.
+    #[must_use]
+    pub fn policy_count(&self) -> usize {
+        self.engine.rules().iter().count()
+    }
+
+    /// Decides. Every question is answered: where the policies cannot be asked, the answer is a block.
+    #[must_use]
+    pub fn judge(&self, question: &Question<'_>) -> Verdict {
+        self.engine.judge(question, question)
+    }
+
+    /// Decides like [`Bundle::judge`], for callers who share principal and facts: remembering the verdict
+    /// then copies neither.
+    #[must_use]
+    pub fn judge_shared(&self, question: &SharedQuestion<'_>) -> Verdict {
+        let shared = Shared { principal: question.principal, facts: question.facts };
+        self.engine.judge(&question.plain(), &shared)
+    }
+
+    /// Says which policies matched, and why the verdict is what it is. Asks the policies anew each time.
+    #[must_use]
+    pub fn explain(&self, question: &Question<'_>) -> Explanation {
+        self.engine.explain(question)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+/// A [`Question`] whose principal and facts are shared.
+#[derive(Debug, Clone, Copy)]
+pub struct SharedQuestion<'a> {
+    /// Who asks.
+    pub principal: &'a Arc<Principal>,
+    /// Where it is to run.
+    pub target: &'a Target,
+    /// The role used there.
+    pub role: &'a RoleName,
+    /// The database used there.
+    pub database: &'a str,
+    /// What the command does.
+    pub facts: &'a Arc<Facts>,
+    /// Whether a transaction block is open.
+    pub in_transaction: bool,
+    /// The moment of judging.
+    pub now: Timestamp,
+}
+
+impl<'a> SharedQuestion<'a> {
+    /// The same question.
+    #[must_use]
+    pub fn plain(&self) -> Question<'a> {
+        Question {
+            principal: self.principal,
+            target: self.target,
+            role: self.role,
+            database: self.database,
+            facts: self.facts,
+            in_transaction: self.in_transaction,
+            now: self.now,
+        }
+    }
+}
+
+fn schema() -> Result<Schema, Fault> {
+    let ours =
+        |error: cedar_policy::CedarSchemaError| Fault::of_file("", format!("the schema is broken: {error}"));
+    Schema::from_cedarschema_str(&schema_text()).map(|(schema, _)| schema).map_err(ours)
+}
+
+/// The targets of the files and the extra ones; a name is used once.
+fn collect_targets(
+    files: &Files,
+    extra: Vec<Target>,
+    faults: &mut Vec<Fault>,
+) -> BTreeMap<TargetName, targets::Listed> {
+    let mut listed = targets::read(files, faults);
+    for target in extra {
+        if listed.contains_key(&target.name) {
+            let reason = format!("target `{}` is given twice: in the bundle and besides it", target.name);
+            faults.push(Fault::of_file("", reason));
+            continue;
+        }
+        listed.insert(target.name.clone(), targets::Listed { target: Arc::new(target), extra: true });
+    }
+    listed
+}
+
+fn unknown_chains<'a>(
+    rules: &'a Rules,
+    chains: &'a BTreeMap<ChainName, Chain>,
+) -> impl Iterator<Item = Fault> + 'a {
+    rules.iter().filter_map(move |rule| {
+        let chain = rule.approval.as_ref().filter(|chain| !chains.contains_key(*chain))?;
+        let known = match chains.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>() {
+            none if none.is_empty() => "there are no chains in chains.yaml".into(),
+            names => format!("known are {}", names.join(", ")),
+        };
+        let reason = format!("policy `{}` asks for chain `{chain}`, which is not there; {known}", rule.id);
+        Some(Fault::at(&rule.file, rule.at, reason))
+    })
+}
+
+/// The classes that masking rules name, each once.
+fn classes(rules: Option<&Vec<ColumnRule>>) -> Vec<countersign_common::verdict::DataClass> {
+    let classes: BTreeSet<_> = rules.into_iter().flatten().map(|rule| rule.class.clone()).collect();
+    classes.into_iter().collect()
+}
+
+/// Digest over the files, and over the targets that do not come from them.
+fn digest<'a>(files: &Files, targets: impl Iterator<Item = &'a targets::Listed>) -> Digest {
+    let mut digest = DigestBuilder::new("countersign.bundle.v1");
+    files.digest_into(&mut digest);
+    for listed in targets.filter(|listed| listed.extra) {
+        digest.text(listed.target.name.as_str()).bytes(listed.target.generation.as_bytes());
+    }
+    digest.finish()
+}

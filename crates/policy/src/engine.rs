@@ -1,0 +1,322 @@
+//! What decides: the rules, ready to be asked, and the verdicts given so far. Pure but for its caches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cedar_policy::{Authorizer, Entities, EntityUid, Schema};
+use countersign_common::approval::Chain;
+use countersign_common::facts::{Action, Operation};
+use countersign_common::id::{ChainName, TargetName};
+use countersign_common::verdict::{DataClass, Duties};
+use countersign_common::{Facts, Principal, Target, Verdict};
+
+use crate::cache::{Cache, Key, View, same};
+use crate::combine;
+use crate::context;
+#[cfg(test)]
+use crate::context::Attributes;
+use crate::error::Fault;
+use crate::evaluate::{Asked, Outcome, evaluate};
+use crate::index::{Candidates, Index};
+use crate::names::Names;
+use crate::question::Question;
+use crate::rules::Rules;
+
+/// The most principals whose entities are kept ready.
+const PRINCIPALS_MAX: u64 = 1024;
+
+/// What a command that runs nothing is judged as: whoever may do anything at all may send it.
+static NOTHING: Operation = Operation::new(Action::Transaction);
+
+/// The rules of a bundle, ready to be asked.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    names: Names,
+    authorizer: Authorizer,
+    rules: Rules,
+    index: Index,
+    chains: BTreeMap<ChainName, Chain>,
+    /// The targets as the bundle knows them, by name; a target's number is its place here.
+    targets: Vec<Arc<Target>>,
+    /// The classes that the masking rules of each target name, by the target's number.
+    classes: Vec<Vec<DataClass>>,
+    /// Actions and targets; a principal is added for its questions.
+    entities: Entities,
+    with_principal: moka::sync::Cache<Arc<Principal>, Arc<Entities>>,
+    verdicts: Cache<Verdict>,
+    duties: Cache<Duties>,
+}
+
+/// How the parts of a key are had: shared where the caller has them shared.
+pub(crate) trait Owned {
+    fn principal(&self) -> Arc<Principal>;
+    fn facts(&self) -> Arc<Facts>;
+}
+
+impl Owned for Question<'_> {
+    fn principal(&self) -> Arc<Principal> {
+        Arc::new(self.principal.clone())
+    }
+
+    fn facts(&self) -> Arc<Facts> {
+        Arc::new(self.facts.clone())
+    }
+}
+
+/// A question's parts, already shared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    pub(crate) principal: &'a Arc<Principal>,
+    pub(crate) facts: &'a Arc<Facts>,
+}
+
+impl Owned for Shared<'_> {
+    fn principal(&self) -> Arc<Principal> {
+        Arc::clone(self.principal)
+    }
+
+    fn facts(&self) -> Arc<Facts> {
+        Arc::clone(self.facts)
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(
+        schema: &Schema,
+        rules: Rules,
+        chains: BTreeMap<ChainName, Chain>,
+        targets: Vec<Arc<Target>>,
+        classes: Vec<Vec<DataClass>>,
+    ) -> Result<Self, Fault> {
+        let names = Names::new()?;
+        let index = Index::new(&rules, &names)?;
+        let refused = |error: &dyn std::fmt::Display| Fault::of_file("", error.to_string());
+        let actions = schema.action_entities().map_err(|error| refused(&error))?;
+        let known = targets.iter().map(|target| names.target_entity(target));
+        let known = known.collect::<Result<Vec<_>, _>>().map_err(|error| refused(&error))?;
+        let entities = actions.add_entities(known, None).map_err(|error| refused(&error))?;
+        Ok(Self {
+            names,
+            authorizer: Authorizer::new(),
+            rules,
+            index,
+            chains,
+            targets,
+            classes,
+            entities,
+            with_principal: moka::sync::Cache::new(PRINCIPALS_MAX),
+            verdicts: Cache::new(),
+            duties: Cache::new(),
+        })
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    pub(crate) fn chains(&self) -> &BTreeMap<ChainName, Chain> {
+        &self.chains
+    }
+
+    pub(crate) fn targets(&self) -> &[Arc<Target>] {
+        &self.targets
+    }
+
+    pub(crate) fn number_of(&self, name: &TargetName) -> Option<usize> {
+        self.targets.binary_search_by(|target| target.name.cmp(name)).ok()
+    }
+
+    /// The verdict, from the cache where it was given before.
+    pub(crate) fn judge(&self, question: &Question<'_>, owned: &impl Owned) -> Verdict {
+        let operations = question.facts.operations.as_slice();
+        let asked = if operations.is_empty() { std::slice::from_ref(&NOTHING) } else { operations };
+        let reads = asked.iter().fold(self.index.unmask.reads, |reads, operation| {
+            reads.and(self.index.of(operation.action).reads)
+        });
+        let view = self.number(question.target).and_then(|n| View::new(question, n, operations, reads));
+        let Some(view) = view else {
+            return self.decide(question, owned);
+        };
+        if let Some(verdict) = self.verdicts.get(&view) {
+            return verdict;
+        }
+        let verdict = self.decide(question, owned);
+        self.verdicts.insert(view.to_key(owned.principal(), Some(owned.facts())), verdict.clone());
+        verdict
+    }
+
+    /// The number of a target that is the bundle's own; one of another bundle may share the name.
+    fn number(&self, target: &Target) -> Option<usize> {
+        let number = self.number_of(&target.name)?;
+        let ours = self.targets.get(number)?;
+        (ours.generation == target.generation).then_some(number)
+    }
+
+    fn decide(&self, question: &Question<'_>, owned: &impl Owned) -> Verdict {
+        let entities = match self.entities_for(question, owned) {
+            Ok(entities) => entities,
+            Err(why) => {
+                return self.combine(question, &[(Action::Unknown, Outcome::unbuilt(why))], Duties::default);
+            }
+        };
+        let outcomes = self.outcomes(question, &entities, |action| self.index.of(action));
+        self.combine(question, &outcomes, || self.duties(question, &entities, owned))
+    }
+
+    pub(crate) fn combine(
+        &self,
+        question: &Question<'_>,
+        outcomes: &[(Action, Outcome)],
+        duties: impl FnOnce() -> Duties,
+    ) -> Verdict {
+        combine::verdict(outcomes, &question.target.name, &self.rules, &self.chains, duties)
+    }
+
+    /// What the rules say about each operation; operations that rules cannot tell apart are asked once.
+    pub(crate) fn outcomes<'c>(
+        &self,
+        question: &Question<'_>,
+        entities: &Entities,
+        candidates: impl Fn(Action) -> &'c Candidates,
+    ) -> Vec<(Action, Outcome)> {
+        let mut asked: Vec<&Operation> = Vec::new();
+        let operations = question.facts.operations.as_slice();
+        let operations = if operations.is_empty() { std::slice::from_ref(&NOTHING) } else { operations };
+        let mut outcomes = Vec::new();
+        for operation in operations {
+            let candidates = candidates(operation.action);
+            if asked.iter().any(|other| same(other, operation, candidates.reads)) {
+                continue;
+            }
+            asked.push(operation);
+            let context = context::build(question, Some(operation), candidates.reads);
+            let action = self.names.action(operation.action);
+            let resource = self.names.target(question.target);
+            let outcome = self.ask(question, (action, resource), context, candidates, entities);
+            // Nothing is stricter than a block: what follows need not be asked.
+            let blocks = !matches!(outcome, Outcome::Allow { .. } | Outcome::Hold { .. });
+            outcomes.push((operation.action, outcome));
+            if blocks {
+                break;
+            }
+        }
+        outcomes
+    }
+
+    /// The duties, from the cache where they were found before.
+    fn duties(&self, question: &Question<'_>, entities: &Entities, owned: &impl Owned) -> Duties {
+        let reads = self.index.unmask.reads;
+        let Some(view) = self.number(question.target).and_then(|n| View::new(question, n, &[], reads)) else {
+            return self.find_duties(question, entities, &self.index.unmask);
+        };
+        if let Some(duties) = self.duties.get(&view) {
+            return duties;
+        }
+        let duties = self.find_duties(question, entities, &self.index.unmask);
+        let key: Key = view.to_key(owned.principal(), None);
+        self.duties.insert(key, duties.clone());
+        duties
+    }
+
+    // INVARIANT: I6. A class is seen only when the rules allow it outright; a forbid that a chain could
+    // lift, and an error, leave it masked.
+    pub(crate) fn find_duties(
+        &self,
+        question: &Question<'_>,
+        entities: &Entities,
+        candidates: &Candidates,
+    ) -> Duties {
+        let seen = self.unmask_outcomes(question, entities, candidates).into_iter();
+        let seen =
+            seen.filter(|(_, outcome)| matches!(outcome, Outcome::Allow { .. })).map(|(class, _)| class);
+        Duties { unmask: Arc::new(seen.collect()) }
+    }
+
+    /// What the rules say about seeing each class that the target's masking rules name.
+    pub(crate) fn unmask_outcomes(
+        &self,
+        question: &Question<'_>,
+        entities: &Entities,
+        candidates: &Candidates,
+    ) -> Vec<(DataClass, Outcome)> {
+        let number = self.number_of(&question.target.name);
+        let classes = number.and_then(|n| self.classes.get(n)).map(Vec::as_slice).unwrap_or_default();
+        let ask = |class: &DataClass| {
+            let context = context::build(question, None, candidates.reads);
+            let uids = (self.names.unmask.clone(), self.names.data_class(class));
+            (class.clone(), self.ask(question, uids, context, candidates, entities))
+        };
+        classes.iter().map(ask).collect()
+    }
+
+    fn ask(
+        &self,
+        question: &Question<'_>,
+        (action, resource): (EntityUid, EntityUid),
+        context: Result<cedar_policy::Context, String>,
+        candidates: &Candidates,
+        entities: &Entities,
+    ) -> Outcome {
+        let context = match context {
+            Ok(context) => context,
+            Err(error) => return Outcome::unbuilt(error),
+        };
+        let principal = self.names.principal(question.principal);
+        let asked = Asked { principal, action, resource, context, entities };
+        evaluate(&self.authorizer, asked, candidates, &self.rules)
+    }
+
+    /// The entities of a question: the bundle's, the principal, and the target where it is not the
+    /// bundle's own.
+    pub(crate) fn entities_for(
+        &self,
+        question: &Question<'_>,
+        owned: &impl Owned,
+    ) -> Result<Arc<Entities>, String> {
+        if self.number(question.target).is_none() {
+            return self.entities_with_foreign_target(question).map(Arc::new);
+        }
+        if let Some(entities) = self.with_principal.get(question.principal) {
+            return Ok(entities);
+        }
+        let principal = self.names.principal_entity(question.principal);
+        let entities =
+            self.entities.clone().add_entities([principal], None).map_err(|error| error.to_string())?;
+        let entities = Arc::new(entities);
+        self.with_principal.insert(owned.principal(), Arc::clone(&entities));
+        Ok(entities)
+    }
+
+    fn entities_with_foreign_target(&self, question: &Question<'_>) -> Result<Entities, String> {
+        let target = self.names.target_entity(question.target)?;
+        let principal = self.names.principal_entity(question.principal);
+        let uid = target.uid();
+        let others = self.entities.iter().filter(|entity| entity.uid() != uid).cloned();
+        Entities::from_entities(others.chain([target, principal]), None).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// How many verdicts are cached.
+    #[cfg(test)]
+    pub(crate) fn cached(&self) -> u64 {
+        self.verdicts.len()
+    }
+}
+
+/// What every question is asked without an index and without a cache: the plain meaning of the rules.
+#[cfg(test)]
+impl Engine {
+    pub(crate) fn judge_plainly(&self, question: &Question<'_>) -> Verdict {
+        let entities = self.entities_with_foreign_target(question).unwrap();
+        let every = Candidates {
+            all: self.index.every().all.clone(),
+            unlifted: self.index.every().unlifted.clone(),
+            reads: Attributes::EVERY,
+        };
+        let outcomes = self.outcomes(question, &entities, |_| &every);
+        self.combine(question, &outcomes, || self.find_duties(question, &entities, &every))
+    }
+}

@@ -1,0 +1,127 @@
+//! What is wrong with a bundle: every fault with its file, line and column, all of them together.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use countersign_common::error::{Code, Origin, Report, Retry, code};
+
+/// One fault of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The file, relative to the bundle; empty when the fault is not one file's.
+    pub file: String,
+    /// Where in the file; `None` when it is the file as a whole.
+    pub at: Option<Position>,
+    /// What is wrong, in a sentence without a period.
+    pub reason: String,
+}
+
+/// A place in a file, both counted from 1; columns are counted in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl Position {
+    /// The position of a byte of a text; the end of the text when the byte lies beyond it.
+    pub(crate) fn of(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        }
+    }
+}
+
+impl Fault {
+    /// A fault of a file as a whole.
+    pub(crate) fn of_file(file: &str, reason: impl Into<String>) -> Self {
+        Self { file: file.into(), at: None, reason: reason.into() }
+    }
+
+    /// A fault at a place.
+    pub(crate) fn at(file: &str, at: Position, reason: impl Into<String>) -> Self {
+        Self { file: file.into(), at: Some(at), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.file.is_empty(), self.at) {
+            (true, _) => f.write_str(&self.reason),
+            (false, None) => write!(f, "{}: {}", self.file, self.reason),
+            (false, Some(at)) => write!(f, "{}:{}:{}: {}", self.file, at.line, at.column, self.reason),
+        }
+    }
+}
+
+/// Everything that is wrong with a bundle; never empty. The text has a line for each fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleErrors(Vec<Fault>);
+
+impl BundleErrors {
+    /// The faults, by file and place.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.0
+    }
+
+    /// `Ok` when there is no fault.
+    pub(crate) fn check(mut faults: Vec<Fault>) -> Result<(), Self> {
+        if faults.is_empty() {
+            return Ok(());
+        }
+        faults.sort();
+        faults.dedup();
+        Err(Self(faults))
+    }
+}
+
+impl From<Fault> for BundleErrors {
+    fn from(fault: Fault) -> Self {
+        Self(vec![fault])
+    }
+}
+
+impl fmt::Display for BundleErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the bundle does not validate:")?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+impl std::error::Error for BundleErrors {}
+
+impl Report for BundleErrors {
+    fn origin(&self) -> Origin {
+        Origin::Policy
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+
+    fn code(&self) -> Code {
+        code::BUNDLE_INVALID
+    }
+
+    fn client_text(&self) -> Cow<'_, str> {
+        "the bundle does not validate; the one before it stays in force".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_counts_lines_and_characters_from_one() {
+        assert_eq!(Position::of("ä\nöx", 5), Position { line: 2, column: 2 });
+        assert_eq!(Position::of("", 0), Position { line: 1, column: 1 });
+        assert_eq!(Position::of("a\n", 99), Position { line: 2, column: 1 });
+    }
+}

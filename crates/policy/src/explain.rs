@@ -1,0 +1,161 @@
+//! Why a verdict is what it is: for each operation the rules that matched, with their place in the bundle.
+
+use std::sync::Arc;
+
+use cedar_policy::Entities;
+use countersign_common::Verdict;
+use countersign_common::facts::Action;
+use countersign_common::id::{ChainName, PolicyId};
+use countersign_common::verdict::{DataClass, Duties};
+use serde::Serialize;
+
+use crate::engine::Engine;
+use crate::evaluate::Outcome;
+use crate::question::Question;
+use crate::rules::Rule;
+
+/// Why a verdict is what it is.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The verdict, the same as [`crate::Bundle::judge`] gives.
+    pub verdict: Verdict,
+    /// The operations that were asked about, in order. Those that no policy tells from an earlier one, and
+    /// those after one that is blocked, are left out.
+    pub operations: Vec<OperationExplanation>,
+    /// The classes of data that the target's masking rules name, and whether they are seen.
+    pub classes: Vec<ClassExplanation>,
+}
+
+/// What the policies say about one operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OperationExplanation {
+    /// What it does.
+    pub action: Action,
+    /// What follows.
+    pub decision: Decision,
+    /// The policies that decided. A permit that was overruled is not among them.
+    pub matched: Vec<Matched>,
+    /// What went wrong in the evaluation, for the author of the policies; never for a client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Whether values of one class are seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClassExplanation {
+    /// The class.
+    pub class: DataClass,
+    /// Whether they are seen; if not, they leave masked.
+    pub seen: bool,
+    /// The policies that decided.
+    pub matched: Vec<Matched>,
+}
+
+/// What follows for one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It is permitted, and nothing forbids it.
+    Allow,
+    /// It is permitted, and only forbids that a chain lifts stand against it.
+    Hold,
+    /// A forbid that nothing lifts stands against it.
+    Forbidden,
+    /// No policy permits it.
+    NotPermitted,
+    /// A policy could not be evaluated.
+    Error,
+}
+
+/// A policy that matched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Matched {
+    /// Its `@id`.
+    pub id: PolicyId,
+    /// Its file.
+    pub file: String,
+    /// The line where it begins.
+    pub line: usize,
+    /// Whether it is a `forbid`.
+    pub forbids: bool,
+    /// The chain that lifts it.
+    pub approval: Option<ChainName>,
+    /// Its `@reason`.
+    pub reason: Option<String>,
+    /// Its `@description`.
+    pub description: Option<String>,
+}
+
+impl Matched {
+    fn new(rule: &Rule) -> Self {
+        Self {
+            id: rule.id.clone(),
+            file: rule.file.clone(),
+            line: rule.at.line,
+            forbids: rule.forbids(),
+            approval: rule.approval.clone(),
+            reason: rule.reason.clone(),
+            description: rule.description.clone(),
+        }
+    }
+}
+
+impl Engine {
+    /// Explains the verdict on a question.
+    pub(crate) fn explain(&self, question: &Question<'_>) -> Explanation {
+        match self.entities_for(question, question) {
+            Ok(entities) => self.explain_with(question, &entities),
+            Err(why) => {
+                let outcomes = [(Action::Unknown, Outcome::unbuilt(why))];
+                Explanation {
+                    verdict: self.combine(question, &outcomes, Duties::default),
+                    operations: outcomes
+                        .iter()
+                        .map(|(action, o)| self.explain_operation(*action, o))
+                        .collect(),
+                    classes: Vec::new(),
+                }
+            }
+        }
+    }
+
+    fn explain_with(&self, question: &Question<'_>, entities: &Entities) -> Explanation {
+        let outcomes = self.outcomes(question, entities, |action| self.index().of(action));
+        let classes = self.unmask_outcomes(question, entities, &self.index().unmask);
+        let seen = classes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Allow { .. }));
+        let duties = Duties { unmask: Arc::new(seen.map(|(class, _)| class.clone()).collect()) };
+        Explanation {
+            verdict: self.combine(question, &outcomes, || duties),
+            operations: outcomes.iter().map(|(action, o)| self.explain_operation(*action, o)).collect(),
+            classes: classes.iter().map(|(class, o)| self.explain_class(class, o)).collect(),
+        }
+    }
+
+    fn explain_operation(&self, action: Action, outcome: &Outcome) -> OperationExplanation {
+        let (decision, error) = match outcome {
+            Outcome::Allow { .. } => (Decision::Allow, None),
+            Outcome::Hold { .. } => (Decision::Hold, None),
+            Outcome::Forbidden { .. } => (Decision::Forbidden, None),
+            Outcome::NotPermitted => (Decision::NotPermitted, None),
+            Outcome::Broken { why, .. } => (Decision::Error, Some(why.clone())),
+        };
+        OperationExplanation { action, decision, matched: self.matched(outcome), error }
+    }
+
+    fn explain_class(&self, class: &DataClass, outcome: &Outcome) -> ClassExplanation {
+        let seen = matches!(outcome, Outcome::Allow { .. });
+        ClassExplanation { class: class.clone(), seen, matched: self.matched(outcome) }
+    }
+
+    fn matched(&self, outcome: &Outcome) -> Vec<Matched> {
+        let mut rules = match outcome {
+            Outcome::Allow { permits } => permits.clone(),
+            Outcome::Hold { liftable, permits } => [liftable.as_slice(), permits].concat(),
+            Outcome::Forbidden { forbids, liftable } => [forbids.as_slice(), liftable].concat(),
+            Outcome::NotPermitted => Vec::new(),
+            Outcome::Broken { rules, .. } => rules.clone(),
+        };
+        rules.sort_unstable();
+        self.rules().of(&rules).map(Matched::new).collect()
+    }
+}

@@ -1,0 +1,77 @@
+//! `chains.yaml`: who has to agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_common::approval::{Chain, Stage};
+use countersign_common::id::{ChainName, GroupName};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{Document, Span};
+use crate::error::Fault;
+use crate::files::Files;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Chains {
+    chains: Option<BTreeMap<ChainName, Spanned<ChainEntry>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChainEntry {
+    timeout: Span,
+    stages: Vec<Spanned<StageEntry>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StageEntry {
+    groups: BTreeSet<GroupName>,
+    #[serde(default = "one")]
+    quorum: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// Reads the chains, by name. Those with a fault are listed too, so that one fault does not make others.
+pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> BTreeMap<ChainName, Chain> {
+    let Some(document) = super::read::<Chains>(files, "chains", faults) else { return BTreeMap::new() };
+    let chain = |(name, entry): (&ChainName, &Spanned<ChainEntry>)| {
+        check(&document, name, entry, faults);
+        let stages = entry
+            .value
+            .stages
+            .iter()
+            .map(|stage| Stage { groups: stage.value.groups.clone(), quorum: stage.value.quorum });
+        let chain = Chain { name: name.clone(), stages: stages.collect(), timeout: entry.value.timeout.0 };
+        (name.clone(), chain)
+    };
+    document.content.chains.iter().flatten().map(chain).collect()
+}
+
+fn check(
+    document: &Document<'_, Chains>,
+    name: &ChainName,
+    entry: &Spanned<ChainEntry>,
+    faults: &mut Vec<Fault>,
+) {
+    if entry.value.stages.is_empty() {
+        faults.push(document.fault(entry, format!("chain `{name}` has no stage; nobody could agree")));
+    }
+    for stage in &entry.value.stages {
+        if stage.value.groups.is_empty() {
+            faults.push(
+                document.fault(stage, format!("a stage of chain `{name}` has no group; nobody could agree")),
+            );
+        }
+        if stage.value.quorum == 0 {
+            faults.push(
+                document
+                    .fault(stage, format!("a stage of chain `{name}` has quorum 0; at least 1 has to agree")),
+            );
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a command does, in this session, at this moment: its text read, its names resolved under settings
+//! that the server was asked for.
+
+use std::sync::Arc;
+
+use countersign_common::Facts;
+use countersign_common::facts::{Action, Flag};
+use countersign_lifecycle::Described;
+use countersign_sql::{Lexing, Reading};
+use rustc_hash::FxHashMap;
+
+use super::Session;
+use super::expect::Expect;
+use super::flow::{Broken, Moved};
+use super::settings::{self, Answer};
+use crate::codec::backend::TransactionStatus;
+use crate::codec::build;
+
+/// Readings whose facts are kept for one connection.
+const KEPT_MAX: usize = 256;
+
+/// What facts were derived from: the state of settings, definitions and prepared statements.
+type Basis = (u64, u64, u64);
+
+/// Facts of the readings that this connection used last.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    basis: Basis,
+    facts: FxHashMap<usize, (Arc<Reading>, Described)>,
+}
+
+impl Kept {
+    fn get(&mut self, reading: &Arc<Reading>, basis: Basis) -> Option<Described> {
+        if self.basis != basis {
+            self.facts.clear();
+            self.basis = basis;
+        }
+        self.facts.get(&(Arc::as_ptr(reading) as usize)).map(|(_, described)| described.clone())
+    }
+
+    fn put(&mut self, reading: &Arc<Reading>, described: Described) {
+        if self.facts.len() >= KEPT_MAX {
+            self.facts.clear();
+        }
+        // The reading is kept too, so that its address stays its own.
+        self.facts.insert(Arc::as_ptr(reading) as usize, (Arc::clone(reading), described));
+    }
+}
+
+impl Session {
+    /// Reads a text as the server would now.
+    pub(super) fn read(&self, text: &[u8]) -> Arc<Reading> {
+        // INVARIANT: I7. Under settings that are not known, where a string ends is not known either.
+        let unknown = Lexing { standard_conforming_strings: false, safe_encoding: false };
+        let lexing = self.flow.settings.current().map_or(unknown, |settings| settings.lexing);
+        self.reader.read(text, lexing)
+    }
+
+    /// What a reading does, its names resolved.
+    pub(super) async fn describe(&mut self, reading: &Arc<Reading>) -> Result<Described, Broken> {
+        self.flow.database.freshen().await?;
+        if let Some(described) = self.kept.get(reading, self.basis()) {
+            return Ok(described);
+        }
+        let mut facts = self.facts(reading);
+        if is_unresolved(&facts) && self.flow.settings.current().is_some() {
+            self.flow.database.look_again().await?;
+            facts = self.facts(reading);
+        }
+        let described = Described::new(Arc::new(facts));
+        // Looking again may have moved the basis.
+        let basis = self.basis();
+        self.kept.get(reading, basis);
+        self.kept.put(reading, described.clone());
+        Ok(described)
+    }
+
+    fn facts(&self, reading: &Reading) -> Facts {
+        self.flow.with_session(|session| reading.facts(session))
+    }
+
+    fn basis(&self) -> Basis {
+        let flow = &self.flow;
+        (flow.settings.generation(), flow.database.generation(), flow.statements.version())
+    }
+
+    /// Whether something of an answer may have to be masked.
+    pub(super) fn may_show_masked(&self, facts: &Facts, unmask: &std::collections::BTreeSet<countersign_common::verdict::DataClass>) -> bool {
+        let rules = &self.flow.rules;
+        let hidden = |relation: &str| rules.touches(relation, unmask);
+        if rules.is_empty() || !rules.columns().any(|(relation, _)| hidden(relation)) {
+            return false;
+        }
+        facts.operations.iter().any(|operation| match operation.action {
+            Action::Set | Action::Show | Action::Listen | Action::Prepare | Action::Notify => false,
+            // COMMIT checks deferred constraints, FETCH shows what was judged before, and the others run what
+            // nobody has read.
+            Action::Transaction
+            | Action::Cursor
+            | Action::Call
+            | Action::FunctionCall
+            | Action::Administer
+            | Action::Outside
+            | Action::Unknown => true,
+            _ => {
+                operation.reads.iter().chain(&operation.writes).any(|relation| hidden(relation))
+                    || operation.flags.iter().any(|flag| {
+                        matches!(
+                            flag,
+                            Flag::UnlistedFunction | Flag::Unresolved | Flag::DynamicSql | Flag::UnseenStatement
+                        )
+                    })
+            }
+        })
+    }
+
+    /// Asks the server for the session's settings when they may have changed, as far as it can be asked now.
+    pub(super) async fn know_settings(&mut self) -> Result<(), Broken> {
+        if self.flow.settings.current().is_some() {
+            return Ok(());
+        }
+        // In the middle of a batch nobody can be asked; then the strictest reading holds.
+        while !self.flow.expected.is_empty() && !self.batch_open() {
+            self.pump().await?;
+        }
+        if self.flow.settings.current().is_some() || self.batch_open() || self.flow.status == TransactionStatus::Failed {
+            return Ok(());
+        }
+        let mut query = bytes::BytesMut::new();
+        if build::query(&mut query, settings::QUERY.as_bytes()).is_err() {
+            return Ok(());
+        }
+        self.flow.send_ours(query);
+        self.flow.expected.push(Expect::Settings(Answer::default()));
+        while !self.flow.expected.is_empty() {
+            self.pump().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether something of the current batch has been sent, or waits to be.
+    pub(super) fn batch_open(&self) -> bool {
+        self.batch_sent || !self.pending.is_empty()
+    }
+
+    /// Moves bytes once, and takes in answers.
+    pub(super) async fn pump(&mut self) -> Result<(), Broken> {
+        match self.flow.moved().await? {
+            Moved::FromUpstream => self.flow.take_answers().await,
+            Moved::FromClient => Ok(()),
+            Moved::ClientClosed => Err(Broken::Client),
+        }
+    }
+}
+
+fn is_unresolved(facts: &Facts) -> bool {
+    facts.operations.iter().any(|operation| operation.flags.contains(&Flag::Unresolved))
+}

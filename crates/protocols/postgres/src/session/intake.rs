@@ -1,0 +1,599 @@
+//! What the client sends, message by message: what runs nothing is passed on, what runs something is
+//! taken down the road.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use countersign_common::command::{Command, Parameter};
+use countersign_common::facts::{Action, Operation};
+use countersign_common::refusal::{Refusal, State};
+use countersign_common::Facts;
+use countersign_lifecycle::{Cleared, Described, End, Passage, run};
+
+use super::Session;
+use super::expect::{Expect, Flight, Stage};
+use super::flow::Broken;
+use crate::codec::backend::TransactionStatus;
+use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
+use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
+use crate::exchange::{PgExchange, Unit};
+use crate::inert::{CallsNothingUnknown, InertFrames};
+use crate::reply;
+use crate::statements::{Known, Name, Portal, Prepared, ResultFormats};
+
+/// Frames that wait for the command they prepare, so that nothing of a batch is upstream while it is held.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    frames: Vec<Bytes>,
+    expects: Vec<Expect>,
+    /// A Bind among them that may run something unknown when it is planned: it goes with its Execute.
+    risky: Option<(Name, Arc<Portal>)>,
+}
+
+impl Pending {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    fn push(&mut self, frame: Bytes, expect: Expect) {
+        self.frames.push(frame);
+        self.expects.push(expect);
+    }
+
+    /// All of it and `frame` as one.
+    fn joined(&self, frame: &[u8]) -> Bytes {
+        let mut wire = BytesMut::with_capacity(frame.len() + self.frames.iter().map(Bytes::len).sum::<usize>());
+        for one in &self.frames {
+            wire.extend_from_slice(one);
+        }
+        wire.extend_from_slice(frame);
+        wire.freeze()
+    }
+}
+
+/// What a refused command was part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Query,
+    Extended,
+}
+
+impl Session {
+    /// Takes in what the client has sent so far.
+    pub(super) async fn intake(&mut self) -> Result<(), Broken> {
+        while !self.goodbye && self.flow.takes_input() {
+            if !self.skip_discarded() {
+                return Ok(());
+            }
+            let Some(header) = Header::read(Side::Frontend, self.flow.client.input()).map_err(Broken::ClientProtocol)? else {
+                self.flow.wanted = 0;
+                return Ok(());
+            };
+            if self.flow.client.input().len() < header.frame_bytes() {
+                if !self.partial(header).await? {
+                    return Ok(());
+                }
+                continue;
+            }
+            self.flow.wanted = 0;
+            if is_copy(header.tag) && self.copy_is_coming() {
+                return Ok(());
+            }
+            let frame = self.flow.client.input().split_to(header.frame_bytes()).freeze();
+            self.frame(header.tag, frame).await?;
+        }
+        Ok(())
+    }
+
+    /// A message that has not come whole. Answers whether there is more to do now.
+    async fn partial(&mut self, header: Header) -> Result<bool, Broken> {
+        if header.tag == b'd' && header.frame_bytes() > self.road.target.judged_bytes_max {
+            return self.copy_piece(header);
+        }
+        if header.frame_bytes() <= self.road.target.judged_bytes_max + Header::BYTES {
+            self.flow.wanted = header.frame_bytes();
+            return Ok(false);
+        }
+        // INVARIANT: I7. What is too large to be judged whole is not forwarded at all.
+        self.discard = header.frame_bytes();
+        let max = self.road.target.judged_bytes_max;
+        let why = format!("a message of {} bytes is more than the {max} that are judged whole here", header.body_bytes());
+        let form = if header.tag == b'Q' { Form::Query } else { Form::Extended };
+        self.refuse(&Refusal::new(State::Blocked, why), form);
+        Ok(true)
+    }
+
+    /// Drops what is left of a message that was refused for its size. Answers whether all of it is gone.
+    fn skip_discarded(&mut self) -> bool {
+        if self.discard > 0 {
+            let input = self.flow.client.input();
+            let here = self.discard.min(input.len());
+            drop(input.split_to(here));
+            self.discard -= here;
+        }
+        self.discard == 0
+    }
+
+    /// One whole message.
+    async fn frame(&mut self, tag: u8, frame: Bytes) -> Result<(), Broken> {
+        let whole = frame.clone();
+        let body = whole.get(Header::BYTES..).unwrap_or_default();
+        let message = Frontend::decode(tag, body).map_err(Broken::ClientProtocol)?;
+        if self.flow.skipping || self.failed_locally {
+            return self.skip(&message, frame);
+        }
+        match message {
+            Frontend::Query(text) => self.query(text, frame).await,
+            Frontend::Parse(parse) => self.parse(parse, frame).await,
+            Frontend::Bind(bind) => self.bind(bind, frame).await,
+            Frontend::Describe(subject) => self.describe_subject(subject, frame).await,
+            Frontend::Execute(execute) => self.execute(execute, frame).await,
+            Frontend::Close(subject) => self.close(subject, frame).await,
+            Frontend::Sync => self.sync(frame).await,
+            Frontend::Flush => self.flush(frame).await,
+            Frontend::FunctionCall(call) => self.function_call(call, frame).await,
+            Frontend::CopyData(_) | Frontend::CopyDone | Frontend::CopyFail(_) => self.copy(&message, frame),
+            Frontend::Terminate => {
+                self.goodbye = true;
+                Ok(())
+            }
+            Frontend::Password(_) => Err(Broken::ClientProtocol(crate::codec::Error::Unexpected {
+                expected: "a command",
+                got: Tag(tag),
+            })),
+        }
+    }
+
+    /// After an error everything is skipped up to the next Sync, by the server and so by us.
+    fn skip(&mut self, message: &Frontend<'_>, frame: Bytes) -> Result<(), Broken> {
+        match message {
+            Frontend::Terminate => self.goodbye = true,
+            Frontend::Sync => {
+                self.pending = Pending::default();
+                self.flow.statements.forget_batch();
+                self.flow.portals.forget_batch();
+                self.flow.skipping = false;
+                if std::mem::take(&mut self.failed_locally) && !self.batch_sent {
+                    self.flow.say_ready();
+                } else {
+                    self.send_sync(frame);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Waits until the connection to the target is open and its settings are known.
+    async fn prepare(&mut self) -> Result<(), Broken> {
+        self.open_upstream().await?;
+        self.know_settings().await
+    }
+
+    async fn query(&mut self, text: &[u8], frame: Bytes) -> Result<(), Broken> {
+        self.flush_pending().await?;
+        self.prepare().await?;
+        let reading = self.read(text);
+        let described = self.describe(&reading).await?;
+        let command = Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() };
+        let unit = Unit { command, described, reading: Some(reading) };
+        let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
+            return Ok(());
+        };
+        for (name, prepared) in unit.reading.iter().flat_map(|reading| &reading.effects().prepares) {
+            self.flow.statements.sent(name.as_bytes(), Some(Arc::new(Prepared::by_sql(prepared))));
+        }
+        self.flow.expected.push(Expect::Query(Box::new(flight)));
+        self.batch_is_over();
+        Ok(())
+    }
+
+    /// Judges one command; when it may go it is sent, with what waited for it, and its flight returned.
+    async fn take_down_the_road(&mut self, unit: &Unit, wire: Bytes, form: Form) -> Result<Option<Flight>, Broken> {
+        let in_transaction = self.flow.in_transaction() || self.batch_sent;
+        let exchange = PgExchange {
+            road: &self.road,
+            flow: &mut self.flow,
+            cancel: &self.cancel.notify,
+            command: &unit.command,
+            described: unit.described.clone(),
+            in_transaction,
+            wire,
+            seen: None,
+        };
+        match run(&self.road, exchange).await {
+            Passage::Go(cleared, running) => {
+                self.send_pending();
+                self.flow.send(cleared);
+                self.flow.remember(unit, in_transaction);
+                let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
+                Ok(Some(Flight::new(running, unit.reading.clone(), masked)))
+            }
+            Passage::Refused(refusal) => {
+                self.refuse(&refusal, form);
+                Ok(None)
+            }
+            Passage::Left => Err(Broken::Client),
+        }
+    }
+
+    async fn parse(&mut self, parse: Parse<'_>, frame: Bytes) -> Result<(), Broken> {
+        self.judge_risky().await?;
+        self.prepare().await?;
+        if self.flow.skipping {
+            return Ok(());
+        }
+        if !self.flow.statements.has_room() {
+            self.refuse(&Refusal::new(State::Blocked, "too many prepared statements on one connection"), Form::Extended);
+            return Ok(());
+        }
+        let statement = Arc::new(Prepared {
+            text: parse.text.into(),
+            reading: self.read(parse.text),
+            types: Oids::iter(parse.types).collect(),
+        });
+        self.flow.statements.sent(parse.name, Some(Arc::clone(&statement)));
+        self.pending.push(frame, Expect::Parse(parse.name.into(), statement));
+        Ok(())
+    }
+
+    async fn bind(&mut self, bind: Bind<'_>, frame: Bytes) -> Result<(), Broken> {
+        self.judge_risky().await?;
+        self.prepare().await?;
+        let statement = self.statement(bind.statement).await?;
+        if self.flow.skipping || self.failed_locally {
+            return Ok(());
+        }
+        let parameters = parameters(&statement.types, bind.formats, bind.parameters);
+        let portal = Arc::new(Portal {
+            statement,
+            parameters,
+            result_formats: result_formats(bind.result_formats),
+            described: AtomicBool::new(false),
+            columns: OnceLock::new(),
+        });
+        let name: Name = bind.portal.into();
+        self.close_suspended(&name).await;
+        self.flow.portals.sent(&name, Some(Arc::clone(&portal)));
+        let described = self.describe(&portal.statement.reading).await?;
+        if CallsNothingUnknown::of(&described.facts).is_none() {
+            self.pending.risky = Some((name.clone(), Arc::clone(&portal)));
+        }
+        self.pending.push(frame, Expect::Bind(name, portal));
+        Ok(())
+    }
+
+    async fn execute(&mut self, execute: Execute<'_>, frame: Bytes) -> Result<(), Broken> {
+        let name: Name = execute.portal.into();
+        if self.pending.risky.as_ref().is_some_and(|(risky, _)| *risky != name) {
+            self.judge_risky().await?;
+        }
+        self.prepare().await?;
+        let portal = self.portal(&name).await?;
+        if self.flow.skipping || self.failed_locally {
+            return Ok(());
+        }
+        if let Some(mut running) = self.flow.take_suspended(&name) {
+            self.flush_pending().await?;
+            self.flow.send(running.goes_on(frame));
+            let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
+            let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked);
+            flight.portal = Some((name, portal));
+            self.flow.expected.push(Expect::Execute(Box::new(flight)));
+            self.batch_sent = true;
+            return Ok(());
+        }
+        self.execute_portal(name, portal, frame).await
+    }
+
+    async fn execute_portal(&mut self, name: Name, portal: Arc<Portal>, frame: Bytes) -> Result<(), Broken> {
+        let reading = Arc::clone(&portal.statement.reading);
+        let described = self.describe(&reading).await?;
+        let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
+        let command = Command { form: "execute".into(), text, parameters };
+        self.describe_before_rows(&name, &portal, &described);
+        self.pending.risky = None;
+        let pending = std::mem::take(&mut self.pending);
+        let mut wire = pending.frames;
+        wire.unsplit(frame);
+        let unit = Unit { command, described, reading: Some(reading) };
+        let Some(mut flight) = self.take_down_the_road(&unit, wire.freeze(), Form::Extended).await? else {
+            return Ok(());
+        };
+        flight.portal = Some((name, portal));
+        for expect in pending.expects {
+            self.flow.expected.push(expect);
+        }
+        self.flow.expected.push(Expect::Execute(Box::new(flight)));
+        self.batch_sent = true;
+        Ok(())
+    }
+
+    /// Where an answer may have to be masked its columns must be known: asks for them when the client did not.
+    fn describe_before_rows(&mut self, name: &Name, portal: &Arc<Portal>, described: &Described) {
+        let may_mask = self.may_show_masked(&described.facts, &std::collections::BTreeSet::new());
+        if may_mask && !portal.described.swap(true, Ordering::Relaxed) {
+            let mut frame = BytesMut::new();
+            if build::describe(&mut frame, Subject::Portal(name)).is_ok() {
+                let expect = Expect::DescribePortal { portal: Some(Arc::clone(portal)), ours: true };
+                self.pending.push(frame.freeze(), expect);
+            }
+        }
+    }
+
+    async fn describe_subject(&mut self, subject: Subject<'_>, frame: Bytes) -> Result<(), Broken> {
+        self.open_upstream().await?;
+        match subject {
+            Subject::Statement(_) => self.pending.push(frame, Expect::DescribeStatement),
+            Subject::Portal(name) => {
+                let portal = match self.flow.portals.get(name) {
+                    Known::As(portal) => Some(portal),
+                    Known::Unseen | Known::Unsettled => None,
+                };
+                if let Some(portal) = &portal {
+                    portal.described.store(true, Ordering::Relaxed);
+                }
+                self.pending.push(frame, Expect::DescribePortal { portal, ours: false });
+            }
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self, subject: Subject<'_>, frame: Bytes) -> Result<(), Broken> {
+        self.judge_risky().await?;
+        self.open_upstream().await?;
+        match subject {
+            Subject::Statement(name) => {
+                self.flow.statements.sent(name, None);
+                self.pending.push(frame, Expect::CloseStatement(name.into()));
+            }
+            Subject::Portal(name) => {
+                let name: Name = name.into();
+                self.close_suspended(&name).await;
+                self.flow.portals.sent(&name, None);
+                self.pending.push(frame, Expect::ClosePortal(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// A portal that is closed or replaced while it was suspended has run as far as it will.
+    async fn close_suspended(&mut self, name: &Name) {
+        if let Some(running) = self.flow.take_suspended(name) {
+            running.end(End::Completed("CLOSE")).await;
+        }
+    }
+
+    async fn sync(&mut self, frame: Bytes) -> Result<(), Broken> {
+        self.flush_pending().await?;
+        if self.failed_locally && !self.batch_sent {
+            self.failed_locally = false;
+            self.flow.say_ready();
+            return Ok(());
+        }
+        self.failed_locally = false;
+        self.flow.skipping = false;
+        self.open_upstream().await?;
+        self.send_sync(frame);
+        Ok(())
+    }
+
+    /// Ends the batch upstream. While the server takes COPY data it ignores Syncs, and so must we.
+    fn send_sync(&mut self, frame: Bytes) {
+        let copying = self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn);
+        self.flow.send(Cleared::inert(InertFrames::ours(frame)));
+        if !copying {
+            self.flow.expected.push(Expect::Sync);
+            self.batch_is_over();
+        }
+    }
+
+    /// What was sent so far does not vouch for what is sent next.
+    fn batch_is_over(&mut self) {
+        self.batch_sent = false;
+        self.flow.statements.synced();
+        self.flow.portals.synced();
+    }
+
+    async fn flush(&mut self, frame: Bytes) -> Result<(), Broken> {
+        self.flush_pending().await?;
+        if self.flow.upstream.is_some() && !self.failed_locally {
+            self.flow.send(Cleared::inert(InertFrames::ours(frame)));
+        }
+        Ok(())
+    }
+
+    /// Sends what waits, once it is clear that its command does not follow at once.
+    pub(super) async fn flush_pending(&mut self) -> Result<(), Broken> {
+        self.judge_risky().await?;
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let pending = std::mem::take(&mut self.pending);
+        self.flow.send(Cleared::inert(InertFrames::ours(pending.frames.freeze())));
+        for expect in pending.expects {
+            self.flow.expected.push(expect);
+        }
+        self.batch_sent = true;
+        Ok(())
+    }
+
+    /// A Bind that may run something unknown, and whose Execute does not follow: it is a command of its own.
+    async fn judge_risky(&mut self) -> Result<(), Broken> {
+        let Some((_, portal)) = self.pending.risky.take() else { return Ok(()) };
+        let reading = Arc::clone(&portal.statement.reading);
+        let described = self.describe(&reading).await?;
+        let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
+        let command = Command { form: "bind".into(), text, parameters };
+        let pending = std::mem::take(&mut self.pending);
+        let unit = Unit { command, described, reading: None };
+        let wire = pending.frames.freeze();
+        let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
+        for expect in pending.expects {
+            self.flow.expected.push(expect);
+        }
+        self.batch_sent = true;
+        // Its effect, if any, is over with BindComplete; what follows is judged again.
+        flight.running.end(End::Completed("BIND")).await;
+        Ok(())
+    }
+
+    async fn function_call(&mut self, call: FunctionCall<'_>, frame: Bytes) -> Result<(), Broken> {
+        self.flush_pending().await?;
+        self.prepare().await?;
+        let facts = Facts { operations: vec![Operation::new(Action::FunctionCall)], ..Facts::nothing() };
+        let command = Command {
+            form: "function_call".into(),
+            text: call.function.to_string().into_bytes(),
+            parameters: parameters(&[], call.formats, call.arguments),
+        };
+        let unit = Unit { command, described: Described::new(Arc::new(facts)), reading: None };
+        if let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? {
+            self.flow.settings.mark_stale();
+            self.flow.expected.push(Expect::Function(Box::new(flight)));
+            self.batch_is_over();
+        }
+        Ok(())
+    }
+
+    /// What a name stands for, once that is certain.
+    async fn statement(&mut self, name: &[u8]) -> Result<Arc<Prepared>, Broken> {
+        loop {
+            match self.flow.statements.get(name) {
+                Known::As(statement) => return Ok(statement),
+                Known::Unseen => return Ok(self.unseen()),
+                Known::Unsettled => self.pump().await?,
+            }
+        }
+    }
+
+    async fn portal(&mut self, name: &[u8]) -> Result<Arc<Portal>, Broken> {
+        loop {
+            match self.flow.portals.get(name) {
+                Known::As(portal) => return Ok(portal),
+                Known::Unseen => {
+                    return Ok(Arc::new(Portal {
+                        statement: self.unseen(),
+                        parameters: Vec::new(),
+                        result_formats: ResultFormats::All(false),
+                        described: AtomicBool::new(false),
+                        columns: OnceLock::new(),
+                    }));
+                }
+                Known::Unsettled => self.pump().await?,
+            }
+        }
+    }
+
+    /// A statement that we never saw: made by a function on the server, or not there at all.
+    // INVARIANT: I7.
+    fn unseen(&self) -> Arc<Prepared> {
+        let unknown = countersign_sql::Lexing { standard_conforming_strings: false, safe_encoding: false };
+        let reading = self.reader.read(b"", unknown);
+        Arc::new(Prepared { text: Box::default(), reading, types: Box::default() })
+    }
+
+    /// Refuses a command in its place in the order of answers. Inside a transaction, or behind commands of the
+    /// same batch, the server is made to fail too: a client that was told of an error must not find half
+    /// of its work committed.
+    fn refuse(&mut self, refusal: &Refusal, form: Form) {
+        let saying = reply::refusal(refusal);
+        self.pending = Pending::default();
+        let touched = self.batch_sent || self.flow.status != TransactionStatus::Idle || !self.flow.expected.is_empty();
+        if self.flow.upstream.is_some() && touched {
+            let mut frames = BytesMut::new();
+            if build::execute(&mut frames, REFUSED_PORTAL, 0).is_ok() {
+                self.flow.expected.push(Expect::Provoked(saying));
+                if form == Form::Query {
+                    build::bare(&mut frames, b'S');
+                }
+                self.flow.send_ours(frames);
+            }
+            self.batch_sent = true;
+            match form {
+                Form::Query => {
+                    self.flow.expected.push(Expect::Sync);
+                    self.batch_is_over();
+                }
+                Form::Extended => self.failed_locally = true,
+            }
+            return;
+        }
+        self.flow.say(saying);
+        match form {
+            Form::Query => self.flow.say_ready(),
+            Form::Extended => self.failed_locally = true,
+        }
+    }
+
+    /// COPY data of the client, for the COPY that was let go.
+    fn copy(&mut self, message: &Frontend<'_>, frame: Bytes) -> Result<(), Broken> {
+        let Some(flight) = self.flow.flight().filter(|flight| flight.stage == Stage::CopyIn) else {
+            // The server ignores it too: what a client still sends after its COPY has failed.
+            return Ok(());
+        };
+        if !matches!(message, Frontend::CopyData(_)) {
+            flight.stage = Stage::Rows;
+        }
+        let cleared = flight.running.goes_on(frame);
+        self.flow.send(cleared);
+        Ok(())
+    }
+
+    /// Whether COPY data has to wait: it belongs to a COPY that the server has not begun yet.
+    fn copy_is_coming(&mut self) -> bool {
+        let begun = self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn);
+        !begun && !self.flow.expected.is_empty()
+    }
+
+    /// A piece of a CopyData message that is too large to wait for: what is there goes up as a message of its own.
+    fn copy_piece(&mut self, header: Header) -> Result<bool, Broken> {
+        if self.copy_is_coming() {
+            return Ok(false);
+        }
+        let here = self.flow.client.input().len().saturating_sub(Header::BYTES);
+        if here == 0 {
+            self.flow.wanted = Header::BYTES + 1;
+            return Ok(false);
+        }
+        let piece = self.flow.client.input().split_to(Header::BYTES + here).split_off(Header::BYTES);
+        let mut frame = BytesMut::with_capacity(Header::BYTES + here);
+        build::frame(&mut frame, b'd', |out| out.extend_from_slice(&piece));
+        self.copy(&Frontend::CopyData(&piece), frame)?;
+        // The rest comes as if it were a message of its own.
+        let rest = u32::try_from(header.body_bytes() - here + 4).unwrap_or(u32::MAX);
+        let input = self.flow.client.input();
+        let mut with_header = BytesMut::with_capacity(Header::BYTES + input.len());
+        with_header.extend_from_slice(b"d");
+        with_header.extend_from_slice(&rest.to_be_bytes());
+        with_header.extend_from_slice(input);
+        *input = with_header;
+        Ok(false)
+    }
+}
+
+/// A portal that nobody makes: executing it fails, and shows in the target's log why.
+const REFUSED_PORTAL: &[u8] = b"refused by countersign";
+
+const fn is_copy(tag: u8) -> bool {
+    matches!(tag, b'd' | b'c' | b'f')
+}
+
+fn parameters(types: &[u32], formats: Formats<'_>, values: Values<'_>) -> Vec<Parameter> {
+    let parameter = |(index, value): (usize, Option<&[u8]>)| Parameter {
+        type_name: types.get(index).copied().unwrap_or(0).to_string(),
+        binary: formats.of(index) == Format::Binary,
+        value: value.map(<[u8]>::to_vec),
+    };
+    values.iter().enumerate().map(parameter).collect()
+}
+
+fn result_formats(formats: Formats<'_>) -> ResultFormats {
+    if formats.len() <= 1 {
+        ResultFormats::All(formats.of(0) == Format::Binary)
+    } else {
+        ResultFormats::Each(formats.iter().map(|format| format == Format::Binary).collect())
+    }
+}

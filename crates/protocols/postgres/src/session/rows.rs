@@ -1,0 +1,302 @@
+//! Rows, COPY data and their descriptions: where values are, and so where they are masked.
+
+use std::sync::Arc;
+
+use countersign_lifecycle::End;
+use countersign_masking::{Column, CopyFormat, CopyMasker, Outlet, Plan, Source};
+use countersign_sql::{CopySide, Reading};
+
+use super::answers::{Message, accept, keep, last_row, note, sample, unexpected};
+use super::expect::{Ended, Expect, Flight, Stage};
+use super::flow::{Broken, Flow};
+use crate::codec::{Backend, Field, Fields, Format};
+use crate::reply::Plain;
+use crate::statements::{Name, Portal};
+
+/// Types that take any text: `name`, `text`, `bpchar`, `varchar`, and `unknown` literals.
+const TEXT_LIKE: [u32; 5] = [19, 25, 1042, 1043, 705];
+
+impl Flow {
+    /// A row of the command that is being answered.
+    pub(super) async fn row(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
+        if self.flight().is_some_and(|flight| flight.plan.is_none()) {
+            self.plan_from_portal();
+        }
+        let Some(flight) = self.flight() else { return Err(unexpected(message.tag)) };
+        accept(flight).await?;
+        // INVARIANT: I6. A row that was not described does not leave.
+        let plan = flight.plan.as_ref().ok_or(Broken::Undescribed)?;
+        if plan.is_clear() {
+            outlet.row(plan, message.frame, message.body)?;
+            sample(flight, message.body);
+        } else {
+            let from = outlet.anew().len();
+            outlet.row(plan, message.frame, message.body)?;
+            // The record shows what the client was shown.
+            sample(flight, last_row(outlet.anew().get(), from));
+        }
+        Ok(())
+    }
+
+    /// Plans an Execute's rows from the description of its portal.
+    fn plan_from_portal(&mut self) {
+        let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
+        let Some(flight) = self.flight() else { return };
+        let columns = flight.portal.as_ref().and_then(|(_, portal)| portal.columns.get());
+        flight.plan = columns.map(|columns| Plan::for_columns(columns, &rules, &flight.running.duties().unmask, &key));
+    }
+
+    /// RowDescription or NoData, asked for by the client.
+    pub(super) fn described(
+        &mut self,
+        fields: Option<Fields<'_>>,
+        outlet: &mut Outlet,
+        message: &Message<'_>,
+        decoded: &Backend<'_>,
+    ) -> Result<(), Broken> {
+        match self.expected.front() {
+            Some(Expect::Query(_)) => self.plan_query(fields),
+            Some(Expect::DescribePortal { portal, .. }) => {
+                let portal = portal.take();
+                self.expected.pop();
+                self.describe_portal(portal.as_deref(), fields);
+            }
+            Some(Expect::DescribeStatement) => drop(self.expected.pop()),
+            _ => return Err(unexpected(message.tag)),
+        }
+        keep(decoded, message, outlet);
+        self.our_turn(outlet);
+        Ok(())
+    }
+
+    /// Plans the rows of one statement of a string.
+    fn plan_query(&mut self, fields: Option<Fields<'_>>) {
+        let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
+        let Some(fields) = fields else { return };
+        let Some(flight) = self.flight().filter(|flight| flight.masked) else { return };
+        let reading = flight.reading.clone();
+        let columns = self.columns(fields, reading.as_deref(), |field, _| field.format == Format::Binary);
+        if let Some(flight) = self.flight() {
+            flight.plan = Some(Plan::for_columns(&columns, &rules, &flight.running.duties().unmask, &key));
+        }
+    }
+
+    /// Keeps the columns of a portal, for when its rows come.
+    pub(super) fn describe_portal(&self, portal: Option<&Portal>, fields: Option<Fields<'_>>) {
+        let (Some(portal), Some(fields)) = (portal, fields) else { return };
+        let reading = Some(&*portal.statement.reading);
+        let columns = self.columns(fields, reading, |_, index| portal.result_formats.is_binary(index));
+        // Described twice it is described the same: a portal's columns do not change.
+        let _ = portal.columns.set(columns.into());
+    }
+
+    /// Where the values of each column come from.
+    fn columns(
+        &self,
+        fields: Fields<'_>,
+        reading: Option<&Reading>,
+        is_binary: impl Fn(&Field<'_>, usize) -> bool,
+    ) -> Vec<Column> {
+        let column = |(index, field): (usize, Field<'_>)| Column {
+            source: self.source(&field, index, fields.len(), reading),
+            text_like: TEXT_LIKE.contains(&field.type_oid),
+            binary: is_binary(&field, index),
+        };
+        fields.iter().enumerate().map(column).collect()
+    }
+
+    fn source(&self, field: &Field<'_>, index: usize, of: usize, reading: Option<&Reading>) -> Source {
+        let catalogue = self.database.current();
+        if field.table == 0 {
+            let Some(reading) = reading else { return Source::Unresolved };
+            // A string of several statements has outputs of each: the index tells nothing then.
+            let output = (reading.statements() == 1 && of > 0).then_some(index);
+            let carried = |(r, c): &(&str, &str)| self.with_session(|session| reading.may_carry(session, output, r, c));
+            return Source::Expression { may_carry: owned(self.rules.columns().filter(carried)) };
+        }
+        let Some((relation, column)) = catalogue.column(field.table, field.column) else {
+            return Source::Unresolved;
+        };
+        if self.rules.columns().any(|rule| rule == (relation, column)) {
+            return Source::Column { relation: relation.to_owned(), column: column.to_owned() };
+        }
+        // Views, parents and children show the values of others.
+        let carried = |(r, c): &(&str, &str)| catalogue.carries(field.table, field.column, r, c);
+        Source::Expression { may_carry: owned(self.rules.columns().filter(carried)) }
+    }
+
+    /// COPY begins, one way or the other.
+    pub(super) fn copy_begins(&mut self, decoded: &Backend<'_>) -> Result<(), Broken> {
+        let is_execute = matches!(self.expected.front(), Some(Expect::Execute(_)));
+        let Some(flight) = self.flight() else { return Err(Broken::Undescribed) };
+        if matches!(decoded, Backend::CopyInResponse(_)) {
+            flight.stage = Stage::CopyIn;
+            if is_execute {
+                self.expected.forget_ignored_syncs();
+            }
+            return Ok(());
+        }
+        flight.stage = Stage::CopyOut;
+        if flight.masked {
+            let reading = flight.reading.clone();
+            let masker = self.copy_masker(reading.as_deref())?;
+            if let Some(flight) = self.flight() {
+                flight.copy = Some(Box::new(masker));
+            }
+        }
+        Ok(())
+    }
+
+    /// What masks the data of a COPY TO STDOUT.
+    fn copy_masker(&mut self, reading: Option<&Reading>) -> Result<CopyMasker, Broken> {
+        let copy = reading.and_then(Reading::copy).filter(|copy| copy.side == CopySide::Out);
+        let copy = copy.ok_or(Broken::Undescribed)?;
+        let relation = self.copied_relation(copy).ok_or(Broken::Undescribed)?;
+        let catalogue = self.database.current();
+        let all = catalogue.columns(&relation);
+        let names: Vec<&str> =
+            if copy.columns.is_empty() { all } else { copy.columns.iter().map(AsRef::as_ref).collect() };
+        let binary = copy.options.get("format").is_some_and(|format| &**format == "binary");
+        let column = |name: &&str| Column {
+            source: Source::Column { relation: relation.clone(), column: (*name).to_owned() },
+            // The types are not told; in the text formats every value is text, in binary it may not be.
+            text_like: !binary,
+            binary,
+        };
+        let columns: Vec<_> = names.iter().map(column).collect();
+        let encoding = self.parameters.get("client_encoding").unwrap_or("UTF8").to_owned();
+        let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
+        let flight = self.flight().ok_or(Broken::Undescribed)?;
+        let plan = Plan::for_columns(&columns, &rules, &flight.running.duties().unmask, &key);
+        let format = copy_format(copy).ok_or(Broken::Undescribed)?;
+        Ok(CopyMasker::new(&plan, format, &encoding)?)
+    }
+
+    /// COPY data of the target.
+    pub(super) async fn copy_data(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
+        let Some(flight) = self.flight() else { return Err(unexpected(message.tag)) };
+        accept(flight).await?;
+        match &mut flight.copy {
+            Some(masker) => masker.mask_copy_data(message.body, outlet.anew())?,
+            None => {
+                let plan = flight.plan.as_ref().ok_or(Broken::Undescribed)?;
+                outlet.piece(plan, message.frame)?;
+            }
+        }
+        if let Some(capture) = flight.running.capture() {
+            capture.skip_rows(1);
+        }
+        Ok(())
+    }
+
+    /// The result of a FunctionCall: where anything may have to be masked, NULL takes its place.
+    pub(super) async fn function_result(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
+        let Some(flight) = self.flight() else { return Err(unexpected(message.tag)) };
+        accept(flight).await?;
+        flight.ended = Some(Ended::Completed("FUNCTION CALL".into()));
+        match flight.plan.as_ref().filter(|plan| plan.is_clear()) {
+            Some(plan) => outlet.piece(plan, message.frame)?,
+            None => outlet.insert(&Plain::ours(&[b'V', 0, 0, 0, 8, 0xff, 0xff, 0xff, 0xff])),
+        }
+        Ok(())
+    }
+
+    /// A statement has ended.
+    pub(super) async fn completed(
+        &mut self,
+        message: &Message<'_>,
+        decoded: &Backend<'_>,
+        tag: String,
+        input: &[u8],
+        outlet: &mut Outlet,
+    ) -> Result<(), Broken> {
+        let is_execute = matches!(self.expected.front(), Some(Expect::Execute(_)));
+        let Some(flight) = self.flight() else { return Err(unexpected(message.tag)) };
+        accept(flight).await?;
+        flight.ended = Some(Ended::Completed(tag));
+        flight.stage = Stage::Rows;
+        if flight.masked {
+            // The next statement of a string has columns of its own.
+            flight.plan = None;
+        }
+        keep(decoded, message, outlet);
+        if is_execute {
+            self.end_front(input, outlet).await?;
+            self.our_turn(outlet);
+        }
+        Ok(())
+    }
+
+    /// An Execute came to its row limit: its command goes on with the next Execute of the portal.
+    pub(super) async fn portal_suspended(
+        &mut self,
+        message: &Message<'_>,
+        decoded: &Backend<'_>,
+        input: &[u8],
+        outlet: &mut Outlet,
+    ) -> Result<(), Broken> {
+        keep(decoded, message, outlet);
+        let Some(Expect::Execute(mut flight)) = self.expected.pop() else { return Err(unexpected(message.tag)) };
+        accept(&mut flight).await?;
+        note(&mut flight, input, outlet);
+        let Flight { running, portal, .. } = *flight;
+        match portal {
+            Some((name, _)) => self.suspended.push((name, running)),
+            None => running.end(End::Completed("SUSPENDED")).await,
+        }
+        self.our_turn(outlet);
+        Ok(())
+    }
+
+    /// A name that the server has taken or given up.
+    pub(super) fn confirmed(&mut self, decoded: &Backend<'_>) -> Result<(), Broken> {
+        match (self.expected.pop(), decoded) {
+            (Some(Expect::Parse(name, statement)), Backend::ParseComplete) => {
+                self.statements.confirm(&name, Some(statement));
+            }
+            (Some(Expect::Bind(name, portal)), Backend::BindComplete) => self.portals.confirm(&name, Some(portal)),
+            (Some(Expect::CloseStatement(name)), Backend::CloseComplete) => self.statements.confirm(&name, None),
+            (Some(Expect::ClosePortal(name)), Backend::CloseComplete) => self.portals.confirm(&name, None),
+            (_, other) => return Err(unexpected(other.tag().0)),
+        }
+        Ok(())
+    }
+
+    /// The command of a suspended portal, when it goes on or is closed.
+    pub(super) fn take_suspended(&mut self, name: &Name) -> Option<countersign_lifecycle::Running> {
+        let index = self.suspended.iter().position(|(one, _)| one == name)?;
+        Some(self.suspended.swap_remove(index).1)
+    }
+}
+
+fn owned<'a>(columns: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+    columns.map(|(relation, column)| (relation.to_owned(), column.to_owned())).collect()
+}
+
+/// The format of a COPY as its options say; `None` when an option is not understood.
+fn copy_format(copy: &countersign_sql::Copy) -> Option<CopyFormat> {
+    let option = |name: &str| copy.options.get(name).map(|value| &**value);
+    let byte = |name: &str, default: u8| match option(name).map(str::as_bytes) {
+        None => Some(default),
+        Some([byte]) => Some(*byte),
+        Some(_) => None,
+    };
+    let header = match option("header") {
+        None => false,
+        Some(value) => !matches!(value.to_ascii_lowercase().as_str(), "false" | "off" | "0"),
+    };
+    match option("format").unwrap_or("text") {
+        "binary" => Some(CopyFormat::Binary),
+        "text" => {
+            let null = option("null").unwrap_or("\\N").as_bytes().to_vec();
+            Some(CopyFormat::Text { delimiter: byte("delimiter", b'\t')?, null, header })
+        }
+        "csv" => {
+            let quote = byte("quote", b'"')?;
+            let null = option("null").unwrap_or("").as_bytes().to_vec();
+            let (delimiter, escape) = (byte("delimiter", b',')?, byte("escape", quote)?);
+            Some(CopyFormat::Csv { delimiter, quote, escape, null, header })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,135 @@
+//! Bytes to readings, with two bounded caches: by exact text, and by shape where the literals are inert.
+
+use std::sync::Arc;
+
+use countersign_common::facts::Flag;
+use moka::sync::Cache;
+
+use crate::reading::Reading;
+use crate::{grammar, shape, walk};
+
+/// Memory that each of the two caches may hold, in bytes (roughly; see [`Reading`]).
+const CACHE_BYTES_MAX: u64 = 32 << 20;
+/// Longer texts are read anew each time: they are rare, and a few would drive out everything else.
+const CACHED_TEXT_BYTES_MAX: usize = 16 * 1024;
+
+/// The settings of a session that change where its strings end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lexing {
+    /// `standard_conforming_strings` is on.
+    pub standard_conforming_strings: bool,
+    /// The client encoding is UTF-8 or another in which no byte of a multi-byte character is ASCII.
+    pub safe_encoding: bool,
+}
+
+impl Lexing {
+    /// What nearly every session has; the only lexing under which anything is read.
+    pub const STANDARD: Self = Self { standard_conforming_strings: true, safe_encoding: true };
+}
+
+impl Default for Lexing {
+    fn default() -> Self {
+        Self::STANDARD
+    }
+}
+
+/// Reads statements. One per process, shared; clones share the caches.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    exact: Cache<Box<[u8]>, Arc<Reading>>,
+    shapes: Cache<Box<[u8]>, Arc<Reading>>,
+    odd: Arc<Reading>,
+    unparsed: Arc<Reading>,
+    too_large: Arc<Reading>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Reader {
+    /// A reader with empty caches, of at most 32 MiB each.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            exact: cache(),
+            shapes: cache(),
+            odd: Arc::new(Reading::unread(Flag::OddLexing)),
+            unparsed: Arc::new(Reading::unread(Flag::Unparsed)),
+            too_large: Arc::new(Reading::unread(Flag::TooLarge)),
+        }
+    }
+
+    /// Reads a text. What cannot be read is a reading all the same, with facts that are `unknown`.
+    #[must_use]
+    pub fn read(&self, text: &[u8], lexing: Lexing) -> Arc<Reading> {
+        // INVARIANT: I7. Under any other lexing a string may end elsewhere than we think.
+        if lexing != Lexing::STANDARD {
+            return Arc::clone(&self.odd);
+        }
+        if text.len() > CACHED_TEXT_BYTES_MAX {
+            return self.read_by_shape(text);
+        }
+        if let Some(reading) = self.exact.get(text) {
+            return reading;
+        }
+        let reading = self.read_by_shape(text);
+        self.exact.insert(text.into(), Arc::clone(&reading));
+        reading
+    }
+
+    fn read_by_shape(&self, text: &[u8]) -> Arc<Reading> {
+        if text.len() > grammar::TEXT_BYTES_MAX {
+            return Arc::clone(&self.too_large);
+        }
+        let Some(text) = std::str::from_utf8(text).ok().filter(|text| !text.contains('\0')) else {
+            return Arc::clone(&self.unparsed);
+        };
+        let shape = match shape::of(text) {
+            Ok(shape) => shape,
+            Err(why) => return self.unread(why),
+        };
+        if shape.cacheable
+            && let Some(reading) = self.shapes.get(&shape.key)
+        {
+            return reading;
+        }
+        let reading = Arc::new(read_anew(text));
+        if shape.cacheable && reading.inert && shape.key.len() <= CACHED_TEXT_BYTES_MAX {
+            self.shapes.insert(shape.key, Arc::clone(&reading));
+        }
+        reading
+    }
+
+    fn unread(&self, why: Flag) -> Arc<Reading> {
+        match why {
+            Flag::OddLexing => Arc::clone(&self.odd),
+            Flag::TooLarge => Arc::clone(&self.too_large),
+            Flag::Unparsed => Arc::clone(&self.unparsed),
+            other => Arc::new(Reading::unread(other)),
+        }
+    }
+}
+
+/// Reads a text without any cache.
+pub(crate) fn read_anew(text: &str) -> Reading {
+    match grammar::parse(text) {
+        Ok(parsed) => {
+            let mut reading = walk::walk(&parsed);
+            reading.fingerprint = shape::fingerprint(text);
+            reading
+        }
+        Err(why) => Reading::unread(why),
+    }
+}
+
+fn cache() -> Cache<Box<[u8]>, Arc<Reading>> {
+    Cache::builder().max_capacity(CACHE_BYTES_MAX).weigher(weight).build()
+}
+
+#[allow(clippy::borrowed_box, reason = "the cache hands its keys so")]
+fn weight(key: &Box<[u8]>, reading: &Arc<Reading>) -> u32 {
+    u32::try_from(key.len() + reading.weight()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,239 @@
+//! What was read of a text: names as written, before any catalogue has a say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use countersign_common::facts::{Action, Flag};
+
+use crate::name::Name;
+
+/// What was read of one string of statements.
+#[derive(Debug)]
+pub struct Reading {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) failure: Option<Flag>,
+    pub(crate) fingerprint: Option<String>,
+    pub(crate) effects: Effects,
+    pub(crate) mentions: Mentions,
+    pub(crate) outputs: Option<Outputs>,
+    pub(crate) copy: Option<Copy>,
+    pub(crate) statements: usize,
+    /// No fact depends on the value of a literal.
+    pub(crate) inert: bool,
+}
+
+impl Reading {
+    pub(crate) fn unread(why: Flag) -> Self {
+        Self {
+            parts: Vec::new(),
+            failure: Some(why),
+            fingerprint: None,
+            // Nothing is known of it, so neither is what it leaves behind.
+            effects: Effects { changes_settings: true, ..Effects::default() },
+            mentions: Mentions { columns: BTreeSet::new(), everything: true },
+            outputs: None,
+            copy: None,
+            statements: 0,
+            inert: false,
+        }
+    }
+
+    /// What it changes in the session once it has run.
+    #[must_use]
+    pub const fn effects(&self) -> &Effects {
+        &self.effects
+    }
+
+    /// The columns it mentions, by their own names.
+    #[must_use]
+    pub const fn mentions(&self) -> &Mentions {
+        &self.mentions
+    }
+
+    /// What it copies to or from the client. With several COPY in one string: the last.
+    #[must_use]
+    pub const fn copy(&self) -> Option<&Copy> {
+        self.copy.as_ref()
+    }
+
+    /// How many statements the text has; 0 when it is empty or could not be read.
+    #[must_use]
+    pub const fn statements(&self) -> usize {
+        self.statements
+    }
+
+    /// The text with its literals taken out; `None` when it could not be read or is very long.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
+    }
+
+    /// Why it could not be read, if so.
+    #[must_use]
+    pub const fn failure(&self) -> Option<Flag> {
+        self.failure
+    }
+
+    /// Roughly how many bytes it holds, for the bound of the caches.
+    pub(crate) fn weight(&self) -> usize {
+        let names: usize = self.parts.iter().map(Part::names).sum();
+        let prepared: usize = self.effects.prepares.iter().map(|(_, inner)| inner.weight()).sum();
+        512 + self.parts.len() * 512
+            + (names + self.mentions.columns.len()) * 96
+            + self.outputs.as_ref().map_or(0, |outputs| outputs.columns.len() * 160)
+            + self.fingerprint.as_ref().map_or(0, String::len)
+            + prepared
+    }
+}
+
+/// What a text changes in its session once it has run.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Settings may be others afterwards (SET, RESET, DISCARD, ROLLBACK, `set_config`, unlisted functions): ask
+    /// the server again for those that matter.
+    pub changes_settings: bool,
+    /// SQL-level PREPARE: the name, and what is prepared, in order.
+    pub prepares: Vec<(Box<str>, Arc<Reading>)>,
+    /// SQL-level DEALLOCATE: the names; `None` in the list stands for all.
+    pub deallocates: Vec<Option<Box<str>>>,
+    /// Cursors that FETCH or MOVE runs. The protocol's portals share their names: one that was bound but never
+    /// executed runs here for the first time, and has to be judged here as what it is.
+    pub fetches: Vec<Box<str>>,
+    /// Transaction control, in order.
+    pub transactions: Vec<Transaction>,
+    /// Whether it subscribes to notifications.
+    pub listens: bool,
+    /// Whether it may have changed definitions, so that the catalogue has to be read again.
+    pub changes_definitions: bool,
+}
+
+/// One statement of transaction control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transaction {
+    /// BEGIN, START TRANSACTION.
+    Begin,
+    /// COMMIT, END.
+    Commit,
+    /// ROLLBACK, ABORT.
+    Rollback,
+    /// SAVEPOINT.
+    Savepoint,
+    /// RELEASE SAVEPOINT.
+    Release,
+    /// ROLLBACK TO SAVEPOINT.
+    RollbackTo,
+    /// PREPARE TRANSACTION: the transaction leaves the session.
+    Prepare,
+    /// COMMIT PREPARED or ROLLBACK PREPARED.
+    Prepared,
+}
+
+/// The columns that a text mentions.
+#[derive(Debug, Default)]
+pub struct Mentions {
+    /// The last component of every column reference, and of everything that may be one.
+    pub columns: BTreeSet<Box<str>>,
+    /// Whether whole rows may appear: `*`, a bare table name, renamed columns, what could not be read.
+    pub everything: bool,
+}
+
+/// The outputs of a single plain SELECT from plain relations, each with what it is made of.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    pub(crate) columns: Vec<Output>,
+    pub(crate) relations: BTreeSet<Name>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    pub(crate) columns: BTreeSet<Box<str>>,
+    /// Made of more than columns of the relations in FROM.
+    pub(crate) opaque: bool,
+}
+
+/// Which way a COPY goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopySide {
+    /// COPY … TO STDOUT.
+    Out,
+    /// COPY … FROM STDIN.
+    In,
+}
+
+/// A COPY to or from the client.
+#[derive(Debug)]
+pub struct Copy {
+    /// Which way it goes.
+    pub side: CopySide,
+    /// The relation; `None` for COPY (query).
+    pub relation: Option<Name>,
+    /// The columns as listed; empty: all, in order.
+    pub columns: Vec<Box<str>>,
+    /// Options as written, names in lower case; a value is empty where none is written, lists are joined by commas.
+    pub options: BTreeMap<Box<str>, Box<str>>,
+}
+
+/// One operation in the making.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) action: Action,
+    pub(crate) flags: BTreeSet<Flag>,
+    pub(crate) reads: BTreeSet<Name>,
+    pub(crate) writes: BTreeSet<Name>,
+    /// Relations that come into being; they belong to the first schema of the path.
+    pub(crate) creates: BTreeSet<Name>,
+    /// Objects other than relations, as they are to be shown.
+    pub(crate) objects: BTreeSet<String>,
+    pub(crate) calls: BTreeSet<Name>,
+    /// Constructs that are syntax for us and may be a plain call for an older server: `json_value(…)`.
+    pub(crate) keyword_calls: BTreeSet<&'static str>,
+    pub(crate) operators: BTreeSet<Name>,
+    pub(crate) types: BTreeSet<Name>,
+    /// `a.b` and `(expression).b`: `b` may be a function.
+    pub(crate) attributes: BTreeSet<(Option<Box<str>>, Box<str>)>,
+    /// What the names in FROM stand for; `None`: something other than a relation.
+    pub(crate) aliases: BTreeMap<Box<str>, BTreeSet<Option<Name>>>,
+    /// Further actions found in literals (`set_config('role', …)`).
+    pub(crate) more: BTreeSet<Action>,
+    /// SQL-level EXECUTE.
+    pub(crate) executes: Option<Box<str>>,
+    /// An earlier statement of the string may have changed the search path.
+    pub(crate) path_unsure: bool,
+    /// Outputs come from what was judged earlier (FETCH) or cannot be traced (CALL, EXECUTE).
+    pub(crate) opaque_output: bool,
+}
+
+impl Part {
+    pub(crate) fn new(action: Action) -> Self {
+        Self {
+            action,
+            flags: BTreeSet::new(),
+            reads: BTreeSet::new(),
+            writes: BTreeSet::new(),
+            creates: BTreeSet::new(),
+            objects: BTreeSet::new(),
+            calls: BTreeSet::new(),
+            keyword_calls: BTreeSet::new(),
+            operators: BTreeSet::new(),
+            types: BTreeSet::new(),
+            attributes: BTreeSet::new(),
+            aliases: BTreeMap::new(),
+            more: BTreeSet::new(),
+            executes: None,
+            path_unsure: false,
+            opaque_output: false,
+        }
+    }
+
+    fn names(&self) -> usize {
+        self.reads.len()
+            + self.writes.len()
+            + self.creates.len()
+            + self.objects.len()
+            + self.calls.len()
+            + self.operators.len()
+            + self.types.len()
+            + self.attributes.len()
+            + self.aliases.len()
+    }
+}

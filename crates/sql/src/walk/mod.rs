@@ -1,0 +1,203 @@
+//! From the parse tree to names: which statement, what it reads, writes and calls.
+//!
+//! Every kind of node is handled by name; any other makes its part `unknown` ([`Walk::unread`]). Nodes are taken
+//! apart without `..` where leaving out a field could leave out something that runs.
+
+mod expression;
+mod from;
+mod query;
+mod special;
+mod utility;
+
+use std::collections::BTreeSet;
+
+use countersign_common::facts::{Action, Flag};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{Node, ParseResult, RangeVar};
+
+use crate::functions;
+use crate::name::Name;
+use crate::reading::{Copy, Effects, Mentions, Outputs, Part, Reading};
+
+/// Walks all statements of a string.
+pub(crate) fn walk(parsed: &ParseResult) -> Reading {
+    let mut walk = Walk::new();
+    let mut statements = 0;
+    for raw in &parsed.stmts {
+        if let Some(statement) = raw.stmt.as_deref() {
+            statements += 1;
+            walk.statement(statement, parsed.stmts.len() == 1);
+        }
+    }
+    walk.finish(statements)
+}
+
+/// The state of a walk over one string.
+pub(super) struct Walk {
+    parts: Vec<Part>,
+    current: usize,
+    /// Names of CTEs that can be seen here, innermost last.
+    ctes: Vec<Box<str>>,
+    effects: Effects,
+    mentions: Mentions,
+    /// Column references of one name: whole rows, should a relation be called so.
+    singles: BTreeSet<Box<str>>,
+    outputs: Option<Outputs>,
+    copy: Option<Copy>,
+    inert: bool,
+    path_unsure: bool,
+}
+
+impl Walk {
+    fn new() -> Self {
+        Self {
+            parts: Vec::new(),
+            current: 0,
+            ctes: Vec::new(),
+            effects: Effects::default(),
+            mentions: Mentions::default(),
+            singles: BTreeSet::new(),
+            outputs: None,
+            copy: None,
+            inert: true,
+            path_unsure: false,
+        }
+    }
+
+    fn finish(mut self, statements: usize) -> Reading {
+        if statements > 1 {
+            for part in &mut self.parts {
+                part.flags.insert(Flag::MultiStatement);
+            }
+        }
+        let is_row = |name: &str| self.parts.iter().any(|part| part.aliases.contains_key(name));
+        if self.singles.iter().any(|name| is_row(name)) {
+            self.mentions.everything = true;
+        }
+        let unlisted = |name: &Name| functions::builtin(&name.name) != Some(functions::Call::Safe);
+        if self.parts.iter().any(|part| part.calls.iter().any(unlisted)) {
+            self.effects.changes_settings = true;
+        }
+        if let Some(outputs) = &mut self.outputs {
+            for output in &mut outputs.columns {
+                output.opaque |= output.columns.iter().any(|name| is_row(name));
+            }
+        }
+        Reading {
+            parts: self.parts,
+            failure: None,
+            fingerprint: None,
+            effects: self.effects,
+            mentions: self.mentions,
+            outputs: self.outputs,
+            copy: self.copy,
+            statements,
+            inert: self.inert,
+        }
+    }
+
+    /// One statement of the string.
+    fn statement(&mut self, node: &Node, alone: bool) {
+        self.begin(Action::Unknown);
+        match &node.node {
+            Some(statement @ NodeEnum::SelectStmt(select)) => {
+                if alone {
+                    self.outputs = query::outputs(select);
+                }
+                self.query(statement);
+            }
+            Some(
+                statement @ (NodeEnum::InsertStmt(_)
+                | NodeEnum::UpdateStmt(_)
+                | NodeEnum::DeleteStmt(_)
+                | NodeEnum::MergeStmt(_)),
+            ) => self.query(statement),
+            Some(other) => {
+                // Literals of other statements are names, settings, commands.
+                self.inert = false;
+                self.utility(other);
+            }
+            None => self.unread(),
+        }
+    }
+
+    /// Opens a part; what is found goes there until another is opened.
+    fn begin(&mut self, action: Action) -> usize {
+        let mut part = Part::new(action);
+        part.path_unsure = self.path_unsure;
+        self.parts.push(part);
+        std::mem::replace(&mut self.current, self.parts.len() - 1)
+    }
+
+    /// The part that is being filled. `begin` has always been called before.
+    fn part(&mut self) -> &mut Part {
+        if self.current >= self.parts.len() {
+            self.current = self.parts.len();
+            self.parts.push(Part::new(Action::Unknown));
+        }
+        let current = self.current;
+        #[allow(clippy::indexing_slicing, reason = "the two lines above make sure of it")]
+        &mut self.parts[current]
+    }
+
+    fn set(&mut self, action: Action) {
+        self.part().action = action;
+    }
+
+    fn flag(&mut self, flag: Flag) {
+        self.part().flags.insert(flag);
+    }
+
+    /// INVARIANT: I7. Something that nobody has taught us to read: the whole part is unknown.
+    fn unread(&mut self) {
+        self.inert = false;
+        let part = self.part();
+        part.more.insert(Action::Unknown);
+        part.flags.insert(Flag::Unparsed);
+    }
+
+    fn reads(&mut self, relation: &RangeVar) {
+        let name = Name::of_relation(relation);
+        self.part().reads.insert(name);
+    }
+
+    fn writes(&mut self, relation: Option<&RangeVar>) {
+        match relation {
+            Some(relation) => {
+                let name = Name::of_relation(relation);
+                self.part().writes.insert(name);
+            }
+            None => self.unread(),
+        }
+    }
+
+    fn creates(&mut self, relation: Option<&RangeVar>) {
+        match relation {
+            Some(relation) => {
+                let mut name = Name::of_relation(relation);
+                if relation.relpersistence == "t" && name.schema.is_none() {
+                    name.schema = Some("pg_temp".into());
+                }
+                self.part().creates.insert(name);
+            }
+            None => self.unread(),
+        }
+    }
+
+    fn object(&mut self, name: impl Into<String>) {
+        let name = name.into();
+        if !name.is_empty() {
+            self.part().objects.insert(name);
+        }
+    }
+
+    fn object_named(&mut self, parts: &[Node]) {
+        if let Some(name) = Name::of_nodes(parts) {
+            self.object(name.to_string());
+        }
+    }
+
+    fn mention(&mut self, column: &str) {
+        self.mentions.columns.insert(column.into());
+    }
+}

@@ -1,0 +1,339 @@
+//! Statements that define, alter, drop, grant and administer.
+//!
+//! Their action says enough; what is read besides is which object they touch and, where they evaluate expressions
+//! at once (defaults, index expressions, USING), what those call.
+
+use countersign_common::facts::{Action, Flag};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, Constraint, CreateStmt, DropStmt, GrantStmt,
+    Node, ObjectType, RangeVar,
+};
+
+use super::{is_on, options};
+use crate::name::{Name, strings};
+use crate::walk::Walk;
+
+impl Walk {
+    /// True when the statement was one of these.
+    pub(super) fn definition_statement(&mut self, statement: &NodeEnum) -> bool {
+        self.effects.changes_definitions = true;
+        self.creates_something(statement)
+            || self.alters_something(statement)
+            || self.changes_access(statement)
+            || self.administers_something(statement)
+    }
+
+    fn creates_something(&mut self, statement: &NodeEnum) -> bool {
+        self.set(Action::Create);
+        match statement {
+            NodeEnum::CreateStmt(create) => self.create_table(create),
+            NodeEnum::IndexStmt(index) => {
+                self.writes(index.relation.as_ref());
+                self.expressions(&index.index_params);
+                self.expression(index.where_clause.as_deref());
+                if index.concurrent {
+                    self.outside_transaction();
+                }
+            }
+            NodeEnum::ViewStmt(view) => {
+                self.query_node(view.query.as_deref());
+                self.set(Action::Create);
+                self.creates(view.view.as_ref());
+            }
+            NodeEnum::CreateSchemaStmt(schema) => {
+                self.object(schema.schemaname.as_str());
+                for element in &schema.schema_elts {
+                    let outer = self.begin(Action::Unknown);
+                    match &element.node {
+                        Some(inner) => self.utility(inner),
+                        None => self.unread(),
+                    }
+                    let unnamed = std::mem::take(&mut self.part().creates);
+                    self.part().creates.extend(unnamed.into_iter().map(|name| match name.schema {
+                        Some(_) => name,
+                        None => Name::qualified(&schema.schemaname, &name.name),
+                    }));
+                    self.current = outer;
+                }
+                self.set(Action::Create);
+            }
+            NodeEnum::CreateSeqStmt(sequence) => self.creates(sequence.sequence.as_ref()),
+            NodeEnum::CreateFunctionStmt(function) => self.object_named(&function.funcname),
+            NodeEnum::CreateTrigStmt(trigger) => self.on(trigger.relation.as_ref(), &trigger.trigname),
+            NodeEnum::RuleStmt(rule) => self.on(rule.relation.as_ref(), &rule.rulename),
+            NodeEnum::CreateDomainStmt(domain) => self.object_named(&domain.domainname),
+            NodeEnum::CreateEnumStmt(create) => self.object_named(&create.type_name),
+            NodeEnum::CreateRangeStmt(create) => self.object_named(&create.type_name),
+            NodeEnum::CompositeTypeStmt(create) => self.creates(create.typevar.as_ref()),
+            NodeEnum::DefineStmt(define) => self.object_named(&define.defnames),
+            NodeEnum::CreateStatsStmt(statistics) => self.object_named(&statistics.defnames),
+            NodeEnum::CreateConversionStmt(conversion) => self.object_named(&conversion.conversion_name),
+            NodeEnum::CreateOpClassStmt(class) => self.object_named(&class.opclassname),
+            NodeEnum::CreateOpFamilyStmt(family) => self.object_named(&family.opfamilyname),
+            NodeEnum::CreateCastStmt(_) | NodeEnum::CreateTransformStmt(_) => {}
+            _ => return false,
+        }
+        true
+    }
+
+    fn alters_something(&mut self, statement: &NodeEnum) -> bool {
+        self.set(Action::Alter);
+        match statement {
+            NodeEnum::DropStmt(drop) => self.drops(drop),
+            NodeEnum::AlterTableStmt(alter) => self.alter_table(alter),
+            NodeEnum::RenameStmt(rename) => match &rename.relation {
+                Some(relation) => self.writes(Some(relation)),
+                None => self.object_node(rename.object.as_deref()),
+            },
+            NodeEnum::CommentStmt(comment) => self.object_node(comment.object.as_deref()),
+            NodeEnum::AlterObjectSchemaStmt(alter) => match &alter.relation {
+                Some(relation) => self.writes(Some(relation)),
+                None => self.object_node(alter.object.as_deref()),
+            },
+            NodeEnum::AlterObjectDependsStmt(alter) => self.object_node(alter.object.as_deref()),
+            NodeEnum::AlterSeqStmt(alter) => self.writes(alter.sequence.as_ref()),
+            NodeEnum::AlterFunctionStmt(alter) => {
+                if let Some(function) = &alter.func {
+                    self.object_named(&function.objname);
+                }
+            }
+            NodeEnum::AlterDomainStmt(alter) => self.object_named(&alter.type_name),
+            NodeEnum::AlterEnumStmt(alter) => self.object_named(&alter.type_name),
+            NodeEnum::AlterTypeStmt(alter) => self.object_named(&alter.type_name),
+            NodeEnum::AlterOperatorStmt(_)
+            | NodeEnum::AlterOpFamilyStmt(_)
+            | NodeEnum::AlterCollationStmt(_)
+            | NodeEnum::AlterStatsStmt(_)
+            | NodeEnum::AlterTsdictionaryStmt(_)
+            | NodeEnum::AlterTsconfigurationStmt(_) => {}
+            _ => return false,
+        }
+        true
+    }
+
+    fn changes_access(&mut self, statement: &NodeEnum) -> bool {
+        self.set(Action::Access);
+        match statement {
+            NodeEnum::GrantStmt(grant) => self.grant(grant),
+            NodeEnum::AlterOwnerStmt(alter) => match &alter.relation {
+                Some(relation) => self.writes(Some(relation)),
+                None => self.object_node(alter.object.as_deref()),
+            },
+            NodeEnum::CreateRoleStmt(role) => self.object(role.role.as_str()),
+            NodeEnum::CreatePolicyStmt(policy) => self.on(policy.table.as_ref(), &policy.policy_name),
+            NodeEnum::AlterPolicyStmt(policy) => self.on(policy.table.as_ref(), &policy.policy_name),
+            NodeEnum::GrantRoleStmt(_)
+            | NodeEnum::AlterDefaultPrivilegesStmt(_)
+            | NodeEnum::AlterRoleStmt(_)
+            | NodeEnum::AlterRoleSetStmt(_)
+            | NodeEnum::DropRoleStmt(_)
+            | NodeEnum::DropOwnedStmt(_)
+            | NodeEnum::ReassignOwnedStmt(_)
+            | NodeEnum::SecLabelStmt(_)
+            | NodeEnum::CreateUserMappingStmt(_)
+            | NodeEnum::AlterUserMappingStmt(_)
+            | NodeEnum::DropUserMappingStmt(_) => {}
+            _ => return false,
+        }
+        true
+    }
+
+    fn administers_something(&mut self, statement: &NodeEnum) -> bool {
+        self.set(Action::Administer);
+        match statement {
+            NodeEnum::VacuumStmt(vacuum) => {
+                self.set(Action::Maintain);
+                if vacuum.is_vacuumcmd {
+                    self.outside_transaction();
+                }
+                for node in &vacuum.rels {
+                    match &node.node {
+                        Some(NodeEnum::VacuumRelation(one)) => self.writes(one.relation.as_ref()),
+                        _ => self.unread(),
+                    }
+                }
+            }
+            NodeEnum::ReindexStmt(reindex) => {
+                self.set(Action::Maintain);
+                match &reindex.relation {
+                    Some(relation) => self.writes(Some(relation)),
+                    None => {
+                        self.object(reindex.name.as_str());
+                        self.outside_transaction();
+                    }
+                }
+                let concurrently = options(&reindex.params)
+                    .is_none_or(|all| all.iter().any(|one| one.defname == "concurrently" && is_on(one)));
+                if concurrently {
+                    self.outside_transaction();
+                }
+            }
+            NodeEnum::ClusterStmt(cluster) => {
+                self.set(Action::Maintain);
+                match &cluster.relation {
+                    Some(relation) => self.writes(Some(relation)),
+                    None => self.outside_transaction(),
+                }
+            }
+            NodeEnum::CheckPointStmt(_) => self.set(Action::Maintain),
+            NodeEnum::LoadStmt(load) => self.object(load.filename.as_str()),
+            NodeEnum::CreateExtensionStmt(extension) => self.object(extension.extname.as_str()),
+            NodeEnum::AlterExtensionStmt(extension) => self.object(extension.extname.as_str()),
+            NodeEnum::AlterExtensionContentsStmt(extension) => self.object(extension.extname.as_str()),
+            NodeEnum::CreateForeignTableStmt(table) => {
+                self.flag(Flag::Network);
+                self.creates(table.base_stmt.as_ref().and_then(|base| base.relation.as_ref()));
+            }
+            NodeEnum::AlterSystemStmt(_)
+            | NodeEnum::CreatedbStmt(_)
+            | NodeEnum::DropdbStmt(_)
+            | NodeEnum::CreateTableSpaceStmt(_)
+            | NodeEnum::DropTableSpaceStmt(_)
+            | NodeEnum::CreateSubscriptionStmt(_)
+            | NodeEnum::AlterSubscriptionStmt(_)
+            | NodeEnum::DropSubscriptionStmt(_) => self.outside_transaction(),
+            NodeEnum::AlterTableSpaceOptionsStmt(_)
+            | NodeEnum::AlterTableMoveAllStmt(_)
+            | NodeEnum::AlterDatabaseStmt(_)
+            | NodeEnum::AlterDatabaseRefreshCollStmt(_)
+            | NodeEnum::AlterDatabaseSetStmt(_)
+            | NodeEnum::CreatePlangStmt(_)
+            | NodeEnum::CreateFdwStmt(_)
+            | NodeEnum::AlterFdwStmt(_)
+            | NodeEnum::CreateForeignServerStmt(_)
+            | NodeEnum::AlterForeignServerStmt(_)
+            | NodeEnum::ImportForeignSchemaStmt(_)
+            | NodeEnum::CreateAmStmt(_)
+            | NodeEnum::CreateEventTrigStmt(_)
+            | NodeEnum::AlterEventTrigStmt(_)
+            | NodeEnum::CreatePublicationStmt(_)
+            | NodeEnum::AlterPublicationStmt(_) => {}
+            _ => return false,
+        }
+        true
+    }
+
+    /// An object that belongs to a relation: the relation is what is altered.
+    fn on(&mut self, relation: Option<&RangeVar>, name: &str) {
+        self.writes(relation);
+        self.object(name);
+    }
+
+    fn grant(&mut self, grant: &GrantStmt) {
+        for object in &grant.objects {
+            match &object.node {
+                Some(NodeEnum::RangeVar(relation)) => self.writes(Some(relation)),
+                _ => self.object_node(Some(object)),
+            }
+        }
+    }
+
+    fn object_node(&mut self, node: Option<&Node>) {
+        match node.and_then(|node| node.node.as_ref()) {
+            Some(NodeEnum::String(name)) => self.object(name.sval.as_str()),
+            Some(NodeEnum::List(list)) => self.object(strings(&list.items).join(".")),
+            Some(NodeEnum::ObjectWithArgs(object)) => self.object_named(&object.objname),
+            Some(NodeEnum::TypeName(name)) => self.object_named(&name.names),
+            // Casts, operator classes, large objects: the action says enough.
+            _ => {}
+        }
+    }
+
+    fn drops(&mut self, drop: &DropStmt) {
+        let DropStmt { objects, remove_type, behavior: _, missing_ok: _, concurrent } = drop;
+        self.set(Action::Drop);
+        if *concurrent {
+            self.outside_transaction();
+        }
+        let relations = matches!(
+            ObjectType::try_from(*remove_type),
+            Ok(ObjectType::ObjectTable
+                | ObjectType::ObjectView
+                | ObjectType::ObjectMatview
+                | ObjectType::ObjectForeignTable
+                | ObjectType::ObjectSequence
+                | ObjectType::ObjectIndex)
+        );
+        for object in objects {
+            match &object.node {
+                Some(NodeEnum::List(list)) if relations => {
+                    if let Some(name) = Name::of_nodes(&list.items) {
+                        self.part().writes.insert(name);
+                    }
+                }
+                _ => self.object_node(Some(object)),
+            }
+        }
+    }
+
+    fn create_table(&mut self, create: &CreateStmt) {
+        self.creates(create.relation.as_ref());
+        for element in create.table_elts.iter().chain(&create.constraints) {
+            match &element.node {
+                Some(NodeEnum::ColumnDef(column)) => self.column_definition(column),
+                Some(NodeEnum::Constraint(constraint)) => self.constraint(constraint),
+                Some(NodeEnum::TableLikeClause(_)) => {}
+                _ => self.unread(),
+            }
+        }
+    }
+
+    fn column_definition(&mut self, column: &ColumnDef) {
+        self.expression(column.raw_default.as_deref());
+        for constraint in &column.constraints {
+            match &constraint.node {
+                Some(NodeEnum::Constraint(constraint)) => self.constraint(constraint),
+                _ => self.unread(),
+            }
+        }
+    }
+
+    fn constraint(&mut self, constraint: &Constraint) {
+        self.expression(constraint.raw_expr.as_deref());
+        self.expression(constraint.where_clause.as_deref());
+    }
+
+    fn alter_table(&mut self, alter: &AlterTableStmt) {
+        self.writes(alter.relation.as_ref());
+        for command in &alter.cmds {
+            match &command.node {
+                Some(NodeEnum::AlterTableCmd(command)) => self.alter_table_command(command),
+                _ => self.unread(),
+            }
+        }
+    }
+
+    fn alter_table_command(&mut self, command: &AlterTableCmd) {
+        if matches!(
+            AlterTableType::try_from(command.subtype),
+            Ok(AlterTableType::AtChangeOwner
+                | AlterTableType::AtEnableRowSecurity
+                | AlterTableType::AtDisableRowSecurity
+                | AlterTableType::AtForceRowSecurity
+                | AlterTableType::AtNoForceRowSecurity)
+        ) {
+            self.part().more.insert(Action::Access);
+        }
+        match command.def.as_deref().and_then(|node| node.node.as_ref()) {
+            Some(NodeEnum::ColumnDef(column)) => self.column_definition(column),
+            Some(NodeEnum::Constraint(constraint)) => self.constraint(constraint),
+            // Names, options, other relations: nothing in them is evaluated.
+            Some(
+                NodeEnum::RangeVar(_)
+                | NodeEnum::PartitionCmd(_)
+                | NodeEnum::List(_)
+                | NodeEnum::String(_)
+                | NodeEnum::Integer(_)
+                | NodeEnum::ReplicaIdentityStmt(_)
+                | NodeEnum::TypeName(_)
+                | NodeEnum::RoleSpec(_)
+                | NodeEnum::DefElem(_)
+                | NodeEnum::AtalterConstraint(_),
+            )
+            | None => {}
+            // SET DEFAULT and the like.
+            Some(_) => self.expression(command.def.as_deref()),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+SELECT * FROM customers, LATERAL (SELECT sum(amount) FROM orders WHERE customer_id = customers.id) s

@@ -1,0 +1,1 @@
+SELECT extract(year FROM now()), substring('abc' FROM 2 FOR 1), trim(both 'x' FROM 'xax'), position('a' IN 'ba'), overlay('abc' PLACING 'x' FROM 1)

@@ -1,0 +1,1 @@
+SELECT xmlelement(name a, xmlattributes('1' AS b), 'c'), xmlforest(1 AS x), xmlserialize(content '<a/>'::xml AS text)

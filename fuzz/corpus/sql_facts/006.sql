@@ -1,0 +1,1 @@
+SELECT grouping(customer_id), sum(amount) FROM orders GROUP BY CUBE (customer_id), GROUPING SETS ((), (customer_id))

@@ -1,0 +1,1 @@
+SELECT * FROM ts_stat('SELECT evil(name)::tsvector FROM customers')

@@ -1,0 +1,1 @@
+SELECT c.score FROM customers c

@@ -1,0 +1,1 @@
+SELECT name OPERATOR(public.~~~) 'x' FROM customers

@@ -1,0 +1,1 @@
+SELECT 'x'::unheard_type

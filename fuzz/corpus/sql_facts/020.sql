@@ -1,0 +1,1 @@
+SELECT sum(amount) FILTER (WHERE evil('x') = 'x') FROM orders

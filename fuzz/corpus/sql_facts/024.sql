@@ -1,0 +1,1 @@
+UPDATE paid SET amount = 1 WHERE id = 1

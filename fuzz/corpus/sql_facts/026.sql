@@ -1,0 +1,1 @@
+EXPLAIN (ANALYZE off, ANALYZE on) DELETE FROM orders

@@ -1,0 +1,1 @@
+COPY customers (name) FROM STDIN WHERE evil(name) = 'x'

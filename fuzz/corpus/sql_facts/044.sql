@@ -1,0 +1,1 @@
+BEGIN; UPDATE orders SET amount = 1 WHERE id = 1; COMMIT

@@ -1,0 +1,1 @@
+SELECT * FROM public.orders, (WITH orders AS (SELECT 1) SELECT * FROM public.orders) x

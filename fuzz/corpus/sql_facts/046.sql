@@ -1,0 +1,1 @@
+SELECT text 'x', sly '1', evil 'x'
