@@ -40,7 +40,7 @@ impl PgBouncer {
             let mut settings = format!(
                 "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
                  listen_port = {port}\nauth_type = plain\nauth_file = {}\npool_mode = session\n\
-                 max_client_conn = 5000\ndefault_pool_size = 150\nunix_socket_dir =\n\
+                 max_client_conn = 5000\ndefault_pool_size = 400\nunix_socket_dir =\n\
                  ignore_startup_parameters = extra_float_digits\nlog_connections = 0\nlog_disconnections = 0\n",
                 server.port(),
                 users.display(),
