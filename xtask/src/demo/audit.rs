@@ -52,7 +52,7 @@ pub(super) fn tamper(stage: Stage, teller: &mut Teller) -> Result<()> {
     anyhow::ensure!(copied.success(), "cannot copy the data");
     let segment = segment_with(&copy, b"DROP TABLE payments")?.context("no recording holds the DROP")?;
     let recording = segment.parent().unwrap_or(&copy);
-    let untouched = offline(recording)?;
+    let untouched = offline(&copy, recording)?;
     teller.shows("an untouched copy verifies offline", untouched.status.success())?;
 
     let mut bytes = std::fs::read(&segment)?;
@@ -64,7 +64,7 @@ pub(super) fn tamper(stage: Stage, teller: &mut Teller) -> Result<()> {
     let name = segment.file_name().unwrap_or_default().to_string_lossy().into_owned();
     teller.typed("intruder", &format!("(changes one D of `DROP` to d in {name})"));
     teller.typed("auditor", "countersign audit verify DIR");
-    let output = offline(recording)?;
+    let output = offline(&copy, recording)?;
     let said = printed(&output);
     teller.seen(&said);
     teller.shows("it no longer verifies", !output.status.success())?;
@@ -81,12 +81,11 @@ fn operator(stage: &Stage, arguments: &[&str]) -> Result<Output> {
     command.output().context("cannot run countersign")
 }
 
-fn offline(recording: &Path) -> Result<Output> {
-    Command::new(binary()?)
-        .args(["audit", "verify"])
-        .arg(recording)
-        .output()
-        .context("cannot run countersign")
+/// Verifies a folder, with the key in `data` and without asking anybody.
+fn offline(data: &Path, recording: &Path) -> Result<Output> {
+    let mut command = Command::new(binary()?);
+    command.args(["audit", "verify"]).arg(recording).env("COUNTERSIGN_DATA", data);
+    command.output().context("cannot run countersign")
 }
 
 fn printed(output: &Output) -> String {

@@ -50,7 +50,7 @@ In a second terminal, as Dora, who is a dba:
 
 Everything that happened:
 
-    export COUNTERSIGN_TOKEN=$(cat {data}/operator.token)
+    export COUNTERSIGN_DATA={data}; unset COUNTERSIGN_TOKEN
     {program} sessions ls
     {program} replay SESSION
     {program} audit verify

@@ -46,7 +46,7 @@ fn deny() -> Result<()> {
 
 fn proto() -> Result<()> {
     let program = setup::buf()?;
-    show(Command::new(program).arg("lint").current_dir(repo::root()))
+    show(Command::new(program).args(["lint", "proto"]).current_dir(repo::root()))
 }
 
 /// The test binaries that start real drivers against the built product.
