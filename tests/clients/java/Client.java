@@ -271,7 +271,10 @@ public class Client {
     private static List<Object> row(ResultSet found, int width) throws SQLException {
         List<Object> row = new ArrayList<>();
         for (int i = 1; i <= width; i++) {
-            row.add(value(found.getString(i)));
+            boolean bytes = "bytea".equals(found.getMetaData().getColumnTypeName(i));
+            // In binary format the driver has no text for bytes but the name of the array.
+            byte[] raw = bytes ? found.getBytes(i) : null;
+            row.add(value(bytes ? raw == null ? null : new BigInteger(1, raw).toString(16) : found.getString(i)));
         }
         return row;
     }
