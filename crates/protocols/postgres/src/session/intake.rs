@@ -205,10 +205,16 @@ impl Session {
         };
         match run(&self.road, exchange).await {
             Passage::Go(cleared, running) => {
+                let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
+                if masked && copies_a_query(unit) {
+                    // INVARIANT: I6. Where its columns come from is told by nobody, so they cannot be masked.
+                    running.end(End::NotRun).await;
+                    self.refuse(&Refusal::new(State::Blocked, COPY_OF_QUERY), form);
+                    return Ok(None);
+                }
                 self.send_pending();
                 self.flow.send(cleared);
                 self.flow.remember(unit, in_transaction);
-                let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
                 Ok(Some(Flight::new(running, unit.reading.clone(), masked)))
             }
             Passage::Refused(refusal) => {
@@ -577,6 +583,15 @@ impl Session {
 
 /// A portal that nobody makes: executing it fails, and shows in the target's log why.
 const REFUSED_PORTAL: &[u8] = b"refused by countersign";
+
+/// Why a COPY of a query over masked relations is refused.
+const COPY_OF_QUERY: &str = "COPY of a query cannot be masked; copy the table itself, or use SELECT";
+
+/// Whether a command copies the result of a query to the client.
+fn copies_a_query(unit: &Unit) -> bool {
+    let copy = unit.reading.as_ref().and_then(|reading| reading.copy());
+    copy.is_some_and(|copy| copy.side == countersign_sql::CopySide::Out && copy.relation.is_none())
+}
 
 const fn is_copy(tag: u8) -> bool {
     matches!(tag, b'd' | b'c' | b'f')
