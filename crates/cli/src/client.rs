@@ -167,7 +167,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// Puts the token on every call.
 #[derive(Clone)]
-struct Bearer(MetadataValue<Ascii>);
+pub(crate) struct Bearer(MetadataValue<Ascii>);
 
 impl Bearer {
     fn new(token: &Secret<String>) -> Result<Self, CliError> {
