@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_common::approval::{Approval, Rejection, State, Terms};
-use countersign_common::id::CommandId;
+use countersign_common::id::{BundleVersion, CommandId};
 use countersign_common::refusal::{Refusal, State as RefusalState};
 use countersign_common::target::OnDisconnect;
 use countersign_common::verdict::Duties;
@@ -13,7 +13,7 @@ use countersign_common::Digest;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::exchange::{Asked, Exchange, Meanwhile};
-use crate::ports::{HoldRequest, RedeemError, Stop, Testimony};
+use crate::ports::{HoldRequest, Redeem, RedeemError, Stop, Testimony, stopped};
 use crate::road::{Passage, Road, unavailable};
 use crate::running::{Redeemed, Running};
 use crate::{Cleared, recorder::Begun};
@@ -25,6 +25,7 @@ pub(crate) struct Hold<'r, E> {
     pub(crate) begun: Begun,
     pub(crate) digest: Digest,
     pub(crate) duties: Duties,
+    pub(crate) bundle: BundleVersion,
 }
 
 /// What ended the wait.
@@ -68,12 +69,11 @@ impl<E: Exchange> Hold<'_, E> {
             digest: self.digest,
             session: self.road.session,
             principal: Arc::clone(&self.road.principal),
-            target: Arc::clone(&self.road.target),
-            role: self.road.role.clone(),
-            database: self.road.database.clone(),
             command: self.exchange.command().clone(),
+            context: self.exchange.context(),
             facts: Arc::clone(&self.exchange.described().facts),
             terms,
+            bundle: self.bundle.clone(),
             in_transaction: self.exchange.in_transaction(),
         }
     }
@@ -160,7 +160,7 @@ impl<E: Exchange> Hold<'_, E> {
             Meanwhile::Left => self.road.target.waiting.on_disconnect == OnDisconnect::Withdraw,
         };
         if withdraw {
-            self.road.approvals.withdraw(approval.id).await;
+            self.road.approvals.withdraw(approval.id, self.road.session).await;
         }
         match meanwhile {
             Meanwhile::Cancelled => Ended::Refused(
@@ -173,7 +173,7 @@ impl<E: Exchange> Hold<'_, E> {
     async fn stop(&self, reason: Stop, approval: &Approval) -> Ended {
         match reason {
             Stop::Revoked(why) => {
-                self.road.approvals.withdraw(approval.id).await;
+                self.road.approvals.withdraw(approval.id, self.road.session).await;
                 Ended::Refused(Refusal::new(RefusalState::Denied, why).with_ticket(approval.id))
             }
             Stop::Drain | Stop::None => Ended::Refused(self.ticket(approval)),
@@ -189,7 +189,8 @@ impl<E: Exchange> Hold<'_, E> {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
         // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes.
-        let redeemed = match road.approvals.redeem(approval.id, self.digest, road.node).await {
+        let redeem = Redeem { id: approval.id, session: road.session, digest: self.digest, owner: road.node };
+        let redeemed = match road.approvals.redeem(redeem).await {
             Ok(redeemed) => redeemed,
             Err(error) => return self.refuse(refusal_of(error, approval)),
         };
@@ -221,15 +222,6 @@ fn every(interval: Duration) -> Interval {
     let mut notices = tokio::time::interval(interval.max(Duration::from_millis(100)));
     notices.set_missed_tick_behavior(MissedTickBehavior::Delay);
     notices
-}
-
-/// Waits until the connection has to stop. Cancel-safe: it only looks.
-async fn stopped(stop: &mut tokio::sync::watch::Receiver<Stop>) -> Stop {
-    match stop.wait_for(|stop| *stop != Stop::None).await {
-        Ok(stop) => stop.clone(),
-        // Whoever could stop us is gone: so is the gateway. Fail closed (I8).
-        Err(_) => Stop::Drain,
-    }
 }
 
 fn refusal_of(error: RedeemError, approval: &Approval) -> Refusal {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_common::approval::{Approval, Outcome, Rejection, Terms};
-use countersign_common::command::Command;
+use countersign_common::command::{Command, Context};
 use countersign_common::id::{ApprovalId, BundleVersion, NodeId, PolicyId, RoleName, SessionId, TargetName};
 use countersign_common::time::Clock;
 use countersign_common::verdict::ColumnRule;
@@ -80,13 +80,26 @@ pub trait Approvals: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`RedeemError`]; then the command must not go.
-    async fn redeem(&self, id: ApprovalId, digest: Digest, owner: NodeId) -> Result<Approval, RedeemError>;
+    async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError>;
 
     /// Reports what became of a redeemed command; kept until it is delivered.
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony);
 
     /// Takes a request back.
-    async fn withdraw(&self, id: ApprovalId);
+    async fn withdraw(&self, id: ApprovalId, by: SessionId);
+}
+
+/// What a gateway presents in order to run a command.
+#[derive(Debug, Clone, Copy)]
+pub struct Redeem {
+    /// The approval.
+    pub id: ApprovalId,
+    /// The session on whose connection it will run.
+    pub session: SessionId,
+    /// The digest of what is about to be sent (I2).
+    pub digest: Digest,
+    /// The gateway.
+    pub owner: NodeId,
 }
 
 /// Why an approval was not redeemed.
@@ -126,20 +139,30 @@ pub struct HoldRequest {
     pub session: SessionId,
     /// Who asks.
     pub principal: Arc<Principal>,
-    /// Where it would run.
-    pub target: Arc<Target>,
-    /// With which role.
-    pub role: RoleName,
-    /// In which database.
-    pub database: String,
     /// The exact command, as the approver will see it.
     pub command: Command,
+    /// What gives it its meaning: target, role, database, settings, transaction so far.
+    pub context: Context,
     /// What it does.
     pub facts: Arc<Facts>,
     /// Who has to agree.
     pub terms: Arc<Terms>,
+    /// The bundle that asked for it.
+    pub bundle: BundleVersion,
     /// Whether an open transaction keeps its locks meanwhile.
     pub in_transaction: bool,
+}
+
+/// Waits until a connection has to stop, and says why. A signal that nobody can give any more means that
+/// the gateway is going down.
+///
+/// # Cancel safety
+/// Safe: it only looks.
+pub async fn stopped(stop: &mut watch::Receiver<Stop>) -> Stop {
+    match stop.wait_for(|stop| *stop != Stop::None).await {
+        Ok(stop) => stop.clone(),
+        Err(_) => Stop::Drain,
+    }
 }
 
 /// Why a connection has to end, or its waits have to.

@@ -89,7 +89,7 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
         // Boxed, so that the connections that never wait do not carry the memory of waiting.
         Verdict::Hold(terms, duties) => {
             let digest = digest.unwrap_or_else(|| road.digest(&exchange));
-            Box::pin(Hold { road, exchange, begun, digest, duties }.take_through(terms)).await
+            Box::pin(Hold { road, exchange, begun, digest, duties, bundle: ruling.bundle }.take_through(terms)).await
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct CancelSlot {
 
 /// The connections of this gateway, by the process id that their clients were told.
 #[derive(Debug, Default)]
-pub struct CancelRegistry {
+pub(crate) struct CancelRegistry {
     slots: Mutex<FxHashMap<u32, Entry>>,
 }
 
@@ -56,7 +56,7 @@ impl CancelRegistry {
     }
 
     /// Tells the connection with this key, if there is one. As in PostgreSQL nothing is answered either way.
-    pub fn cancel(&self, key: &CancelKey) {
+    pub(crate) fn cancel(&self, key: &CancelKey) {
         let slots = self.slots.lock();
         let Some(entry) = slots.get(&key.pid()) else { return };
         if entry.key.same_as(key)

@@ -133,7 +133,6 @@ impl Database {
         for query in QUERIES {
             results.push(upstream.simple_query(query).await?);
         }
-        upstream.close().await;
         // A snapshot that cannot be taken in is as good as none: every name stays unresolved (I7).
         Ok(Catalogue::from_rows(&results).unwrap_or_else(|error| {
             tracing::error!(%error, database = self.name, "the catalogue could not be read");

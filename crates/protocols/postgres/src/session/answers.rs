@@ -307,6 +307,9 @@ impl Flow {
         if std::mem::take(&mut self.settings_touched) {
             self.settings.mark_stale();
         }
+        if !self.expected.has_effects() && std::mem::take(&mut self.definitions_touched) {
+            self.database.mark_stale();
+        }
         self.portals.forget_confirmed();
         for (_, running) in std::mem::take(&mut self.suspended) {
             running.end(End::Completed("CLOSE")).await;
@@ -350,9 +353,6 @@ impl Flow {
             // Of a string that failed half-way nobody knows which names were made: then none is known (I7).
             let statement = (!failed).then(|| std::sync::Arc::new(crate::statements::Prepared::by_sql(prepared)));
             self.statements.confirm(name.as_bytes(), statement);
-        }
-        if effects.changes_definitions {
-            self.database.mark_stale();
         }
     }
 }

@@ -101,6 +101,8 @@ pub(crate) struct Flow {
     pub(crate) settings: settings::Known,
     /// A setting was changed inside the open transaction: its end may change it back.
     pub(crate) settings_touched: bool,
+    /// Definitions were changed inside the open transaction, where nobody else sees them.
+    pub(crate) definitions_touched: bool,
     pub(crate) target: Arc<Target>,
     pub(crate) database: Arc<Database>,
     /// Digest over what was run in the open transaction.
@@ -250,9 +252,17 @@ impl Flow {
         }
     }
 
+    /// What is known of the database's definitions; nothing while the open transaction changes them (I7).
+    pub(crate) fn catalogue(&self) -> Arc<countersign_sql::Catalogue> {
+        if self.definitions_touched {
+            return Arc::new(countersign_sql::Catalogue::empty());
+        }
+        self.database.current()
+    }
+
     /// What names mean at the moment, for those who ask.
     pub(crate) fn with_session<T>(&self, ask: impl FnOnce(&countersign_sql::Session<'_>) -> T) -> T {
-        let catalogue = self.database.current();
+        let catalogue = self.catalogue();
         let prepared = |name: &str| match self.statements.get(name.as_bytes()) {
             crate::statements::Known::As(statement) => Some(Arc::clone(&statement.reading)),
             crate::statements::Known::Unseen | crate::statements::Known::Unsettled => None,

@@ -176,7 +176,7 @@ impl Session {
         self.flush_pending().await?;
         self.prepare().await?;
         let reading = self.read(text);
-        let described = self.describe(&reading).await?;
+        let described = self.describe(&reading, &[]).await?;
         let command = Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() };
         let unit = Unit { command, described, reading: Some(reading) };
         let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
@@ -205,10 +205,16 @@ impl Session {
         };
         match run(&self.road, exchange).await {
             Passage::Go(cleared, running) => {
+                let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
+                if masked && copies_a_query(unit) {
+                    // INVARIANT: I6. Where its columns come from is told by nobody, so they cannot be masked.
+                    running.end(End::NotRun).await;
+                    self.refuse(&Refusal::new(State::Blocked, COPY_OF_QUERY), form);
+                    return Ok(None);
+                }
                 self.send_pending();
                 self.flow.send(cleared);
                 self.flow.remember(unit, in_transaction);
-                let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
                 Ok(Some(Flight::new(running, unit.reading.clone(), masked)))
             }
             Passage::Refused(refusal) => {
@@ -257,7 +263,7 @@ impl Session {
         let name: Name = bind.portal.into();
         self.close_suspended(&name).await;
         self.flow.portals.sent(&name, Some(Arc::clone(&portal)));
-        let described = self.describe(&portal.statement.reading).await?;
+        let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
         if CallsNothingUnknown::of(&described.facts).is_none() {
             self.pending.risky = Some((name.clone(), Arc::clone(&portal)));
         }
@@ -290,22 +296,17 @@ impl Session {
 
     async fn execute_portal(&mut self, name: Name, portal: Arc<Portal>, frame: Bytes) -> Result<(), Broken> {
         let reading = Arc::clone(&portal.statement.reading);
-        let described = self.describe(&reading).await?;
+        let described = self.describe(&reading, &portal.statement.types).await?;
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "execute".into(), text, parameters };
         self.describe_before_rows(&name, &portal, &described);
-        self.pending.risky = None;
-        let pending = std::mem::take(&mut self.pending);
-        let mut wire = pending.frames;
-        wire.unsplit(frame);
         let unit = Unit { command, described, reading: Some(reading) };
-        let Some(mut flight) = self.take_down_the_road(&unit, wire.freeze(), Form::Extended).await? else {
+        // A Bind that is not inert goes with its Execute, as one command; what is inert goes before it.
+        let wire = if self.pending.risky.is_some() { self.pending.joined(&frame) } else { frame };
+        let Some(mut flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else {
             return Ok(());
         };
         flight.portal = Some((name, portal));
-        for expect in pending.expects {
-            self.flow.expected.push(expect);
-        }
         self.flow.expected.push(Expect::Execute(Box::new(flight)));
         self.batch_sent = true;
         Ok(())
@@ -411,29 +412,35 @@ impl Session {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let pending = std::mem::take(&mut self.pending);
-        self.flow.send(Cleared::inert(InertFrames::ours(pending.frames.freeze())));
-        for expect in pending.expects {
-            self.flow.expected.push(expect);
-        }
+        self.send_pending();
         self.batch_sent = true;
         Ok(())
     }
 
-    /// A Bind that may run something unknown, and whose Execute does not follow: it is a command of its own.
-    async fn judge_risky(&mut self) -> Result<(), Broken> {
-        let Some((_, portal)) = self.pending.risky.take() else { return Ok(()) };
-        let reading = Arc::clone(&portal.statement.reading);
-        let described = self.describe(&reading).await?;
-        let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
-        let command = Command { form: "bind".into(), text, parameters };
+    /// Sends what prepares a command, before it. A Bind among it that is not inert is part of the command's own
+    /// bytes, and what came with it too: those frames are not sent twice.
+    fn send_pending(&mut self) {
         let pending = std::mem::take(&mut self.pending);
-        let unit = Unit { command, described, reading: None };
-        let wire = pending.frames.freeze();
-        let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
+        if pending.risky.is_none() {
+            for frame in pending.frames {
+                self.flow.send(Cleared::inert(InertFrames::waited(frame)));
+            }
+        }
         for expect in pending.expects {
             self.flow.expected.push(expect);
         }
+    }
+
+    /// A Bind that may run something unknown, and whose Execute does not follow: it is a command of its own.
+    async fn judge_risky(&mut self) -> Result<(), Broken> {
+        let Some((_, portal)) = &self.pending.risky else { return Ok(()) };
+        let portal = Arc::clone(portal);
+        let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
+        let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
+        let command = Command { form: "bind".into(), text, parameters };
+        let unit = Unit { command, described, reading: None };
+        let wire = self.pending.joined(b"");
+        let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
         self.batch_sent = true;
         // Its effect, if any, is over with BindComplete; what follows is judged again.
         flight.running.end(End::Completed("BIND")).await;
@@ -561,7 +568,7 @@ impl Session {
         let piece = self.flow.client.input().split_to(Header::BYTES + here).split_off(Header::BYTES);
         let mut frame = BytesMut::with_capacity(Header::BYTES + here);
         build::frame(&mut frame, b'd', |out| out.extend_from_slice(&piece));
-        self.copy(&Frontend::CopyData(&piece), frame)?;
+        self.copy(&Frontend::CopyData(&piece), frame.freeze())?;
         // The rest comes as if it were a message of its own.
         let rest = u32::try_from(header.body_bytes() - here + 4).unwrap_or(u32::MAX);
         let input = self.flow.client.input();
@@ -576,6 +583,15 @@ impl Session {
 
 /// A portal that nobody makes: executing it fails, and shows in the target's log why.
 const REFUSED_PORTAL: &[u8] = b"refused by countersign";
+
+/// Why a COPY of a query over masked relations is refused.
+const COPY_OF_QUERY: &str = "COPY of a query cannot be masked; copy the table itself, or use SELECT";
+
+/// Whether a command copies the result of a query to the client.
+fn copies_a_query(unit: &Unit) -> bool {
+    let copy = unit.reading.as_ref().and_then(|reading| reading.copy());
+    copy.is_some_and(|copy| copy.side == countersign_sql::CopySide::Out && copy.relation.is_none())
+}
 
 const fn is_copy(tag: u8) -> bool {
     matches!(tag, b'd' | b'c' | b'f')

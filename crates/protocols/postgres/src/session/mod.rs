@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use countersign_common::target::Role;
-use countersign_lifecycle::ports::Stop;
+use countersign_lifecycle::ports::{Stop, stopped};
 use countersign_lifecycle::{Cleared, ClientSide, End, Road, UpstreamSide};
 use countersign_masking::{HashKey, Rules};
 use countersign_sql::Reader;
@@ -91,6 +91,7 @@ impl Session {
             suspended: Vec::new(),
             settings: settings::Known::Stale(0),
             settings_touched: false,
+            definitions_touched: false,
             target: Arc::clone(&setting.road.target),
             database: setting.database,
             prefix: None,
@@ -151,11 +152,7 @@ impl Session {
                     Moved::ClientClosed => return Err(Broken::Client),
                 },
                 () = self.cancel.notify.notified() => self.cancel_upstream(),
-                stopped = stop.wait_for(|stop| *stop != Stop::None) => {
-                    let stop = stopped.map_or(Stop::Drain, |stop| stop.clone());
-                    self.stop(stop).await?;
-                    return Ok(());
-                }
+                stop = stopped(&mut stop) => return self.stop(stop).await,
             }
         }
     }
@@ -287,10 +284,12 @@ impl Flow {
     /// What a command that was let go changes at once in what we know.
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
-        if effects.is_none_or(|effects| effects.changes_settings) {
+        if effects.is_none_or(|effects| effects.changes_settings) || !unit.described.facts.is_plain_read() {
             self.settings.mark_stale();
             self.settings_touched = true;
         }
+        // Nobody else sees what an open transaction defines: until it ends the shared catalogue does not hold here.
+        self.definitions_touched |= effects.is_none_or(|effects| effects.changes_definitions);
         if in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty()) {
             let mut digest = countersign_common::digest::DigestBuilder::new("countersign.transaction.v1");
             digest.optional(self.prefix.as_ref().map(|prefix| prefix.as_bytes().as_slice()));

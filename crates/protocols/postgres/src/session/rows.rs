@@ -106,7 +106,7 @@ impl Flow {
     }
 
     fn source(&self, field: &Field<'_>, index: usize, of: usize, reading: Option<&Reading>) -> Source {
-        let catalogue = self.database.current();
+        let catalogue = self.catalogue();
         if field.table == 0 {
             let Some(reading) = reading else { return Source::Unresolved };
             // A string of several statements has outputs of each: the index tells nothing then.
@@ -151,8 +151,8 @@ impl Flow {
     fn copy_masker(&mut self, reading: Option<&Reading>) -> Result<CopyMasker, Broken> {
         let copy = reading.and_then(Reading::copy).filter(|copy| copy.side == CopySide::Out);
         let copy = copy.ok_or(Broken::Undescribed)?;
-        let relation = self.copied_relation(copy).ok_or(Broken::Undescribed)?;
-        let catalogue = self.database.current();
+        let relation = self.copied_relation(reading).ok_or(Broken::Undescribed)?;
+        let catalogue = self.catalogue();
         let all = catalogue.columns(&relation);
         let names: Vec<&str> =
             if copy.columns.is_empty() { all } else { copy.columns.iter().map(AsRef::as_ref).collect() };
@@ -170,6 +170,13 @@ impl Flow {
         let plan = Plan::for_columns(&columns, &rules, &flight.running.duties().unmask, &key);
         let format = copy_format(copy).ok_or(Broken::Undescribed)?;
         Ok(CopyMasker::new(&plan, format, &encoding)?)
+    }
+
+    /// The one relation that a COPY … TO STDOUT reads, qualified.
+    fn copied_relation(&self, reading: Option<&Reading>) -> Option<String> {
+        let facts = self.with_session(|session| reading.map(|reading| reading.facts(session)))?;
+        let relations: Vec<_> = facts.operations.iter().flat_map(|operation| &operation.reads).collect();
+        if let [only] = relations.as_slice() { Some((*only).clone()) } else { None }
     }
 
     /// COPY data of the target.
