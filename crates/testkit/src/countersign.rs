@@ -208,9 +208,17 @@ impl Countersign {
     /// # Errors
     /// What the command says.
     pub fn cli_as_operator(&self, arguments: &[&str]) -> Result<Value> {
+        self.cli_as(&self.operator()?, arguments)
+    }
+
+    /// The token of whoever owns the data.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn operator(&self) -> Result<String> {
         let token =
             std::fs::read_to_string(self.data.join("operator.token")).context("no operator's token")?;
-        self.cli_as(token.trim(), arguments)
+        Ok(token.trim().to_owned())
     }
 
     /// Runs a command with a token; its JSON, or null when it prints none.
