@@ -107,7 +107,7 @@ impl Countersign {
         &self.postgres
     }
 
-    /// Where its API is.
+    /// Where its API is, as a URL.
     #[must_use]
     pub fn api(&self) -> &str {
         &self.api
@@ -156,16 +156,16 @@ impl Countersign {
         text(&self.cli_as_operator(&arguments)?, "token")
     }
 
-    /// The ids of the requests that wait for a person, oldest first.
+    /// The ids of the requests that wait for a person, oldest first; at most a thousand.
     ///
     /// # Errors
     /// What the command says.
     pub fn pending(&self) -> Result<Vec<String>> {
-        let listed = self.cli_as(&self.approver, &["requests", "ls"])?;
-        let listed = listed.get("requests").unwrap_or(&listed);
-        let requests = listed.as_array().with_context(|| format!("not a list of requests: {listed}"))?;
-        let pending = requests.iter().filter(|request| request.get("state").is_some_and(|s| s == "pending"));
-        pending.map(|request| text(request, "id")).collect()
+        let listed =
+            self.cli_as(&self.approver, &["requests", "ls", "--state", "pending", "--limit", "1000"])?;
+        let requests = listed.get("requests").and_then(Value::as_array);
+        let requests = requests.with_context(|| format!("not a list of requests: {listed}"))?;
+        requests.iter().rev().map(|request| text(request, "id")).collect()
     }
 
     /// Waits until exactly one request is pending, and returns its id.
@@ -208,9 +208,17 @@ impl Countersign {
     /// # Errors
     /// What the command says.
     pub fn cli_as_operator(&self, arguments: &[&str]) -> Result<Value> {
+        self.cli_as(&self.operator()?, arguments)
+    }
+
+    /// The token of whoever owns the data.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn operator(&self) -> Result<String> {
         let token =
             std::fs::read_to_string(self.data.join("operator.token")).context("no operator's token")?;
-        self.cli_as(token.trim(), arguments)
+        Ok(token.trim().to_owned())
     }
 
     /// Runs a command with a token; its JSON, or null when it prints none.
@@ -228,16 +236,25 @@ impl Countersign {
         serde_json::from_str(&printed).with_context(|| format!("not JSON: {printed}"))
     }
 
-    /// The command line `countersign ARGUMENTS` against this instance, for tests of its text and codes.
+    /// The command line `countersign ARGUMENTS` against this instance.
     ///
     /// # Errors
     /// The binary is not built.
     pub fn command(&self, token: &str, arguments: &[&str]) -> Result<Command> {
+        let mut command = self.command_for_people(token, arguments)?;
+        command.args(["--output", "json"]);
+        Ok(command)
+    }
+
+    /// The same with the output that people read.
+    ///
+    /// # Errors
+    /// The binary is not built.
+    pub fn command_for_people(&self, token: &str, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(binary()?);
         command
             .args(arguments)
-            .args(["--output", "json"])
-            .env("COUNTERSIGN_API", format!("http://{}", self.api))
+            .env("COUNTERSIGN_API", &self.api)
             .env("COUNTERSIGN_TOKEN", token)
             .stdin(Stdio::null());
         Ok(command)

@@ -68,7 +68,8 @@ pub fn build_folder() -> Result<PathBuf> {
     let executable = std::env::current_exe().context("cannot tell where this executable is")?;
     executable
         .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").is_file())
+        // Cargo tags the folders that it makes itself, and notes its compiler in every one.
+        .find(|folder| [".rustc_info.json", "CACHEDIR.TAG"].iter().any(|mark| folder.join(mark).is_file()))
         .map(Path::to_path_buf)
         .with_context(|| format!("`{}` is in no build folder of Cargo", executable.display()))
 }

@@ -72,13 +72,8 @@ pub(super) fn tamper(stage: Stage, teller: &mut Teller) -> Result<()> {
 }
 
 fn operator(stage: &Stage, arguments: &[&str]) -> Result<Output> {
-    let token = std::fs::read_to_string(stage.gateway.data().join("operator.token"))?;
-    let mut command = Command::new(binary()?);
-    command
-        .args(arguments)
-        .env("COUNTERSIGN_API", format!("http://{}", stage.gateway.api()))
-        .env("COUNTERSIGN_TOKEN", token.trim());
-    command.output().context("cannot run countersign")
+    let token = stage.gateway.operator()?;
+    stage.gateway.command_for_people(&token, arguments)?.output().context("cannot run countersign")
 }
 
 /// Verifies a folder, with the key in `data` and without asking anybody.
@@ -88,7 +83,7 @@ fn offline(data: &Path, recording: &Path) -> Result<Output> {
     command.output().context("cannot run countersign")
 }
 
-fn printed(output: &Output) -> String {
+pub(super) fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

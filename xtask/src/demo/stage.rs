@@ -44,13 +44,13 @@ Try it. As an agent, with any PostgreSQL client:
 
 In a second terminal, as Dora, who is a dba:
 
-    export COUNTERSIGN_API=http://{api} COUNTERSIGN_TOKEN={dora}
+    export COUNTERSIGN_API={api} COUNTERSIGN_TOKEN={dora}
     {program} requests ls
     {program} approve ID --reason 'looks right'
 
 Everything that happened:
 
-    export COUNTERSIGN_DATA={data}; unset COUNTERSIGN_TOKEN
+    export COUNTERSIGN_DATA={data}; unset COUNTERSIGN_API COUNTERSIGN_TOKEN
     {program} sessions ls
     {program} replay SESSION
     {program} audit verify

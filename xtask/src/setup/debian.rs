@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::{find, quiet, show};
+use crate::run::{find, quiet};
 
 /// Something that Debian's packages bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,15 +81,15 @@ pub(super) fn install(packages: &[Package]) -> Result<()> {
         return Ok(());
     }
     let names: Vec<&str> = missing.iter().flat_map(|package| package.names()).copied().collect();
-    println!("Installing {} with apt-get.", names.join(", "));
+    println!("Installing {} with apt-get; this may take a few minutes.", names.join(", "));
     let root = Root::find(&names)?;
     // Lists that are not there, or too old to fetch by, are the usual reasons for a failure.
-    root.show(&["apt-get", "update", "-qq"])?;
+    root.run(&["apt-get", "update", "-qq"])?;
     let quiet_services = QuietServices::begin(&root)?;
     let mut command = vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qq", "-y"];
     command.push("--no-install-recommends");
     command.extend(&names);
-    let installed = root.show(&command);
+    let installed = root.run(&command);
     quiet_services.end(&root);
     installed?;
     match missing.into_iter().find(|package| !package.is_there()) {
@@ -135,8 +135,9 @@ impl Root {
         command
     }
 
-    fn show(&self, words: &[&str]) -> Result<()> {
-        show(&mut self.command(words))
+    /// Runs it; what it says is shown only when it fails.
+    fn run(&self, words: &[&str]) -> Result<()> {
+        quiet(&mut self.command(words)).map(drop)
     }
 }
 
@@ -155,20 +156,20 @@ impl QuietServices {
         if !Path::new(Self::POLICY).exists() {
             made.push(Self::POLICY);
             let script = format!("printf '#!/bin/sh\\nexit 101\\n' > {0} && chmod 755 {0}", Self::POLICY);
-            root.show(&["sh", "-c", &script])?;
+            root.run(&["sh", "-c", &script])?;
         }
         if !Path::new(Self::CLUSTER).exists() {
             made.push(Self::CLUSTER);
             let script =
                 format!("mkdir -p $(dirname {0}) && echo 'create_main_cluster = false' > {0}", Self::CLUSTER);
-            root.show(&["sh", "-c", &script])?;
+            root.run(&["sh", "-c", &script])?;
         }
         Ok(Self { made })
     }
 
     fn end(self, root: &Root) {
         for file in self.made {
-            if let Err(error) = root.show(&["rm", "-f", file]) {
+            if let Err(error) = root.run(&["rm", "-f", file]) {
                 eprintln!("{error:#}");
             }
         }

@@ -68,8 +68,15 @@ fn smoke(name: &str, program: &Path) -> Result<()> {
         .args(["-print_final_stats=1", "-rss_limit_mb=4096", "-timeout=10", "-verbosity=0"])
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .args([&found, &corpus]);
-    if show(&mut command).is_err() {
+    let output = command.output().with_context(|| format!("cannot run the fuzz target `{name}`"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        // How it began does not matter, how it ended does.
+        let lines: Vec<&str> = said.lines().collect();
+        println!("{}", lines.get(lines.len().saturating_sub(60)..).unwrap_or_default().join("\n"));
         bail!("`{name}` failed; its input is in fuzz/artifacts/{name}");
     }
+    let runs = said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+    println!("{name}: {} inputs, none of them bad.", runs.context("the fuzz target says no count")?.trim());
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! The same bytes to the server and through the gateway: the frames that come back are the same.
 
-use countersign_testkit::Auth;
-use countersign_testkit::{Dsn, Frame, Postgres, PostgresOptions, RawClient, tagged};
+use countersign_testkit::{Auth, Dsn, Frame, Postgres, PostgresOptions, RawClient, Terms, tagged, untagged};
 
 use crate::stage::Stage;
 
@@ -246,4 +245,78 @@ fn the_script_is_answered_whole_and_alike_by_two_servers() {
 #[test]
 fn the_same_bytes_get_the_same_frames_through_an_allowing_gateway() {
     compare(&server().dsn(), &Stage::allow_all().agent);
+}
+
+const ADD: &str = "UPDATE customers SET credit_cents = credit_cents + 100 WHERE id = 1";
+
+/// The frames of an answer by their tags, without the notices that come while it waits.
+fn tags(frames: &[Frame]) -> String {
+    frames.iter().map(|frame| char::from(frame.tag)).filter(|tag| !"NS".contains(*tag)).collect()
+}
+
+#[test]
+fn a_held_query_names_its_ticket_and_who_decides_before_it_is_refused() {
+    let stage = Stage::example(&Terms { hold: "2500ms", notice_every: "1s", ..Terms::default() });
+    let (mut client, _) = RawClient::login(&stage.agent).unwrap();
+    client.send(&tagged(b'Q', format!("{ADD}\0").as_bytes())).unwrap();
+    let frames = client.until_ready().unwrap();
+    assert_eq!(tags(&frames), "EZ", "{frames:?}");
+    let all = |tag| frames.iter().filter(move |frame| frame.tag == tag).map(|f| f.body.escape_ascii().to_string());
+    let ticket = all(b'S').find_map(|body| Some(body.strip_prefix("countersign.ticket\\x00")?.to_owned()));
+    let ticket = ticket.expect("no ticket").replace("\\x00", "");
+    // One at once, then one a second.
+    let notices: Vec<String> = all(b'N').collect();
+    assert!(notices.len() >= 3, "{notices:?}");
+    assert!(notices.iter().all(|notice| notice.contains("dba")), "{notices:?}");
+    let refusal = all(b'E').next().unwrap();
+    assert!(refusal.contains("C55G01") && refusal.contains(&ticket), "{refusal}");
+    assert_eq!(stage.gateway.pending().unwrap(), [ticket]);
+}
+
+#[test]
+fn a_hold_inside_a_pipeline_keeps_the_order_of_answers() {
+    let stage = Stage::example(&Terms::default());
+    let (mut client, _) = RawClient::login(&stage.agent).unwrap();
+    let run = |sql: &str| [parse("", sql, &[]), bind("", "", &[], false), execute("", 0)].concat();
+    let pipeline = [run("SELECT 'before'"), run(ADD), run("SELECT 'after'"), sync()].concat();
+    client.send(&pipeline).unwrap();
+    let id = stage.gateway.pending_one().unwrap();
+    let before = stage.credit();
+    stage.gateway.approve(&id).unwrap();
+    let frames = client.until_ready().unwrap();
+    assert_eq!(tags(&frames), "12DC12C12DCZ", "{frames:?}");
+    let rows: Vec<_> = frames.iter().filter(|frame| frame.tag == b'D').map(|f| f.body.clone()).collect();
+    assert!(rows[0].ends_with(b"before") && rows[1].ends_with(b"after"));
+    assert_eq!(stage.credit(), before + 100);
+}
+
+#[test]
+fn a_refused_command_in_a_pipeline_skips_to_sync_like_any_error() {
+    let stage = Stage::example(&Terms::default());
+    let (mut client, _) = RawClient::login(&stage.agent).unwrap();
+    let run = |sql: &str| [parse("", sql, &[]), bind("", "", &[], false), execute("", 0)].concat();
+    client.send(&[run("SELECT 1"), run("DROP TABLE payments"), run("SELECT 2"), sync()].concat()).unwrap();
+    let frames = client.until_ready().unwrap();
+    let answered = tags(&frames);
+    assert!(answered.starts_with("12DC") && answered.ends_with("EZ"), "{frames:?}");
+    assert_eq!(answered.matches('D').count(), 1, "{frames:?}");
+    client.send(&[run("SELECT 3"), sync()].concat()).unwrap();
+    assert_eq!(tags(&client.until_ready().unwrap()), "12DCZ");
+}
+
+#[test]
+fn what_no_client_may_ask_for_is_refused_at_the_door() {
+    let stage = Stage::example(&Terms::default());
+    let port = stage.agent.port;
+    // Replication would carry rows past every mask.
+    let mut client = RawClient::connect("127.0.0.1", port).unwrap();
+    let startup = b"\0\x03\0\0user\0shop\0database\0shop\0replication\0database\0\0";
+    client.send(&untagged(startup)).unwrap();
+    let frame = client.frame().unwrap();
+    assert_eq!(frame.tag, b'E', "{frame:?}");
+    assert!(frame.body.windows(6).any(|window| window == b"C0A000"), "{frame:?}");
+    // A length that no startup packet has.
+    let mut client = RawClient::connect("127.0.0.1", port).unwrap();
+    client.send(&[0x7f, 0xff, 0xff, 0xff]).unwrap();
+    assert!(client.frame().map_or(true, |frame| frame.tag == b'E'));
 }
