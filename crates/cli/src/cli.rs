@@ -40,7 +40,13 @@ pub(crate) struct Global {
     pub(crate) token_file: Option<PathBuf>,
 
     /// Certificate authorities (PEM) for `https://`; default: those of the system.
-    #[arg(long, global = true, env = "COUNTERSIGN_CA_FILE", value_name = "FILE", help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_CA_FILE",
+        value_name = "FILE",
+        help_heading = "Everywhere"
+    )]
     pub(crate) ca_file: Option<PathBuf>,
 
     /// The data directory. Default: `countersign` in $XDG_DATA_HOME, or in ~/.local/share.

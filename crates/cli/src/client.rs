@@ -44,16 +44,17 @@ impl Client {
         let data = DataDir::of(global.data.as_deref());
         let address = address(global.api.as_deref(), &data)?;
         let bearer = Bearer::new(&token(global, &address, &data)?)?;
-        let channel = endpoint(&address.uri, global.ca_file.as_deref())?.connect().await.map_err(|error| {
-            CliError::new(
-                Exit::Unreachable,
-                format!("the control plane at `{}` was not reached: {}", address.uri, chain(&error)),
-            )
-            .help(match address.announced {
-                true => "its process may have been killed; start `countersign dev` again",
-                false => "check --api (COUNTERSIGN_API), and that the control plane is running",
-            })
-        })?;
+        let channel =
+            endpoint(&address.uri, global.ca_file.as_deref())?.connect().await.map_err(|error| {
+                CliError::new(
+                    Exit::Unreachable,
+                    format!("the control plane at `{}` was not reached: {}", address.uri, chain(&error)),
+                )
+                .help(match address.announced {
+                    true => "its process may have been killed; start `countersign dev` again",
+                    false => "check --api (COUNTERSIGN_API), and that the control plane is running",
+                })
+            })?;
         Ok(Self(InterceptedService::new(channel, bearer)))
     }
 

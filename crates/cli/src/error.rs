@@ -114,15 +114,18 @@ impl From<tonic::Status> for CliError {
                      administrator issues one with `countersign token issue`",
                 ),
             ),
-            Code::NotFound => {
-                (Exit::NotFound, Some("lists show only what your token may see; check the id, or use another token"))
-            }
+            Code::NotFound => (
+                Exit::NotFound,
+                Some("lists show only what your token may see; check the id, or use another token"),
+            ),
             Code::PermissionDenied | Code::FailedPrecondition => (Exit::Refused, None),
             Code::InvalidArgument => (Exit::Usage, None),
             Code::Unavailable | Code::DeadlineExceeded => {
                 (Exit::Unreachable, Some("nothing is known to have changed; try again"))
             }
-            Code::Aborted => (Exit::Failed, Some("somebody else was at it at the same time; look again and retry")),
+            Code::Aborted => {
+                (Exit::Failed, Some("somebody else was at it at the same time; look again and retry"))
+            }
             _ => (Exit::Failed, None),
         };
         let message = match status.message() {

@@ -32,7 +32,11 @@ impl Output {
     }
 
     /// A result: `text` writes it for people, `value` is the document.
-    pub(crate) fn result<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) -> Result<(), CliError> {
+    pub(crate) fn result<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), CliError> {
         match self.0 {
             Format::Text => print(&text()),
             Format::Json => print(&json(serde_json::to_string_pretty(value))?),
@@ -40,7 +44,11 @@ impl Output {
     }
 
     /// One of many events.
-    pub(crate) fn event<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) -> Result<(), CliError> {
+    pub(crate) fn event<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), CliError> {
         match self.0 {
             Format::Text => print(&text()),
             Format::Json => print(&json(serde_json::to_string(value))?),

@@ -111,9 +111,8 @@ impl Place {
     }
 
     fn key(&self, named: Option<&str>) -> Result<PublicKey, CliError> {
-        let named = named.map(|named| {
-            named.parse::<PublicKey>().map_or_else(|_| Err(PathBuf::from(named)), Ok)
-        });
+        let named =
+            named.map(|named| named.parse::<PublicKey>().map_or_else(|_| Err(PathBuf::from(named)), Ok));
         let file = match named {
             Some(Ok(key)) => return Ok(key),
             Some(Err(file)) => file,
@@ -123,9 +122,8 @@ impl Place {
             CliError::failed(format!("cannot read the public key `{}`: {error}", file.display()))
                 .help("name the key that signs the checkpoints with --key")
         })?;
-        text.parse().map_err(|error| {
-            CliError::failed(format!("`{}` holds no public key: {error}", file.display()))
-        })
+        text.parse()
+            .map_err(|error| CliError::failed(format!("`{}` holds no public key: {error}", file.display())))
     }
 }
 

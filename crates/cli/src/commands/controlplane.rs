@@ -83,14 +83,13 @@ struct Ready<'a> {
 pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<(), CliError> {
     let config = Config::read(&arguments.config)?;
     log(around)?;
-    let mut signals = Signals::listen()
-        .map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
+    let mut signals =
+        Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     config.data.create()?;
     let key = checkpoint_key(&config.data)?;
     let archive = LocalArchive::new(config.data.recordings(), key.public());
     let listener = bind(config.listen, config.tls()?).await?;
-    let options =
-        Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
+    let options = Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
     let control = open(options).await?;
     let (stop, stopped) = watch::channel(false);
     let url = listener.url();
@@ -140,10 +139,7 @@ pub(crate) fn checkpoint_key(data: &DataDir) -> Result<SigningKey, CliError> {
     Ok(key)
 }
 
-pub(crate) async fn bind(
-    listen: SocketAddr,
-    tls: Option<Arc<ServerConfig>>,
-) -> Result<Listener, CliError> {
+pub(crate) async fn bind(listen: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Result<Listener, CliError> {
     Listener::bind(listen, tls).await.map_err(|error| {
         CliError::failed(format!("cannot listen on {listen}: {error}"))
             .help("choose another address, or port 0 for any that is free")

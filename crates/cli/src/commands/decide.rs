@@ -73,7 +73,10 @@ async fn decide(decision: Decision, around: &Surroundings) -> Result<(), CliErro
     around.output.people(&shown.text(now()))?;
     if !matches!(shown.request.approval().state, State::Pending { .. }) {
         let state = shown.request.approval().state.as_str().replace('_', " ");
-        return Err(CliError::new(Exit::Refused, format!("{} is {state}: nothing is left to decide", decision.id)));
+        return Err(CliError::new(
+            Exit::Refused,
+            format!("{} is {state}: nothing is left to decide", decision.id),
+        ));
     }
     confirm(&decision, around)?;
     let request = send(&client, &decision, &shown).await?;

@@ -41,7 +41,9 @@ pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<
     }
     let request = v1::GetSessionRecordingRequest { session_id: arguments.session.to_string() };
     let client = around.connect().await.map_err(|error| match error.exit() {
-        Exit::Unreachable => error.help("start the control plane, or read the files themselves with --offline"),
+        Exit::Unreachable => {
+            error.help("start the control plane, or read the files themselves with --offline")
+        }
         _ => error,
     })?;
     let mut records = client.audit().get_session_recording(request).await?.into_inner();

@@ -77,9 +77,9 @@ pub(crate) async fn run(arguments: Arguments, around: &Surroundings) -> Result<(
             let request = v1::RevokeSessionRequest { id: id.to_string(), reason };
             let answer = client.sessions().revoke_session(request).await?.into_inner();
             let session = SessionView::read(required(answer.session, "response.session")?, now())?;
-            around.output.result(&session, || {
-                format!("{} is ended; its open requests are revoked.", session.id())
-            })
+            around
+                .output
+                .result(&session, || format!("{} is ended; its open requests are revoked.", session.id()))
         }
     }
 }

@@ -108,15 +108,19 @@ async fn issue(arguments: Issue, around: &Surroundings) -> Result<(), CliError> 
     // The token alone on stdout, so that `export COUNTERSIGN_TOKEN=$(…)` takes it; the rest on stderr.
     around.output.result(&view, || issued.token.clone())?;
     if !around.output.is_json() {
-        eprintln!("{} of {} until {}; it is not shown again", view.token_id, principal.subject, view.expires_at);
+        eprintln!(
+            "{} of {} until {}; it is not shown again",
+            view.token_id, principal.subject, view.expires_at
+        );
     }
     Ok(())
 }
 
 async fn revoke(arguments: Revoke, around: &Surroundings) -> Result<(), CliError> {
-    let request =
-        v1::RevokeTokenRequest { token_id: arguments.id.to_string(), reason: arguments.reason };
+    let request = v1::RevokeTokenRequest { token_id: arguments.id.to_string(), reason: arguments.reason };
     around.connect().await?.sessions().revoke_token(request).await?;
     let view = serde_json::json!({ "token_id": arguments.id, "revoked": true });
-    around.output.result(&view, || format!("{} is revoked, with all its sessions and open requests.", arguments.id))
+    around
+        .output
+        .result(&view, || format!("{} is revoked, with all its sessions and open requests.", arguments.id))
 }

@@ -25,7 +25,10 @@ const RELOAD_EVERY: Duration = Duration::from_secs(1);
 /// The built-in bundle.
 const BUILT_IN: [(&str, &str); 2] = [
     ("policies.cedar", include_str!("built-in.cedar")),
-    ("chains.yaml", "chains:\n  default:\n    timeout: 1h\n    stages:\n      - groups: [approvers]\n        quorum: 1\n"),
+    (
+        "chains.yaml",
+        "chains:\n  default:\n    timeout: 1h\n    stages:\n      - groups: [approvers]\n        quorum: 1\n",
+    ),
 ];
 
 /// What the built-in bundle does, for people.
@@ -49,16 +52,19 @@ impl Source {
         match &options.config {
             Some(dir) => Ok(Self::Folder(dir.clone())),
             None if options.names_targets() => Ok(Self::BuiltIn),
-            None => Err(CliError::new(Exit::Usage, "nothing to protect: neither --config nor --target is given")
-                .help("try `countersign dev --target shop=postgres://app@127.0.0.1:5432/shop`")),
+            None => {
+                Err(CliError::new(Exit::Usage, "nothing to protect: neither --config nor --target is given")
+                    .help("try `countersign dev --target shop=postgres://app@127.0.0.1:5432/shop`"))
+            }
         }
     }
 
     fn files(&self) -> Result<Files, BundleErrors> {
         match self {
-            Self::BuiltIn => {
-                Ok(BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect())
-            }
+            Self::BuiltIn => Ok(BUILT_IN
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
+                .collect()),
             Self::Folder(dir) => {
                 let files = countersign_policy::Files::read_dir(dir)?;
                 Ok(files.iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect())
@@ -135,7 +141,9 @@ async fn push(control: &ControlPlane, files: Files) {
     };
     match applied {
         Ok(version) => tracing::info!(%version, "the bundle's folder changed; it is in force"),
-        Err(error) => tracing::error!(error, "the changed bundle could not be put in force; the old one stays"),
+        Err(error) => {
+            tracing::error!(error, "the changed bundle could not be put in force; the old one stays")
+        }
     }
 }
 

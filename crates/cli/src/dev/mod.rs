@@ -26,8 +26,8 @@ pub(crate) use self::options::DevOptions;
 
 use self::bundle::Source;
 use self::gateway::Parts;
-use crate::commands::controlplane::{announce_failed, bind, checkpoint_key, log, open};
 use crate::commands::Surroundings;
+use crate::commands::controlplane::{announce_failed, bind, checkpoint_key, log, open};
 use crate::data::DataDir;
 use crate::error::{CliError, Exit};
 use crate::node::{LocalArchive, PolicyCompiler};
@@ -46,8 +46,8 @@ struct Ready<'a> {
 /// Runs until SIGTERM or SIGINT, then drains: first the gateway, then the API, then the journal.
 pub(crate) async fn run(options: DevOptions, around: &Surroundings) -> Result<(), CliError> {
     log(around)?;
-    let mut signals = Signals::listen()
-        .map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
+    let mut signals =
+        Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     let data = around.data();
     data.create()?;
     let targets = options.targets(&data)?;
@@ -75,7 +75,8 @@ pub(crate) async fn run(options: DevOptions, around: &Surroundings) -> Result<()
     let (stop, stopped) = watch::channel(false);
     let api = listener.url();
     let keeping = tokio::spawn(Arc::clone(&control).run(stopped.clone()));
-    let following = tokio::spawn(bundle::follow(Arc::clone(&control), Arc::clone(&current), compiler.clone()));
+    let following =
+        tokio::spawn(bundle::follow(Arc::clone(&control), Arc::clone(&current), compiler.clone()));
     let reloading = tokio::spawn(source.reload(Arc::clone(&control), compiler));
     let mut serving = tokio::spawn(listener.serve(Arc::clone(&control), stopped.clone()));
     let parts = Parts {
@@ -128,16 +129,14 @@ fn open_journal(
 ) -> Result<LocalJournal, CliError> {
     let dir = data.recordings();
     let opened = CheckpointFile::open(&dir, key).and_then(|sink| {
-        LocalJournal::open(
-            &dir,
-            countersign_recording::Options::default(),
-            Arc::clone(clock),
-            Box::new(sink),
-        )
+        LocalJournal::open(&dir, countersign_recording::Options::default(), Arc::clone(clock), Box::new(sink))
     });
     opened.map_err(|error| {
-        CliError::new(Exit::Failed, format!("the recordings in `{}` cannot be opened: {error}", dir.display()))
-            .help("if another process has the data directory open, end it or choose another with --data")
+        CliError::new(
+            Exit::Failed,
+            format!("the recordings in `{}` cannot be opened: {error}", dir.display()),
+        )
+        .help("if another process has the data directory open, end it or choose another with --data")
     })
 }
 

@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_target_is_a_name_and_a_url() {
-        for wrong in ["postgres://app@127.0.0.1/shop", "shop", "=postgres://app@x/y", "postgres://a@b/c?d=e"] {
+        for wrong in ["postgres://app@127.0.0.1/shop", "shop", "=postgres://app@x/y", "postgres://a@b/c?d=e"]
+        {
             assert!(wrong.parse::<NamedUrl>().is_err(), "{wrong}");
         }
     }

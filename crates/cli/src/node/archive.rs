@@ -104,7 +104,8 @@ fn send_lines(dir: &Path, session: SessionId, to: &mpsc::Sender<Result<String, A
         Err(error) => return drop(to.blocking_send(Err(unreadable(error)))),
     };
     for line in lines {
-        let line = line.and_then(|line| String::from_utf8(line).map_err(io::Error::other)).map_err(unreadable);
+        let line =
+            line.and_then(|line| String::from_utf8(line).map_err(io::Error::other)).map_err(unreadable);
         let failed = line.is_err();
         if to.blocking_send(line).is_err() || failed {
             return;

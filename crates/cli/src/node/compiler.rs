@@ -68,7 +68,10 @@ impl Judge for PolicyJudge {
             return blocked(format!("there is no target `{}` any more", context.target));
         };
         if target.generation != context.generation {
-            return blocked(format!("the entry of target `{}` has changed; send the command again", context.target));
+            return blocked(format!(
+                "the entry of target `{}` has changed; send the command again",
+                context.target
+            ));
         }
         self.0.judge(&countersign_policy::Question {
             principal: question.principal,

@@ -59,7 +59,8 @@ impl Document {
         match serde_json::from_value(entry.value) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.faults.push(Fault { line: entry.referenced.line(), reason: format!("`{key}`: {error}") });
+                self.faults
+                    .push(Fault { line: entry.referenced.line(), reason: format!("`{key}`: {error}") });
                 None
             }
         }

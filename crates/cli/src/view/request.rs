@@ -119,12 +119,20 @@ impl RequestView {
             let _ = write!(text, ": {}", line(detail));
         }
         let _ = writeln!(text, "\nwhy      {}", line(&self.reason));
-        let _ = writeln!(text, "rules    {} (chain {})", line(&self.policies.join(", ")), line(&self.chains.join(", ")));
+        let _ = writeln!(
+            text,
+            "rules    {} (chain {})",
+            line(&self.policies.join(", ")),
+            line(&self.chains.join(", "))
+        );
         let _ = writeln!(text, "session  {}", self.session);
         let _ = writeln!(text, "asked    {} ({})", self.created_at, relative(self.approval.created_at, now));
         let _ = writeln!(text, "ends     {} ({})", self.expires_at, relative(self.approval.expires_at, now));
         if let Some(denied) = &self.after_denial {
-            let _ = writeln!(text, "CAREFUL  {denied} of the same session was denied shortly before; this may be a rephrasing");
+            let _ = writeln!(
+                text,
+                "CAREFUL  {denied} of the same session was denied shortly before; this may be a rephrasing"
+            );
         }
         for one in &self.decisions {
             let said = match one.vote {
@@ -142,7 +150,9 @@ fn state_detail(state: &State) -> Option<String> {
     match state {
         State::NotRun { reason } | State::Voided { reason } => Some(reason.clone()),
         State::Revoked { by } => Some(format!("by {by}")),
-        State::Done { outcome: Outcome::Failed { code } } => Some(format!("the target failed it with {code}")),
+        State::Done { outcome: Outcome::Failed { code } } => {
+            Some(format!("the target failed it with {code}"))
+        }
         State::Redeemed { owner, .. } | State::InDoubt { owner, .. } => Some(format!("by {owner}")),
         State::Pending { .. }
         | State::Approved
@@ -187,8 +197,11 @@ impl RequestDetails {
         if read.is_what_is_asked() {
             return Ok(read);
         }
-        Err(CliError::new(Exit::Unsound, "what the control plane shows is not what it asks about; nothing was decided")
-            .help("do not approve it elsewhere either: tell whoever runs the control plane"))
+        Err(CliError::new(
+            Exit::Unsound,
+            "what the control plane shows is not what it asks about; nothing was decided",
+        )
+        .help("do not approve it elsewhere either: tell whoever runs the control plane"))
     }
 
     fn is_what_is_asked(&self) -> bool {
