@@ -26,7 +26,6 @@ const DRAIN_MAX: Duration = Duration::from_secs(20);
 
 /// Everything that a gateway in the same process needs.
 #[derive(Debug)]
-#[expect(dead_code, reason = "read by the gateway as soon as `start` starts it")]
 pub(super) struct Parts {
     /// Where PostgreSQL clients connect.
     pub(super) listen_postgres: SocketAddr,
