@@ -261,7 +261,8 @@ fn a_held_query_names_its_ticket_and_who_decides_before_it_is_refused() {
     client.send(&tagged(b'Q', format!("{ADD}\0").as_bytes())).unwrap();
     let frames = client.until_ready().unwrap();
     assert_eq!(tags(&frames), "EZ", "{frames:?}");
-    let all = |tag| frames.iter().filter(move |frame| frame.tag == tag).map(|f| f.body.escape_ascii().to_string());
+    let all =
+        |tag| frames.iter().filter(move |frame| frame.tag == tag).map(|f| f.body.escape_ascii().to_string());
     let ticket = all(b'S').find_map(|body| Some(body.strip_prefix("countersign.ticket\\x00")?.to_owned()));
     let ticket = ticket.expect("no ticket").replace("\\x00", "");
     // One at once, then one a second.
