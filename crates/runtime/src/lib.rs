@@ -1,3 +1,5 @@
 //! What every process needs: TLS, telemetry, tasks, drain.
 
+pub mod signal;
+pub mod telemetry;
 pub mod tls;

@@ -1,0 +1,87 @@
+//! `countersign replay`: what a session did. Through the API the look is itself recorded; offline it is
+//! not, and whoever can read the files could look without this command too.
+
+use clap::{Args, ValueEnum};
+use countersign_api::v1;
+use countersign_common::id::SessionId;
+use countersign_recording::{Envelope, render_text};
+
+use super::Surroundings;
+use crate::error::{CliError, Exit};
+use crate::node::scan::SessionLines;
+use crate::output;
+
+/// Which session, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The session (`ses_…`).
+    session: SessionId,
+    /// How to print.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Reads the recordings in the data directory instead of asking the control plane.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// How a recording is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// Every record as one line of JSON, exactly as it is chained.
+    Jsonl,
+}
+
+pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<(), CliError> {
+    let default = if around.output.is_json() { Format::Jsonl } else { Format::Text };
+    let format = arguments.format.unwrap_or(default);
+    if arguments.offline {
+        return offline(arguments.session, format, around);
+    }
+    let request = v1::GetSessionRecordingRequest { session_id: arguments.session.to_string() };
+    let client = around.connect().await.map_err(|error| match error.exit() {
+        Exit::Unreachable => {
+            error.help("start the control plane, or read the files themselves with --offline")
+        }
+        _ => error,
+    })?;
+    let mut records = client.audit().get_session_recording(request).await?.into_inner();
+    while let Some(answer) = records.message().await? {
+        print(answer.record.as_bytes(), format)?;
+    }
+    Ok(())
+}
+
+fn offline(session: SessionId, format: Format, around: &Surroundings) -> Result<(), CliError> {
+    let dir = around.data().recordings();
+    let unreadable = |error: std::io::Error| {
+        CliError::failed(format!("cannot read the recordings in `{}`: {error}", dir.display()))
+            .help("name the data directory with --data")
+    };
+    let mut found = false;
+    for line in SessionLines::open(&dir, session).map_err(unreadable)? {
+        print(&line.map_err(unreadable)?, format)?;
+        found = true;
+    }
+    if found {
+        return Ok(());
+    }
+    Err(CliError::new(Exit::NotFound, format!("there is no recording of {session} in `{}`", dir.display()))
+        .help("name the data directory with --data"))
+}
+
+/// A record; `--format` decides how, as it is JSON already.
+fn print(line: &[u8], format: Format) -> Result<(), CliError> {
+    let text = match format {
+        Format::Jsonl => String::from_utf8_lossy(line).into_owned(),
+        Format::Text => {
+            let envelope = Envelope::parse(line).map_err(|error| {
+                CliError::new(Exit::Unsound, format!("a record cannot be read: {error}"))
+                    .help("print it as it is with `--format jsonl`, and run `countersign audit verify`")
+            })?;
+            render_text(&envelope)
+        }
+    };
+    output::print(&text)
+}

@@ -1,0 +1,170 @@
+//! `countersign requests`: what waits for people's agreement.
+
+use clap::{Args, Subcommand, ValueEnum};
+use countersign_api::v1;
+use countersign_common::id::{ApprovalId, SessionId, Subject, TargetName};
+use serde::Serialize;
+
+use super::{Surroundings, now};
+use crate::client::Client;
+use crate::error::{CliError, Exit};
+use crate::view::request::{RequestDetails, RequestView, list};
+
+/// `requests` alone lists.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    list: List,
+}
+
+/// What is done with requests.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lists requests, newest first; those that have not ended unless told otherwise.
+    Ls(List),
+    /// Shows one request with everything that an approver has to see.
+    Show {
+        /// Its id (`apr_…`), as clients see it in their ticket.
+        id: ApprovalId,
+    },
+    /// Lists the open requests, then prints every change as it happens, until interrupted.
+    Watch,
+}
+
+/// Which requests.
+#[derive(Debug, Args)]
+struct List {
+    /// Ended ones too.
+    #[arg(long, conflicts_with = "state")]
+    all: bool,
+    /// Only those in this state; may be given several times.
+    #[arg(long, value_enum)]
+    state: Vec<StateWord>,
+    /// Of this session only.
+    #[arg(long)]
+    session: Option<SessionId>,
+    /// For this target only.
+    #[arg(long)]
+    target: Option<TargetName>,
+    /// Asked by this subject, or on its behalf, only.
+    #[arg(long)]
+    subject: Option<Subject>,
+    /// At most so many.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum StateWord {
+    Pending,
+    Approved,
+    Redeemed,
+    Done,
+    InDoubt,
+    NotRun,
+    Denied,
+    Expired,
+    Withdrawn,
+    Voided,
+    Revoked,
+}
+
+impl From<StateWord> for v1::ApprovalState {
+    fn from(word: StateWord) -> Self {
+        match word {
+            StateWord::Pending => Self::Pending,
+            StateWord::Approved => Self::Approved,
+            StateWord::Redeemed => Self::Redeemed,
+            StateWord::Done => Self::Done,
+            StateWord::InDoubt => Self::InDoubt,
+            StateWord::NotRun => Self::NotRun,
+            StateWord::Denied => Self::Denied,
+            StateWord::Expired => Self::Expired,
+            StateWord::Withdrawn => Self::Withdrawn,
+            StateWord::Voided => Self::Voided,
+            StateWord::Revoked => Self::Revoked,
+        }
+    }
+}
+
+impl List {
+    fn request(&self) -> v1::ListApprovalsRequest {
+        let words = if self.all { StateWord::value_variants() } else { &self.state };
+        v1::ListApprovalsRequest {
+            states: words.iter().map(|word| v1::ApprovalState::from(*word).into()).collect(),
+            session_id: self.session.map(|id| id.to_string()),
+            target: self.target.as_ref().map(ToString::to_string),
+            subject: self.subject.as_ref().map(ToString::to_string),
+            page_size: self.limit,
+        }
+    }
+}
+
+/// The JSON of a list.
+#[derive(Debug, Serialize)]
+struct Listed {
+    requests: Vec<RequestView>,
+    /// A watch after this misses nothing.
+    revision: u64,
+}
+
+pub(crate) async fn run(arguments: Arguments, around: &Surroundings) -> Result<(), CliError> {
+    let client = around.connect().await?;
+    match arguments.command {
+        None => ls(&client, &arguments.list, around).await,
+        Some(Command::Ls(list)) => ls(&client, &list, around).await,
+        Some(Command::Show { id }) => {
+            let details = fetch(&client, id).await?;
+            around.output.result(&details, || details.text(now()))
+        }
+        Some(Command::Watch) => watch(&client, around).await,
+    }
+}
+
+/// The request with this id; checked to show what it asks.
+pub(super) async fn fetch(client: &Client, id: ApprovalId) -> Result<RequestDetails, CliError> {
+    let request = v1::GetApprovalRequest { id: id.to_string() };
+    RequestDetails::read(client.approvals().get_approval(request).await?.into_inner())
+}
+
+async fn ls(client: &Client, wanted: &List, around: &Surroundings) -> Result<(), CliError> {
+    let listed = fetch_list(client, wanted.request()).await?;
+    around.output.result(&listed, || list(&listed.requests, now()))
+}
+
+async fn fetch_list(client: &Client, request: v1::ListApprovalsRequest) -> Result<Listed, CliError> {
+    let answer = client.approvals().list_approvals(request).await?.into_inner();
+    let requests = answer.approvals.into_iter().map(RequestView::read).collect::<Result<_, _>>()?;
+    Ok(Listed { requests, revision: answer.revision })
+}
+
+/// Lists what is open, then every change after that, so that nothing falls between the two.
+async fn watch(client: &Client, around: &Surroundings) -> Result<(), CliError> {
+    let listed = fetch_list(client, v1::ListApprovalsRequest::default()).await?;
+    for request in listed.requests.iter().rev() {
+        around.output.event(request, || request.event_line())?;
+    }
+    let request = v1::WatchApprovalsRequest { after_revision: Some(listed.revision) };
+    let mut changes = client.approvals().watch_approvals(request).await?.into_inner();
+    // A change that the list showed already may come once more.
+    let mut shown: std::collections::BTreeMap<ApprovalId, u64> =
+        listed.requests.iter().map(|one| (one.approval().id, one.approval().revision)).collect();
+    while let Some(change) = changes.message().await? {
+        let request = RequestView::read(countersign_api::required(change.approval, "change.approval")?)?;
+        let approval = request.approval();
+        if shown.get(&approval.id).is_some_and(|revision| *revision >= approval.revision) {
+            continue;
+        }
+        if approval.state.is_terminal() {
+            shown.remove(&approval.id);
+        } else {
+            shown.insert(approval.id, approval.revision);
+        }
+        around.output.event(&request, || request.event_line())?;
+    }
+    Err(CliError::new(Exit::Unreachable, "the control plane ended the watch").help("watch again"))
+}

@@ -1,0 +1,99 @@
+//! `countersign sessions`: who is connected, and the way to end it.
+
+use clap::{Args, Subcommand};
+use countersign_api::{required, v1};
+use countersign_common::id::{SessionId, Subject, TargetName};
+use serde::Serialize;
+
+use super::{Surroundings, now};
+use crate::client::Client;
+use crate::error::CliError;
+use crate::view::session::{SessionView, list};
+
+/// `sessions` alone lists.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    list: List,
+}
+
+/// What is done with sessions.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lists sessions, newest first.
+    Ls(List),
+    /// Shows one session.
+    Show {
+        /// Its id (`ses_…`).
+        id: SessionId,
+    },
+    /// Ends a session at once, with its open requests.
+    Revoke {
+        /// Its id (`ses_…`).
+        id: SessionId,
+        /// Why.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+}
+
+/// Which sessions.
+#[derive(Debug, Args)]
+struct List {
+    /// Ended ones too.
+    #[arg(long)]
+    all: bool,
+    /// Of this subject, or on its behalf, only.
+    #[arg(long)]
+    subject: Option<Subject>,
+    /// At this target only.
+    #[arg(long)]
+    target: Option<TargetName>,
+    /// At most so many.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+}
+
+/// The JSON of a list.
+#[derive(Debug, Serialize)]
+struct Listed {
+    sessions: Vec<SessionView>,
+}
+
+pub(crate) async fn run(arguments: Arguments, around: &Surroundings) -> Result<(), CliError> {
+    let client = around.connect().await?;
+    match arguments.command {
+        None => ls(&client, &arguments.list, around).await,
+        Some(Command::Ls(list)) => ls(&client, &list, around).await,
+        Some(Command::Show { id }) => {
+            let request = v1::GetSessionRequest { id: id.to_string() };
+            let answer = client.sessions().get_session(request).await?.into_inner();
+            let session = SessionView::read(required(answer.session, "response.session")?, now())?;
+            around.output.result(&session, || session.text())
+        }
+        Some(Command::Revoke { id, reason }) => {
+            let request = v1::RevokeSessionRequest { id: id.to_string(), reason };
+            let answer = client.sessions().revoke_session(request).await?.into_inner();
+            let session = SessionView::read(required(answer.session, "response.session")?, now())?;
+            around
+                .output
+                .result(&session, || format!("{} is ended; its open requests are revoked.", session.id()))
+        }
+    }
+}
+
+async fn ls(client: &Client, wanted: &List, around: &Surroundings) -> Result<(), CliError> {
+    let request = v1::ListSessionsRequest {
+        subject: wanted.subject.as_ref().map(ToString::to_string),
+        target: wanted.target.as_ref().map(ToString::to_string),
+        include_ended: wanted.all,
+        page_size: wanted.limit,
+    };
+    let answer = client.sessions().list_sessions(request).await?.into_inner();
+    let now = now();
+    let sessions = answer.sessions.into_iter().map(|one| SessionView::read(one, now));
+    let listed = Listed { sessions: sessions.collect::<Result<_, _>>()? };
+    around.output.result(&listed, || list(&listed.sessions, now))
+}

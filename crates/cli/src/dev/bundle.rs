@@ -1,0 +1,238 @@
+//! The bundle that `dev` judges by. One way for all of them: a folder that changed, or an `apply`, makes a
+//! bundle the control plane's current one, and the gateway follows the control plane.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use countersign_common::Verdict;
+use countersign_common::id::{BundleVersion, Subject};
+use countersign_common::verdict::Reason;
+use countersign_controlplane::ControlPlane;
+use countersign_controlplane::bundles::{Compile, Fault, Files, Judge, Question};
+use countersign_policy::{BundleErrors, CurrentBundle};
+
+use super::DevOptions;
+use crate::error::{CliError, Exit};
+use crate::node::PolicyCompiler;
+use crate::output::Output;
+use crate::view::fault;
+
+/// How often the folder is looked at.
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
+
+/// The built-in bundle.
+const BUILT_IN: [(&str, &str); 2] = [
+    ("policies.cedar", include_str!("built-in.cedar")),
+    (
+        "chains.yaml",
+        "chains:\n  default:\n    timeout: 1h\n    stages:\n      - groups: [approvers]\n        quorum: 1\n",
+    ),
+];
+
+/// What the built-in bundle does, for people.
+pub(super) const BUILT_IN_RULES: &str = "\
+  rules         built in: agents and humans read at once; their writes and schema changes wait up to 1 h for
+                one human of the group `approvers`; administration, what cannot be understood, and services
+                are blocked. Give your own with --config DIR.
+";
+
+/// Where the bundle comes from.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// A folder, read again when it changes.
+    Folder(PathBuf),
+    /// The one that is built in.
+    BuiltIn,
+}
+
+impl Source {
+    pub(super) fn of(options: &DevOptions) -> Result<Self, CliError> {
+        match &options.config {
+            Some(dir) => Ok(Self::Folder(dir.clone())),
+            None if options.names_targets() => Ok(Self::BuiltIn),
+            None => {
+                Err(CliError::new(Exit::Usage, "nothing to protect: neither --config nor --target is given")
+                    .help("try `countersign dev --target shop=postgres://app@127.0.0.1:5432/shop`"))
+            }
+        }
+    }
+
+    fn files(&self) -> Result<Files, BundleErrors> {
+        match self {
+            Self::BuiltIn => Ok(BUILT_IN
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
+                .collect()),
+            Self::Folder(dir) => {
+                let files = countersign_policy::Files::read_dir(dir)?;
+                Ok(files.iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect())
+            }
+        }
+    }
+
+    fn dir(&self) -> &Path {
+        match self {
+            Self::Folder(dir) => dir,
+            Self::BuiltIn => Path::new(""),
+        }
+    }
+
+    /// The files and the bundle they make; all faults are printed when they make none.
+    pub(super) fn read(&self, compiler: &PolicyCompiler, output: Output) -> Result<First, CliError> {
+        let read = self.files().and_then(|files| Ok(First { bundle: compiler.bundle(&files)?, files }));
+        read.map_err(|errors| fault::refuse(&fault::of_dir(&errors, self.dir()), output))
+    }
+
+    /// Looks at the folder each second, until aborted; a bundle that validates becomes the control
+    /// plane's, a broken one is reported once and the old one stays. Does nothing for the built-in one.
+    ///
+    /// # Cancel safety
+    /// Safe: a bundle is in force wholly or not at all.
+    pub(super) async fn reload(self, control: Arc<ControlPlane>, compiler: Arc<PolicyCompiler>) {
+        let Self::Folder(_) = &self else { return };
+        let mut seen = self.look(&compiler).await;
+        let mut tick = tokio::time::interval(RELOAD_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let now = self.look(&compiler).await;
+            if now == seen {
+                continue;
+            }
+            match &now {
+                Look::Broken(errors) => {
+                    tracing::error!(%errors, "the bundle's folder changed and does not validate; the old bundle stays");
+                }
+                Look::Sound(files) => push(&control, files.clone()).await,
+                // Compiling was interrupted: look again.
+                Look::Interrupted => continue,
+            }
+            seen = now;
+        }
+    }
+
+    /// Reading and compiling take milliseconds that other tasks need.
+    async fn look(&self, compiler: &Arc<PolicyCompiler>) -> Look {
+        let (source, compiler) = (self.clone(), Arc::clone(compiler));
+        let looked = tokio::task::spawn_blocking(move || {
+            match source.files().and_then(|files| compiler.bundle(&files).map(|_| files)) {
+                Ok(files) => Look::Sound(files),
+                Err(errors) => Look::Broken(errors),
+            }
+        });
+        looked.await.unwrap_or(Look::Interrupted)
+    }
+}
+
+/// What stands in the folder.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    Sound(Files),
+    Broken(BundleErrors),
+    Interrupted,
+}
+
+async fn push(control: &ControlPlane, files: Files) {
+    let applied = match folder() {
+        Ok(by) => control.apply_bundle(files, &by).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match applied {
+        Ok(version) => tracing::info!(%version, "the bundle's folder changed; it is in force"),
+        Err(error) => {
+            tracing::error!(error, "the changed bundle could not be put in force; the old one stays")
+        }
+    }
+}
+
+/// Who applies what the folder says.
+fn folder() -> Result<Subject, countersign_common::id::InvalidId> {
+    Subject::new("dev")
+}
+
+/// The bundle at the start.
+#[derive(Debug)]
+pub(super) struct First {
+    files: Files,
+    bundle: countersign_policy::Bundle,
+}
+
+/// Makes the first bundle the control plane's and the gateway's.
+pub(super) async fn put_in_force(
+    first: First,
+    control: &ControlPlane,
+) -> Result<Arc<CurrentBundle>, CliError> {
+    let failed = |error: &dyn std::error::Error| {
+        CliError::because(Exit::Failed, "the bundle cannot be put in force", error)
+    };
+    let by = folder().map_err(|error| failed(&error))?;
+    control.apply_bundle(first.files, &by).await.map_err(|error| failed(&error))?;
+    Ok(Arc::new(CurrentBundle::new(first.bundle)))
+}
+
+/// Puts every bundle in force at the gateway that becomes the control plane's current one, until aborted.
+pub(super) async fn follow(
+    control: Arc<ControlPlane>,
+    current: Arc<CurrentBundle>,
+    compiler: Arc<PolicyCompiler>,
+) {
+    let mut bundles = control.bundles().watch();
+    loop {
+        let newest = bundles.borrow_and_update().clone();
+        if let Some(newest) = newest.filter(|newest| newest.version != *current.load().version()) {
+            match compiler.bundle(&newest.files) {
+                Ok(bundle) => current.replace(bundle),
+                // The control plane has compiled the same files with the same compiler.
+                Err(errors) => tracing::error!(%errors, "the gateway keeps the old bundle"),
+            }
+        }
+        if bundles.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The compiler of a store that outlives its targets: a bundle that an earlier start had stored may name
+/// a `--target` that this one lacks. While the store is opened such a bundle blocks everything; this
+/// start's own bundle takes its place before anybody can connect.
+#[derive(Debug)]
+pub(super) struct Lenient {
+    compiler: Arc<PolicyCompiler>,
+    opening: AtomicBool,
+}
+
+impl Lenient {
+    pub(super) fn new(compiler: Arc<PolicyCompiler>) -> Self {
+        Self { compiler, opening: AtomicBool::new(true) }
+    }
+
+    /// From here on a bundle that does not validate is refused.
+    pub(super) fn opened(&self) {
+        self.opening.store(false, Ordering::Release);
+    }
+}
+
+impl Compile for Lenient {
+    fn compile(&self, files: &Files) -> Result<Arc<dyn Judge>, Vec<Fault>> {
+        match self.compiler.compile(files) {
+            Err(_) if self.opening.load(Ordering::Acquire) => Ok(Arc::new(BlocksEverything)),
+            compiled => compiled,
+        }
+    }
+}
+
+/// Stands in for a bundle that no longer validates.
+#[derive(Debug)]
+struct BlocksEverything;
+
+impl Judge for BlocksEverything {
+    fn version(&self) -> BundleVersion {
+        "superseded".into()
+    }
+
+    fn judge(&self, _: &Question<'_>) -> Verdict {
+        Verdict::Block(Reason { policies: Vec::new(), text: "the bundle is about to be replaced".into() })
+    }
+}

@@ -1,0 +1,206 @@
+//! The recordings of a data directory behind the control plane's port. Files are read on threads that may
+//! block; a long recording is streamed, never gathered.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use countersign_common::id::{SessionId, StreamId};
+use countersign_controlplane::audit::{
+    Archive, ArchiveError, CommandSummary, Recording, Records, Verification,
+};
+use countersign_recording::{Begin, Ending, Envelope, PublicKey, Record, Report, Verifier, verify_session};
+use futures::StreamExt as _;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::scan::{RecordLines, SessionLines, opening, stream_of};
+
+/// How many lines are read ahead of a slow reader.
+const LINES_AHEAD_MAX: usize = 64;
+
+/// How much of a command's text a summary has, in bytes.
+const SUMMARY_TEXT_BYTES_MAX: usize = 4096;
+
+/// Recordings in local segment files.
+#[derive(Debug, Clone)]
+pub struct LocalArchive {
+    dir: PathBuf,
+    key: PublicKey,
+}
+
+impl LocalArchive {
+    /// Those in `dir`, whose checkpoints this key signs.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>, key: PublicKey) -> Self {
+        Self { dir: dir.into(), key }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path, &PublicKey) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, ArchiveError> {
+        let Self { dir, key } = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&dir, &key)).await;
+        done.map_err(io::Error::other).and_then(|result| result).map_err(unreadable)
+    }
+}
+
+fn unreadable(error: impl ToString) -> ArchiveError {
+    ArchiveError::Unreadable(error.to_string())
+}
+
+#[async_trait]
+impl Archive for LocalArchive {
+    async fn recordings(&self, limit: usize) -> Result<Vec<Recording>, ArchiveError> {
+        let mut all = self.blocking(|dir, _| recordings(dir)).await?;
+        all.sort_by_key(|recording| std::cmp::Reverse((recording.started_at, recording.session)));
+        all.truncate(limit);
+        Ok(all)
+    }
+
+    async fn records(&self, session: SessionId) -> Result<Records, ArchiveError> {
+        let (sender, receiver) = mpsc::channel(LINES_AHEAD_MAX);
+        let dir = self.dir.clone();
+        // Ends with the file, or when the reader is gone and `blocking_send` fails.
+        tokio::task::spawn_blocking(move || send_lines(&dir, session, &sender));
+        let mut lines = ReceiverStream::new(receiver);
+        let first = lines.next().await.ok_or(ArchiveError::NotFound(session))?;
+        Ok(futures::stream::iter([first]).chain(lines).boxed())
+    }
+
+    async fn commands(&self, session: SessionId, limit: usize) -> Result<Vec<CommandSummary>, ArchiveError> {
+        let found = self.blocking(move |dir, _| commands(dir, session, limit)).await?;
+        found.map(Vec::from).ok_or(ArchiveError::NotFound(session))
+    }
+
+    async fn verify(&self, session: Option<SessionId>) -> Result<Verification, ArchiveError> {
+        let report = self
+            .blocking(move |dir, key| match session {
+                Some(session) => verify_session(dir, key, session),
+                None => Verifier::new(key).verify(dir),
+            })
+            .await?;
+        match session {
+            Some(session) if report.streams.is_empty() => Err(ArchiveError::NotFound(session)),
+            _ => Ok(verification(&report)),
+        }
+    }
+}
+
+fn verification(report: &Report) -> Verification {
+    let mut faults: Vec<_> = report.faults.iter().map(ToString::to_string).collect();
+    let unlisted = report.fault_count.saturating_sub(faults.len() as u64);
+    if unlisted > 0 {
+        faults.push(format!("and {unlisted} more"));
+    }
+    Verification { records: report.records, faults }
+}
+
+fn send_lines(dir: &Path, session: SessionId, to: &mpsc::Sender<Result<String, ArchiveError>>) {
+    let lines = match SessionLines::open(dir, session) {
+        Ok(lines) => lines,
+        Err(error) => return drop(to.blocking_send(Err(unreadable(error)))),
+    };
+    for line in lines {
+        let line =
+            line.and_then(|line| String::from_utf8(line).map_err(io::Error::other)).map_err(unreadable);
+        let failed = line.is_err();
+        if to.blocking_send(line).is_err() || failed {
+            return;
+        }
+    }
+}
+
+/// Every session of a recording, in one pass. Memory: its streams.
+fn recordings(dir: &Path) -> io::Result<Vec<Recording>> {
+    let mut found: BTreeMap<SessionId, Recording> = BTreeMap::new();
+    let mut open: BTreeMap<StreamId, SessionId> = BTreeMap::new();
+    let mut of_stream: BTreeMap<StreamId, SessionId> = BTreeMap::new();
+    for line in RecordLines::open(dir)? {
+        let line = line?;
+        let Some(stream) = stream_of(&line) else { continue };
+        if let Some(Envelope { at, record: Record::Opened(opened), .. }) = opening(&line) {
+            of_stream.insert(stream, opened.session);
+            open.insert(stream, opened.session);
+            found.entry(opened.session).or_insert(Recording {
+                session: opened.session,
+                principal: opened.principal,
+                started_at: at,
+                records: 0,
+                open: false,
+            });
+        }
+        let Some(recording) = of_stream.get(&stream).and_then(|session| found.get_mut(session)) else {
+            continue;
+        };
+        recording.records += 1;
+        if closes(&line) {
+            open.remove(&stream);
+        }
+    }
+    for session in open.values() {
+        if let Some(recording) = found.get_mut(session) {
+            recording.open = true;
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Whether a line is a stream's last.
+fn closes(line: &[u8]) -> bool {
+    const CLOSED: &[u8] = b"\"record\":{\"closed\":";
+    let start = line.get(..320).unwrap_or(line);
+    start.windows(CLOSED.len()).any(|window| window == CLOSED)
+}
+
+/// The last `limit` commands of a session, newest first; `None` when it has no recording.
+fn commands(dir: &Path, session: SessionId, limit: usize) -> io::Result<Option<VecDeque<CommandSummary>>> {
+    let mut newest: VecDeque<CommandSummary> = VecDeque::new();
+    let mut recorded = false;
+    for line in SessionLines::open(dir, session)? {
+        recorded = true;
+        let envelope = Envelope::parse(&line?).map_err(io::Error::other)?;
+        match envelope.record {
+            Record::Begin(begin) => {
+                newest.push_front(summary(&begin, envelope.at));
+                newest.truncate(limit);
+            }
+            Record::End(ended) => {
+                if let Some(command) = newest.iter_mut().find(|command| command.id == ended.id) {
+                    command.outcome = Some(outcome(&ended.outcome));
+                }
+            }
+            Record::Opened(_)
+            | Record::Hold(_)
+            | Record::Decision(_)
+            | Record::Redeemed(_)
+            | Record::Output(_)
+            | Record::Closed(_) => {}
+        }
+    }
+    Ok(recorded.then_some(newest))
+}
+
+fn summary(begin: &Begin<'_>, began_at: countersign_common::Timestamp) -> CommandSummary {
+    let bytes = &begin.command.text;
+    let kept = bytes.get(..SUMMARY_TEXT_BYTES_MAX).unwrap_or(bytes);
+    CommandSummary {
+        id: begin.id,
+        began_at,
+        text: String::from_utf8_lossy(kept).into_owned(),
+        text_bytes: bytes.len() as u64,
+        verdict: begin.verdict.as_str().into(),
+        outcome: None,
+    }
+}
+
+fn outcome(ending: &Ending) -> String {
+    match ending {
+        Ending::Completed(tag) => format!("completed: {tag}"),
+        Ending::Failed(code) => format!("failed: {code}"),
+        Ending::Refused(state) => format!("not executed: {}", state.as_str()),
+        Ending::Lost => "lost".into(),
+    }
+}

@@ -1,0 +1,282 @@
+//! Requests for people's agreement, as they are shown, and the check that what is shown is what is asked.
+
+use std::fmt::Write as _;
+
+use countersign_api::{BadField, parsed, required, timestamp, v1};
+use countersign_common::approval::{Approval, Outcome, State, Vote};
+use countersign_common::command::{self, Command, Context};
+use countersign_common::id::{ApprovalId, BundleVersion, SessionId, TargetName};
+use countersign_common::rendering::{self, Rendering};
+use countersign_common::{Digest, Facts, Principal, Timestamp};
+use serde::Serialize;
+
+use super::{line, relative, who};
+use crate::error::{CliError, Exit};
+use crate::output::table;
+
+/// A request, as lists show it.
+#[derive(Debug, Serialize)]
+pub(crate) struct RequestView {
+    id: ApprovalId,
+    state: &'static str,
+    /// What belongs to the state: who revoked it, why it is void, how it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_detail: Option<String>,
+    /// Who has to agree now: `0 of 2 (dba)`.
+    need: String,
+    requester: Principal,
+    target: TargetName,
+    session: SessionId,
+    chains: Vec<String>,
+    policies: Vec<String>,
+    reason: String,
+    created_at: String,
+    expires_at: String,
+    changed_at: String,
+    decisions: Vec<DecisionView>,
+    /// A request that the same session had denied shortly before: a rephrasing, maybe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_denial: Option<String>,
+    digest: Digest,
+    rendering_digest: Digest,
+    #[serde(skip)]
+    approval: Approval,
+}
+
+/// What one person said.
+#[derive(Debug, Serialize)]
+struct DecisionView {
+    approver: String,
+    stage: usize,
+    vote: Vote,
+    reason: Option<String>,
+    method: String,
+    at: String,
+}
+
+impl RequestView {
+    pub(crate) fn read(wire: v1::ApprovalEntry) -> Result<Self, BadField> {
+        let approval: Approval = required(wire.approval, "entry.approval")?.try_into()?;
+        let decisions = approval.decisions.iter().map(|decision| DecisionView {
+            approver: decision.approver.to_string(),
+            stage: decision.stage,
+            vote: decision.vote,
+            reason: decision.reason.clone(),
+            method: decision.method.clone(),
+            at: decision.at.to_string(),
+        });
+        Ok(Self {
+            id: approval.id,
+            state: approval.state.as_str(),
+            state_detail: state_detail(&approval.state),
+            need: wire.need,
+            requester: approval.requester.clone(),
+            target: approval.target.clone(),
+            session: approval.session,
+            chains: approval.terms.chains.iter().map(ToString::to_string).collect(),
+            policies: approval.terms.policies.iter().map(ToString::to_string).collect(),
+            reason: approval.terms.reason.clone(),
+            created_at: approval.created_at.to_string(),
+            expires_at: approval.expires_at.to_string(),
+            changed_at: timestamp(wire.change_time, "entry.change_time")?.to_string(),
+            decisions: decisions.collect(),
+            after_denial: wire.after_denial,
+            digest: approval.digest,
+            rendering_digest: approval.rendering,
+            approval,
+        })
+    }
+
+    pub(crate) const fn approval(&self) -> &Approval {
+        &self.approval
+    }
+
+    /// One line for a watcher.
+    pub(crate) fn event_line(&self) -> String {
+        let detail = self.state_detail.as_ref().map(|text| format!(": {}", line(text))).unwrap_or_default();
+        format!(
+            "{}  {}  {}{detail}  {}  on {}",
+            self.changed_at,
+            self.id,
+            self.standing(),
+            who(&self.requester),
+            line(self.target.as_str())
+        )
+    }
+
+    /// Where it stands, in a few words.
+    fn standing(&self) -> String {
+        match self.approval.state {
+            State::Pending { .. } => format!("needs {}", line(&self.need)),
+            _ => self.state.replace('_', " "),
+        }
+    }
+
+    /// What is known of it besides the command.
+    fn text(&self, now: Timestamp) -> String {
+        let mut text = format!("{} {}", self.id, self.standing());
+        if let Some(detail) = &self.state_detail {
+            let _ = write!(text, ": {}", line(detail));
+        }
+        let _ = writeln!(text, "\nwhy      {}", line(&self.reason));
+        let _ = writeln!(
+            text,
+            "rules    {} (chain {})",
+            line(&self.policies.join(", ")),
+            line(&self.chains.join(", "))
+        );
+        let _ = writeln!(text, "session  {}", self.session);
+        let _ = writeln!(text, "asked    {} ({})", self.created_at, relative(self.approval.created_at, now));
+        let _ = writeln!(text, "ends     {} ({})", self.expires_at, relative(self.approval.expires_at, now));
+        if let Some(denied) = &self.after_denial {
+            let _ = writeln!(
+                text,
+                "CAREFUL  {denied} of the same session was denied shortly before; this may be a rephrasing"
+            );
+        }
+        for one in &self.decisions {
+            let said = match one.vote {
+                Vote::Approve => "approved",
+                Vote::Deny => "denied",
+            };
+            let why = one.reason.as_ref().map(|why| format!(": {}", line(why))).unwrap_or_default();
+            let _ = writeln!(text, "{said:<8} by {} at {}{why}", line(&one.approver), one.at);
+        }
+        text
+    }
+}
+
+fn state_detail(state: &State) -> Option<String> {
+    match state {
+        State::NotRun { reason } | State::Voided { reason } => Some(reason.clone()),
+        State::Revoked { by } => Some(format!("by {by}")),
+        State::Done { outcome: Outcome::Failed { code } } => {
+            Some(format!("the target failed it with {code}"))
+        }
+        State::Redeemed { owner, .. } | State::InDoubt { owner, .. } => Some(format!("by {owner}")),
+        State::Pending { .. }
+        | State::Approved
+        | State::Done { outcome: Outcome::Completed }
+        | State::Denied
+        | State::Expired
+        | State::Withdrawn => None,
+    }
+}
+
+/// A request with all that an approver has to see.
+#[derive(Debug, Serialize)]
+pub(crate) struct RequestDetails {
+    #[serde(flatten)]
+    pub(crate) request: RequestView,
+    command: Command,
+    context: Context,
+    facts: Facts,
+    bundle: BundleVersion,
+    locks_held: Vec<String>,
+    /// The command as text in which nothing hides.
+    rendering: String,
+}
+
+impl RequestDetails {
+    /// Reads an answer and makes sure that what it shows is what is asked.
+    ///
+    /// INVARIANT: I2. Both digests are computed here, from the command itself: a control plane that
+    /// shows one command and asks about another is found out before anybody decides.
+    pub(crate) fn read(wire: v1::GetApprovalResponse) -> Result<Self, CliError> {
+        let request = RequestView::read(required(wire.approval, "response.approval")?)?;
+        let details = required(wire.details, "response.details")?;
+        let read = Self {
+            request,
+            command: required(details.command, "details.command")?.try_into()?,
+            context: required(details.context, "details.context")?.try_into()?,
+            facts: required(details.facts, "details.facts")?.try_into()?,
+            bundle: parsed::<String>(&details.bundle_version, "details.bundle_version")?.as_str().into(),
+            locks_held: details.locks_held,
+            rendering: details.rendering,
+        };
+        if read.is_what_is_asked() {
+            return Ok(read);
+        }
+        Err(CliError::new(
+            Exit::Unsound,
+            "what the control plane shows is not what it asks about; nothing was decided",
+        )
+        .help("do not approve it elsewhere either: tell whoever runs the control plane"))
+    }
+
+    fn is_what_is_asked(&self) -> bool {
+        let approval = &self.request.approval;
+        let ours = Rendering::of(&self.command, &self.context, &approval.requester);
+        let digest = command::digest(&self.command, &self.context, &approval.requester, approval.session);
+        ours.text == self.rendering
+            && self.rendering_digest() == approval.rendering
+            && digest == approval.digest
+            && self.context.target == approval.target
+    }
+
+    /// The digest of the text that is shown, computed from that text.
+    pub(crate) fn rendering_digest(&self) -> Digest {
+        rendering::digest(&self.rendering)
+    }
+
+    /// All of it, for people: first what is known, then the command, whole.
+    pub(crate) fn text(&self, now: Timestamp) -> String {
+        let mut text = self.request.text(now);
+        let _ = writeln!(text, "does     {}", line(&does(&self.facts)));
+        let flags: Vec<_> =
+            self.facts.operations.iter().flat_map(|one| &one.flags).map(|flag| flag.as_str()).collect();
+        if !flags.is_empty() {
+            let _ = writeln!(text, "notable  {}", flags.join(", "));
+        }
+        for lock in &self.locks_held {
+            let _ = writeln!(text, "locked   {}", line(lock));
+        }
+        // The rendering escapes control characters, so no line of it can look like one of ours: each
+        // is indented.
+        text.push_str("\nWhat would run:\n");
+        for one in self.rendering.lines() {
+            let _ = writeln!(text, "  {one}");
+        }
+        text
+    }
+}
+
+/// What a command does, in a line: `sql:update public.orders`.
+fn does(facts: &Facts) -> String {
+    let parts = facts.operations.iter().map(|operation| {
+        let mut part = operation.action.to_string();
+        if !operation.writes.is_empty() {
+            let _ = write!(part, " {}", list_of(operation.writes.iter()));
+        }
+        if !operation.reads.is_empty() {
+            let _ = write!(part, " reading {}", list_of(operation.reads.iter()));
+        }
+        if !operation.functions.is_empty() {
+            let _ = write!(part, " calling {}", list_of(operation.functions.iter()));
+        }
+        part
+    });
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+fn list_of<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Requests as a table.
+pub(crate) fn list(requests: &[RequestView], now: Timestamp) -> String {
+    if requests.is_empty() {
+        return "No requests.\n".into();
+    }
+    let rows = requests.iter().map(|request| {
+        vec![
+            request.id.to_string(),
+            request.standing(),
+            who(&request.requester),
+            line(request.target.as_str()),
+            relative(request.approval.created_at, now),
+            relative(request.approval.expires_at, now),
+        ]
+    });
+    table(&["REQUEST", "STANDING", "WHO", "TARGET", "ASKED", "ENDS"], rows)
+}
