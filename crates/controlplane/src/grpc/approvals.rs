@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use countersign_api::v1::approval_service_server::ApprovalService;
 use countersign_api::{BadField, digest, optional, parsed, timestamp_to_wire, v1};
-use countersign_common::approval::Vote;
-use countersign_common::id::{ApprovalId, SessionId, Subject, TargetName};
+use countersign_common::approval::{Rejection, Vote};
+use countersign_common::error::Report as _;
+use countersign_common::id::{ApprovalId, GroupName, SessionId, Subject, TargetName};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tokio::sync::watch;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::auth::{caller, may_see, may_settle};
 use super::{page_size, status, stopped};
@@ -95,7 +96,7 @@ impl ApprovalService for Service {
         let caller = caller(&request)?;
         let decide = decision(request.into_inner(), &caller).map_err(status::bad_field)?;
         let id = self.visible_id(decide.id, &caller).await?.approval.id;
-        self.control.approvals().decide(decide).await.map_err(|error| status::approval(&error))?;
+        self.control.approvals().decide(decide).await.map_err(|error| not_decided(&error, &caller))?;
         Ok(Response::new(v1::DecideApprovalResponse { approval: Some(self.after(id).await?) }))
     }
 
@@ -204,6 +205,20 @@ fn answer(
         })),
         Ok(_) => None,
     }
+}
+
+/// Why a decision does not count; who lacks a group is told which ones they are in.
+fn not_decided(error: &ApprovalError, caller: &Caller) -> Status {
+    let ApprovalError::Rejected(rejection @ Rejection::NotEligible { .. }) = error else {
+        return status::approval(error);
+    };
+    let groups: Vec<_> = caller.principal.groups.iter().map(GroupName::as_str).collect();
+    let groups = if groups.is_empty() { "no group".into() } else { groups.join(", ") };
+    status::with_code(
+        Code::PermissionDenied,
+        error.code(),
+        &format!("{rejection}; your token is in {groups}"),
+    )
 }
 
 /// What the caller decides.

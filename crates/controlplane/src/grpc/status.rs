@@ -17,7 +17,7 @@ use crate::store::StoreError;
 const CODE_HEADER: &str = "countersign-code";
 
 /// A status with the code of its error, in the text and, for programs, in the metadata.
-fn status(grpc: Code, code: common::Code, text: &str) -> Status {
+pub(super) fn with_code(grpc: Code, code: common::Code, text: &str) -> Status {
     let mut status = Status::new(grpc, format!("{text} ({code})"));
     if let Ok(value) = MetadataValue::try_from(code.to_string()) {
         status.metadata_mut().insert(CODE_HEADER, value);
@@ -32,7 +32,7 @@ pub(super) fn bad_field(error: BadField) -> Status {
 
 /// A token that is not accepted: unknown, expired and revoked read the same.
 pub(super) fn refused(error: &SessionRefused) -> Status {
-    status(Code::Unauthenticated, error.code(), &error.client_text())
+    with_code(Code::Unauthenticated, error.code(), &error.client_text())
 }
 
 /// The store did not do its part.
@@ -45,7 +45,7 @@ pub(super) fn store(error: &StoreError) -> Status {
             Code::Unavailable
         }
     };
-    status(grpc, error.code(), &error.to_string())
+    with_code(grpc, error.code(), &error.to_string())
 }
 
 /// An approval did not take what was asked.
@@ -65,7 +65,7 @@ pub(super) fn approval(error: &ApprovalError) -> Status {
         ApprovalError::Contended => Code::Aborted,
         ApprovalError::Store(error) => return store(error),
     };
-    status(grpc, error.code(), &error.to_string())
+    with_code(grpc, error.code(), &error.to_string())
 }
 
 /// A token was not issued.
@@ -88,7 +88,7 @@ pub(super) fn stop(error: &StopError) -> Status {
         StopError::Revoke(RevokeError::Store(error)) => store(error),
         StopError::Approvals(cause) => {
             tracing::error!(%cause, "open requests of an ended session could not be closed");
-            status(Code::Unavailable, code::STORE_FAILED, &error.to_string())
+            with_code(Code::Unavailable, code::STORE_FAILED, &error.to_string())
         }
     }
 }
@@ -101,7 +101,7 @@ pub(super) fn bundle(error: &BundleError) -> Status {
         BundleError::Stored(_) => Code::FailedPrecondition,
         BundleError::Store(error) => return store(error),
     };
-    status(grpc, error.code(), &error.to_string())
+    with_code(grpc, error.code(), &error.to_string())
 }
 
 /// A recording cannot be shown.
@@ -116,6 +116,8 @@ pub(super) fn audit(error: &AuditError) -> Status {
 pub(super) fn archive(error: &ArchiveError) -> Status {
     match error {
         ArchiveError::NotFound(_) => Status::not_found(error.to_string()),
-        ArchiveError::Unreadable(_) => status(Code::Unavailable, code::RECORDING_BROKEN, &error.to_string()),
+        ArchiveError::Unreadable(_) => {
+            with_code(Code::Unavailable, code::RECORDING_BROKEN, &error.to_string())
+        }
     }
 }

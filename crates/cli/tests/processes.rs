@@ -1,0 +1,163 @@
+//! The processes: ready, serving, draining on a signal, refusing what is not sound.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command};
+
+use support::{Cli, bundle, bundle_dir, until};
+
+/// A process of ours, ended when dropped.
+struct Process {
+    child: Child,
+    ready: serde_json::Value,
+}
+
+impl Process {
+    /// Starts it and waits for its ready line.
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(std::process::Stdio::inherit()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no ready line but `{line}`"));
+        Self { child, ready }
+    }
+
+    /// SIGTERM; how it then exits.
+    fn terminate(mut self) -> i32 {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_serves_until_it_is_told_to_end_and_keeps_what_it_knew() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("control.yaml");
+    let data = dir.path().join("data");
+    std::fs::write(&config, format!("listen: 127.0.0.1:0\ndata: {}\n", data.display())).unwrap();
+    let start = || {
+        let process = Cli::new().arg("controlplane").arg("--config").arg(&config);
+        Process::start(process.command("--output json"))
+    };
+    let operator = Cli::new().arg("--data").arg(&data);
+
+    let process = start();
+    assert_eq!(process.ready["event"], "ready");
+    let files = bundle_dir();
+    operator.clone().arg("apply").arg("-f").arg(files.path()).run("").await.ok();
+    let token = operator.run("token issue --subject bob --kind human --group dba").await.ok();
+    assert_eq!(process.terminate(), 0);
+    assert!(!data.join("api").exists());
+    assert_eq!(operator.run("requests").await.exit(), 6);
+
+    let process = start();
+    let bob = operator.clone().env("COUNTERSIGN_TOKEN", token.trim());
+    bob.run("requests").await.ok();
+    assert_eq!(process.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_with_faults_is_refused_with_all_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("control.yaml");
+    std::fs::write(&config, "listen: everywhere\ntls: { certificate: x }\nporch: 1\n").unwrap();
+    let refused = Cli::new().arg("controlplane").arg("--config").arg(&config).run("").await;
+    assert_eq!(refused.exit(), 5);
+    let said = refused.stderr();
+    for fault in ["`data` is missing", ":1: `listen`", ":2: `tls`", ":3: `porch` is not known", "CS0014"] {
+        assert!(said.contains(fault), "{fault}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_tls_a_control_plane_listens_on_loopback_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("control.yaml");
+    let text = format!("listen: 0.0.0.0:0\ndata: {}\n", dir.path().join("data").display());
+    std::fs::write(&config, text).unwrap();
+    let refused = Cli::new().arg("controlplane").arg("--config").arg(&config).run("").await;
+    assert_eq!(refused.exit(), 1);
+    assert!(refused.stderr().contains("without TLS"), "{}", refused.stderr());
+}
+
+fn dev(data: &std::path::Path) -> Cli {
+    Cli::new()
+        .arg("dev")
+        .arg("--data")
+        .arg(data)
+        .arg("--listen-api=127.0.0.1:0")
+        .arg("--listen-postgres=127.0.0.1:0")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_takes_a_changed_bundle_and_keeps_the_old_one_when_it_breaks() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let files = bundle_dir();
+    let process = Process::start(dev(&data).arg("--config").arg(files.path()).command("--output json"));
+    assert_eq!(process.ready["data"], data.display().to_string());
+    let operator = Cli::new().arg("--data").arg(&data);
+    // What is in force shows in what a file is applied beside: applying a sound one back lists them all.
+    let in_force = async || {
+        let chains = files.path().join("chains.yaml");
+        let applied = operator.clone().arg("apply").arg("-f").arg(chains).run("--output json").await;
+        applied.json()["files"].as_array().unwrap().len()
+    };
+    assert_eq!(in_force().await, bundle().len());
+
+    let more = files.path().join("more.cedar");
+    std::fs::write(&more, "@id(\"more\") permit (principal, action, resource);").unwrap();
+    let mut waited = 0;
+    while in_force().await != bundle().len() + 1 {
+        waited += 1;
+        assert!(waited < 100, "the changed folder did not come into force");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+
+    std::fs::write(&more, "broken").unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    assert_eq!(in_force().await, bundle().len() + 1);
+    assert_eq!(process.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_with_a_target_alone_starts_again_without_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let target = |name: &str| format!("--target={name}=postgres://app:hunter2@127.0.0.1:1/shop");
+    let process = Process::start(dev(&data).arg(target("shop")).command("--output json"));
+    let api = process.ready["api"].as_str().unwrap().to_owned();
+    assert!(api.starts_with("http://127.0.0.1:"), "{api}");
+    assert_eq!(std::fs::read_to_string(data.join("credentials/shop")).unwrap(), "hunter2");
+
+    let second = dev(&data).arg(target("shop")).run("").await;
+    assert_eq!(second.exit(), 1);
+    assert!(second.stderr().contains("choose another with --data"), "{}", second.stderr());
+    assert_eq!(process.terminate(), 0);
+    // The recording of a process that ended in order verifies offline.
+    until("the end", || !data.join("api").exists()).await;
+    Cli::new().arg("--data").arg(&data).run("audit verify --offline").await.ok();
+
+    let again = Process::start(dev(&data).arg(target("other")).command("--output json"));
+    assert_eq!(again.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_without_anything_to_protect_or_with_a_broken_bundle_does_not_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let nothing = dev(&data).run("").await;
+    assert_eq!(nothing.exit(), 2);
+    assert!(nothing.stderr().contains("--target shop=postgres://"), "{}", nothing.stderr());
+    std::fs::write(dir.path().join("a.cedar"), "broken").unwrap();
+    let broken = dev(&data).arg("--config").arg(dir.path()).run("").await;
+    assert_eq!(broken.exit(), 5, "{}", broken.stderr());
+}

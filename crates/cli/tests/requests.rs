@@ -1,0 +1,126 @@
+//! People and requests: what they are shown, what counts, what is refused, and how it exits.
+
+mod support;
+
+use countersign_common::approval::State;
+use support::{Server, steady};
+
+const STATEMENT: &str = "UPDATE orders SET paid = true WHERE id = $1 -- \u{202e}fine";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_see_a_request_and_approve_exactly_that() {
+    let server = Server::start().await;
+    let session = server.session().await;
+    let held = server.held(&session, STATEMENT).await;
+    let id = held.approval.id;
+    let (bob, carol) = (server.person("bob", &["dba"]).await, server.person("carol", &["leads"]).await);
+
+    let listed = bob.run("requests").await.ok();
+    assert!(listed.contains(&id.to_string()) && listed.contains("needs 0 of 2 (dba, leads)"), "{listed}");
+
+    let shown = bob.run(&format!("requests show {id}")).await.ok();
+    insta::assert_snapshot!("shown", steady(&shown));
+
+    let first = bob.run(&format!("approve {id} --reason checked")).await.ok();
+    // What is approved is shown before it is said that it is approved.
+    assert!(first.contains("\\u{202e}fine"), "{first}");
+    assert!(first.find("What would run").unwrap() < first.find("Your yes counts").unwrap());
+    assert!(first.contains("still needs 1 of 2 (dba, leads)"), "{first}");
+
+    let second = carol.run(&format!("approve {id} --output json")).await.json();
+    assert_eq!(second["request"]["state"], "approved");
+    assert_eq!(second["request"]["decisions"][0]["reason"], "checked");
+    let approval = server.control.approvals().get(id).await.unwrap().approval;
+    assert_eq!(approval.state, State::Approved);
+    assert_eq!(approval.decisions.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_needs_a_reason_and_ends_the_request() {
+    let server = Server::start().await;
+    let held = server.held(&server.session().await, STATEMENT).await;
+    let (id, bob) = (held.approval.id, server.person("bob", &["dba"]).await);
+
+    assert_eq!(bob.run(&format!("deny {id}")).await.exit(), 2);
+    let blank =
+        server.person("bob", &["dba"]).await.arg("deny").arg("--reason").arg(" ").run(&id.to_string()).await;
+    assert_eq!(blank.exit(), 2);
+    let pending = server.control.approvals().get(id).await.unwrap().approval.state;
+    assert!(matches!(pending, State::Pending { .. }), "{pending:?}");
+
+    let denied = bob.run(&format!("deny {id} --reason wrong-customer")).await.ok();
+    assert!(denied.contains("will not run"), "{denied}");
+    assert_eq!(server.control.approvals().get(id).await.unwrap().approval.state, State::Denied);
+
+    let late = bob.run(&format!("approve {id}")).await;
+    assert_eq!(late.exit(), 3);
+    assert!(late.stderr().contains("is denied: nothing is left to decide"), "{}", late.stderr());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_decide_is_told_their_groups_and_the_stages() {
+    let server = Server::start().await;
+    let held = server.held(&server.session().await, STATEMENT).await;
+    let id = held.approval.id;
+
+    let operator = server.operator().run(&format!("approve {id}")).await;
+    assert_eq!(operator.exit(), 3);
+    let said = operator.stderr();
+    assert!(said.contains("your token is in admin"), "{said}");
+    assert!(said.contains("groups that decide now (dba, leads)"), "{said}");
+    assert!(said.contains("approves nothing") && said.contains("CS0011"), "{said}");
+
+    // INVARIANT I4, as its people see it: the agent acts for alice.
+    let alice = server.person("alice", &["dba"]).await.run(&format!("approve {id} --output json")).await;
+    assert_eq!(alice.exit(), 3);
+    let error: serde_json::Value = serde_json::from_str(&alice.stderr()).unwrap();
+    assert_eq!(error["error"]["exit"], 3);
+    assert_eq!(error["error"]["code"], "CS0011");
+    assert!(error["error"]["message"].as_str().unwrap().contains("on their behalf"), "{error}");
+
+    let stranger = server.person("eve", &["nobody"]).await.run(&format!("requests show {id}")).await;
+    assert_eq!(stranger.exit(), 4, "{}", stranger.stderr());
+    assert_eq!(server.control.approvals().get(id).await.unwrap().approval.decisions.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_as_json_has_everything_an_approver_sees() {
+    let server = Server::start().await;
+    let held = server.held(&server.session().await, STATEMENT).await;
+    let bob = server.person("bob", &["dba"]).await;
+
+    let shown = bob.run(&format!("requests show {} --output json", held.approval.id)).await.json();
+    insta::assert_snapshot!("shown_json", steady(&serde_json::to_string_pretty(&shown).unwrap()));
+
+    let listed = bob.run("requests ls --all --output json").await.json();
+    assert_eq!(listed["requests"].as_array().unwrap().len(), 1);
+    assert!(listed["revision"].as_u64().unwrap() > 0);
+    let other = bob.run("requests ls --target other --output json").await.json();
+    assert_eq!(other["requests"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_prints_what_is_open_and_then_every_change() {
+    use std::io::{BufRead as _, BufReader};
+
+    let server = Server::start().await;
+    let session = server.session().await;
+    let first = server.held(&session, "UPDATE orders SET a = 1").await.approval.id;
+    let bob = server.person("bob", &["dba"]).await;
+    let mut watch = bob.command("requests watch --output json").spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    tokio::task::block_in_place(|| assert_eq!(next()["id"], first.to_string()));
+
+    let second = server.held(&session, "UPDATE orders SET a = 2").await.approval.id;
+    let (before, after) = tokio::task::block_in_place(|| {
+        let before = next();
+        let handle = tokio::runtime::Handle::current();
+        handle.block_on(bob.run(&format!("deny {second} --reason no"))).ok();
+        (before, next())
+    });
+    assert_eq!((&before["id"], &before["state"]), (&second.to_string().into(), &"pending".into()));
+    assert_eq!((&after["id"], &after["state"]), (&second.to_string().into(), &"denied".into()));
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+}
