@@ -262,6 +262,23 @@ pub(crate) fn each_run_of_a_prepared_write_is_asked_for(kind: ClientKind) {
     assert_eq!(stage.credit(), before + 210);
 }
 
+pub(crate) fn a_batch_of_writes_is_asked_for_and_runs(kind: ClientKind) {
+    let stage = Stage::example(&Terms::default());
+    let before = stage.credit();
+    let mut client = stage.client(kind);
+    let sql = "UPDATE customers SET credit_cents = credit_cents + $1 WHERE id = 1";
+    client.tell(&json!({"op": "pipeline", "sql": sql, "runs": [[1], [20], [300]]})).unwrap();
+    let done = eventually("the batch's answer", Duration::from_secs(30), || {
+        for id in stage.gateway.pending()? {
+            stage.gateway.approve(&id)?;
+        }
+        client.answer_within(Duration::from_millis(50))
+    })
+    .unwrap();
+    assert!(!done.to_string().contains("error"), "{done}");
+    assert_eq!(stage.credit(), before + 321);
+}
+
 pub(crate) fn what_is_too_large_to_judge_is_refused_not_passed_on_unread(kind: ClientKind) {
     let stage = Stage::example(&Terms::default());
     let mut client = stage.client(kind);
