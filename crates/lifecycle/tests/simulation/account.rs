@@ -1,0 +1,219 @@
+//! A history, told command by command and approval by approval, for the invariants to be checked on.
+
+use std::collections::BTreeMap;
+
+use countersign_common::approval::Approval;
+use countersign_common::command::{Command, digest};
+use countersign_common::id::{ApprovalId, CommandId, StreamId};
+use countersign_common::refusal::Refusal;
+use countersign_common::{Digest, Timestamp};
+use countersign_lifecycle::ports::Stop;
+use countersign_recording::{Ending, Record, VerdictWord};
+
+use crate::client::context;
+use crate::history::{Entry, Event, Number, Sent};
+use crate::world::World;
+
+/// One command, from its arrival to its end. Moments are places in the history.
+#[derive(Debug, Clone)]
+pub(crate) struct Story {
+    pub(crate) sent: Sent,
+    pub(crate) sent_at: Timestamp,
+    pub(crate) over_at: Option<Timestamp>,
+    pub(crate) verdict: Option<VerdictWord>,
+    pub(crate) begun: Option<Begun>,
+    pub(crate) redeemed: Option<Approval>,
+    pub(crate) redeem_recorded: Option<u64>,
+    pub(crate) released: Option<CommandId>,
+    pub(crate) stopped: bool,
+    pub(crate) released_when_revoked: bool,
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) ran: bool,
+    /// How far the journal had accepted when the first bytes of the answer left.
+    pub(crate) accepted_when_answered: Option<u64>,
+    pub(crate) refusal: Option<(Refusal, Timestamp)>,
+    pub(crate) asked: u32,
+    pub(crate) cancelled: bool,
+    pub(crate) context_changed: bool,
+    pub(crate) fault: bool,
+    pub(crate) killed: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Begun {
+    pub(crate) position: u64,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) endings: Vec<Ending>,
+}
+
+/// What the target received of one command.
+#[derive(Debug, Clone)]
+pub(crate) struct Upstream {
+    pub(crate) bytes: Vec<u8>,
+    /// The digest of exactly these bytes with the meaning that they had there.
+    pub(crate) digest: Digest,
+    /// How far the journal had synced when the first byte came.
+    pub(crate) synced: u64,
+    pub(crate) place: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) stories: BTreeMap<Number, Story>,
+    /// Every revision of every approval with its place in the history.
+    pub(crate) approvals: BTreeMap<ApprovalId, Vec<(usize, Approval)>>,
+    pub(crate) journal_failed: bool,
+}
+
+/// What is known while the history is read.
+#[derive(Default)]
+struct Reading {
+    account: Account,
+    current: BTreeMap<StreamId, Number>,
+    commands: BTreeMap<CommandId, Number>,
+    revoked: Vec<countersign_common::id::SessionId>,
+    accepted: u64,
+    synced: u64,
+}
+
+impl Account {
+    pub(crate) fn of(world: &World, history: &[Entry]) -> Self {
+        let mut reading = Reading::default();
+        for (place, entry) in history.iter().enumerate() {
+            reading.take(world, place, entry);
+        }
+        reading.account
+    }
+
+    pub(crate) fn last(&self, id: ApprovalId) -> Option<&Approval> {
+        self.approvals.get(&id).and_then(|revisions| revisions.last()).map(|(_, one)| one)
+    }
+
+    /// Whether the approval ever stood like this.
+    pub(crate) fn ever(&self, id: Option<ApprovalId>, like: impl Fn(&Approval) -> bool) -> bool {
+        id.and_then(|id| self.approvals.get(&id)).is_some_and(|all| all.iter().any(|(_, one)| like(one)))
+    }
+}
+
+impl Reading {
+    fn take(&mut self, world: &World, place: usize, Entry { at, event }: &Entry) {
+        match event {
+            Event::Sent(sent) => {
+                self.current.insert(sent.stream, sent.number);
+                self.account.stories.insert(sent.number, Story::new(sent.clone(), *at));
+            }
+            Event::Written(approval) => {
+                self.account.approvals.entry(approval.id).or_default().push((place, (**approval).clone()));
+            }
+            Event::Appended { position, stream, record } => self.record(*position, *stream, record),
+            Event::Accepted(position) => self.accepted = *position,
+            Event::Synced(position) => self.synced = *position,
+            Event::JournalFailed => self.account.journal_failed = true,
+            Event::Stopped { session, stop } => self.stop(*session, stop),
+            Event::Upstream { number, bytes, setting } => self.upstream(world, place, *number, bytes, *setting),
+            Event::Judged { number, .. }
+            | Event::Asked { number }
+            | Event::Cancelled { number }
+            | Event::ContextChanged { number }
+            | Event::Redeemed { number, .. }
+            | Event::Fault { number }
+            | Event::Released { number, .. }
+            | Event::Ran { number }
+            | Event::Answered { number }
+            | Event::Refused { number, .. }
+            | Event::Left { number }
+            | Event::Ended { number }
+            | Event::Killed { number } => self.told(*number, *at, event),
+        }
+    }
+
+    fn told(&mut self, number: Number, at: Timestamp, event: &Event) {
+        // A gateway that dies between two commands has none.
+        let Some(story) = self.account.stories.get_mut(&number) else { return };
+        match event {
+            Event::Judged { verdict, .. } => story.verdict = *verdict,
+            Event::Asked { .. } => story.asked += 1,
+            Event::Cancelled { .. } => story.cancelled = true,
+            Event::ContextChanged { .. } => story.context_changed = true,
+            Event::Redeemed { approval, .. } => story.redeemed = Some((**approval).clone()),
+            Event::Fault { .. } => story.fault = true,
+            Event::Ran { .. } => story.ran = true,
+            Event::Released { command, .. } => {
+                story.released = Some(*command);
+                story.released_when_revoked = self.revoked.contains(&story.sent.session);
+                story.over_at = Some(at);
+            }
+            Event::Answered { .. } => story.accepted_when_answered = story.accepted_when_answered.or(Some(self.accepted)),
+            Event::Refused { refusal, .. } => {
+                story.refusal = Some(((**refusal).clone(), at));
+                story.over_at = Some(at);
+            }
+            Event::Killed { .. } => story.killed |= story.over_at.is_none(),
+            _ => story.over_at = story.over_at.or(Some(at)),
+        }
+    }
+
+    fn stop(&mut self, session: countersign_common::id::SessionId, stop: &Stop) {
+        if matches!(stop, Stop::Revoked(_)) {
+            self.revoked.push(session);
+        }
+        if *stop != Stop::None {
+            for story in self.account.stories.values_mut() {
+                story.stopped |= story.sent.session == session && story.over_at.is_none();
+            }
+        }
+    }
+
+    fn record(&mut self, position: u64, stream: StreamId, record: &Record<'static>) {
+        if let Record::Begin(begin) = record {
+            let number = self.current[&stream];
+            self.commands.insert(begin.id, number);
+            let begun = Begun { position, digest: begin.digest, endings: Vec::new() };
+            self.account.stories.get_mut(&number).unwrap().begun = Some(begun);
+        }
+        let Some(number) = record.command().and_then(|id| self.commands.get(&id)) else { return };
+        let story = self.account.stories.get_mut(number).unwrap();
+        match record {
+            Record::Redeemed(_) => story.redeem_recorded = Some(position),
+            Record::End(end) => story.begun.as_mut().unwrap().endings.push(end.outcome.clone()),
+            _ => {}
+        }
+    }
+
+    fn upstream(&mut self, world: &World, place: usize, number: Number, bytes: &[u8], setting: u32) {
+        let story = self.account.stories.get_mut(&number).unwrap();
+        let synced = self.synced;
+        let digest_then = Digest::of(b"");
+        let up = story.upstream.get_or_insert(Upstream { bytes: Vec::new(), digest: digest_then, synced, place });
+        up.bytes.extend_from_slice(bytes);
+        let command = Command { form: "text".into(), text: up.bytes.clone(), parameters: Vec::new() };
+        let session = world.sessions.iter().find(|one| one.id == story.sent.session).unwrap();
+        up.digest = digest(&command, &context(&world.plan.target, setting), &session.principal, session.id);
+    }
+}
+
+impl Story {
+    const fn new(sent: Sent, sent_at: Timestamp) -> Self {
+        Self {
+            sent,
+            sent_at,
+            over_at: None,
+            verdict: None,
+            begun: None,
+            redeemed: None,
+            redeem_recorded: None,
+            released: None,
+            stopped: false,
+            released_when_revoked: false,
+            upstream: None,
+            ran: false,
+            accepted_when_answered: None,
+            refusal: None,
+            asked: 0,
+            cancelled: false,
+            context_changed: false,
+            fault: false,
+            killed: false,
+        }
+    }
+}
