@@ -188,8 +188,10 @@ impl<E: Exchange> Hold<'_, E> {
         if let Err(error) = road.recorder.synced(self.begun.position).await {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
-        // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes.
-        let redeem = Redeem { id: approval.id, session: road.session, digest: self.digest, owner: road.node };
+        // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes. It is
+        // taken anew: what gives the command its meaning may have changed while it waited.
+        let digest = road.digest(&self.exchange);
+        let redeem = Redeem { id: approval.id, session: road.session, digest, owner: road.node };
         let redeemed = match road.approvals.redeem(redeem).await {
             Ok(redeemed) => redeemed,
             Err(error) => return self.refuse(refusal_of(error, approval)),

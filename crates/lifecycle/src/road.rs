@@ -102,7 +102,7 @@ impl Road {
     }
 
     /// What an approval of this command would be bound to (I2).
-    fn digest(&self, exchange: &impl Exchange) -> Digest {
+    pub(crate) fn digest(&self, exchange: &impl Exchange) -> Digest {
         command::digest(exchange.command(), &exchange.context(), &self.principal, self.session)
     }
 

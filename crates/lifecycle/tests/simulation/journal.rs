@@ -62,10 +62,6 @@ impl SimJournal {
         world.log(Event::JournalFailed);
         state.wake();
     }
-
-    pub(crate) fn has_failed(&self) -> bool {
-        self.state.lock().failed
-    }
 }
 
 impl State {
