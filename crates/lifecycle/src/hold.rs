@@ -204,9 +204,10 @@ impl<E: Exchange> Hold<'_, E> {
             let position = road.recorder.redeemed(self.begun.command, &redeemed, fence)?;
             road.recorder.synced(position).await
         };
-        if let Err(error) = recorded.await {
+        let no = recorded.await.err().map(|error| unavailable(&error)).or_else(|| road.revoked());
+        if let Some(refusal) = no {
             road.approvals.report(used.approval, used.fence, Testimony::NotSent).await;
-            return self.refuse(unavailable(&error).with_ticket(used.approval));
+            return self.refuse(refusal.with_ticket(used.approval));
         }
         let facts = Arc::clone(&self.exchange.described().facts);
         let running = Running::new(road, self.begun, facts, self.duties, Some(used));
