@@ -262,7 +262,9 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
         State::Denied => Refusal::new(RefusalState::Denied, denial(approval)),
         State::Expired => Refusal::new(RefusalState::Expired, "nobody decided, or nobody came back, in time"),
         State::Withdrawn => Refusal::new(RefusalState::Withdrawn, "the request was withdrawn"),
-        State::NotRun { reason } | State::Voided { reason } => Refusal::new(RefusalState::Blocked, reason.clone()),
+        // Used up for nothing: nobody said no, so the same may be asked for again.
+        State::NotRun { reason } => Refusal::new(RefusalState::Unavailable, reason.clone()),
+        State::Voided { reason } => Refusal::new(RefusalState::Blocked, reason.clone()),
         State::Revoked { by } => Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}")),
     };
     refusal.with_ticket(approval.id).with_expiry(approval.expires_at)

@@ -100,7 +100,9 @@ impl Reading {
         match event {
             Event::Sent(sent) => {
                 self.current.insert(sent.stream, sent.number);
-                self.account.stories.insert(sent.number, Story::new(sent.clone(), *at));
+                let mut story = Story::new(sent.clone(), *at);
+                story.stopped = self.revoked.contains(&sent.session);
+                self.account.stories.insert(sent.number, story);
             }
             Event::Written(approval) => {
                 self.account.approvals.entry(approval.id).or_default().push((place, (**approval).clone()));

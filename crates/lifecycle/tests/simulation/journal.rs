@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use countersign_recording::{Encoded, Envelope, Journal, JournalError, Position};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::history::Event;
 use crate::world::World;
@@ -22,17 +23,19 @@ struct State {
 pub(crate) struct SimJournal {
     world: Weak<World>,
     state: Mutex<State>,
+    grown: Notify,
 }
 
 impl SimJournal {
     pub(crate) fn new(world: &Arc<World>) -> Arc<Self> {
-        Arc::new(Self { world: Arc::downgrade(world), state: Mutex::default() })
+        Arc::new(Self { world: Arc::downgrade(world), state: Mutex::default(), grown: Notify::new() })
     }
 
     /// Accepts and syncs what was appended, again and again; fails at some time where the plan says so.
     pub(crate) async fn keep_going(self: Arc<Self>) {
         let Some(world) = self.world.upgrade() else { return };
         loop {
+            self.grown.notified().await;
             world.pause(world.plan.sync_ms).await;
             let fails = world.plan.journal_fails_after.is_some_and(|after| self.state.lock().synced >= after);
             if fails {
@@ -88,6 +91,7 @@ impl Journal for SimJournal {
             return Err(poisoned());
         }
         state.appended += 1;
+        self.grown.notify_one();
         let envelope = Envelope::parse(record.line).unwrap();
         if let Some(world) = self.world.upgrade() {
             let position = state.appended;

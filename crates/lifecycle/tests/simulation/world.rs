@@ -285,13 +285,15 @@ pub(crate) fn everyone() -> Vec<Principal> {
 /// People look at what is open and say yes, no, both at once, or take it back.
 pub(crate) async fn people(world: Arc<World>) {
     let everyone = everyone();
+    let mut moved = world.ledger.moved.subscribe();
     loop {
-        world.pause(world.plan.people_ms).await;
         let mut open = world.ledger.all();
         open.retain(|approval| approval.state.is_open());
         if open.is_empty() {
+            let _ = moved.changed().await;
             continue;
         }
+        world.pause(world.plan.people_ms).await;
         let id = world.throw(|dice| dice.pick(&open).id);
         let (one, other) = (vote(&world, &everyone), vote(&world, &everyone));
         match world.throw(|dice| dice.below(20)) {
