@@ -51,7 +51,7 @@ enum Act {
 }
 
 impl Request {
-    fn draw(dice: &mut Dice) -> Self {
+    fn draw(dice: &mut Dice, together: bool) -> Self {
         let acts = (0..dice.below(4)).map(|_| {
             let act = *dice.pick(&[Act::Stir, Act::Stir, Act::Stir, Act::Cancel, Act::Leave, Act::ChangeContext]);
             (dice.millis(40_000), act)
@@ -59,7 +59,10 @@ impl Request {
         let mut acts: Vec<_> = acts.collect();
         acts.sort_by_key(|(after, _)| *after);
         Self {
-            text: *dice.pick::<&str>(&["read 1", "read 2", "write 1", "write 1", "write 2", "garbled"]),
+            text: match together {
+                true => "write 1",
+                false => *dice.pick::<&str>(&["read 1", "read 2", "write 1", "write 2", "garbled"]),
+            },
             after: dice.millis(5000),
             acts,
             patience: if dice.chance(20) { Some(dice.millis(20_000)) } else { None },
@@ -80,7 +83,8 @@ impl Request {
 
 /// One client of a session: connects, sends all it wants to, and connects elsewhere when its gateway dies.
 pub(crate) async fn client(world: Arc<World>, journal: Arc<dyn Journal>, session: usize, index: u64) {
-    let requests = world.throw(|dice| (0..world.plan.requests).map(|_| Request::draw(dice)).collect::<Vec<_>>());
+    let (count, together) = (world.plan.requests, world.plan.together);
+    let requests = world.throw(|dice| (0..count).map(|_| Request::draw(dice, together)).collect::<Vec<_>>());
     let mut node = NodeId::from_u128(100 + u128::from(index % 2));
     let remaining = Arc::new(Mutex::new(requests));
     loop {

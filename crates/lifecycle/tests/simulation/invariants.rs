@@ -247,7 +247,11 @@ fn truthful(account: &Account) -> Result<(), String> {
                 story.fault || nobody || not_run || story.stopped
             }
             Word::RunningElsewhere => ever(|state| matches!(state, State::Redeemed { .. })),
-            Word::Withdrawn => story.cancelled || ever(|state| *state == State::Withdrawn),
+            Word::Withdrawn => {
+                // A cancel that reached the control plane leaves nothing open behind.
+                let open = refusal.ticket.and_then(|id| account.last(id)).is_some_and(|last| last.state.is_open());
+                story.fault || !open
+            }
         };
         require(so, || format!("told `{}`: {story:?}", refusal.state.as_str()))?;
         let unknown = refusal.state == Word::InDoubt;

@@ -149,7 +149,9 @@ impl Approvals for Line {
 
     async fn withdraw(&self, id: ApprovalId, by: SessionId) {
         assert_eq!(by, self.world.sessions[self.session].id);
-        if self.world.mishap() != Mishap::RequestLost {
+        if self.world.mishap() == Mishap::RequestLost {
+            let _ = self.fault();
+        } else {
             let _ = self.world.advance(id, &Step::Withdraw).await;
         }
     }

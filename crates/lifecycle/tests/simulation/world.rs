@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) sessions: u64,
     pub(crate) clients: u64,
     pub(crate) requests: u64,
+    /// All connections send the same.
+    pub(crate) together: bool,
     pub(crate) target: Arc<Target>,
 }
 
@@ -191,6 +193,7 @@ impl Plan {
             sessions: 1 + dice.below(2),
             clients: 1 + dice.below(3),
             requests: 1 + dice.below(3),
+            together: dice.chance(30),
             target: Arc::new(target(dice)),
         }
     }
