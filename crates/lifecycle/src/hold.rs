@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_common::Digest;
 use countersign_common::approval::{Approval, Rejection, State, Terms};
 use countersign_common::id::{BundleVersion, CommandId};
 use countersign_common::refusal::{Refusal, State as RefusalState};
 use countersign_common::target::OnDisconnect;
 use countersign_common::verdict::Duties;
-use countersign_common::Digest;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::exchange::{Asked, Exchange, Meanwhile};
@@ -31,7 +31,7 @@ pub(crate) struct Hold<'r, E> {
 /// What ended the wait.
 enum Ended {
     /// Everyone agreed.
-    Approved(Approval),
+    Approved(Arc<Approval>),
     /// It did not come to that.
     Refused(Refusal),
     /// The client is gone; there is nobody to tell.
@@ -109,12 +109,12 @@ impl<E: Exchange> Hold<'_, E> {
                     Ok(approval) => asked.approval = Arc::new(approval),
                     Err(error) => return Ended::Refused(unavailable(&error).with_ticket(id)),
                 },
+                () = tokio::time::sleep_until(deadline) => return Ended::Refused(self.ticket(&asked.approval)),
                 () = self.exchange.stirred() => {
                     if let Some(meanwhile) = self.exchange.look().await {
                         return self.leave(meanwhile, &asked.approval).await;
                     }
                 }
-                () = tokio::time::sleep_until(deadline) => return Ended::Refused(self.ticket(&asked.approval)),
                 _ = notices.tick() => {
                     self.exchange.asking(&asked);
                     asked.repeat += 1;
@@ -124,14 +124,14 @@ impl<E: Exchange> Hold<'_, E> {
     }
 
     /// What an approval's state means for the one who waits; `None`: wait on.
-    fn judge_standing(&self, approval: &Approval) -> Option<Ended> {
+    fn judge_standing(&self, approval: &Arc<Approval>) -> Option<Ended> {
         if approval.state.is_open() && self.road.now() >= approval.expires_at {
             // The control plane will mark it; its absolute deadline has already decided.
             return Some(Ended::Refused(refusal_for(&State::Expired, approval)));
         }
         match &approval.state {
             State::Pending { .. } => None,
-            State::Approved => Some(Ended::Approved(approval.clone())),
+            State::Approved => Some(Ended::Approved(Arc::clone(approval))),
             // INVARIANT: I3. Whatever else it is, it is not a yes.
             state => Some(Ended::Refused(refusal_for(state, approval))),
         }
@@ -164,7 +164,8 @@ impl<E: Exchange> Hold<'_, E> {
         }
         match meanwhile {
             Meanwhile::Cancelled => Ended::Refused(
-                Refusal::new(RefusalState::Withdrawn, "the client cancelled it while it waited").with_ticket(approval.id),
+                Refusal::new(RefusalState::Withdrawn, "the client cancelled it while it waited")
+                    .with_ticket(approval.id),
             ),
             Meanwhile::Left => Ended::Left,
         }
@@ -230,7 +231,8 @@ fn every(interval: Duration) -> Interval {
 fn refusal_of(error: RedeemError, approval: &Approval) -> Refusal {
     match error {
         RedeemError::Rejected { rejection: Rejection::DigestMismatch, .. } => {
-            Refusal::new(RefusalState::Mismatch, Rejection::DigestMismatch.to_string()).with_ticket(approval.id)
+            Refusal::new(RefusalState::Mismatch, Rejection::DigestMismatch.to_string())
+                .with_ticket(approval.id)
         }
         RedeemError::Rejected { rejection: Rejection::PastDeadline(_), standing } => {
             refusal_for(&State::Expired, &standing)
@@ -251,10 +253,13 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
             refusal.need = Some(approval.need());
             refusal
         }
-        State::Approved => Refusal::new(RefusalState::Pending, "it is approved; send exactly the same again to run it"),
-        State::Redeemed { .. } | State::Done { .. } => {
-            Refusal::new(RefusalState::RunningElsewhere, "its approval was used by another connection of this session")
+        State::Approved => {
+            Refusal::new(RefusalState::Pending, "it is approved; send exactly the same again to run it")
         }
+        State::Redeemed { .. } | State::Done { .. } => Refusal::new(
+            RefusalState::RunningElsewhere,
+            "its approval was used by another connection of this session",
+        ),
         State::InDoubt { .. } => Refusal::new(
             RefusalState::InDoubt,
             "the gateway that let it go was lost before the target answered",
@@ -265,7 +270,9 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
         // Used up for nothing: nobody said no, so the same may be asked for again.
         State::NotRun { reason } => Refusal::new(RefusalState::Unavailable, reason.clone()),
         State::Voided { reason } => Refusal::new(RefusalState::Blocked, reason.clone()),
-        State::Revoked { by } => Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}")),
+        State::Revoked { by } => {
+            Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}"))
+        }
     };
     refusal.with_ticket(approval.id).with_expiry(approval.expires_at)
 }

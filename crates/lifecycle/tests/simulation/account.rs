@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_common::approval::Approval;
 use countersign_common::command::{Command, digest};
-use countersign_common::id::{ApprovalId, CommandId, StreamId};
+use countersign_common::id::{ApprovalId, CommandId, SessionId, StreamId};
 use countersign_common::refusal::Refusal;
 use countersign_common::{Digest, Timestamp};
 use countersign_lifecycle::ports::Stop;
@@ -25,7 +25,9 @@ pub(crate) struct Story {
     pub(crate) redeemed: Option<Approval>,
     pub(crate) redeem_recorded: Option<u64>,
     pub(crate) released: Option<CommandId>,
-    pub(crate) stopped: bool,
+    /// Since when it had to come to an end: its session was stopped, or its client cancelled.
+    pub(crate) stopped_at: Option<Timestamp>,
+    pub(crate) cancelled_at: Option<Timestamp>,
     pub(crate) released_when_revoked: bool,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) ran: bool,
@@ -33,7 +35,10 @@ pub(crate) struct Story {
     pub(crate) accepted_when_answered: Option<u64>,
     pub(crate) refusal: Option<(Refusal, Timestamp)>,
     pub(crate) asked: u32,
-    pub(crate) cancelled: bool,
+    /// How many end records it had when the connection was done with it.
+    pub(crate) endings_when_over: Option<usize>,
+    /// The connection was done with it.
+    pub(crate) done: bool,
     pub(crate) context_changed: bool,
     pub(crate) fault: bool,
     pub(crate) killed: bool,
@@ -57,11 +62,19 @@ pub(crate) struct Upstream {
     pub(crate) place: usize,
 }
 
+/// One revision of an approval, with its place in the history.
+#[derive(Debug)]
+pub(crate) struct Revision {
+    pub(crate) place: usize,
+    pub(crate) at: Timestamp,
+    pub(crate) approval: Approval,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     pub(crate) stories: BTreeMap<Number, Story>,
-    /// Every revision of every approval with its place in the history.
-    pub(crate) approvals: BTreeMap<ApprovalId, Vec<(usize, Approval)>>,
+    /// Every revision of every approval.
+    pub(crate) approvals: BTreeMap<ApprovalId, Vec<Revision>>,
     pub(crate) journal_failed: bool,
 }
 
@@ -71,7 +84,7 @@ struct Reading {
     account: Account,
     current: BTreeMap<StreamId, Number>,
     commands: BTreeMap<CommandId, Number>,
-    revoked: Vec<countersign_common::id::SessionId>,
+    revoked: Vec<SessionId>,
     accepted: u64,
     synced: u64,
 }
@@ -86,12 +99,19 @@ impl Account {
     }
 
     pub(crate) fn last(&self, id: ApprovalId) -> Option<&Approval> {
-        self.approvals.get(&id).and_then(|revisions| revisions.last()).map(|(_, one)| one)
+        self.approvals.get(&id).and_then(|revisions| revisions.last()).map(|one| &one.approval)
+    }
+
+    /// Whether it has been known for so long to have ended that nobody may take it for open any more.
+    pub(crate) fn long_ended(&self, id: Option<ApprovalId>, at: Timestamp, slack_ms: u64) -> bool {
+        let revisions = id.and_then(|id| self.approvals.get(&id)).into_iter().flatten();
+        let mut ended = revisions.filter(|one| !one.approval.state.is_open());
+        ended.any(|one| one.at.until(at).as_millis() > u128::from(slack_ms))
     }
 
     /// Whether the approval ever stood like this.
     pub(crate) fn ever(&self, id: Option<ApprovalId>, like: impl Fn(&Approval) -> bool) -> bool {
-        id.and_then(|id| self.approvals.get(&id)).is_some_and(|all| all.iter().any(|(_, one)| like(one)))
+        id.and_then(|id| self.approvals.get(&id)).is_some_and(|all| all.iter().any(|one| like(&one.approval)))
     }
 }
 
@@ -101,18 +121,21 @@ impl Reading {
             Event::Sent(sent) => {
                 self.current.insert(sent.stream, sent.number);
                 let mut story = Story::new(sent.clone(), *at);
-                story.stopped = self.revoked.contains(&sent.session);
+                story.stopped_at = self.revoked.contains(&sent.session).then_some(*at);
                 self.account.stories.insert(sent.number, story);
             }
             Event::Written(approval) => {
-                self.account.approvals.entry(approval.id).or_default().push((place, (**approval).clone()));
+                let revision = Revision { place, at: *at, approval: (**approval).clone() };
+                self.account.approvals.entry(approval.id).or_default().push(revision);
             }
             Event::Appended { position, stream, record } => self.record(*position, *stream, record),
             Event::Accepted(position) => self.accepted = *position,
             Event::Synced(position) => self.synced = *position,
             Event::JournalFailed => self.account.journal_failed = true,
-            Event::Stopped { session, stop } => self.stop(*session, stop),
-            Event::Upstream { number, bytes, setting } => self.upstream(world, place, *number, bytes, *setting),
+            Event::Stopped { session, stop } => self.stop(*session, stop, *at),
+            Event::Upstream { number, bytes, setting } => {
+                self.upstream(world, place, *number, bytes, *setting)
+            }
             Event::Judged { number, .. }
             | Event::Asked { number }
             | Event::Cancelled { number }
@@ -135,7 +158,7 @@ impl Reading {
         match event {
             Event::Judged { verdict, .. } => story.verdict = *verdict,
             Event::Asked { .. } => story.asked += 1,
-            Event::Cancelled { .. } => story.cancelled = true,
+            Event::Cancelled { .. } => story.cancelled_at = Some(at),
             Event::ContextChanged { .. } => story.context_changed = true,
             Event::Redeemed { approval, .. } => story.redeemed = Some((**approval).clone()),
             Event::Fault { .. } => story.fault = true,
@@ -145,23 +168,27 @@ impl Reading {
                 story.released_when_revoked = self.revoked.contains(&story.sent.session);
                 story.over_at = Some(at);
             }
-            Event::Answered { .. } => story.accepted_when_answered = story.accepted_when_answered.or(Some(self.accepted)),
+            Event::Answered { .. } => {
+                story.accepted_when_answered = story.accepted_when_answered.or(Some(self.accepted))
+            }
             Event::Refused { refusal, .. } => {
                 story.refusal = Some(((**refusal).clone(), at));
-                story.over_at = Some(at);
+                story.over(at);
             }
-            Event::Killed { .. } => story.killed |= story.over_at.is_none(),
-            _ => story.over_at = story.over_at.or(Some(at)),
+            Event::Killed { .. } => story.killed |= !story.done,
+            _ => story.over(at),
         }
     }
 
-    fn stop(&mut self, session: countersign_common::id::SessionId, stop: &Stop) {
+    fn stop(&mut self, session: SessionId, stop: &Stop, at: Timestamp) {
         if matches!(stop, Stop::Revoked(_)) {
             self.revoked.push(session);
         }
         if *stop != Stop::None {
             for story in self.account.stories.values_mut() {
-                story.stopped |= story.sent.session == session && story.over_at.is_none();
+                if story.sent.session == session && story.over_at.is_none() {
+                    story.stopped_at = story.stopped_at.or(Some(at));
+                }
             }
         }
     }
@@ -186,7 +213,8 @@ impl Reading {
         let story = self.account.stories.get_mut(&number).unwrap();
         let synced = self.synced;
         let digest_then = Digest::of(b"");
-        let up = story.upstream.get_or_insert(Upstream { bytes: Vec::new(), digest: digest_then, synced, place });
+        let up =
+            story.upstream.get_or_insert(Upstream { bytes: Vec::new(), digest: digest_then, synced, place });
         up.bytes.extend_from_slice(bytes);
         let command = Command { form: "text".into(), text: up.bytes.clone(), parameters: Vec::new() };
         let session = world.sessions.iter().find(|one| one.id == story.sent.session).unwrap();
@@ -195,6 +223,12 @@ impl Reading {
 }
 
 impl Story {
+    fn over(&mut self, at: Timestamp) {
+        self.done = true;
+        self.over_at = self.over_at.or(Some(at));
+        self.endings_when_over = self.begun.as_ref().map(|begun| begun.endings.len());
+    }
+
     const fn new(sent: Sent, sent_at: Timestamp) -> Self {
         Self {
             sent,
@@ -205,14 +239,16 @@ impl Story {
             redeemed: None,
             redeem_recorded: None,
             released: None,
-            stopped: false,
+            stopped_at: None,
+            cancelled_at: None,
+            endings_when_over: None,
             released_when_revoked: false,
             upstream: None,
             ran: false,
             accepted_when_answered: None,
             refusal: None,
             asked: 0,
-            cancelled: false,
+            done: false,
             context_changed: false,
             fault: false,
             killed: false,

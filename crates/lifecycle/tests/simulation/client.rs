@@ -16,8 +16,8 @@ use countersign_common::time::Clock;
 use countersign_common::{Facts, Target};
 use countersign_lifecycle::ports::Stop;
 use countersign_lifecycle::{
-    Asked, Cleared, ClientSide, Described, End, Exchange, Meanwhile, Passage, Recorder, Road, Running, UpstreamSide,
-    run,
+    Asked, Cleared, ClientSide, Described, End, Exchange, Meanwhile, Passage, Recorder, Road, Running,
+    UpstreamSide, run,
 };
 use countersign_masking::{Masked, ValueFree};
 use countersign_recording::{Journal, Opened, Stream};
@@ -53,7 +53,8 @@ enum Act {
 impl Request {
     fn draw(dice: &mut Dice, together: bool) -> Self {
         let acts = (0..dice.below(4)).map(|_| {
-            let act = *dice.pick(&[Act::Stir, Act::Stir, Act::Stir, Act::Cancel, Act::Leave, Act::ChangeContext]);
+            let act =
+                *dice.pick(&[Act::Stir, Act::Stir, Act::Stir, Act::Cancel, Act::Leave, Act::ChangeContext]);
             (dice.millis(40_000), act)
         });
         let mut acts: Vec<_> = acts.collect();
@@ -77,7 +78,11 @@ impl Request {
             Some("write") => Operation::new(Action::Update),
             _ => Operation::unknown(Flag::Unparsed),
         };
-        Arc::new(Facts { operations: vec![operation], fingerprint: Some(self.text.into()), ..Facts::nothing() })
+        Arc::new(Facts {
+            operations: vec![operation],
+            fingerprint: Some(self.text.into()),
+            ..Facts::nothing()
+        })
     }
 }
 
@@ -88,8 +93,13 @@ pub(crate) async fn client(world: Arc<World>, journal: Arc<dyn Journal>, session
     let mut node = NodeId::from_u128(100 + u128::from(index % 2));
     let remaining = Arc::new(Mutex::new(requests));
     loop {
-        let line = Arc::new(Line { world: Arc::clone(&world), session, node, number: 0.into(), setting: 0.into() });
-        let connection = tokio::task::spawn_local(converse(Arc::clone(&line), Arc::clone(&journal), Arc::clone(&remaining)));
+        let line =
+            Arc::new(Line { world: Arc::clone(&world), session, node, number: 0.into(), setting: 0.into() });
+        let connection = tokio::task::spawn_local(converse(
+            Arc::clone(&line),
+            Arc::clone(&journal),
+            Arc::clone(&remaining),
+        ));
         match killable(&world, connection, node).await {
             Ok(()) => return,
             Err(_) => world.log(Event::Killed { number: line.number() }),
@@ -99,7 +109,11 @@ pub(crate) async fn client(world: Arc<World>, journal: Arc<dyn Journal>, session
 }
 
 /// Waits for a connection's end, or aborts it when its node dies.
-async fn killable(world: &World, mut connection: JoinHandle<()>, node: NodeId) -> Result<(), tokio::task::JoinError> {
+async fn killable(
+    world: &World,
+    mut connection: JoinHandle<()>,
+    node: NodeId,
+) -> Result<(), tokio::task::JoinError> {
     loop {
         tokio::select! {
             biased;
@@ -235,6 +249,7 @@ impl Connection {
             plain_read: facts.is_plain_read(),
             reads_synced: self.road.target.recording.reads_synced,
             limit_ms: u64::try_from(patience.as_millis()).unwrap() + self.line.world.slack_ms(),
+            slack_ms: self.line.world.slack_ms(),
         }
     }
 
@@ -316,9 +331,12 @@ impl Exchange for SimExchange<'_> {
     async fn look(&mut self) -> Option<Meanwhile> {
         let seen = self.seen.take()?;
         self.done += 1;
-        // Looking may take a while, and is never dropped half-way.
-        self.line.world.pause(5).await;
         let number = self.line.number();
+        if seen == Act::Cancel {
+            self.line.world.log(Event::Cancelled { number });
+        }
+        // Looking may take a while, and is never dropped half-way.
+        self.line.world.pause(1500).await;
         match seen {
             Act::Stir => None,
             Act::ChangeContext => {
@@ -326,10 +344,7 @@ impl Exchange for SimExchange<'_> {
                 self.line.world.log(Event::ContextChanged { number });
                 None
             }
-            Act::Cancel => {
-                self.line.world.log(Event::Cancelled { number });
-                Some(Meanwhile::Cancelled)
-            }
+            Act::Cancel => Some(Meanwhile::Cancelled),
             Act::Leave => Some(Meanwhile::Left),
         }
     }

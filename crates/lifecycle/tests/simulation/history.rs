@@ -1,9 +1,9 @@
 //! What happened in a run, in the one order in which it happened.
 
+use countersign_common::Timestamp;
 use countersign_common::approval::Approval;
 use countersign_common::id::{CommandId, SessionId, StreamId};
 use countersign_common::refusal::Refusal;
-use countersign_common::Timestamp;
 use countersign_lifecycle::ports::Stop;
 use countersign_recording::{Record, VerdictWord};
 
@@ -73,4 +73,6 @@ pub(crate) struct Sent {
     pub(crate) reads_synced: bool,
     /// How long it may take at most when everybody answers, milliseconds.
     pub(crate) limit_ms: u64,
+    /// How long it may take at most after it had to stop.
+    pub(crate) slack_ms: u64,
 }

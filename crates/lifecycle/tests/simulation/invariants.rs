@@ -46,14 +46,13 @@ fn held_and_sent(account: &Account) -> impl Iterator<Item = (&Story, &crate::acc
 fn i1_once(account: &Account) -> Result<(), String> {
     let mut used = BTreeSet::new();
     for (story, upstream) in held_and_sent(account) {
-        let redeemed = account.approvals.values().flatten().filter(|(place, approval)| {
-            *place < upstream.place
-                && approval.digest == upstream.digest
-                && matches!(approval.state, State::Redeemed { .. })
+        let redeemed = account.approvals.values().flatten().filter(|one| {
+            one.place < upstream.place
+                && one.approval.digest == upstream.digest
+                && matches!(one.approval.state, State::Redeemed { .. })
         });
-        let earlier = held_and_sent(account).filter(|(_, other)| {
-            other.digest == upstream.digest && other.place <= upstream.place
-        });
+        let earlier = held_and_sent(account)
+            .filter(|(_, other)| other.digest == upstream.digest && other.place <= upstream.place);
         let (redeemed, sent) = (redeemed.count(), earlier.count());
         require(sent <= redeemed, || format!("sent {sent} times on {redeemed} redemptions: {story:?}"))?;
         if let Some(approval) = &story.redeemed {
@@ -69,7 +68,8 @@ fn i2_same(account: &Account) -> Result<(), String> {
         let approved = story.redeemed.as_ref().map(|approval| approval.digest);
         require(approved == Some(upstream.digest), || format!("approved {approved:?}, sent {upstream:?}"))?;
     }
-    let whole = |story: &Story| story.upstream.as_ref().is_none_or(|up| up.bytes == story.sent.text || story.killed);
+    let whole =
+        |story: &Story| story.upstream.as_ref().is_none_or(|up| up.bytes == story.sent.text || story.killed);
     for story in account.stories.values() {
         require(whole(story), || format!("the target received other bytes: {story:?}"))?;
     }
@@ -167,6 +167,13 @@ fn i5_one_end(account: &Account) -> Result<(), String> {
             Ending::Lost => false,
         });
         require(wrong.is_none(), || format!("ended as {wrong:?}: {story:?}"))?;
+        if !story.killed && !account.journal_failed {
+            require(story.endings_when_over == Some(1), || format!("not ended when it was over: {story:?}"))?;
+            let refused = matches!(endings.as_slice(), [Ending::Refused(_)]);
+            require(refused || story.released.is_some(), || {
+                format!("refused and not recorded so: {story:?}")
+            })?;
+        }
     }
     Ok(())
 }
@@ -198,7 +205,8 @@ fn i8_closed(account: &Account) -> Result<(), String> {
 /// Revisions grow by one, and nothing follows a terminal state.
 fn i9_terminal(account: &Account) -> Result<(), String> {
     for revisions in account.approvals.values() {
-        for ((_, one), (_, next)) in revisions.iter().zip(revisions.iter().skip(1)) {
+        let approvals: Vec<_> = revisions.iter().map(|revision| &revision.approval).collect();
+        for (one, next) in approvals.iter().zip(approvals.iter().skip(1)) {
             let grows = next.revision == one.revision + 1 && !one.state.is_terminal();
             require(grows, || format!("{one:?} became {next:?}"))?;
         }
@@ -209,7 +217,9 @@ fn i9_terminal(account: &Account) -> Result<(), String> {
 /// A gateway that lives and knows that it redeemed says what became of it, and says the truth.
 fn i10_reported(account: &Account) -> Result<(), String> {
     for story in account.stories.values().filter(|story| !story.killed) {
-        let Some(approval) = story.redeemed.as_ref().and_then(|approval| account.last(approval.id)) else { continue };
+        let Some(approval) = story.redeemed.as_ref().and_then(|approval| account.last(approval.id)) else {
+            continue;
+        };
         let sent = story.upstream.is_some();
         let holds = match &approval.state {
             State::Done { .. } => sent,
@@ -233,10 +243,16 @@ fn truthful(account: &Account) -> Result<(), String> {
         let Some((refusal, at)) = &story.refusal else { continue };
         let ever = |like: fn(&State) -> bool| account.ever(refusal.ticket, |approval| like(&approval.state));
         let so = match refusal.state {
-            Word::Pending => ever(State::is_open),
-            Word::Denied => ever(|state| matches!(state, State::Denied | State::Revoked { .. })) || story.stopped,
+            Word::Pending => {
+                ever(State::is_open) && !account.long_ended(refusal.ticket, *at, story.sent.slack_ms)
+            }
+            Word::Denied => {
+                ever(|state| matches!(state, State::Denied | State::Revoked { .. }))
+                    || story.stopped_at.is_some()
+            }
             Word::Blocked => {
-                story.verdict == Some(VerdictWord::Block) || ever(|state| matches!(state, State::Voided { .. }))
+                story.verdict == Some(VerdictWord::Block)
+                    || ever(|state| matches!(state, State::Voided { .. }))
             }
             Word::Expired => account.ever(refusal.ticket, |approval| approval.expires_at <= *at),
             Word::InDoubt => ever(|state| matches!(state, State::InDoubt { .. })),
@@ -244,13 +260,15 @@ fn truthful(account: &Account) -> Result<(), String> {
             Word::Unavailable => {
                 let not_run = ever(|state| matches!(state, State::NotRun { .. }));
                 let nobody = story.verdict.is_none() || account.journal_failed;
-                story.fault || nobody || not_run || story.stopped
+                story.fault || nobody || not_run
             }
             Word::RunningElsewhere => ever(|state| matches!(state, State::Redeemed { .. })),
             Word::Withdrawn => {
                 // A cancel that reached the control plane leaves nothing open behind.
-                let open = refusal.ticket.and_then(|id| account.last(id)).is_some_and(|last| last.state.is_open());
-                story.fault || !open
+                let open =
+                    refusal.ticket.and_then(|id| account.last(id)).is_some_and(|last| last.state.is_open());
+                let taken_back = story.cancelled_at.is_some() || ever(|state| *state == State::Withdrawn);
+                taken_back && (story.fault || !open)
             }
         };
         require(so, || format!("told `{}`: {story:?}", refusal.state.as_str()))?;
@@ -267,6 +285,12 @@ fn live(account: &Account) -> Result<(), String> {
         let Some(over) = story.over_at else { return Err(format!("never ended: {story:?}")) };
         let took = story.sent_at.until(over).as_millis();
         require(took <= u128::from(story.sent.limit_ms), || format!("took {took} ms: {story:?}"))?;
+        for since in story.stopped_at.iter().chain(&story.cancelled_at) {
+            let took = since.until(over).as_millis();
+            require(took <= u128::from(story.sent.slack_ms), || {
+                format!("{took} ms after it had to stop: {story:?}")
+            })?;
+        }
     }
     Ok(())
 }

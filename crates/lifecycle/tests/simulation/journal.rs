@@ -72,7 +72,12 @@ impl State {
         self.wakers.drain(..).for_each(Waker::wake);
     }
 
-    fn poll(&mut self, mark: u64, position: Position, context: &Context<'_>) -> Poll<Result<(), JournalError>> {
+    fn poll(
+        &mut self,
+        mark: u64,
+        position: Position,
+        context: &Context<'_>,
+    ) -> Poll<Result<(), JournalError>> {
         if mark >= position.0 {
             return Poll::Ready(Ok(()));
         }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use countersign_common::Digest;
 use countersign_common::approval::{Approval, Event as Step, Rejection, State, step};
 use countersign_common::command::Context;
 use countersign_common::id::{ApprovalId, SessionId};
-use countersign_common::time::Clock as _;
-use countersign_common::Digest;
 use countersign_common::rendering::Rendering;
+use countersign_common::time::Clock as _;
 use countersign_lifecycle::ports::HoldRequest;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -50,7 +50,12 @@ impl Ledger {
     }
 
     pub(crate) fn all(&self) -> Vec<Approval> {
-        self.approvals.lock().values().filter_map(|revisions| revisions.last()).map(|(one, _)| one.clone()).collect()
+        self.approvals
+            .lock()
+            .values()
+            .filter_map(|revisions| revisions.last())
+            .map(|(one, _)| one.clone())
+            .collect()
     }
 
     fn joins(&self, session: SessionId, digest: Digest) -> Option<Approval> {

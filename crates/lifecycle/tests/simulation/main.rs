@@ -50,7 +50,8 @@ struct Run {
 
 /// Lets the world of a seed happen.
 fn simulate(seed: u64) -> Run {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let world = World::new(seed);
         let journal = SimJournal::new(&world);
@@ -68,7 +69,12 @@ fn simulate(seed: u64) -> Run {
         for session in 0..world.sessions.len() {
             for index in 0..world.plan.clients {
                 let journal = Arc::clone(&journal) as Arc<dyn Journal>;
-                clients.push(tokio::task::spawn_local(client::client(Arc::clone(&world), journal, session, index)));
+                clients.push(tokio::task::spawn_local(client::client(
+                    Arc::clone(&world),
+                    journal,
+                    session,
+                    index,
+                )));
             }
         }
         let all = async {
@@ -92,14 +98,17 @@ async fn kill(world: Arc<World>) {
 
 fn check(seed: u64) -> Run {
     let run = simulate(seed);
-    let broken = invariants::ALL.iter().find_map(|(name, check)| check(&run.account).err().map(|what| (name, what)));
+    let broken =
+        invariants::ALL.iter().find_map(|(name, check)| check(&run.account).err().map(|what| (name, what)));
     if let Some((name, what)) = broken {
         if std::env::var_os("COUNTERSIGN_SIM_SEED").is_some() {
             for Entry { at, event } in &run.history {
                 println!("{at} {event:?}");
             }
         }
-        panic!("{name} is broken in the world of seed {seed} (COUNTERSIGN_SIM_SEED={seed} COUNTERSIGN_SIM_RUNS=1): {what}");
+        panic!(
+            "{name} is broken in the world of seed {seed} (COUNTERSIGN_SIM_SEED={seed} COUNTERSIGN_SIM_RUNS=1): {what}"
+        );
     }
     assert!(run.ended, "a client hangs in the world of seed {seed}");
     run
@@ -128,9 +137,24 @@ fn invariants_hold_in_thousands_of_worlds() {
 
 /// What has to happen often for the invariants to be put to the test.
 const EXPECTED: &[&str] = &[
-    "sent after redemption", "sent by itself", "answered", "killed", "journal failed", "redeemed and not sent", "completed",
-    "failed", "lost", "pending", "denied", "blocked", "expired", "mismatch", "unavailable", "running elsewhere",
-    "withdrawn", "in doubt",
+    "sent after redemption",
+    "sent by itself",
+    "answered",
+    "killed",
+    "journal failed",
+    "redeemed and not sent",
+    "completed",
+    "failed",
+    "lost",
+    "pending",
+    "denied",
+    "blocked",
+    "expired",
+    "mismatch",
+    "unavailable",
+    "running elsewhere",
+    "withdrawn",
+    "in doubt",
 ];
 
 fn tally(account: &Account, seen: &mut BTreeMap<&'static str, u64>) {
@@ -170,7 +194,8 @@ fn a_seed_gives_the_same_world_again() {
     // Ids of commands and streams are drawn by the product, not by the seed.
     let told = |seed| {
         let run = simulate(seed);
-        let moments: Vec<_> = run.history.iter().map(|entry| (entry.at, std::mem::discriminant(&entry.event))).collect();
+        let moments: Vec<_> =
+            run.history.iter().map(|entry| (entry.at, std::mem::discriminant(&entry.event))).collect();
         moments
     };
     for seed in 1..20 {

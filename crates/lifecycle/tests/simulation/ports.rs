@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use countersign_common::Verdict;
 use countersign_common::approval::{Approval, Event as Step, Rejection};
 use countersign_common::id::{ApprovalId, BundleVersion, NodeId, SessionId};
 use countersign_common::verdict::{Duties, Reason};
-use countersign_common::Verdict;
 use countersign_lifecycle::ports::{
     Approvals, HoldRequest, Judge, Question, Redeem, RedeemError, Ruling, Testimony, Unavailable,
 };
@@ -119,7 +119,8 @@ impl Approvals for Line {
         if read.state.is_open() && world.blocks(read.digest) {
             let _ = world.advance(redeem.id, &Step::Void { reason: "blocked by now".into() }).await;
         }
-        let event = Step::Redeem { digest: redeem.digest, owner: redeem.owner, ineligible: Default::default() };
+        let event =
+            Step::Redeem { digest: redeem.digest, owner: redeem.owner, ineligible: Default::default() };
         let redeemed = world.advance(redeem.id, &event).await;
         world.pause(world.plan.slow_ms).await;
         if mishap == Mishap::AnswerLost {

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use countersign_common::approval::{Event as Step, Stage, State, Terms, Vote};
-use countersign_common::id::{ChainName, EnvironmentName, GroupName, NodeId, RoleName, SessionId, Subject, TargetName};
+use countersign_common::id::{
+    ChainName, EnvironmentName, GroupName, NodeId, RoleName, SessionId, Subject, TargetName,
+};
 use countersign_common::principal::Kind;
 use countersign_common::target::{OnDisconnect, RecordingTerms, Role, Tls, TlsMode, Waiting};
 use countersign_common::time::Clock;
@@ -146,8 +148,9 @@ impl World {
 
     /// The longest that the road may take beside waiting for people, when everybody answers in the end.
     pub(crate) const fn slack_ms(&self) -> u64 {
-        // A hold is at most six messages, each read and written again when others were quicker.
-        40 * self.plan.slow_ms + 8 * self.plan.sync_ms + self.plan.late_ms + 1000
+        // A hold is at most six messages, each read and written again when others were quicker; and the client's
+        // acts are looked at, which takes a while.
+        40 * self.plan.slow_ms + 8 * self.plan.sync_ms + self.plan.late_ms + 8000
     }
 }
 
@@ -370,12 +373,15 @@ pub(crate) async fn stops(world: Arc<World>) {
         world.pause(200_000).await;
         let index = world.throw(|dice| dice.below(world.plan.sessions));
         let session = &world.sessions[usize::try_from(index).unwrap()];
-        let stop = if world.chance(50) { Stop::Revoked("stopped by an operator".into()) } else { Stop::Drain };
+        let stop =
+            if world.chance(50) { Stop::Revoked("stopped by an operator".into()) } else { Stop::Drain };
         if stop != Stop::Drain {
             session.revoked.store(true, Ordering::Relaxed);
             for approval in world.ledger.all() {
                 if approval.session == session.id && approval.state.is_open() {
-                    let _ = world.advance(approval.id, &Step::Revoke { by: Subject::new("operator").unwrap() }).await;
+                    let _ = world
+                        .advance(approval.id, &Step::Revoke { by: Subject::new("operator").unwrap() })
+                        .await;
                 }
             }
             world.pause(world.plan.slow_ms).await;
