@@ -5,6 +5,8 @@ mod support;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command};
 
+use countersign_api::v1;
+use countersign_api::v1::bundle_service_client::BundleServiceClient;
 use support::{Cli, bundle, bundle_dir, until};
 
 /// A process of ours, ended when dropped.
@@ -88,6 +90,16 @@ async fn without_tls_a_control_plane_listens_on_loopback_only() {
     assert!(refused.stderr().contains("without TLS"), "{}", refused.stderr());
 }
 
+/// How many files the bundle in force has.
+async fn in_force(api: &str, data: &std::path::Path) -> usize {
+    let token = std::fs::read_to_string(data.join("operator.token")).unwrap();
+    let mut client = BundleServiceClient::connect(api.to_owned()).await.unwrap();
+    let mut request = tonic::Request::new(v1::GetBundleRequest {});
+    let header = format!("Bearer {}", token.trim()).parse().unwrap();
+    request.metadata_mut().insert("authorization", header);
+    client.get_bundle(request).await.unwrap().into_inner().bundle.unwrap().files.len()
+}
+
 fn dev(data: &std::path::Path) -> Cli {
     Cli::new()
         .arg("dev")
@@ -104,27 +116,26 @@ async fn dev_takes_a_changed_bundle_and_keeps_the_old_one_when_it_breaks() {
     let files = bundle_dir();
     let process = Process::start(dev(&data).arg("--config").arg(files.path()).command("--output json"));
     assert_eq!(process.ready["data"], data.display().to_string());
-    let operator = Cli::new().arg("--data").arg(&data);
-    // What is in force shows in what a file is applied beside: applying a sound one back lists them all.
-    let in_force = async || {
-        let chains = files.path().join("chains.yaml");
-        let applied = operator.clone().arg("apply").arg("-f").arg(chains).run("--output json").await;
-        applied.json()["files"].as_array().unwrap().len()
-    };
-    assert_eq!(in_force().await, bundle().len());
+    let api = process.ready["api"].as_str().unwrap();
+    assert_eq!(in_force(api, &data).await, bundle().len());
 
     let more = files.path().join("more.cedar");
     std::fs::write(&more, "@id(\"more\") permit (principal, action, resource);").unwrap();
     let mut waited = 0;
-    while in_force().await != bundle().len() + 1 {
+    while in_force(api, &data).await != bundle().len() + 1 {
         waited += 1;
-        assert!(waited < 100, "the changed folder did not come into force");
+        assert!(waited < 200, "the changed folder did not come into force");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 
+    // A broken file among sound ones: when the next change has come into force, it has been looked at.
     std::fs::write(&more, "broken").unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-    assert_eq!(in_force().await, bundle().len() + 1);
+    assert_eq!(in_force(api, &data).await, bundle().len() + 1);
+    std::fs::remove_file(&more).unwrap();
+    while in_force(api, &data).await != bundle().len() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     assert_eq!(process.terminate(), 0);
 }
 

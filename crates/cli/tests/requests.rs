@@ -19,7 +19,12 @@ async fn two_people_see_a_request_and_approve_exactly_that() {
     assert!(listed.contains(&id.to_string()) && listed.contains("needs 0 of 2 (dba, leads)"), "{listed}");
 
     let shown = bob.run(&format!("requests show {id}")).await.ok();
-    insta::assert_snapshot!("shown", steady(&shown));
+    // How long ago it was, and how long it lasts, depends on the machine.
+    let lines = shown.lines().map(|line| match line.starts_with("asked") || line.starts_with("ends") {
+        true => line.split(" (").next().unwrap(),
+        false => line,
+    });
+    insta::assert_snapshot!("shown", steady(&lines.collect::<Vec<_>>().join("\n")));
 
     let first = bob.run(&format!("approve {id} --reason checked")).await.ok();
     // What is approved is shown before it is said that it is approved.

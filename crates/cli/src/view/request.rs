@@ -231,6 +231,8 @@ impl RequestDetails {
         for lock in &self.locks_held {
             let _ = writeln!(text, "locked   {}", line(lock));
         }
+        // A statement may have lines in it that look like parameters: say how many there are.
+        let _ = writeln!(text, "bound    {} parameters", self.command.parameters.len());
         // The rendering escapes control characters, so no line of it can look like one of ours: each
         // is indented.
         text.push_str("\nWhat would run:\n");
