@@ -80,6 +80,32 @@ async fn a_configuration_with_faults_is_refused_with_all_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_tls_a_control_plane_is_reached_by_those_who_know_its_authority() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (config, data) = (dir.path().join("control.yaml"), dir.path().join("data"));
+    let text = format!(
+        "listen: 127.0.0.1:0\ndata: {}\ntls: {{ certificate_file: {}, key_file: {} }}\n",
+        data.display(),
+        certificate.display(),
+        key.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let process = Cli::new().arg("controlplane").arg("--config").arg(&config);
+    let process = Process::start(process.command("--output json"));
+    assert!(process.ready["api"].as_str().unwrap().starts_with("https://"));
+
+    let operator = Cli::new().arg("--data").arg(&data);
+    operator.clone().arg("--ca-file").arg(&certificate).run("requests").await.ok();
+    let unknown = operator.run("requests").await;
+    assert_ne!(unknown.exit(), 0, "{}", unknown.stdout());
+    assert_eq!(process.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_tls_a_control_plane_listens_on_loopback_only() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("control.yaml");
