@@ -1,5 +1,7 @@
 //! The processes: ready, serving, draining on a signal, refusing what is not sound.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, where these are allowed")]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader};
@@ -185,6 +187,35 @@ async fn dev_with_a_target_alone_starts_again_without_it() {
 
     let again = Process::start(dev(&data).arg(target("other")).command("--output json"));
     assert_eq!(again.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_dev_says_when_it_is_ready_names_the_rules_and_what_to_try() {
+    use std::io::Read as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let target = "--target=shop=postgres://app@127.0.0.1:1/shop";
+    let mut child = dev(&data).arg(target).command("").spawn().unwrap();
+    let announced = data.join("api");
+    until("the announcement", || announced.exists()).await;
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    for part in
+        ["writes and schema changes wait", "group `approvers`", "token issue --subject", "approve apr_"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_filter_that_cannot_be_read_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = dev(&dir.path().join("data")).env("COUNTERSIGN_LOG", "info=loud").run("").await;
+    assert_eq!(refused.exit(), 2);
+    assert!(refused.stderr().contains("COUNTERSIGN_LOG cannot be read"), "{}", refused.stderr());
 }
 
 #[tokio::test(flavor = "multi_thread")]

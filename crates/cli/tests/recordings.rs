@@ -1,6 +1,8 @@
 //! Recordings: replayed and verified through the API and offline; every look through the API is recorded;
 //! one changed byte is found.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where it is allowed")]
+
 mod support;
 
 use std::borrow::Cow;
