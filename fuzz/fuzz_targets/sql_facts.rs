@@ -19,6 +19,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     };
     let reading = READER.read(data, Lexing::STANDARD);
     let facts = reading.facts(&session);
-    assert_eq!(facts.is_plain_read(), Reader::new().read(data, Lexing::STANDARD).facts(&session).is_plain_read());
+    assert_eq!(
+        facts.is_plain_read(),
+        Reader::new().read(data, Lexing::STANDARD).facts(&session).is_plain_read()
+    );
     let _ = reading.may_carry(&session, Some(0), "public.customers", "email");
 });

@@ -1,2 +1,53 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: the chores of this repository, each one command on a machine that has nothing but
+//! Cargo. What is missing is installed, with a word about what and how.
+
+mod bench;
+mod demo;
+mod repo;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The chores of this repository.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// A scratch shop behind Countersign, with the lines to try; with --script it plays the whole story
+    Demo(demo::Options),
+    /// Everything that CI checks, step by step
+    Test(test::Options),
+    /// Benchmarks against the peers, in ratios
+    Bench(bench::Options),
+    /// The rules of the house that the compiler does not know
+    Tidy,
+    /// Installs what the other chores need, and nothing that is there already
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
+        Chore::Demo(options) => demo::run(&options),
+        Chore::Test(options) => test::run(&options),
+        Chore::Bench(options) => bench::run(&options),
+        Chore::Tidy => tidy::run(),
+        Chore::Setup => setup::all().map(|()| println!("Everything is there.")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

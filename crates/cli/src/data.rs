@@ -52,7 +52,7 @@ impl DataDir {
         self.0.join("recordings")
     }
 
-    fn keys(&self) -> PathBuf {
+    pub(crate) fn keys(&self) -> PathBuf {
         self.0.join("keys")
     }
 

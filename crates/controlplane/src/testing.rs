@@ -49,7 +49,7 @@ impl Scratch {
         let gone = Arc::downgrade(&control);
         drop(control);
         assert!(gone.upgrade().is_none(), "somebody still holds the control plane");
-        let control = open_when_closed(dir.path(), &clock).await;
+        let control = open(dir.path(), &clock).await;
         Self { control, clock, dir }
     }
 
@@ -83,12 +83,9 @@ impl Scratch {
     }
 }
 
+/// Opens it once the last to have it open has closed it: the writer's thread does so a moment after the
+/// last handle is gone.
 pub(crate) async fn open(path: &Path, clock: &Arc<ManualClock>) -> Arc<ControlPlane> {
-    ControlPlane::open(options(path, clock)).await.unwrap()
-}
-
-/// The writer's thread closes the file a moment after the last handle is gone.
-async fn open_when_closed(path: &Path, clock: &Arc<ManualClock>) -> Arc<ControlPlane> {
     for _ in 0..500 {
         match ControlPlane::open(options(path, clock)).await {
             Ok(control) => return control,

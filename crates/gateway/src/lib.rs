@@ -1,1 +1,8 @@
-//! Listeners, authentication and sessions; judges commands with the current bundle.
+//! The gateway: listeners that clients connect to, and the bundle that their commands are judged by. It
+//! keeps nothing that must last; what does, it asks of its ports.
+
+mod bundle;
+mod listener;
+
+pub use bundle::BundleJudge;
+pub use listener::{Gateway, ListenerConfig, StartError};

@@ -4,16 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_common::Digest;
 use countersign_common::approval::{Approval, Rejection, State, Terms};
-use countersign_common::id::CommandId;
+use countersign_common::id::{BundleVersion, CommandId};
 use countersign_common::refusal::{Refusal, State as RefusalState};
 use countersign_common::target::OnDisconnect;
 use countersign_common::verdict::Duties;
-use countersign_common::Digest;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::exchange::{Asked, Exchange, Meanwhile};
-use crate::ports::{HoldRequest, RedeemError, Stop, Testimony};
+use crate::ports::{HoldRequest, Redeem, RedeemError, Stop, Testimony, stopped};
 use crate::road::{Passage, Road, unavailable};
 use crate::running::{Redeemed, Running};
 use crate::{Cleared, recorder::Begun};
@@ -25,12 +25,13 @@ pub(crate) struct Hold<'r, E> {
     pub(crate) begun: Begun,
     pub(crate) digest: Digest,
     pub(crate) duties: Duties,
+    pub(crate) bundle: BundleVersion,
 }
 
 /// What ended the wait.
 enum Ended {
     /// Everyone agreed.
-    Approved(Approval),
+    Approved(Box<Approval>),
     /// It did not come to that.
     Refused(Refusal),
     /// The client is gone; there is nobody to tell.
@@ -68,12 +69,11 @@ impl<E: Exchange> Hold<'_, E> {
             digest: self.digest,
             session: self.road.session,
             principal: Arc::clone(&self.road.principal),
-            target: Arc::clone(&self.road.target),
-            role: self.road.role.clone(),
-            database: self.road.database.clone(),
             command: self.exchange.command().clone(),
+            context: self.exchange.context(),
             facts: Arc::clone(&self.exchange.described().facts),
             terms,
+            bundle: self.bundle.clone(),
             in_transaction: self.exchange.in_transaction(),
         }
     }
@@ -131,7 +131,7 @@ impl<E: Exchange> Hold<'_, E> {
         }
         match &approval.state {
             State::Pending { .. } => None,
-            State::Approved => Some(Ended::Approved(approval.clone())),
+            State::Approved => Some(Ended::Approved(Box::new(approval.clone()))),
             // INVARIANT: I3. Whatever else it is, it is not a yes.
             state => Some(Ended::Refused(refusal_for(state, approval))),
         }
@@ -160,11 +160,12 @@ impl<E: Exchange> Hold<'_, E> {
             Meanwhile::Left => self.road.target.waiting.on_disconnect == OnDisconnect::Withdraw,
         };
         if withdraw {
-            self.road.approvals.withdraw(approval.id).await;
+            self.road.approvals.withdraw(approval.id, self.road.session).await;
         }
         match meanwhile {
             Meanwhile::Cancelled => Ended::Refused(
-                Refusal::new(RefusalState::Withdrawn, "the client cancelled it while it waited").with_ticket(approval.id),
+                Refusal::new(RefusalState::Withdrawn, "the client cancelled it while it waited")
+                    .with_ticket(approval.id),
             ),
             Meanwhile::Left => Ended::Left,
         }
@@ -173,7 +174,7 @@ impl<E: Exchange> Hold<'_, E> {
     async fn stop(&self, reason: Stop, approval: &Approval) -> Ended {
         match reason {
             Stop::Revoked(why) => {
-                self.road.approvals.withdraw(approval.id).await;
+                self.road.approvals.withdraw(approval.id, self.road.session).await;
                 Ended::Refused(Refusal::new(RefusalState::Denied, why).with_ticket(approval.id))
             }
             Stop::Drain | Stop::None => Ended::Refused(self.ticket(approval)),
@@ -189,7 +190,8 @@ impl<E: Exchange> Hold<'_, E> {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
         // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes.
-        let redeemed = match road.approvals.redeem(approval.id, self.digest, road.node).await {
+        let redeem = Redeem { id: approval.id, session: road.session, digest: self.digest, owner: road.node };
+        let redeemed = match road.approvals.redeem(redeem).await {
             Ok(redeemed) => redeemed,
             Err(error) => return self.refuse(refusal_of(error, approval)),
         };
@@ -223,19 +225,11 @@ fn every(interval: Duration) -> Interval {
     notices
 }
 
-/// Waits until the connection has to stop. Cancel-safe: it only looks.
-async fn stopped(stop: &mut tokio::sync::watch::Receiver<Stop>) -> Stop {
-    match stop.wait_for(|stop| *stop != Stop::None).await {
-        Ok(stop) => stop.clone(),
-        // Whoever could stop us is gone: so is the gateway. Fail closed (I8).
-        Err(_) => Stop::Drain,
-    }
-}
-
 fn refusal_of(error: RedeemError, approval: &Approval) -> Refusal {
     match error {
         RedeemError::Rejected { rejection: Rejection::DigestMismatch, .. } => {
-            Refusal::new(RefusalState::Mismatch, Rejection::DigestMismatch.to_string()).with_ticket(approval.id)
+            Refusal::new(RefusalState::Mismatch, Rejection::DigestMismatch.to_string())
+                .with_ticket(approval.id)
         }
         RedeemError::Rejected { rejection: Rejection::PastDeadline(_), standing } => {
             refusal_for(&State::Expired, &standing)
@@ -256,10 +250,13 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
             refusal.need = Some(approval.need());
             refusal
         }
-        State::Approved => Refusal::new(RefusalState::Pending, "it is approved; send exactly the same again to run it"),
-        State::Redeemed { .. } | State::Done { .. } => {
-            Refusal::new(RefusalState::RunningElsewhere, "its approval was used by another connection of this session")
+        State::Approved => {
+            Refusal::new(RefusalState::Pending, "it is approved; send exactly the same again to run it")
         }
+        State::Redeemed { .. } | State::Done { .. } => Refusal::new(
+            RefusalState::RunningElsewhere,
+            "its approval was used by another connection of this session",
+        ),
         State::InDoubt { .. } => Refusal::new(
             RefusalState::InDoubt,
             "the gateway that let it go was lost before the target answered",
@@ -267,8 +264,12 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
         State::Denied => Refusal::new(RefusalState::Denied, denial(approval)),
         State::Expired => Refusal::new(RefusalState::Expired, "nobody decided, or nobody came back, in time"),
         State::Withdrawn => Refusal::new(RefusalState::Withdrawn, "the request was withdrawn"),
-        State::NotRun { reason } | State::Voided { reason } => Refusal::new(RefusalState::Blocked, reason.clone()),
-        State::Revoked { by } => Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}")),
+        State::NotRun { reason } | State::Voided { reason } => {
+            Refusal::new(RefusalState::Blocked, reason.clone())
+        }
+        State::Revoked { by } => {
+            Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}"))
+        }
     };
     refusal.with_ticket(approval.id).with_expiry(approval.expires_at)
 }

@@ -6,9 +6,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_common::approval::{Approval, Outcome, Rejection, Terms};
-use countersign_common::command::Command;
-use countersign_common::id::{ApprovalId, BundleVersion, NodeId, PolicyId, RoleName, SessionId};
-use countersign_common::{Digest, Facts, Principal, Target, Verdict};
+use countersign_common::command::{Command, Context};
+use countersign_common::id::{ApprovalId, BundleVersion, NodeId, PolicyId, RoleName, SessionId, TargetName};
+use countersign_common::time::Clock;
+use countersign_common::verdict::ColumnRule;
+use countersign_common::{Digest, Facts, Principal, Secret, Target, Verdict};
+use countersign_recording::Journal;
+use tokio::sync::watch;
 
 /// Judges commands with the current bundle. Pure and quick: it is asked on every command.
 pub trait Judge: Send + Sync + fmt::Debug {
@@ -76,13 +80,26 @@ pub trait Approvals: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`RedeemError`]; then the command must not go.
-    async fn redeem(&self, id: ApprovalId, digest: Digest, owner: NodeId) -> Result<Approval, RedeemError>;
+    async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError>;
 
     /// Reports what became of a redeemed command; kept until it is delivered.
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony);
 
     /// Takes a request back.
-    async fn withdraw(&self, id: ApprovalId);
+    async fn withdraw(&self, id: ApprovalId, by: SessionId);
+}
+
+/// What a gateway presents in order to run a command.
+#[derive(Debug, Clone, Copy)]
+pub struct Redeem {
+    /// The approval.
+    pub id: ApprovalId,
+    /// The session on whose connection it will run.
+    pub session: SessionId,
+    /// The digest of what is about to be sent (I2).
+    pub digest: Digest,
+    /// The gateway.
+    pub owner: NodeId,
 }
 
 /// Why an approval was not redeemed.
@@ -122,20 +139,30 @@ pub struct HoldRequest {
     pub session: SessionId,
     /// Who asks.
     pub principal: Arc<Principal>,
-    /// Where it would run.
-    pub target: Arc<Target>,
-    /// With which role.
-    pub role: RoleName,
-    /// In which database.
-    pub database: String,
     /// The exact command, as the approver will see it.
     pub command: Command,
+    /// What gives it its meaning: target, role, database, settings, transaction so far.
+    pub context: Context,
     /// What it does.
     pub facts: Arc<Facts>,
     /// Who has to agree.
     pub terms: Arc<Terms>,
+    /// The bundle that asked for it.
+    pub bundle: BundleVersion,
     /// Whether an open transaction keeps its locks meanwhile.
     pub in_transaction: bool,
+}
+
+/// Waits until a connection has to stop, and says why. A signal that nobody can give any more means that
+/// the gateway is going down.
+///
+/// # Cancel safety
+/// Safe: it only looks.
+pub async fn stopped(stop: &mut watch::Receiver<Stop>) -> Stop {
+    match stop.wait_for(|stop| *stop != Stop::None).await {
+        Ok(stop) => stop.clone(),
+        Err(_) => Stop::Drain,
+    }
 }
 
 /// Why a connection has to end, or its waits have to.
@@ -147,4 +174,70 @@ pub enum Stop {
     Revoked(String),
     /// The gateway is drained: what runs may end, what waits is given its ticket.
     Drain,
+}
+
+/// What a gateway plugs in, all of it.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// This start of this gateway.
+    pub node: NodeId,
+    /// Who tells sessions from strangers.
+    pub sessions: Arc<dyn Sessions>,
+    /// What the current bundle says of targets.
+    pub directory: Arc<dyn Directory>,
+    /// Who judges.
+    pub judge: Arc<dyn Judge>,
+    /// Who keeps approvals.
+    pub approvals: Arc<dyn Approvals>,
+    /// Where records go.
+    pub journal: Arc<dyn Journal>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where people look at requests, when there is such a place.
+    pub url: Option<Arc<str>>,
+}
+
+/// Tells sessions from strangers: the control plane, in process or over its link.
+#[async_trait]
+pub trait Sessions: Send + Sync + fmt::Debug {
+    /// The session of a token on a target. The same token on the same target is the same session, on whichever
+    /// connection and gateway.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`]; takes as long for an unknown token as for a known one.
+    async fn open(&self, token: &Secret<String>, target: &TargetName) -> Result<Admitted, NotAdmitted>;
+}
+
+/// A session, as a connection of it needs it.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    /// Its id.
+    pub session: SessionId,
+    /// Who asks.
+    pub principal: Arc<Principal>,
+    /// What stops its connections.
+    pub stop: watch::Receiver<Stop>,
+}
+
+/// Why a token opens no session.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NotAdmitted {
+    /// It is unknown, expired, revoked, or not for this target: the client is not told which.
+    #[error("token not accepted")]
+    Refused,
+    /// Nobody can tell at the moment.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What the current bundle says of targets.
+pub trait Directory: Send + Sync + fmt::Debug {
+    /// The target, if there is one of this name.
+    fn target(&self, name: &TargetName) -> Option<Arc<Target>>;
+
+    /// The target's masking rules.
+    fn rules(&self, name: &TargetName) -> Vec<ColumnRule>;
+
+    /// The version of the bundle.
+    fn bundle(&self) -> BundleVersion;
 }

@@ -79,6 +79,12 @@ macro_rules! side {
                 self.0.output_bytes
             }
 
+            /// Drops what waits to be written, for a peer that is gone.
+            pub fn forget_output(&mut self) {
+                self.0.output.clear();
+                self.0.output_bytes = 0;
+            }
+
             /// Gives the memory of empty buffers back; for a connection that is going to wait.
             pub fn shrink(&mut self) {
                 if self.0.input.is_empty() {

@@ -10,6 +10,7 @@
 mod copy;
 mod error_text;
 mod masked;
+mod outlet;
 mod plan;
 mod row;
 mod rules;
@@ -18,6 +19,7 @@ mod value;
 pub use copy::{CopyFormat, CopyMasker};
 pub use error_text::{ErrorMasker, Touches};
 pub use masked::{Masked, ValueFree};
+pub use outlet::Outlet;
 pub use plan::{Column, Plan, Source};
 pub use rules::Rules;
 pub use value::HashKey;

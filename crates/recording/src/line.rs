@@ -109,8 +109,9 @@ impl Encoder {
         at: Timestamp,
         record: &Record<'_>,
     ) -> Result<&[u8], serde_json::Error> {
-        // A big statement must not keep its memory for as long as the connection lives.
-        const KEPT_BYTES_MAX: usize = 64 << 10;
+        // A big statement must not keep its memory for as long as the connection lives: a waiting
+        // session has 12 KiB for everything.
+        const KEPT_BYTES_MAX: usize = 4 << 10;
         if self.buffer.capacity() > KEPT_BYTES_MAX {
             self.buffer = Vec::with_capacity(1024);
         }

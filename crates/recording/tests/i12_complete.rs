@@ -56,6 +56,9 @@ fn a_recording_that_nobody_touched_is_whole() {
     assert!(report.sealed && report.segments >= 3, "{report:?}");
     assert_eq!((report.uncovered_lines, report.torn_bytes, report.streams.len()), (0, 0, 3));
     assert!(report.streams.iter().all(|stream| stream.closed && stream.running == 0));
+    let text = report.to_string();
+    assert!(text.starts_with("whole: 19 records of 3 streams in "), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
 }
 
 #[test]

@@ -238,3 +238,63 @@ impl ServerCertVerifier for KnownAuthority {
 
     check_handshake_signatures!();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pem_files(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let files = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
+        std::fs::write(&files.0, certificate.pem()).unwrap();
+        std::fs::write(&files.1, key.serialize_pem()).unwrap();
+        files
+    }
+
+    fn demands(mode: TlsMode) -> Tls {
+        Tls { mode, ca_file: None, certificate_file: None, key_file: None }
+    }
+
+    #[test]
+    fn a_listener_needs_a_certificate_and_the_key_that_fits_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = pem_files(folder.path(), "a");
+        let (_, other_key) = pem_files(folder.path(), "b");
+        let config = server_config(&certificate, &key, &[b"postgresql"]).unwrap();
+        assert_eq!(config.alpn_protocols, [b"postgresql"]);
+        assert!(matches!(server_config(&certificate, &other_key, &[]), Err(TlsError::Unusable(_))));
+        assert!(matches!(server_config(&key, &key, &[]), Err(TlsError::NoCertificate { .. })));
+        assert!(matches!(server_config(&certificate, &certificate, &[]), Err(TlsError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_target_gets_what_its_entry_demands() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = pem_files(folder.path(), "a");
+        assert!(client_config(&demands(TlsMode::Disable), &[]).unwrap().is_none());
+        assert!(client_config(&demands(TlsMode::Require), &[]).unwrap().is_some());
+        for mode in [TlsMode::VerifyCa, TlsMode::VerifyFull] {
+            let by_file = Tls { ca_file: Some(certificate.clone()), ..demands(mode) };
+            assert!(client_config(&by_file, &[]).unwrap().is_some());
+            let by_nothing = Tls { ca_file: Some(folder.path().join("none")), ..demands(mode) };
+            assert!(matches!(client_config(&by_nothing, &[]), Err(TlsError::Unreadable { .. })));
+        }
+        let half = Tls { certificate_file: Some(certificate), ..demands(TlsMode::Require) };
+        assert!(matches!(client_config(&half, &[]), Err(TlsError::HalfCertificate)));
+        let whole = Tls { key_file: Some(key), ..half };
+        assert!(client_config(&whole, &[]).unwrap().unwrap().client_auth_cert_resolver.has_certs());
+    }
+
+    #[test]
+    fn i11_a_broken_key_is_not_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, _) = pem_files(folder.path(), "a");
+        let key = folder.path().join("broken.key");
+        std::fs::write(&key, "-----BEGIN PRIVATE KEY-----\nhunter2!\n-----END PRIVATE KEY-----\n").unwrap();
+        let error = server_config(&certificate, &key, &[]).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+        assert!(error.to_string().ends_with("broken.key` as PEM: it is malformed"), "{error}");
+    }
+}

@@ -75,9 +75,9 @@ impl Reading {
 
     fn part_carries(&self, part: &Part, session: &Session<'_>, sought: Sought<'_>, depth: usize) -> bool {
         let mentioned = self.mentions.everything || self.mentions.columns.contains(sought.column);
+        let session = &resolve::at(part, session);
         part.reads.iter().chain(&part.writes).any(|name| {
-            let path = session.schemas.filter(|_| !part.path_unsure);
-            let known = resolve::relations(session, name, path);
+            let known = resolve::relations(session, name, session.schemas);
             // A sequence that is written need not be known; a relation that is read must be.
             (known.is_empty() && part.reads.contains(name))
                 || known.iter().any(|relation| {

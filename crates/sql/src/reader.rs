@@ -70,37 +70,43 @@ impl Reader {
             return Arc::clone(&self.odd);
         }
         if text.len() > CACHED_TEXT_BYTES_MAX {
-            return self.read_by_shape(text);
+            return self.read_by_shape(text).into_reading();
         }
         if let Some(reading) = self.exact.get(text) {
             return reading;
         }
-        let reading = self.read_by_shape(text);
-        self.exact.insert(text.into(), Arc::clone(&reading));
-        reading
+        match self.read_by_shape(text) {
+            // A client that writes its literals into the text would fill the cache with texts that never come
+            // again, at the price of the scan that the hit saves.
+            Read::ByShape(reading) => reading,
+            Read::Anew(reading) => {
+                self.exact.insert(text.into(), Arc::clone(&reading));
+                reading
+            }
+        }
     }
 
-    fn read_by_shape(&self, text: &[u8]) -> Arc<Reading> {
+    fn read_by_shape(&self, text: &[u8]) -> Read {
         if text.len() > grammar::TEXT_BYTES_MAX {
-            return Arc::clone(&self.too_large);
+            return Read::Anew(Arc::clone(&self.too_large));
         }
         let Some(text) = std::str::from_utf8(text).ok().filter(|text| !text.contains('\0')) else {
-            return Arc::clone(&self.unparsed);
+            return Read::Anew(Arc::clone(&self.unparsed));
         };
         let shape = match shape::of(text) {
             Ok(shape) => shape,
-            Err(why) => return self.unread(why),
+            Err(why) => return Read::Anew(self.unread(why)),
         };
         if shape.cacheable
             && let Some(reading) = self.shapes.get(&shape.key)
         {
-            return reading;
+            return Read::ByShape(reading);
         }
         let reading = Arc::new(read_anew(text));
         if shape.cacheable && reading.inert && shape.key.len() <= CACHED_TEXT_BYTES_MAX {
             self.shapes.insert(shape.key, Arc::clone(&reading));
         }
-        reading
+        Read::Anew(reading)
     }
 
     fn unread(&self, why: Flag) -> Arc<Reading> {
@@ -109,6 +115,20 @@ impl Reader {
             Flag::TooLarge => Arc::clone(&self.too_large),
             Flag::Unparsed => Arc::clone(&self.unparsed),
             other => Arc::new(Reading::unread(other)),
+        }
+    }
+}
+
+/// Where a reading came from.
+enum Read {
+    ByShape(Arc<Reading>),
+    Anew(Arc<Reading>),
+}
+
+impl Read {
+    fn into_reading(self) -> Arc<Reading> {
+        match self {
+            Self::ByShape(reading) | Self::Anew(reading) => reading,
         }
     }
 }

@@ -103,7 +103,9 @@ pub struct Effects {
     pub transactions: Vec<Transaction>,
     /// Whether it subscribes to notifications.
     pub listens: bool,
-    /// Whether it may have changed definitions, so that the catalogue has to be read again.
+    /// Whether it may have changed definitions, so that the catalogue has to be read again. Until that is
+    /// possible (the transaction is still open, and another connection does not see what it did) what comes after
+    /// is to be judged with [`Catalogue::empty`](crate::Catalogue::empty).
     pub changes_definitions: bool,
 }
 
@@ -199,6 +201,8 @@ pub(crate) struct Part {
     pub(crate) executes: Option<Box<str>>,
     /// An earlier statement of the string may have changed the search path.
     pub(crate) path_unsure: bool,
+    /// An earlier statement of the string may have changed what a view shows or a function does.
+    pub(crate) definitions_unsure: bool,
     /// Outputs come from what was judged earlier (FETCH) or cannot be traced (CALL, EXECUTE).
     pub(crate) opaque_output: bool,
 }
@@ -221,6 +225,7 @@ impl Part {
             more: BTreeSet::new(),
             executes: None,
             path_unsure: false,
+            definitions_unsure: false,
             opaque_output: false,
         }
     }

@@ -3,7 +3,7 @@
 mod names;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use countersign_common::facts::{Action, Class, Facts, Flag, Granularity, Operation};
 
@@ -68,7 +68,7 @@ impl Reading {
         parameters: &[u32],
         depth: usize,
     ) -> Vec<Operation> {
-        let session = &Session { schemas: session.schemas.filter(|_| !part.path_unsure), ..*session };
+        let session = &at(part, session);
         let mut operations = Vec::new();
         if let Some(name) = &part.executes {
             operations.extend(self.executed(name, part, session, depth));
@@ -118,10 +118,20 @@ impl Reading {
     }
 }
 
+/// The session as it surely is when a part of a string begins.
+pub(crate) fn at<'a>(part: &Part, session: &Session<'a>) -> Session<'a> {
+    static NOTHING_KNOWN: LazyLock<Catalogue> = LazyLock::new(Catalogue::empty);
+    Session {
+        schemas: session.schemas.filter(|_| !part.path_unsure),
+        catalogue: if part.definitions_unsure { &NOTHING_KNOWN } else { session.catalogue },
+        ..*session
+    }
+}
+
 /// Whether code runs that nobody has reviewed and that may therefore return anything.
 pub(crate) fn runs_added_code(reading: &Reading, session: &Session<'_>) -> bool {
     reading.parts.iter().any(|part| {
-        let session = Session { schemas: session.schemas.filter(|_| !part.path_unsure), ..*session };
+        let session = at(part, session);
         let mut resolver = Resolver::new(&session);
         resolver.part(part);
         resolver.finish(part);

@@ -1,1 +1,33 @@
-//! For tests: real servers on free ports, certificates, scripts.
+//! For tests and chores: real servers on free ports in temporary folders, a small shop of made-up data,
+//! certificates, and real client programs that are told what to do.
+//!
+//! Everything here is blocking and free of global state. What is started is ended by its process id
+//! when its value is dropped, and also when the process that started it dies. Leaves to the tests what
+//! to expect; never part of a product binary.
+
+mod account;
+mod bundle;
+mod certificates;
+mod client;
+mod countersign;
+mod folder;
+mod pgbouncer;
+mod postgres;
+mod process;
+mod wait;
+mod wire;
+mod work;
+
+pub use account::Account;
+pub use bundle::{Bundle, Terms};
+pub use certificates::Certificates;
+pub use client::{Client, ClientKind, Dsn};
+pub use countersign::{Countersign, DevOptions, binary, use_binary};
+pub use folder::{Folder, build_folder};
+pub use pgbouncer::{PgBouncer, PgBouncerOptions};
+pub use postgres::shop;
+pub use postgres::{Auth, Postgres, PostgresOptions};
+pub use process::{Process, Signal};
+pub use wait::{eventually, free_port};
+pub use wire::{Frame, RawClient, tagged, untagged};
+pub use work::ordinary_work;

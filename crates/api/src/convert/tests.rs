@@ -1,3 +1,5 @@
+//! What goes over the wire and back is the same, and a missing field is an error.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -75,7 +77,8 @@ fn an_approval_in_any_state_survives_the_wire() {
 
 #[test]
 fn a_missing_field_is_an_error_that_names_it_and_never_a_default() {
-    let removals: [(&str, fn(&mut v1::Approval)); 14] = [
+    type Remove = fn(&mut v1::Approval);
+    let removals: [(&str, Remove); 14] = [
         ("approval.id", |a| a.id.clear()),
         ("approval.revision", |a| a.revision = 0),
         ("approval.digest", |a| a.digest.clear()),

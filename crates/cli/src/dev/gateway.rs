@@ -1,21 +1,31 @@
 //! The one place where `dev` starts the gateway.
 
-use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_common::id::NodeId;
 use countersign_common::time::Clock;
 use countersign_controlplane::ControlPlane;
+use countersign_gateway::{BundleJudge, ListenerConfig};
+use countersign_lifecycle::ports::Ports;
+use countersign_masking::HashKey;
 use countersign_policy::CurrentBundle;
 use countersign_recording::LocalJournal;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::error::CliError;
+use super::embedded::Embedded;
+use crate::error::{CliError, Exit};
+
+/// Client connections at once; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 10_000;
+
+/// How long connections may finish what they run when the process is told to end.
+const DRAIN_MAX: Duration = Duration::from_secs(20);
 
 /// Everything that a gateway in the same process needs.
 #[derive(Debug)]
-#[expect(dead_code, reason = "read by the gateway as soon as `start` starts it")]
 pub(super) struct Parts {
     /// Where PostgreSQL clients connect.
     pub(super) listen_postgres: SocketAddr,
@@ -25,6 +35,9 @@ pub(super) struct Parts {
     pub(super) current: Arc<CurrentBundle>,
     /// Where records go.
     pub(super) journal: Arc<LocalJournal>,
+    /// The key of hashed columns.
+    pub(super) hash_key: Arc<HashKey>,
+    /// What time it is.
     pub(super) clock: Arc<dyn Clock>,
     /// This start of this process; the same as the control plane's.
     pub(super) node: NodeId,
@@ -35,30 +48,60 @@ pub(super) struct Parts {
 /// A gateway that runs.
 #[derive(Debug)]
 pub(super) struct Gateway {
-    /// Where PostgreSQL clients connect; `None`: nothing listens.
-    pub(super) address: Option<SocketAddr>,
+    /// Where PostgreSQL clients connect.
+    pub(super) address: SocketAddr,
+    serving: JoinHandle<()>,
+    watching: JoinHandle<()>,
 }
 
 impl Gateway {
     /// Resolves when it ends without having been told to.
     pub(super) async fn ended(&mut self) {
-        pending().await
+        tokio::select! {
+            ended = &mut self.serving => tracing::error!(?ended, "the gateway ended"),
+            ended = &mut self.watching => tracing::error!(?ended, "the watch over sessions ended"),
+        }
     }
 
-    /// Resolves when its sessions have ended, after `stop` has turned true.
-    pub(super) async fn drained(&mut self) {}
+    /// Resolves when its connections have ended, after `stop` has turned true.
+    pub(super) async fn drained(&mut self) {
+        if !self.serving.is_finished() {
+            let _ = (&mut self.serving).await;
+        }
+    }
 }
 
 /// Starts it.
 ///
-/// LEAD: the single call site. Put `countersign-gateway` into Cargo.toml, start its listeners here with
-/// `parts`, and let [`Gateway`] hold its task. Until then nothing listens for PostgreSQL, and the ready
-/// line says so.
+/// # Errors
+/// When the address cannot be listened on.
 pub(super) async fn start(parts: Parts) -> Result<Gateway, CliError> {
-    tracing::warn!(
-        listen = %parts.listen_postgres,
-        node = %parts.node,
-        "this build has no gateway: nothing listens for PostgreSQL clients"
-    );
-    Ok(Gateway { address: None })
+    let embedded = Arc::new(Embedded::new(parts.control));
+    let judge = Arc::new(BundleJudge::new(parts.current, Arc::clone(&parts.clock)));
+    let ports = Ports {
+        node: parts.node,
+        sessions: Arc::clone(&embedded) as _,
+        directory: Arc::clone(&judge) as _,
+        judge,
+        approvals: Arc::clone(&embedded) as _,
+        journal: parts.journal,
+        clock: parts.clock,
+        url: None,
+    };
+    let config =
+        ListenerConfig { address: parts.listen_postgres, tls: None, connections_max: CONNECTIONS_MAX };
+    let gateway =
+        countersign_gateway::Gateway::bind(config, ports, parts.hash_key).await.map_err(|error| {
+            CliError::because(Exit::Failed, "the gateway cannot start", &error)
+                .help("choose another address with --listen-postgres; port 0 takes a free one")
+        })?;
+    let address = gateway.address();
+    let mut stop = parts.stop.clone();
+    let drain = async move {
+        // A signal that nobody can give any more means the same.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let serving = tokio::spawn(gateway.run(drain, DRAIN_MAX));
+    let watching = tokio::spawn(async move { embedded.watch_sessions(parts.stop).await });
+    Ok(Gateway { address, serving, watching })
 }

@@ -3,10 +3,12 @@
 //!
 //! - [`options`]: the command line, and the targets it names.
 //! - [`bundle`]: the bundle in force, and how a change of its folder, or an `apply`, takes its place.
-//! - [`gateway`]: the one place where the gateway is started.
+//! - [`gateway`]: the one place where the gateway is started; [`embedded`]: its ports, filled by direct calls.
 
 mod bundle;
+mod embedded;
 mod gateway;
+mod hash_key;
 mod options;
 
 use std::path::Path;
@@ -16,6 +18,7 @@ use countersign_common::id::NodeId;
 use countersign_common::time::{Clock, SystemClock};
 use countersign_controlplane::ControlPlane;
 use countersign_controlplane::grpc::ServeError;
+use countersign_masking::HashKey;
 use countersign_policy::CurrentBundle;
 use countersign_recording::{CheckpointFile, LocalJournal};
 use countersign_runtime::signal::Signals;
@@ -38,8 +41,8 @@ use crate::node::{LocalArchive, PolicyCompiler};
 #[derive(Debug, Serialize)]
 struct Ready<'a> {
     event: &'static str,
-    /// Where clients connect; missing when no gateway runs.
-    postgres: Option<String>,
+    /// Where clients connect.
+    postgres: String,
     /// Where the commands connect.
     api: &'a str,
     data: &'a Path,
@@ -70,6 +73,7 @@ struct Prepared {
     control: Arc<ControlPlane>,
     current: Arc<CurrentBundle>,
     journal: Arc<LocalJournal>,
+    hash_key: Arc<HashKey>,
     clock: Arc<dyn Clock>,
 }
 
@@ -85,6 +89,7 @@ impl Prepared {
         let key = checkpoint_key(&data)?;
         let archive = Arc::new(LocalArchive::new(data.recordings(), key.public()));
         let journal = Arc::new(open_journal(&data, key, &clock)?);
+        let hash_key = Arc::new(hash_key::load_or_create(&data)?);
         let lenient = Arc::new(bundle::Lenient::new(Arc::clone(&compiler)));
         let control = open(countersign_controlplane::Options {
             data: data.path().to_owned(),
@@ -96,11 +101,11 @@ impl Prepared {
         .await?;
         lenient.opened();
         let current = bundle::put_in_force(first, &control).await?;
-        Ok(Self { data, source, compiler, listener, control, current, journal, clock })
+        Ok(Self { data, source, compiler, listener, control, current, journal, hash_key, clock })
     }
 
     async fn start(self, options: &DevOptions) -> Result<Running, CliError> {
-        let Self { data, source, compiler, listener, control, current, journal, clock } = self;
+        let Self { data, source, compiler, listener, control, current, journal, hash_key, clock } = self;
         let (stop, stopped) = watch::channel(false);
         let api = listener.url();
         let gateway = gateway::start(Parts {
@@ -108,6 +113,7 @@ impl Prepared {
             control: Arc::clone(&control),
             current: Arc::clone(&current),
             journal: Arc::clone(&journal),
+            hash_key,
             clock,
             node: control.node(),
             stop: stopped.clone(),
@@ -150,7 +156,7 @@ struct Running {
 
 impl Running {
     fn say_ready(&self, options: &DevOptions, around: &Surroundings) -> Result<(), CliError> {
-        let postgres = self.gateway.address.map(|address| address.to_string());
+        let postgres = self.gateway.address.to_string();
         let ready = Ready { event: "ready", postgres, api: &self.api, data: self.data.path() };
         around.output.event(&ready, || options.welcome(&ready, &self.control))
     }
@@ -216,10 +222,7 @@ impl DevOptions {
     /// What people read when it is ready: what holds, and what to try.
     fn welcome(&self, ready: &Ready<'_>, control: &Arc<ControlPlane>) -> String {
         let mut text = String::from("Countersign is ready.\n");
-        match &ready.postgres {
-            Some(address) => text.push_str(&format!("  PostgreSQL    {address}\n")),
-            None => text.push_str("  PostgreSQL    no listener in this build\n"),
-        }
+        text.push_str(&format!("  PostgreSQL    {}\n", ready.postgres));
         text.push_str(&format!("  API           {}\n", ready.api));
         text.push_str(&format!("  data          {}\n", ready.data.display()));
         if let Some(bundle) = control.bundles().current() {
@@ -240,16 +243,12 @@ impl DevOptions {
             true => String::new(),
             false => format!(" --data {}", ready.data.display()),
         };
-        let connect = ready.postgres.as_ref().and_then(|address| address.rsplit_once(':')).map_or_else(
-            String::new,
-            |(host, port)| {
-                let target = self.first_target().map_or_else(|| "TARGET".into(), |target| target.to_string());
-                format!("  PGPASSWORD=$AGENT psql -h {host} -p {port} -U {target}\n")
-            },
-        );
+        let (host, port) = ready.postgres.rsplit_once(':').unwrap_or((&ready.postgres, "15432"));
+        let target = self.first_target().map_or_else(|| "TARGET".into(), |target| target.to_string());
         format!(
             "\nTry, in another terminal:\n  \
-             AGENT=$(countersign{flag} token issue --subject agent-7 --kind agent --group agents)\n{connect}  \
+             AGENT=$(countersign{flag} token issue --subject agent-7 --kind agent --group agents)\n  \
+             PGPASSWORD=$AGENT psql -h {host} -p {port} -U {target}\n  \
              countersign{flag} requests watch\n  \
              export COUNTERSIGN_TOKEN=$(countersign{flag} token issue --subject alice --kind human --group approvers)\n  \
              countersign{flag} approve apr_…\n"

@@ -1,1 +1,148 @@
+//! Tokens and sessions: joined, expired, revoked.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_common::Secret;
+use countersign_common::error::Report as _;
+
+use super::{IssueError, Revocation, SessionRefused, What};
+use crate::testing::{Scratch, agent, human, order, subject, target};
+
+#[tokio::test]
+async fn a_token_is_shown_once_and_only_its_hash_is_on_disk() {
+    let scratch = Scratch::new().await;
+    let token = scratch.token(&agent()).await;
+    assert!(token.expose().starts_with("cst_") && token.expose().len() == 4 + 64);
+    scratch.session(&agent()).await;
+    let bytes = std::fs::read(scratch.dir.path().join("control.redb")).unwrap();
+    let secret = token.expose().strip_prefix("cst_").unwrap().as_bytes();
+    assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_same_token_at_the_same_target_is_one_session_on_every_connection() {
+    let scratch = Scratch::new().await;
+    let token = scratch.token(&agent()).await;
+    let opened = (0..20).map(|_| {
+        let (sessions, token) = (Arc::clone(scratch.control.sessions()), token.clone());
+        tokio::spawn(async move { sessions.open_session(&token, &target("shop")).await.unwrap().id })
+    });
+    let ids: std::collections::BTreeSet<_> =
+        futures::future::join_all(opened).await.into_iter().map(|id| id.unwrap()).collect();
+    assert_eq!(ids.len(), 1);
+    let sessions = scratch.control.sessions();
+    let elsewhere = sessions.open_session(&token, &target("billing")).await.unwrap();
+    assert!(!ids.contains(&elsewhere.id));
+    let scratch = { scratch }.restart().await;
+    let again = scratch.control.sessions().open_session(&token, &target("shop")).await.unwrap();
+    assert!(ids.contains(&again.id), "also after a restart");
+}
+
+#[tokio::test]
+async fn unknown_expired_and_revoked_tokens_read_the_same_to_the_client() {
+    let scratch = Scratch::new().await;
+    let sessions = scratch.control.sessions();
+    let unknown = sessions.authenticate(&Secret::new("cst_00".into())).unwrap_err();
+    let mut short = order(&agent());
+    short.ttl = Duration::from_secs(5);
+    let short = sessions.issue(short).await.unwrap().secret;
+    let stolen = sessions.issue(order(&agent())).await.unwrap();
+    sessions.revoke(&What::Token(stolen.id), &subject("operator"), "stolen").await.unwrap();
+    sessions.authenticate(&short).unwrap();
+    scratch.clock.advance(Duration::from_secs(5));
+    let expired = sessions.authenticate(&short).unwrap_err();
+    let revoked = sessions.authenticate(&stolen.secret).unwrap_err();
+    assert!(matches!(unknown, SessionRefused::UnknownToken));
+    assert!(matches!(expired, SessionRefused::Expired { .. }));
+    assert!(matches!(revoked, SessionRefused::Revoked { .. }));
+    let seen: std::collections::BTreeSet<_> =
+        [unknown, expired, revoked].iter().map(|e| format!("{} {}", e.code(), e.client_text())).collect();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_token_for_one_target_opens_no_other() {
+    let scratch = Scratch::new().await;
+    let mut bound = order(&agent());
+    bound.target = Some(target("shop"));
+    let sessions = scratch.control.sessions();
+    let token = sessions.issue(bound).await.unwrap().secret;
+    sessions.open_session(&token, &target("shop")).await.unwrap();
+    let refused = sessions.open_session(&token, &target("billing")).await;
+    assert!(matches!(refused, Err(SessionRefused::OtherTarget { .. })));
+}
+
+#[tokio::test]
+async fn a_revocation_holds_at_once_reaches_listeners_and_lasts() {
+    let scratch = Scratch::new().await;
+    let sessions = scratch.control.sessions();
+    let token = scratch.token(&agent()).await;
+    let session = sessions.open_session(&token, &target("shop")).await.unwrap();
+    let mut revocations = sessions.watch_revocations();
+    sessions.revoke(&What::Session(session.id), &subject("operator"), "why").await.unwrap();
+    assert!(matches!(sessions.check(session.id), Err(SessionRefused::Revoked { .. })));
+    assert_eq!(revocations.next().await, Some(Revocation::Session(session.id)));
+    // The same token opens no new session at this target, but others.
+    assert!(sessions.open_session(&token, &target("shop")).await.is_err());
+    sessions.open_session(&token, &target("billing")).await.unwrap();
+    let scratch = { scratch }.restart().await;
+    assert!(scratch.control.sessions().open_session(&token, &target("shop")).await.is_err());
+}
+
+#[tokio::test]
+async fn the_stop_button_ends_everything_on_behalf_of_a_subject_until_a_new_token() {
+    let scratch = Scratch::new().await;
+    let sessions = scratch.control.sessions();
+    let (token, other) = (scratch.token(&agent()).await, scratch.token(&human("bob", &[])).await);
+    let session = sessions.open_session(&token, &target("shop")).await.unwrap();
+    // agent-7 acts on behalf of alice: stopping alice stops it.
+    sessions.revoke(&What::Subject(subject("alice")), &subject("operator"), "stop").await.unwrap();
+    assert!(sessions.authenticate(&token).is_err());
+    assert!(matches!(sessions.check(session.id), Err(SessionRefused::Revoked { .. })));
+    sessions.authenticate(&other).unwrap();
+    scratch.clock.advance(Duration::from_secs(1));
+    let new = scratch.token(&agent()).await;
+    sessions.authenticate(&new).unwrap();
+    assert!(sessions.authenticate(&token).is_err());
+}
+
+#[tokio::test]
+async fn records_are_swept_a_week_after_they_expired_and_not_before() {
+    let scratch = Scratch::new().await;
+    let token = scratch.token(&agent()).await;
+    let session = scratch.control.sessions().open_session(&token, &target("shop")).await.unwrap();
+    scratch.clock.advance(Duration::from_secs(2 * 86_400));
+    assert_eq!(scratch.control.sessions().sweep().await.unwrap(), 0);
+    assert!(scratch.control.sessions().get(session.id).is_some());
+    scratch.clock.advance(Duration::from_secs(7 * 86_400));
+    assert_eq!(scratch.control.sessions().sweep().await.unwrap(), 3);
+    assert!(scratch.control.sessions().get(session.id).is_none());
+    assert!(matches!(scratch.control.sessions().authenticate(&token), Err(SessionRefused::UnknownToken)));
+}
+
+#[tokio::test]
+async fn a_token_that_never_or_hardly_lives_is_not_issued() {
+    let scratch = Scratch::new().await;
+    for ttl in [Duration::ZERO, Duration::from_secs(100 * 365 * 86_400)] {
+        let mut order = order(&agent());
+        order.ttl = ttl;
+        let refused = scratch.control.sessions().issue(order).await;
+        assert!(matches!(refused, Err(IssueError::Lifetime { .. })));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_operators_token_is_made_once_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let scratch = Scratch::new().await;
+    let path = scratch.control.operator_token().to_owned();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let token = std::fs::read_to_string(&path).unwrap();
+    let caller = scratch.control.sessions().authenticate(&Secret::new(token.trim().into())).unwrap();
+    assert_eq!(caller.principal.subject, subject("operator"));
+    let scratch = scratch.restart().await;
+    assert_eq!(std::fs::read_to_string(scratch.control.operator_token()).unwrap(), token);
+}

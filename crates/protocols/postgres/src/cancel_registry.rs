@@ -3,7 +3,6 @@
 
 use std::sync::{Arc, Weak};
 
-use countersign_common::Secret;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
@@ -18,13 +17,13 @@ pub(crate) struct CancelSlot {
 
 /// The connections of this gateway, by the process id that their clients were told.
 #[derive(Debug, Default)]
-pub struct CancelRegistry {
+pub(crate) struct CancelRegistry {
     slots: Mutex<FxHashMap<u32, Entry>>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    secret: Secret<Vec<u8>>,
+    key: CancelKey,
     slot: Weak<CancelSlot>,
 }
 
@@ -37,28 +36,30 @@ pub(crate) struct Registered {
 }
 
 impl CancelRegistry {
-    /// Gives a connection its key. `make` draws keys until one is free.
-    pub(crate) fn register(self: &Arc<Self>, mut make: impl FnMut() -> CancelKey) -> (CancelKey, Registered) {
+    /// Gives a connection its key: `first`, or another of `more` when its process id is taken.
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        first: CancelKey,
+        mut more: impl FnMut() -> Option<CancelKey>,
+    ) -> (CancelKey, Registered) {
         let slot = Arc::new(CancelSlot::default());
         let mut slots = self.slots.lock();
-        let key = loop {
-            let key = make();
-            if !slots.contains_key(&key.pid) {
-                break key;
-            }
-        };
-        let secret = Secret::new(key.secret.expose().clone());
-        slots.insert(key.pid, Entry { secret, slot: Arc::downgrade(&slot) });
-        let registered = Registered { registry: Arc::clone(self), pid: key.pid, slot };
+        let mut key = first;
+        while slots.contains_key(&key.pid()) {
+            // Without randomness the old one is overwritten: its client can no longer cancel, nothing worse.
+            let Some(another) = more() else { break };
+            key = another;
+        }
+        slots.insert(key.pid(), Entry { key: key.clone(), slot: Arc::downgrade(&slot) });
+        let registered = Registered { registry: Arc::clone(self), pid: key.pid(), slot };
         (key, registered)
     }
 
     /// Tells the connection with this key, if there is one. As in PostgreSQL nothing is answered either way.
-    pub fn cancel(&self, key: &CancelKey) {
+    pub(crate) fn cancel(&self, key: &CancelKey) {
         let slots = self.slots.lock();
-        let Some(entry) = slots.get(&key.pid) else { return };
-        let offered = Secret::new(key.secret.expose().clone());
-        if entry.secret.same_as(&offered)
+        let Some(entry) = slots.get(&key.pid()) else { return };
+        if entry.key.same_as(key)
             && let Some(slot) = entry.slot.upgrade()
         {
             slot.notify.notify_one();

@@ -1,16 +1,27 @@
 //! PostgreSQL: protocol 3.0 and 3.2 on the road.
 //!
 //! [`codec`] reads and writes messages, [`handshake`] lets a client in, [`upstream`] opens the
-//! connection to the target. None of them judges, masks or records; that is the session's part.
+//! connection to the target. [`Gate`] joins them: a client that was let in is served by a session,
+//! which takes every command down the road of `countersign-lifecycle`.
 
 pub mod cancel;
+mod cancel_registry;
+mod catalogue;
 pub mod codec;
+mod exchange;
+mod gate;
 pub mod handshake;
+mod inert;
 pub mod parameters;
+mod reply;
+mod session;
+mod settings_at_login;
+mod statements;
 mod stream;
 pub mod upstream;
 
 pub use cancel::CancelKey;
+pub use gate::{Gate, GateConfig};
 pub use parameters::{ServerParameters, StartupParameters};
 pub use stream::Stream;
 

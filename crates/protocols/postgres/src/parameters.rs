@@ -25,7 +25,6 @@ impl StartupParameters {
     }
 
     /// Names and values, in order.
-    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -49,7 +48,10 @@ impl StartupParameters {
 
 /// What a server reports in ParameterStatus, in the order of its first report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ServerParameters(Vec<(Box<[u8]>, Box<[u8]>)>);
+pub struct ServerParameters(Vec<Report>);
+
+/// A setting's name and value.
+type Report = (Box<[u8]>, Box<[u8]>);
 
 /// More settings than this a server does not report; a server of today reports 15.
 const PARAMETERS_MAX: usize = 256;
@@ -74,7 +76,6 @@ impl ServerParameters {
     }
 
     /// Names and values, in order.
-    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }

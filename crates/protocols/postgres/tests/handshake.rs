@@ -1,4 +1,11 @@
 //! Every way in, as bytes: what a client sends, what it hears, and what is known of it then.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 mod support;
 

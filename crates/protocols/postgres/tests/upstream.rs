@@ -1,4 +1,11 @@
 //! Logging in to real PostgreSQL servers, in every way that they ask for it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 mod support;
 

@@ -65,6 +65,40 @@ impl Report {
     }
 }
 
+impl fmt::Display for Report {
+    /// For people: one line on what was read, one on each thing to know, one on each fault.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.is_whole() { "whole" } else { "BROKEN" };
+        let open = self.streams.iter().filter(|stream| !stream.closed).count();
+        writeln!(
+            f,
+            "{word}: {} records of {} streams in {} segments, {} checkpoints",
+            self.records,
+            self.streams.len(),
+            self.segments,
+            self.checkpoints
+        )?;
+        if open > 0 {
+            writeln!(f, "{open} streams are open")?;
+        }
+        if self.recoveries > 0 {
+            let (times, bytes) = (self.recoveries, self.recovered_bytes);
+            writeln!(
+                f,
+                "the recorder died {times} times; {bytes} bytes of half-written lines were put aside"
+            )?;
+        }
+        if self.uncovered_lines > 0 {
+            writeln!(f, "the last {} lines are not covered by a checkpoint yet", self.uncovered_lines)?;
+        }
+        for fault in &self.faults {
+            writeln!(f, "{fault}")?;
+        }
+        let more = self.fault_count - self.faults.len() as u64;
+        if more > 0 { writeln!(f, "and {more} more") } else { Ok(()) }
+    }
+}
+
 /// How far one stream came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StreamSummary {

@@ -46,6 +46,7 @@ pub(super) struct Walk {
     copy: Option<Copy>,
     inert: bool,
     path_unsure: bool,
+    definitions_unsure: bool,
 }
 
 impl Walk {
@@ -61,6 +62,7 @@ impl Walk {
             copy: None,
             inert: true,
             path_unsure: false,
+            definitions_unsure: false,
         }
     }
 
@@ -77,6 +79,7 @@ impl Walk {
         let unlisted = |name: &Name| functions::builtin(&name.name) != Some(functions::Call::Safe);
         if self.parts.iter().any(|part| part.calls.iter().any(unlisted)) {
             self.effects.changes_settings = true;
+            self.effects.changes_definitions = true;
         }
         if let Some(outputs) = &mut self.outputs {
             for output in &mut outputs.columns {
@@ -125,6 +128,7 @@ impl Walk {
     fn begin(&mut self, action: Action) -> usize {
         let mut part = Part::new(action);
         part.path_unsure = self.path_unsure;
+        part.definitions_unsure = self.definitions_unsure;
         self.parts.push(part);
         std::mem::replace(&mut self.current, self.parts.len() - 1)
     }

@@ -10,9 +10,14 @@ use crate::store::{Change, Entry, Page, Revision, StoreError};
 /// key → (modified, value).
 pub(super) const ENTRIES: TableDefinition<'_, &str, (u64, &[u8])> = TableDefinition::new("entries");
 
-/// (revision, index within it) → (key, value; none: deleted).
-pub(super) const CHANGES: TableDefinition<'_, (u64, u32), (&str, Option<&[u8]>)> =
-    TableDefinition::new("changes");
+/// (revision, index within it).
+pub(super) type ChangeKey = (u64, u32);
+
+/// (key, value; none: deleted).
+pub(super) type ChangeValue = (&'static str, Option<&'static [u8]>);
+
+/// What happened, in order.
+pub(super) const CHANGES: TableDefinition<'_, ChangeKey, ChangeValue> = TableDefinition::new("changes");
 
 /// Counters by name.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redb::{ReadableDatabase, ReadableTable, Table, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::tables::{CHANGES, COMPACTED, ENTRIES, META, REVISION};
+use super::tables::{CHANGES, COMPACTED, ChangeKey, ChangeValue, ENTRIES, META, REVISION};
 use super::{History, Shared, read_error};
 use crate::store::{Compare, Expected, Outcome, Revision, StoreError, Transaction, Write};
 
@@ -117,7 +117,7 @@ impl Writer {
     /// Drops the oldest revisions that the history has no room for; always whole revisions.
     fn trim(
         &self,
-        changes: &mut Table<'_, (u64, u32), (&'static str, Option<&'static [u8]>)>,
+        changes: &mut Table<'_, ChangeKey, ChangeValue>,
         meta: &mut Table<'_, &'static str, u64>,
         applied: &mut Applied,
     ) -> Result<(), redb::Error> {
@@ -149,7 +149,7 @@ impl Writer {
 /// Applies one transaction, if its comparisons hold.
 fn apply(
     entries: &mut Table<'_, &'static str, (u64, &'static [u8])>,
-    changes: &mut Table<'_, (u64, u32), (&'static str, Option<&'static [u8]>)>,
+    changes: &mut Table<'_, ChangeKey, ChangeValue>,
     applied: &mut Applied,
     transaction: &Transaction,
 ) -> Result<Outcome, redb::Error> {

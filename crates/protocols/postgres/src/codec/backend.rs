@@ -118,7 +118,6 @@ pub struct Mechanisms<'a>(&'a [u8]);
 
 impl<'a> Mechanisms<'a> {
     /// Each, in order.
-    #[must_use]
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
         let mut reader = Reader::new("AuthenticationSASL", self.0);
         std::iter::from_fn(move || reader.string().ok())
@@ -137,7 +136,6 @@ pub struct NegotiateProtocolVersion<'a> {
 
 impl<'a> NegotiateProtocolVersion<'a> {
     /// The protocol options it does not know.
-    #[must_use]
     pub fn unknown(self) -> impl Iterator<Item = &'a [u8]> {
         let mut reader = Reader::new("NegotiateProtocolVersion", self.unknown);
         std::iter::from_fn(move || reader.string().ok())

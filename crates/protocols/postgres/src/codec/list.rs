@@ -124,7 +124,6 @@ impl<'a> Values<'a> {
     }
 
     /// Each, in order; `None` is NULL.
-    #[must_use]
     pub fn iter(self) -> impl Iterator<Item = Option<&'a [u8]>> {
         let mut reader = Reader::new("values", self.bytes);
         std::iter::from_fn(move || reader.value().ok())
@@ -195,7 +194,6 @@ impl<'a> Fields<'a> {
     }
 
     /// Each, in order.
-    #[must_use]
     pub fn iter(self) -> impl Iterator<Item = Field<'a>> {
         let mut reader = Reader::new("RowDescription", self.bytes);
         std::iter::from_fn(move || Field::read(&mut reader).ok())
@@ -218,7 +216,6 @@ impl<'a> ErrorFields<'a> {
     }
 
     /// Code and text of each, in order.
-    #[must_use]
     pub fn iter(self) -> impl Iterator<Item = (u8, &'a [u8])> {
         let mut reader = Reader::new("error fields", self.0);
         std::iter::from_fn(move || Some((reader.u8().ok()?, reader.string().ok()?)))

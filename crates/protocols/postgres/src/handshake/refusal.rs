@@ -29,6 +29,9 @@ pub enum LoginRefused {
     /// The token is good, but the target offers no such role. `28000`.
     #[error("unknown role")]
     UnknownRole,
+    /// The client gave a setting that is not forwarded at login. `42501`.
+    #[error("setting `{0}` is not allowed at login")]
+    Setting(String),
     /// There are too many connections. `53300`.
     #[error("too many connections")]
     TooMany,
@@ -48,6 +51,7 @@ impl LoginRefused {
             Self::Token => SqlState::INVALID_PASSWORD,
             Self::UnknownTarget => SqlState::INVALID_CATALOG_NAME,
             Self::UnknownRole => SqlState::INVALID_AUTHORIZATION,
+            Self::Setting(_) => SqlState::new(*b"42501"),
             Self::TooMany => SqlState::TOO_MANY_CONNECTIONS,
             Self::Unavailable => SqlState::CANNOT_CONNECT_NOW,
             Self::Upstream(error) => error.sqlstate(),
@@ -63,7 +67,7 @@ impl LoginRefused {
 impl Report for LoginRefused {
     fn origin(&self) -> Origin {
         match self {
-            Self::Token | Self::UnknownTarget | Self::UnknownRole => Origin::Client,
+            Self::Token | Self::UnknownTarget | Self::UnknownRole | Self::Setting(_) => Origin::Client,
             Self::TooMany => Origin::Gateway,
             Self::Unavailable => Origin::ControlPlane,
             Self::Upstream(error) => error.origin(),
@@ -72,7 +76,7 @@ impl Report for LoginRefused {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::Token | Self::UnknownTarget | Self::UnknownRole => Retry::Never,
+            Self::Token | Self::UnknownTarget | Self::UnknownRole | Self::Setting(_) => Retry::Never,
             Self::TooMany | Self::Unavailable => Retry::Safe,
             Self::Upstream(error) => error.retry(),
         }
@@ -82,6 +86,7 @@ impl Report for LoginRefused {
         match self {
             Self::Token => code::TOKEN_REFUSED,
             Self::UnknownTarget | Self::UnknownRole => code::UNKNOWN_TARGET,
+            Self::Setting(_) => code::UNSUPPORTED,
             Self::TooMany => code::LIMIT_REACHED,
             Self::Unavailable => code::CONTROL_PLANE_SILENT,
             Self::Upstream(error) => error.code(),
@@ -95,6 +100,12 @@ impl Report for LoginRefused {
                 "there is no such target (the user name is `target` or `role@target`); nothing was run"
             }
             Self::UnknownRole => "the target offers no such role; nothing was run",
+            Self::Setting(name) => {
+                return format!(
+                    "setting `{name}` cannot be given at login through countersign; nothing was run"
+                )
+                .into();
+            }
             Self::TooMany => "too many connections to the gateway; nothing was run",
             Self::Unavailable => "the gateway does not let anyone in now; nothing was run",
             Self::Upstream(error) => return error.client_text(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use countersign_common::Facts;
-use countersign_common::facts::{Action, Flag};
+use countersign_common::facts::{Action, Flag, Operation};
 use countersign_lifecycle::Described;
 use countersign_sql::{Lexing, Reading};
 use rustc_hash::FxHashMap;
@@ -15,35 +15,46 @@ use super::flow::{Broken, Moved};
 use super::settings::{self, Answer};
 use crate::codec::backend::TransactionStatus;
 use crate::codec::build;
+use crate::statements::Known;
 
 /// Readings whose facts are kept for one connection.
 const KEPT_MAX: usize = 256;
 
 /// What facts were derived from: the state of settings, definitions and prepared statements.
-type Basis = (u64, u64, u64);
+type Basis = (u64, u64, u64, bool);
 
 /// Facts of the readings that this connection used last.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     basis: Basis,
-    facts: FxHashMap<usize, (Arc<Reading>, Described)>,
+    facts: FxHashMap<usize, OneKept>,
+}
+
+/// Facts of one reading, with the types of its parameters.
+#[derive(Debug)]
+struct OneKept {
+    /// Kept too, so that its address stays its own.
+    _reading: Arc<Reading>,
+    types: Box<[u32]>,
+    described: Described,
 }
 
 impl Kept {
-    fn get(&mut self, reading: &Arc<Reading>, basis: Basis) -> Option<Described> {
+    fn get(&mut self, reading: &Arc<Reading>, types: &[u32], basis: Basis) -> Option<Described> {
         if self.basis != basis {
             self.facts.clear();
             self.basis = basis;
         }
-        self.facts.get(&(Arc::as_ptr(reading) as usize)).map(|(_, described)| described.clone())
+        let kept = self.facts.get(&(Arc::as_ptr(reading) as usize))?;
+        (*kept.types == *types).then(|| kept.described.clone())
     }
 
-    fn put(&mut self, reading: &Arc<Reading>, described: Described) {
+    fn put(&mut self, reading: &Arc<Reading>, types: &[u32], described: Described) {
         if self.facts.len() >= KEPT_MAX {
             self.facts.clear();
         }
-        // The reading is kept too, so that its address stays its own.
-        self.facts.insert(Arc::as_ptr(reading) as usize, (Arc::clone(reading), described));
+        let kept = OneKept { _reading: Arc::clone(reading), types: types.into(), described };
+        self.facts.insert(Arc::as_ptr(reading) as usize, kept);
     }
 }
 
@@ -57,35 +68,67 @@ impl Session {
     }
 
     /// What a reading does, its names resolved.
-    pub(super) async fn describe(&mut self, reading: &Arc<Reading>) -> Result<Described, Broken> {
+    pub(super) async fn describe(
+        &mut self,
+        reading: &Arc<Reading>,
+        types: &[u32],
+    ) -> Result<Described, Broken> {
         self.flow.database.freshen().await?;
-        if let Some(described) = self.kept.get(reading, self.basis()) {
+        if let Some(described) = self.kept.get(reading, types, self.basis()) {
             return Ok(described);
         }
-        let mut facts = self.facts(reading);
+        let mut facts = self.facts(reading, types);
         if is_unresolved(&facts) && self.flow.settings.current().is_some() {
             self.flow.database.look_again().await?;
-            facts = self.facts(reading);
+            facts = self.facts(reading, types);
         }
         let described = Described::new(Arc::new(facts));
         // Looking again may have moved the basis.
         let basis = self.basis();
-        self.kept.get(reading, basis);
-        self.kept.put(reading, described.clone());
+        self.kept.get(reading, types, basis);
+        self.kept.put(reading, types, described.clone());
         Ok(described)
     }
 
-    fn facts(&self, reading: &Reading) -> Facts {
-        self.flow.with_session(|session| reading.facts(session))
+    fn facts(&self, reading: &Reading, types: &[u32]) -> Facts {
+        let mut facts = self.flow.with_session(|session| reading.facts_with(session, types));
+        // SQL's cursors and the protocol's portals share their names: FETCH runs a portal that was bound and never
+        // executed.
+        for name in &reading.effects().fetches {
+            facts.operations.extend(self.portal_operations(name.as_bytes()));
+        }
+        facts
+    }
+
+    fn portal_operations(&self, name: &[u8]) -> Vec<Operation> {
+        match self.flow.portals.get(name) {
+            Known::As(portal) => {
+                let statement = &portal.statement;
+                self.flow
+                    .with_session(|session| statement.reading.facts_with(session, &statement.types))
+                    .operations
+            }
+            Known::Unseen => Vec::new(),
+            Known::Unsettled => vec![Operation::unknown(Flag::UnseenStatement)],
+        }
     }
 
     fn basis(&self) -> Basis {
         let flow = &self.flow;
-        (flow.settings.generation(), flow.database.generation(), flow.statements.version())
+        (
+            flow.settings.generation(),
+            flow.database.generation(),
+            flow.statements.version().wrapping_add(flow.portals.version()),
+            flow.definitions_touched,
+        )
     }
 
     /// Whether something of an answer may have to be masked.
-    pub(super) fn may_show_masked(&self, facts: &Facts, unmask: &std::collections::BTreeSet<countersign_common::verdict::DataClass>) -> bool {
+    pub(super) fn may_show_masked(
+        &self,
+        facts: &Facts,
+        unmask: &std::collections::BTreeSet<countersign_common::verdict::DataClass>,
+    ) -> bool {
         let rules = &self.flow.rules;
         let hidden = |relation: &str| rules.touches(relation, unmask);
         if rules.is_empty() || !rules.columns().any(|(relation, _)| hidden(relation)) {
@@ -107,7 +150,10 @@ impl Session {
                     || operation.flags.iter().any(|flag| {
                         matches!(
                             flag,
-                            Flag::UnlistedFunction | Flag::Unresolved | Flag::DynamicSql | Flag::UnseenStatement
+                            Flag::UnlistedFunction
+                                | Flag::Unresolved
+                                | Flag::DynamicSql
+                                | Flag::UnseenStatement
                         )
                     })
             }
@@ -123,7 +169,10 @@ impl Session {
         while !self.flow.expected.is_empty() && !self.batch_open() {
             self.pump().await?;
         }
-        if self.flow.settings.current().is_some() || self.batch_open() || self.flow.status == TransactionStatus::Failed {
+        if self.flow.settings.current().is_some()
+            || self.batch_open()
+            || self.flow.status == TransactionStatus::Failed
+        {
             return Ok(());
         }
         let mut query = bytes::BytesMut::new();

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign_lifecycle::{End, Running};
+use countersign_lifecycle::Running;
 use countersign_masking::{CopyMasker, Plan};
 use countersign_sql::Reading;
 
@@ -172,15 +172,6 @@ impl Flight {
             stage: Stage::Rows,
             ended: None,
             accepted: false,
-        }
-    }
-
-    /// How the command ended, for the record.
-    pub(crate) fn end(&self) -> End<'_> {
-        match &self.ended {
-            Some(Ended::Completed(tag)) => End::Completed(tag),
-            Some(Ended::Failed(code)) => End::Failed(code.as_str()),
-            None => End::Completed(""),
         }
     }
 }

@@ -8,21 +8,19 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use countersign_common::{Digest, Target};
-use countersign_lifecycle::{
-    Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Running, UpstreamSide,
-};
+use countersign_lifecycle::{Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Running, UpstreamSide};
 use countersign_masking::{HashKey, Masked, Rules};
 
 use super::expect::{Expect, Expected};
 use super::settings;
 use crate::Stream;
-use crate::upstream::CancelToken;
 use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::{Error as WireError, Side, Walker};
 use crate::inert::InertFrames;
 use crate::parameters::ServerParameters;
 use crate::statements::{Name, Names, Portal, Prepared};
+use crate::upstream::CancelToken;
 
 /// Answers awaited at once. A client that pipelines more has to read first.
 const EXPECTED_MAX: usize = 10_000;
@@ -101,6 +99,8 @@ pub(crate) struct Flow {
     pub(crate) settings: settings::Known,
     /// A setting was changed inside the open transaction: its end may change it back.
     pub(crate) settings_touched: bool,
+    /// Definitions were changed inside the open transaction, where nobody else sees them.
+    pub(crate) definitions_touched: bool,
     pub(crate) target: Arc<Target>,
     pub(crate) database: Arc<Database>,
     /// Digest over what was run in the open transaction.
@@ -167,6 +167,41 @@ impl Flow {
         poll_fn(|cx| self.client.poll_flush(cx)).await.map_err(|error| client_error(&error))
     }
 
+    /// Waits until bytes of the target come in; the client is not looked at any more.
+    ///
+    /// # Errors
+    /// When the target is gone.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn upstream_moved(&mut self) -> Result<(), Broken> {
+        let Some(open) = &mut self.upstream else { return Err(Broken::Upstream) };
+        let limit = open.wanted.max(INPUT_BYTES_MAX);
+        let moved = poll_fn(|cx| {
+            if let Poll::Ready(Err(error)) = open.side.poll_flush(cx) {
+                return Poll::Ready(Err(error));
+            }
+            open.side.poll_fill(cx, limit)
+        });
+        match moved.await {
+            Ok(0) | Err(_) => Err(Broken::Upstream),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Writes out what waits for the target; for the end of the connection.
+    pub(crate) async fn flush_upstream(&mut self) {
+        if let Some(open) = &mut self.upstream {
+            // What cannot be written any more is the target's to notice.
+            let _ = poll_fn(|cx| open.side.poll_flush(cx)).await;
+        }
+    }
+
+    /// Drops what waits for a client that is gone.
+    pub(crate) fn forget_output(&mut self) {
+        self.client.forget_output();
+    }
+
     /// Queues cleared bytes for the target.
     pub(crate) fn send(&mut self, cleared: Cleared) {
         if let Some(open) = &mut self.upstream {
@@ -204,7 +239,9 @@ impl Flow {
 
     /// Whether what is sent now would run inside a transaction that is open, or may be.
     pub(crate) fn in_transaction(&self) -> bool {
-        self.status != TransactionStatus::Idle || self.expected.has_effects() || self.expected.has_open_batch()
+        self.status != TransactionStatus::Idle
+            || self.expected.has_effects()
+            || self.expected.has_open_batch()
     }
 
     /// Gives back the memory of buffers that are empty; for a connection that is going to wait.
@@ -215,9 +252,17 @@ impl Flow {
         }
     }
 
+    /// What is known of the database's definitions; nothing while the open transaction changes them (I7).
+    pub(crate) fn catalogue(&self) -> Arc<countersign_sql::Catalogue> {
+        if self.definitions_touched {
+            return Arc::new(countersign_sql::Catalogue::empty());
+        }
+        self.database.current()
+    }
+
     /// What names mean at the moment, for those who ask.
     pub(crate) fn with_session<T>(&self, ask: impl FnOnce(&countersign_sql::Session<'_>) -> T) -> T {
-        let catalogue = self.database.current();
+        let catalogue = self.catalogue();
         let prepared = |name: &str| match self.statements.get(name.as_bytes()) {
             crate::statements::Known::As(statement) => Some(Arc::clone(&statement.reading)),
             crate::statements::Known::Unseen | crate::statements::Known::Unsettled => None,

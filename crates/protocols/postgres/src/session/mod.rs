@@ -2,10 +2,13 @@
 //! ([`intake`]), takes it down the road, and gives back what the target answers ([`answers`]).
 
 mod answers;
+mod copy_in;
 mod describe;
 mod expect;
 pub(crate) mod flow;
 mod intake;
+mod pending;
+mod refuse;
 mod rows;
 pub(crate) mod settings;
 
@@ -14,7 +17,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use countersign_common::target::Role;
-use countersign_lifecycle::ports::Stop;
+use countersign_lifecycle::ports::{Stop, stopped};
 use countersign_lifecycle::{Cleared, ClientSide, End, Road, UpstreamSide};
 use countersign_masking::{HashKey, Rules};
 use countersign_sql::Reader;
@@ -22,7 +25,7 @@ use countersign_sql::Reader;
 use self::describe::Kept;
 use self::expect::Expect;
 use self::flow::{Broken, Flow, Moved, Open};
-use self::intake::Pending;
+use self::pending::Pending;
 use crate::Stream;
 use crate::cancel_registry::CancelSlot;
 use crate::catalogue::Database;
@@ -79,7 +82,12 @@ pub(crate) struct Session {
 
 impl Session {
     /// A connection whose login is over.
-    pub(crate) fn new(client: Stream, read_ahead: BytesMut, parameters: ServerParameters, setting: Setting) -> Self {
+    pub(crate) fn new(
+        client: Stream,
+        read_ahead: BytesMut,
+        parameters: ServerParameters,
+        setting: Setting,
+    ) -> Self {
         let flow = Flow {
             client: ClientSide::new(client, read_ahead),
             upstream: None,
@@ -91,6 +99,7 @@ impl Session {
             suspended: Vec::new(),
             settings: settings::Known::Stale(0),
             settings_touched: false,
+            definitions_touched: false,
             target: Arc::clone(&setting.road.target),
             database: setting.database,
             prefix: None,
@@ -128,7 +137,7 @@ impl Session {
     }
 
     /// Serves the client until it leaves, or the connection has to end.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         let reason = match self.serve().await {
             Ok(()) => "the client said goodbye".to_owned(),
             Err(broken) => self.tell_why(&broken).await,
@@ -151,11 +160,7 @@ impl Session {
                     Moved::ClientClosed => return Err(Broken::Client),
                 },
                 () = self.cancel.notify.notified() => self.cancel_upstream(),
-                stopped = stop.wait_for(|stop| *stop != Stop::None) => {
-                    let stop = stopped.map_or(Stop::Drain, |stop| stop.clone());
-                    self.stop(stop).await?;
-                    return Ok(());
-                }
+                stop = stopped(&mut stop) => return self.stop(stop).await,
             }
         }
     }
@@ -188,7 +193,8 @@ impl Session {
             parameters: &self.startup,
             protocol: self.protocol,
         };
-        let upstream = self.connector.connect(&opening).await?;
+        // Boxed: it is large, rare and over before anything waits.
+        let upstream = Box::pin(self.connector.connect(&opening)).await?;
         self.tell_changed_parameters(&upstream.parameters);
         self.adopt(upstream);
         Ok(())
@@ -231,7 +237,10 @@ impl Session {
         let (sqlstate, text) = match broken {
             Broken::Client => return reason,
             Broken::Upstream => (SqlState::CONNECTION_FAILURE, "the target closed the connection".to_owned()),
-            Broken::UpstreamProtocol(_) | Broken::Undescribed | Broken::Unmaskable(_) | Broken::RowTooLarge { .. } => {
+            Broken::UpstreamProtocol(_)
+            | Broken::Undescribed
+            | Broken::Unmaskable(_)
+            | Broken::RowTooLarge { .. } => {
                 tracing::error!(%broken, "an answer of the target was not released");
                 (SqlState::INTERNAL_ERROR, format!("countersign: {reason}; nothing more of it is released"))
             }
@@ -250,7 +259,7 @@ impl Session {
     }
 
     /// Follows what still runs, ends its records, and says goodbye to the target.
-    async fn end(mut self, reason: &str) {
+    async fn end(&mut self, reason: &str) {
         if self.flow.expected.has_effects() {
             // The client has left, its command has not: the record should tell how it ended.
             let _ = tokio::time::timeout(FOLLOW_MAX, self.follow()).await;
@@ -287,17 +296,22 @@ impl Flow {
     /// What a command that was let go changes at once in what we know.
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
-        if effects.is_none_or(|effects| effects.changes_settings) {
+        if effects.is_none_or(|effects| effects.changes_settings) || !unit.described.facts.is_plain_read() {
             self.settings.mark_stale();
             self.settings_touched = true;
         }
+        // Nobody else sees what an open transaction defines: until it ends the shared catalogue does not hold here.
+        self.definitions_touched |= effects.is_none_or(|effects| effects.changes_definitions);
         if in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty()) {
             let mut digest = countersign_common::digest::DigestBuilder::new("countersign.transaction.v1");
             digest.optional(self.prefix.as_ref().map(|prefix| prefix.as_bytes().as_slice()));
             digest.text(&unit.command.form).bytes(&unit.command.text);
             digest.number(unit.command.parameters.len() as u64);
             for parameter in &unit.command.parameters {
-                digest.text(&parameter.type_name).number(u64::from(parameter.binary)).optional(parameter.value.as_deref());
+                digest
+                    .text(&parameter.type_name)
+                    .number(u64::from(parameter.binary))
+                    .optional(parameter.value.as_deref());
             }
             self.prefix = Some(digest.finish());
         }

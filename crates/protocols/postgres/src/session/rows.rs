@@ -43,7 +43,8 @@ impl Flow {
         let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
         let Some(flight) = self.flight() else { return };
         let columns = flight.portal.as_ref().and_then(|(_, portal)| portal.columns.get());
-        flight.plan = columns.map(|columns| Plan::for_columns(columns, &rules, &flight.running.duties().unmask, &key));
+        flight.plan =
+            columns.map(|columns| Plan::for_columns(columns, &rules, &flight.running.duties().unmask, &key));
     }
 
     /// RowDescription or NoData, asked for by the client.
@@ -106,12 +107,13 @@ impl Flow {
     }
 
     fn source(&self, field: &Field<'_>, index: usize, of: usize, reading: Option<&Reading>) -> Source {
-        let catalogue = self.database.current();
+        let catalogue = self.catalogue();
         if field.table == 0 {
             let Some(reading) = reading else { return Source::Unresolved };
             // A string of several statements has outputs of each: the index tells nothing then.
             let output = (reading.statements() == 1 && of > 0).then_some(index);
-            let carried = |(r, c): &(&str, &str)| self.with_session(|session| reading.may_carry(session, output, r, c));
+            let carried =
+                |(r, c): &(&str, &str)| self.with_session(|session| reading.may_carry(session, output, r, c));
             return Source::Expression { may_carry: owned(self.rules.columns().filter(carried)) };
         }
         let Some((relation, column)) = catalogue.column(field.table, field.column) else {
@@ -151,8 +153,8 @@ impl Flow {
     fn copy_masker(&mut self, reading: Option<&Reading>) -> Result<CopyMasker, Broken> {
         let copy = reading.and_then(Reading::copy).filter(|copy| copy.side == CopySide::Out);
         let copy = copy.ok_or(Broken::Undescribed)?;
-        let relation = self.copied_relation(copy).ok_or(Broken::Undescribed)?;
-        let catalogue = self.database.current();
+        let relation = self.copied_relation(reading).ok_or(Broken::Undescribed)?;
+        let catalogue = self.catalogue();
         let all = catalogue.columns(&relation);
         let names: Vec<&str> =
             if copy.columns.is_empty() { all } else { copy.columns.iter().map(AsRef::as_ref).collect() };
@@ -172,8 +174,19 @@ impl Flow {
         Ok(CopyMasker::new(&plan, format, &encoding)?)
     }
 
+    /// The one relation that a COPY … TO STDOUT reads, qualified.
+    fn copied_relation(&self, reading: Option<&Reading>) -> Option<String> {
+        let facts = self.with_session(|session| reading.map(|reading| reading.facts(session)))?;
+        let relations: Vec<_> = facts.operations.iter().flat_map(|operation| &operation.reads).collect();
+        if let [only] = relations.as_slice() { Some((*only).clone()) } else { None }
+    }
+
     /// COPY data of the target.
-    pub(super) async fn copy_data(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
+    pub(super) async fn copy_data(
+        &mut self,
+        message: &Message<'_>,
+        outlet: &mut Outlet,
+    ) -> Result<(), Broken> {
         let Some(flight) = self.flight() else { return Err(unexpected(message.tag)) };
         accept(flight).await?;
         match &mut flight.copy {
@@ -190,7 +203,11 @@ impl Flow {
     }
 
     /// The result of a FunctionCall: where anything may have to be masked, NULL takes its place.
-    pub(super) async fn function_result(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
+    pub(super) async fn function_result(
+        &mut self,
+        message: &Message<'_>,
+        outlet: &mut Outlet,
+    ) -> Result<(), Broken> {
         let Some(flight) = self.flight() else { return Err(unexpected(message.tag)) };
         accept(flight).await?;
         flight.ended = Some(Ended::Completed("FUNCTION CALL".into()));
@@ -236,7 +253,9 @@ impl Flow {
         outlet: &mut Outlet,
     ) -> Result<(), Broken> {
         keep(decoded, message, outlet);
-        let Some(Expect::Execute(mut flight)) = self.expected.pop() else { return Err(unexpected(message.tag)) };
+        let Some(Expect::Execute(mut flight)) = self.expected.pop() else {
+            return Err(unexpected(message.tag));
+        };
         accept(&mut flight).await?;
         note(&mut flight, input, outlet);
         let Flight { running, portal, .. } = *flight;
@@ -254,8 +273,12 @@ impl Flow {
             (Some(Expect::Parse(name, statement)), Backend::ParseComplete) => {
                 self.statements.confirm(&name, Some(statement));
             }
-            (Some(Expect::Bind(name, portal)), Backend::BindComplete) => self.portals.confirm(&name, Some(portal)),
-            (Some(Expect::CloseStatement(name)), Backend::CloseComplete) => self.statements.confirm(&name, None),
+            (Some(Expect::Bind(name, portal)), Backend::BindComplete) => {
+                self.portals.confirm(&name, Some(portal))
+            }
+            (Some(Expect::CloseStatement(name)), Backend::CloseComplete) => {
+                self.statements.confirm(&name, None)
+            }
             (Some(Expect::ClosePortal(name)), Backend::CloseComplete) => self.portals.confirm(&name, None),
             (_, other) => return Err(unexpected(other.tag().0)),
         }

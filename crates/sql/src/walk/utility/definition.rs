@@ -18,10 +18,12 @@ impl Walk {
     /// True when the statement was one of these.
     pub(super) fn definition_statement(&mut self, statement: &NodeEnum) -> bool {
         self.effects.changes_definitions = true;
-        self.creates_something(statement)
+        let read = self.creates_something(statement)
             || self.alters_something(statement)
             || self.changes_access(statement)
-            || self.administers_something(statement)
+            || self.administers_something(statement);
+        self.definitions_unsure |= !keeps_meanings(statement);
+        read
     }
 
     fn creates_something(&mut self, statement: &NodeEnum) -> bool {
@@ -336,4 +338,28 @@ impl Walk {
             Some(_) => self.expression(command.def.as_deref()),
         }
     }
+}
+
+/// Statements after which the names that the catalogue has still mean what it says.
+const fn keeps_meanings(statement: &NodeEnum) -> bool {
+    matches!(
+        statement,
+        NodeEnum::CreateStmt(_)
+            | NodeEnum::AlterTableStmt(_)
+            | NodeEnum::IndexStmt(_)
+            | NodeEnum::CreateSeqStmt(_)
+            | NodeEnum::AlterSeqStmt(_)
+            | NodeEnum::CreateTrigStmt(_)
+            | NodeEnum::CreateEnumStmt(_)
+            | NodeEnum::AlterEnumStmt(_)
+            | NodeEnum::CreateStatsStmt(_)
+            | NodeEnum::CommentStmt(_)
+            | NodeEnum::DropStmt(_)
+            | NodeEnum::GrantStmt(_)
+            | NodeEnum::GrantRoleStmt(_)
+            | NodeEnum::VacuumStmt(_)
+            | NodeEnum::ReindexStmt(_)
+            | NodeEnum::ClusterStmt(_)
+            | NodeEnum::CheckPointStmt(_)
+    )
 }

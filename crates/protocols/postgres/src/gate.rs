@@ -1,0 +1,308 @@
+//! Where clients come in: greets them, has their token checked, and serves them until they leave. One
+//! gate serves all connections of one listener.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use countersign_common::id::TargetName;
+use countersign_common::target::Role;
+use countersign_common::{Digest, Target};
+use countersign_lifecycle::ports::{Admitted, NotAdmitted, Ports};
+use countersign_lifecycle::{Recorder, Road};
+use countersign_masking::{HashKey, Rules};
+use countersign_recording::{Opened, Stream as RecordStream};
+use countersign_sql::Reader;
+use moka::sync::Cache;
+use tokio::net::TcpStream;
+
+use crate::cancel::CancelKey;
+use crate::cancel_registry::{CancelRegistry, Registered};
+use crate::catalogue::Database;
+use crate::codec::startup::Protocol;
+use crate::handshake::{Arrival, Door, Login, LoginRefused, Terms, receive};
+use crate::parameters::{ServerParameters, StartupParameters};
+use crate::session::{Session, Setting};
+use crate::settings_at_login;
+use crate::upstream::{Connector, Opening, Upstream};
+
+/// Targets, databases and greetings that are remembered.
+const REMEMBERED_MAX: u64 = 10_000;
+
+/// What a gate needs besides the ports.
+#[derive(Debug, Clone)]
+pub struct GateConfig {
+    /// On what terms clients are let in.
+    pub terms: Terms,
+    /// The key of hashed columns; the same on all gateways, so that equal values stay equal.
+    pub hash_key: Arc<HashKey>,
+}
+
+/// Where clients of one listener come in.
+#[derive(Debug)]
+pub struct Gate {
+    config: GateConfig,
+    ports: Ports,
+    reader: Reader,
+    registry: Arc<CancelRegistry>,
+    connectors: Cache<(TargetName, Digest), Arc<Connector>>,
+    databases: Cache<(TargetName, Digest, String), Arc<Database>>,
+    /// What the target reported to a client with exactly this start-up; the next one is greeted with it, and its
+    /// connection to the target opened only when it is needed.
+    greetings: Cache<Greeting, ServerParameters>,
+}
+
+/// What a target's reports at login depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Greeting {
+    target: TargetName,
+    generation: Digest,
+    user: String,
+    database: String,
+    startup: Vec<(String, String)>,
+}
+
+/// A client whose login was checked.
+struct Checked {
+    admitted: Admitted,
+    target: Arc<Target>,
+    role: (countersign_common::id::RoleName, Role),
+    database: String,
+    startup: StartupParameters,
+    protocol: Protocol,
+}
+
+impl Gate {
+    /// A gate that serves through these ports. The reader and the registry may be shared with others.
+    #[must_use]
+    pub fn new(config: GateConfig, ports: Ports) -> Self {
+        Self {
+            config,
+            ports,
+            reader: Reader::new(),
+            registry: Arc::default(),
+            connectors: Cache::new(REMEMBERED_MAX),
+            databases: Cache::new(REMEMBERED_MAX),
+            greetings: Cache::new(REMEMBERED_MAX),
+        }
+    }
+
+    /// Serves one connection from its first byte to its last.
+    pub async fn serve(&self, socket: TcpStream, peer: SocketAddr) {
+        // A gateway writes whole answers; waiting for more would only cost time.
+        let _ = socket.set_nodelay(true);
+        // Boxed, so that what the login needs is given back before the session begins, which may wait for long.
+        if let Some((session, _registered)) = Box::pin(self.receive(socket, peer)).await {
+            Box::pin(session.run()).await;
+        }
+    }
+
+    /// Hears a client out and lets it in, if it may.
+    async fn receive(&self, socket: TcpStream, peer: SocketAddr) -> Option<(Box<Session>, Registered)> {
+        match receive(socket, &self.config.terms).await {
+            Ok(Arrival::Login(login, door)) => Box::pin(self.login(login, door, peer)).await,
+            Ok(Arrival::Cancel(key)) => {
+                self.registry.cancel(&key);
+                None
+            }
+            Err(error) => {
+                tracing::debug!(%peer, %error, "a client did not come in");
+                None
+            }
+        }
+    }
+
+    async fn login(
+        &self,
+        login: Login,
+        door: Door<TcpStream>,
+        peer: SocketAddr,
+    ) -> Option<(Box<Session>, Registered)> {
+        let target = login.target.clone();
+        let checked = match self.check(login).await {
+            Ok(checked) => checked,
+            Err(refused) => return shut(door, peer, &target, &refused).await,
+        };
+        match Box::pin(self.greet(&checked)).await {
+            Ok((parameters, upstream)) => self.open(checked, door, peer, parameters, upstream).await,
+            Err(refused) => shut(door, peer, &target, &refused).await,
+        }
+    }
+
+    /// Checks the token first: without a good one a client learns nothing about targets.
+    async fn check(&self, login: Login) -> Result<Checked, LoginRefused> {
+        let admitted = match self.ports.sessions.open(&login.token, &login.target).await {
+            Ok(admitted) => admitted,
+            Err(NotAdmitted::Refused) => return Err(LoginRefused::Token),
+            Err(NotAdmitted::Unavailable(error)) => {
+                tracing::warn!(%error, "no session could be opened");
+                return Err(LoginRefused::Unavailable);
+            }
+        };
+        let target =
+            self.ports.directory.target(&login.target).filter(|target| target.protocol == "postgres");
+        let target = target.ok_or(LoginRefused::UnknownTarget)?;
+        let name = login.role.unwrap_or_else(|| target.default_role.clone());
+        let role = target.roles.get(&name).cloned().ok_or(LoginRefused::UnknownRole)?;
+        if let Some(setting) = settings_at_login::refused(&login.parameters) {
+            return Err(LoginRefused::Setting(setting));
+        }
+        let database = login.database.or_else(|| target.default_database.clone());
+        let database = database.unwrap_or_else(|| role.user.clone());
+        Ok(Checked {
+            admitted,
+            target,
+            role: (name, role),
+            database,
+            startup: login.parameters,
+            protocol: login.protocol,
+        })
+    }
+
+    /// What the client is greeted with; the first of its kind is greeted by the target itself.
+    async fn greet(&self, checked: &Checked) -> Result<(ServerParameters, Option<Upstream>), LoginRefused> {
+        let key = checked.greeting();
+        if let Some(parameters) = self.greetings.get(&key) {
+            return Ok((parameters, None));
+        }
+        let opening = Opening {
+            role: &checked.role.1,
+            database: &checked.database,
+            parameters: &checked.startup,
+            protocol: checked.protocol,
+        };
+        let upstream = self.connector(&checked.target)?.connect(&opening).await?;
+        self.greetings.insert(key, upstream.parameters.clone());
+        Ok((upstream.parameters.clone(), Some(upstream)))
+    }
+
+    async fn open(
+        &self,
+        checked: Checked,
+        door: Door<TcpStream>,
+        peer: SocketAddr,
+        parameters: ServerParameters,
+        upstream: Option<Upstream>,
+    ) -> Option<(Box<Session>, Registered)> {
+        let target = checked.target.name.clone();
+        let Ok(first) = CancelKey::generate(checked.protocol) else {
+            return shut(door, peer, &target, &LoginRefused::Unavailable).await;
+        };
+        let protocol = checked.protocol;
+        let (key, registered) = self.registry.register(first, || CancelKey::generate(protocol).ok());
+        let setting = match self.setting(checked, peer, &registered) {
+            Ok(setting) => setting,
+            Err(refused) => return shut(door, peer, &target, &refused).await,
+        };
+        let recorder = setting.road.recorder.clone();
+        match door.open(&parameters, &key).await {
+            Ok(client) => {
+                let mut session = Box::new(Session::new(client.stream, client.buffered, parameters, setting));
+                if let Some(upstream) = upstream {
+                    session.adopt(upstream);
+                }
+                Some((session, registered))
+            }
+            Err(error) => {
+                tracing::debug!(%peer, %error, "a client left at the door");
+                if let Err(error) = recorder.close("the client left at the door") {
+                    tracing::error!(%error, "the end of a connection was not recorded");
+                }
+                None
+            }
+        }
+    }
+
+    fn setting(
+        &self,
+        checked: Checked,
+        peer: SocketAddr,
+        registered: &Registered,
+    ) -> Result<Setting, LoginRefused> {
+        let ports = &self.ports;
+        let connector = self.connector(&checked.target)?;
+        let database = self.database(&checked, &connector);
+        let opened = Opened {
+            session: checked.admitted.session,
+            principal: (*checked.admitted.principal).clone(),
+            target: checked.target.name.clone(),
+            role: checked.role.0.clone(),
+            database: checked.database.clone(),
+            client: peer.to_string(),
+            node: ports.node,
+            bundle: ports.directory.bundle(),
+        };
+        let stream = RecordStream::open(Arc::clone(&ports.journal), Arc::clone(&ports.clock), opened);
+        let stream = stream.map_err(|error| {
+            tracing::error!(%error, "a connection could not be recorded");
+            LoginRefused::Unavailable
+        })?;
+        let rules = Arc::new(Rules::new(ports.directory.rules(&checked.target.name)));
+        let road = Road {
+            node: ports.node,
+            session: checked.admitted.session,
+            principal: checked.admitted.principal,
+            target: checked.target,
+            role: checked.role.0,
+            database: checked.database,
+            judge: Arc::clone(&ports.judge),
+            approvals: Arc::clone(&ports.approvals),
+            recorder: Recorder::new(stream),
+            clock: Arc::clone(&ports.clock),
+            stop: checked.admitted.stop,
+            url: ports.url.clone(),
+        };
+        Ok(Setting {
+            road,
+            reader: self.reader.clone(),
+            connector,
+            database,
+            role: checked.role.1,
+            startup: checked.startup,
+            protocol: checked.protocol,
+            rules,
+            hash_key: Arc::clone(&self.config.hash_key),
+            cancel: Arc::clone(&registered.slot),
+        })
+    }
+
+    fn connector(&self, target: &Target) -> Result<Arc<Connector>, LoginRefused> {
+        let key = (target.name.clone(), target.generation);
+        if let Some(connector) = self.connectors.get(&key) {
+            return Ok(connector);
+        }
+        let connector = Arc::new(Connector::new(target)?);
+        self.connectors.insert(key, Arc::clone(&connector));
+        Ok(connector)
+    }
+
+    fn database(&self, checked: &Checked, connector: &Arc<Connector>) -> Arc<Database> {
+        let key = (checked.target.name.clone(), checked.target.generation, checked.database.clone());
+        self.databases.get_with(key, || {
+            Arc::new(Database::new(Arc::clone(connector), checked.role.1.clone(), checked.database.clone()))
+        })
+    }
+}
+
+impl Checked {
+    fn greeting(&self) -> Greeting {
+        Greeting {
+            target: self.target.name.clone(),
+            generation: self.target.generation,
+            user: self.role.1.user.clone(),
+            database: self.database.clone(),
+            startup: self.startup.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        }
+    }
+}
+
+/// Tells a client why it is not let in.
+async fn shut<T>(
+    door: Door<TcpStream>,
+    peer: SocketAddr,
+    target: &TargetName,
+    refused: &LoginRefused,
+) -> Option<T> {
+    tracing::info!(%peer, %target, reason = %refused, "a client was not let in");
+    door.shut(refused).await;
+    None
+}
