@@ -14,7 +14,6 @@ use super::expect::Expect;
 use super::flow::{Broken, Moved};
 use super::settings::{self, Answer};
 use crate::codec::backend::TransactionStatus;
-use crate::codec::build;
 use crate::statements::Known;
 
 /// Readings whose facts are kept for one connection.
@@ -175,11 +174,11 @@ impl Session {
         {
             return Ok(());
         }
-        let mut query = bytes::BytesMut::new();
-        if build::query(&mut query, settings::QUERY.as_bytes()).is_err() {
+        let mut question = bytes::BytesMut::new();
+        if settings::ask(&mut question).is_err() {
             return Ok(());
         }
-        self.flow.send_ours(query);
+        self.flow.send_ours(question);
         self.flow.expected.push(Expect::Settings(Answer::default()));
         while !self.flow.expected.is_empty() {
             self.pump().await?;

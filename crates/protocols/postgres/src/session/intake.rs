@@ -145,7 +145,7 @@ impl Session {
         wire: Bytes,
         form: Form,
     ) -> Result<Option<Flight>, Broken> {
-        let in_transaction = self.flow.in_transaction() || self.batch_sent;
+        let in_transaction = self.flow.in_transaction() || self.batch_ran;
         let exchange = PgExchange {
             road: &self.road,
             flow: &mut self.flow,
@@ -153,6 +153,7 @@ impl Session {
             command: &unit.command,
             described: unit.described.clone(),
             in_transaction,
+            batch_idle: self.batch_sent && !in_transaction,
             wire,
             seen: None,
         };
@@ -166,6 +167,7 @@ impl Session {
                     return Ok(None);
                 }
                 self.send_pending();
+                self.batch_ran = true;
                 self.flow.send(cleared);
                 self.flow.remember(unit, in_transaction);
                 Ok(Some(Flight::new(running, unit.reading.clone(), masked)))
@@ -239,6 +241,7 @@ impl Session {
         }
         if let Some(mut running) = self.flow.take_suspended(&name) {
             self.flush_pending().await?;
+            self.batch_ran = true;
             self.flow.send(running.goes_on(frame));
             let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
             let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked);
@@ -350,6 +353,7 @@ impl Session {
     /// What was sent so far does not vouch for what is sent next.
     pub(super) fn batch_is_over(&mut self) {
         self.batch_sent = false;
+        self.batch_ran = false;
         self.flow.statements.synced();
         self.flow.portals.synced();
     }
@@ -383,6 +387,7 @@ impl Session {
             }
         }
         for expect in pending.expects {
+            self.batch_ran |= matches!(expect, Expect::Bind(..));
             self.flow.expected.push(expect);
         }
     }

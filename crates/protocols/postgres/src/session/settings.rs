@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use countersign_sql::Lexing;
 
-use crate::codec::Values;
+use bytes::BytesMut;
+
+use crate::codec::build::{self, Bound};
+use crate::codec::frontend::Subject;
+use crate::codec::{self, Values};
 
 /// Asks for all of [`Settings`] in one row. Every name is qualified, so that no search path can bend it.
 pub(crate) const QUERY: &str = "SELECT \
@@ -22,6 +26,26 @@ pub(crate) const QUERY: &str = "SELECT \
     pg_catalog.current_setting('row_security'), \
     pg_catalog.current_setting('session_replication_role'), \
     current_user, session_user";
+
+/// The statement and the portal that ask; they exist for the one question only, and the client's own unnamed ones
+/// are left alone.
+const NAME: &[u8] = b"countersign settings";
+
+/// Writes the question: by the extended protocol, because a simple query would end the client's unnamed
+/// statement. Answered up to ReadyForQuery.
+///
+/// # Errors
+/// None in truth: no name has a zero byte.
+pub(crate) fn ask(out: &mut BytesMut) -> Result<(), codec::Error> {
+    let none = Bound { formats: &[], parameters: &[], result_formats: &[] };
+    build::parse(out, NAME, QUERY.as_bytes(), &[])?;
+    build::bind(out, NAME, NAME, none)?;
+    build::execute(out, NAME, 0)?;
+    build::close(out, Subject::Portal(NAME))?;
+    build::close(out, Subject::Statement(NAME))?;
+    build::bare(out, b'S');
+    Ok(())
+}
 
 /// How many columns [`QUERY`] has.
 const COLUMNS: usize = 12;
