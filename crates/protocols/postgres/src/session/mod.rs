@@ -301,7 +301,9 @@ impl Flow {
     /// What a command that was let go changes at once in what we know.
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
-        if effects.is_none_or(|effects| effects.changes_settings) || may_run_unread_code(&unit.described.facts) {
+        if effects.is_none_or(|effects| effects.changes_settings)
+            || may_run_unread_code(&unit.described.facts)
+        {
             self.settings.mark_stale();
             self.settings_touched = true;
         }
@@ -341,9 +343,10 @@ impl Flow {
 /// Whether a command may run code that nobody has read, and that may change settings. Triggers of a plain write are
 /// not counted: whoever made them was judged for it (docs/decisions/0005).
 fn may_run_unread_code(facts: &Facts) -> bool {
-    facts.operations.iter().any(|operation| {
-        matches!(operation.action.class(), Class::Schema | Class::Admin | Class::Unknown)
-    })
+    facts
+        .operations
+        .iter()
+        .any(|operation| matches!(operation.action.class(), Class::Schema | Class::Admin | Class::Unknown))
 }
 
 /// An error with its causes, for the log.
