@@ -323,7 +323,9 @@ impl Exchange for SimExchange<'_> {
     async fn stirred(&mut self) {
         match self.request.acts.get(self.done) {
             Some((after, act)) => {
-                tokio::time::sleep_until(self.since + *after).await;
+                if Instant::now() < self.since + *after {
+                    tokio::time::sleep_until(self.since + *after).await;
+                }
                 self.seen = Some(*act);
             }
             None => std::future::pending().await,
