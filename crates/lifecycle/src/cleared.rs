@@ -36,7 +36,7 @@ use bytes::Bytes;
 /// let cleared = countersign_lifecycle::Cleared::inert(bytes::Bytes::from_static(b"DROP TABLE t"));
 /// ```
 /// nor copy one:
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// fn copy(cleared: &countersign_lifecycle::Cleared) -> countersign_lifecycle::Cleared {
 ///     countersign_lifecycle::Cleared::clone(cleared)
 /// }

@@ -86,7 +86,8 @@ impl<E: Exchange> Hold<'_, E> {
     }
 
     async fn wait(&mut self, first: Approval) -> Ended {
-        let patience = self.patience();
+        // Beyond the approval's own end there is nothing to wait for.
+        let patience = self.patience().min(self.road.now().until(first.expires_at));
         let deadline = Instant::now() + patience;
         let mut asked = Asked {
             approval: Arc::new(first),
@@ -102,6 +103,8 @@ impl<E: Exchange> Hold<'_, E> {
                 return ended;
             }
             let (id, seen) = (asked.approval.id, asked.approval.revision);
+            // In this order, and the connection last: a client that stirs all the time must not keep out what ends
+            // its wait.
             tokio::select! {
                 biased;
                 reason = stopped(&mut stop) => return self.stop(reason, &asked.approval).await,
@@ -110,14 +113,14 @@ impl<E: Exchange> Hold<'_, E> {
                     Err(error) => return Ended::Refused(unavailable(&error).with_ticket(id)),
                 },
                 () = tokio::time::sleep_until(deadline) => return Ended::Refused(self.ticket(&asked.approval)),
+                _ = notices.tick() => {
+                    self.exchange.asking(&asked);
+                    asked.repeat += 1;
+                }
                 () = self.exchange.stirred() => {
                     if let Some(meanwhile) = self.exchange.look().await {
                         return self.leave(meanwhile, &asked.approval).await;
                     }
-                }
-                _ = notices.tick() => {
-                    self.exchange.asking(&asked);
-                    asked.repeat += 1;
                 }
             }
         }
@@ -125,8 +128,7 @@ impl<E: Exchange> Hold<'_, E> {
 
     /// What an approval's state means for the one who waits; `None`: wait on.
     fn judge_standing(&self, approval: &Arc<Approval>) -> Option<Ended> {
-        if approval.state.is_open() && self.road.now() >= approval.expires_at {
-            // The control plane will mark it; its absolute deadline has already decided.
+        if self.is_over(approval) {
             return Some(Ended::Refused(refusal_for(&State::Expired, approval)));
         }
         match &approval.state {
@@ -146,8 +148,16 @@ impl<E: Exchange> Hold<'_, E> {
         }
     }
 
-    /// The connection's patience is at its end, the approval is not.
+    /// Whether it has expired. The control plane will mark it; its absolute deadline has already decided.
+    fn is_over(&self, approval: &Approval) -> bool {
+        approval.state.is_open() && self.road.now() >= approval.expires_at
+    }
+
+    /// The connection's patience is at its end; the approval is not, or both are.
     fn ticket(&self, approval: &Approval) -> Refusal {
+        if self.is_over(approval) {
+            return refusal_for(&State::Expired, approval);
+        }
         let mut refusal = refusal_for(&approval.state, approval);
         refusal.retry_after_s = Some(self.road.target.waiting.notice_every.as_secs().max(1));
         refusal.url = self.road.url();

@@ -47,6 +47,8 @@ enum Act {
     Cancel,
     Leave,
     Stir,
+    /// From here on it never rests.
+    Flood,
     ChangeContext,
 }
 
@@ -321,7 +323,9 @@ impl Exchange for SimExchange<'_> {
     async fn stirred(&mut self) {
         match self.request.acts.get(self.done) {
             Some((after, act)) => {
-                tokio::time::sleep_until(self.since + *after).await;
+                if Instant::now() < self.since + *after {
+                    tokio::time::sleep_until(self.since + *after).await;
+                }
                 self.seen = Some(*act);
             }
             None => std::future::pending().await,
@@ -330,7 +334,7 @@ impl Exchange for SimExchange<'_> {
 
     async fn look(&mut self) -> Option<Meanwhile> {
         let seen = self.seen.take()?;
-        self.done += 1;
+        self.done += usize::from(seen != Act::Flood);
         let number = self.line.number();
         if seen == Act::Cancel {
             self.line.world.log(Event::Cancelled { number });
@@ -338,7 +342,7 @@ impl Exchange for SimExchange<'_> {
         // Looking may take a while, and is never dropped half-way.
         self.line.world.pause(1500).await;
         match seen {
-            Act::Stir => None,
+            Act::Stir | Act::Flood => None,
             Act::ChangeContext => {
                 self.line.setting.fetch_add(1, Ordering::Relaxed);
                 self.line.world.log(Event::ContextChanged { number });

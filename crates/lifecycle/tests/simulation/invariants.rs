@@ -28,6 +28,7 @@ pub(crate) const ALL: &[(&str, Check)] = &[
     ("i9_terminal", i9_terminal),
     ("i10_reported", i10_reported),
     ("truthful", truthful),
+    ("told", told),
     ("live", live),
 ];
 
@@ -244,7 +245,10 @@ fn truthful(account: &Account) -> Result<(), String> {
         let ever = |like: fn(&State) -> bool| account.ever(refusal.ticket, |approval| like(&approval.state));
         let so = match refusal.state {
             Word::Pending => {
-                ever(State::is_open) && !account.long_ended(refusal.ticket, *at, story.sent.slack_ms)
+                let expired = account.ever(refusal.ticket, |approval| approval.expires_at <= *at);
+                ever(State::is_open)
+                    && !expired
+                    && !account.long_ended(refusal.ticket, *at, story.sent.slack_ms)
             }
             Word::Denied => {
                 ever(|state| matches!(state, State::Denied | State::Revoked { .. }))
@@ -291,6 +295,17 @@ fn live(account: &Account) -> Result<(), String> {
                 format!("{took} ms after it had to stop: {story:?}")
             })?;
         }
+    }
+    Ok(())
+}
+
+/// A client that waited for people was told that they are asked.
+fn told(account: &Account) -> Result<(), String> {
+    for story in account.stories.values() {
+        let Some((refusal, at)) = &story.refusal else { continue };
+        let waited = story.sent_at.until(*at).as_millis() > u128::from(story.sent.slack_ms);
+        let ticket = waited && refusal.state == Word::Pending;
+        require(!ticket || story.asked > 0, || format!("waited and was not told: {story:?}"))?;
     }
     Ok(())
 }

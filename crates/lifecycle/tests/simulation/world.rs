@@ -190,7 +190,7 @@ impl Plan {
             slow_ms: *dice.pick(&[2, 50, 2000]),
             late_ms: *dice.pick(&[2, 500, 15_000]),
             sync_ms: *dice.pick(&[2, 20, 3000]),
-            people_ms: *dice.pick(&[20, 2000, 20_000]),
+            people_ms: *dice.pick(&[20, 2000, 20_000, 1_000_000]),
             lost_percent: *dice.pick(&[0, 0, 5, 20]),
             journal_fails_after: if dice.chance(15) { Some(dice.below(20)) } else { None },
             sessions: 1 + dice.below(2),
