@@ -1,9 +1,13 @@
 //! The approval's transition function: every event in every state, and the invariants it upholds.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use countersign_common::approval::{Approval, Decision, Event, Outcome, Rejection, Stage, State, Terms, Vote, step};
+use countersign_common::approval::{
+    Approval, Decision, Event, Outcome, Rejection, Stage, State, Terms, Vote, step,
+};
 use countersign_common::id::{ApprovalId, ChainName, GroupName, NodeId, SessionId, Subject, TargetName};
 use countersign_common::principal::{Kind, Principal};
 use countersign_common::{Digest, Timestamp};
@@ -109,7 +113,8 @@ fn every_event() -> Vec<(&'static str, Event)> {
 /// The approval in `state`, with the votes that state implies; one second before its deadline's end
 /// everything but expiry is possible, after it only expiry is.
 fn in_state(state: State) -> Approval {
-    let mut approval = if state == (State::Pending { stage: 0 }) { approval(vec![stage("dba", 1)]) } else { approved() };
+    let mut approval =
+        if state == (State::Pending { stage: 0 }) { approval(vec![stage("dba", 1)]) } else { approved() };
     approval.state = state;
     approval
 }

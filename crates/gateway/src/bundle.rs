@@ -31,7 +31,10 @@ impl Judge for BundleJudge {
             return Err(Unavailable(format!("target `{}` is no longer in the bundle", question.target.name)));
         };
         if target.generation != question.target.generation {
-            return Err(Unavailable(format!("target `{}` was changed in the bundle; connect again", target.name)));
+            return Err(Unavailable(format!(
+                "target `{}` was changed in the bundle; connect again",
+                target.name
+            )));
         }
         let verdict = bundle.judge_shared(&SharedQuestion {
             principal: question.principal,

@@ -55,7 +55,11 @@ impl Gateway {
     ///
     /// # Errors
     /// [`StartError`] when the address cannot be listened on.
-    pub async fn bind(config: ListenerConfig, ports: Ports, hash_key: Arc<HashKey>) -> Result<Self, StartError> {
+    pub async fn bind(
+        config: ListenerConfig,
+        ports: Ports,
+        hash_key: Arc<HashKey>,
+    ) -> Result<Self, StartError> {
         let failed = |source| StartError::Listen { address: config.address, source };
         let listener = TcpListener::bind(config.address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

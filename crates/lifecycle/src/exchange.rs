@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use countersign_common::Timestamp;
 use countersign_common::approval::Approval;
 use countersign_common::command::{Command, Context};
-use countersign_common::Timestamp;
 
 use crate::Described;
 
 /// One command on its way, as its protocol sees it. [`run`](crate::run) takes it through the road.
 ///
 /// What is said to the client is only queued; [`Exchange::stirred`] moves the bytes.
-#[allow(async_fn_in_trait, reason = "the road awaits it in place, on the task of its connection; it need not be Send by trait")]
+#[allow(
+    async_fn_in_trait,
+    reason = "the road awaits it in place, on the task of its connection; it need not be Send by trait"
+)]
 pub trait Exchange {
     /// The command: exact bytes and parameters.
     fn command(&self) -> &Command;

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_common::Digest;
 use countersign_common::approval::{Approval, Rejection, State, Terms};
 use countersign_common::id::{BundleVersion, CommandId};
 use countersign_common::refusal::{Refusal, State as RefusalState};
 use countersign_common::target::OnDisconnect;
 use countersign_common::verdict::Duties;
-use countersign_common::Digest;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::exchange::{Asked, Exchange, Meanwhile};
@@ -31,7 +31,7 @@ pub(crate) struct Hold<'r, E> {
 /// What ended the wait.
 enum Ended {
     /// Everyone agreed.
-    Approved(Approval),
+    Approved(Box<Approval>),
     /// It did not come to that.
     Refused(Refusal),
     /// The client is gone; there is nobody to tell.
@@ -131,7 +131,7 @@ impl<E: Exchange> Hold<'_, E> {
         }
         match &approval.state {
             State::Pending { .. } => None,
-            State::Approved => Some(Ended::Approved(approval.clone())),
+            State::Approved => Some(Ended::Approved(Box::new(approval.clone()))),
             // INVARIANT: I3. Whatever else it is, it is not a yes.
             state => Some(Ended::Refused(refusal_for(state, approval))),
         }
@@ -164,7 +164,8 @@ impl<E: Exchange> Hold<'_, E> {
         }
         match meanwhile {
             Meanwhile::Cancelled => Ended::Refused(
-                Refusal::new(RefusalState::Withdrawn, "the client cancelled it while it waited").with_ticket(approval.id),
+                Refusal::new(RefusalState::Withdrawn, "the client cancelled it while it waited")
+                    .with_ticket(approval.id),
             ),
             Meanwhile::Left => Ended::Left,
         }
@@ -227,7 +228,8 @@ fn every(interval: Duration) -> Interval {
 fn refusal_of(error: RedeemError, approval: &Approval) -> Refusal {
     match error {
         RedeemError::Rejected { rejection: Rejection::DigestMismatch, .. } => {
-            Refusal::new(RefusalState::Mismatch, Rejection::DigestMismatch.to_string()).with_ticket(approval.id)
+            Refusal::new(RefusalState::Mismatch, Rejection::DigestMismatch.to_string())
+                .with_ticket(approval.id)
         }
         RedeemError::Rejected { rejection: Rejection::PastDeadline(_), standing } => {
             refusal_for(&State::Expired, &standing)
@@ -248,10 +250,13 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
             refusal.need = Some(approval.need());
             refusal
         }
-        State::Approved => Refusal::new(RefusalState::Pending, "it is approved; send exactly the same again to run it"),
-        State::Redeemed { .. } | State::Done { .. } => {
-            Refusal::new(RefusalState::RunningElsewhere, "its approval was used by another connection of this session")
+        State::Approved => {
+            Refusal::new(RefusalState::Pending, "it is approved; send exactly the same again to run it")
         }
+        State::Redeemed { .. } | State::Done { .. } => Refusal::new(
+            RefusalState::RunningElsewhere,
+            "its approval was used by another connection of this session",
+        ),
         State::InDoubt { .. } => Refusal::new(
             RefusalState::InDoubt,
             "the gateway that let it go was lost before the target answered",
@@ -259,8 +264,12 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
         State::Denied => Refusal::new(RefusalState::Denied, denial(approval)),
         State::Expired => Refusal::new(RefusalState::Expired, "nobody decided, or nobody came back, in time"),
         State::Withdrawn => Refusal::new(RefusalState::Withdrawn, "the request was withdrawn"),
-        State::NotRun { reason } | State::Voided { reason } => Refusal::new(RefusalState::Blocked, reason.clone()),
-        State::Revoked { by } => Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}")),
+        State::NotRun { reason } | State::Voided { reason } => {
+            Refusal::new(RefusalState::Blocked, reason.clone())
+        }
+        State::Revoked { by } => {
+            Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}"))
+        }
     };
     refusal.with_ticket(approval.id).with_expiry(approval.expires_at)
 }

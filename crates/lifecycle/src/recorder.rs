@@ -9,8 +9,8 @@ use countersign_common::id::CommandId;
 use countersign_common::refusal::State;
 use countersign_common::{Command, Digest, Facts};
 use countersign_recording::{
-    Begin, Decided, Ended, Ending, FactsJson, Held, Journal, JournalExt as _, Output, Position, Record, Redeemed, Stream,
-    VerdictWord,
+    Begin, Decided, Ended, Ending, FactsJson, Held, Journal, JournalExt as _, Output, Position, Record,
+    Redeemed, Stream, VerdictWord,
 };
 use parking_lot::Mutex;
 
@@ -94,7 +94,12 @@ impl Recorder {
     }
 
     /// The decisions that led here, then the redemption.
-    pub(crate) fn redeemed(&self, id: CommandId, approval: &Approval, fence: u64) -> Result<Position, Unavailable> {
+    pub(crate) fn redeemed(
+        &self,
+        id: CommandId,
+        approval: &Approval,
+        fence: u64,
+    ) -> Result<Position, Unavailable> {
         self.decisions(id, approval)?;
         let redeemed = Redeemed { id, approval: approval.id, fence, digest: approval.digest };
         self.append(&Record::Redeemed(redeemed))

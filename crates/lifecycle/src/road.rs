@@ -83,13 +83,14 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
             let running = Running::new(road, begun, facts, duties, None);
             Passage::Go(Cleared::command(exchange.into_wire()), running)
         }
-        Verdict::Block(reason) => {
-            road.refuse(&begun, Refusal::new(State::Blocked, reason.text))
-        }
+        Verdict::Block(reason) => road.refuse(&begun, Refusal::new(State::Blocked, reason.text)),
         // Boxed, so that the connections that never wait do not carry the memory of waiting.
         Verdict::Hold(terms, duties) => {
             let digest = digest.unwrap_or_else(|| road.digest(&exchange));
-            Box::pin(Hold { road, exchange, begun, digest, duties, bundle: ruling.bundle }.take_through(terms)).await
+            Box::pin(
+                Hold { road, exchange, begun, digest, duties, bundle: ruling.bundle }.take_through(terms),
+            )
+            .await
         }
     }
 }

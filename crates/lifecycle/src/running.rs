@@ -9,8 +9,8 @@ use countersign_common::id::{ApprovalId, CommandId};
 use countersign_common::verdict::Duties;
 use countersign_recording::Capture;
 
-use crate::ports::{Approvals, Testimony, Unavailable};
 use crate::Cleared;
+use crate::ports::{Approvals, Testimony, Unavailable};
 use crate::recorder::{Begun, Recorder};
 use crate::road::Road;
 

@@ -86,10 +86,7 @@ impl Outlet {
     pub fn released<'a>(&'a mut self, stretch: &'a [u8]) -> [&'a [u8]; 2] {
         let (kept, anew) = self.told;
         self.told = (self.kept, self.anew.len());
-        [
-            stretch.get(kept..self.kept).unwrap_or_default(),
-            self.anew.get().get(anew..).unwrap_or_default(),
-        ]
+        [stretch.get(kept..self.kept).unwrap_or_default(), self.anew.get().get(anew..).unwrap_or_default()]
     }
 
     /// Takes the first `consumed` bytes, which is all that it was asked about, from `stretch`, and answers

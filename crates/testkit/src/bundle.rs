@@ -43,6 +43,9 @@ pub struct Bundle {
 /// Where the bundle says the password of the shop's role is.
 const PASSWORD_VARIABLE: &str = "SHOP_PASSWORD";
 
+/// Room for the large values of tests, which are larger than what is judged whole by default.
+const JUDGED_BYTES_MAX: u32 = 8 << 20;
+
 impl Bundle {
     /// `examples/bundle`: agents read masked, write when a dba agrees, and never drop.
     ///
@@ -117,6 +120,7 @@ fn target(environment: &str, server: &Postgres, terms: &Terms) -> String {
     url: {url}?sslmode=disable
     environment: {environment}
     credential: {{ env: {PASSWORD_VARIABLE} }}
+    judged_bytes_max: {JUDGED_BYTES_MAX}
     waiting:
       hold: {hold}
       hold_in_transaction: {hold_in_transaction}

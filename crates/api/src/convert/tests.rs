@@ -1,3 +1,5 @@
+//! What goes over the wire and back is the same, and a missing field is an error.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

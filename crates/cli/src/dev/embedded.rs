@@ -13,7 +13,8 @@ use countersign_controlplane::ControlPlane;
 use countersign_controlplane::approvals::{self, ApprovalError, Held};
 use countersign_controlplane::sessions::{Revocation, SessionRefused};
 use countersign_lifecycle::ports::{
-    Admitted, Approvals, HoldRequest, NotAdmitted, Redeem, RedeemError, Sessions, Stop, Testimony, Unavailable,
+    Admitted, Approvals, HoldRequest, NotAdmitted, Redeem, RedeemError, Sessions, Stop, Testimony,
+    Unavailable,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -132,17 +133,20 @@ impl Approvals for Embedded {
     }
 
     async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Approval, Unavailable> {
-        let mut watch = self.control_plane.approvals().watch(id).await.map_err(|error| unavailable(&error))?;
+        let mut watch =
+            self.control_plane.approvals().watch(id).await.map_err(|error| unavailable(&error))?;
         let mut approval = watch.current();
         while approval.revision <= seen {
-            approval = watch.changed().await.ok_or_else(|| Unavailable("the control plane is going down".into()))?;
+            approval =
+                watch.changed().await.ok_or_else(|| Unavailable("the control plane is going down".into()))?;
         }
         Ok(approval)
     }
 
     async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError> {
         let Redeem { id, session, digest, owner } = redeem;
-        let outcome = self.control_plane.approvals().redeem(approvals::Redeem { id, session, digest, owner }).await;
+        let outcome =
+            self.control_plane.approvals().redeem(approvals::Redeem { id, session, digest, owner }).await;
         match outcome {
             Ok(approval) => Ok(approval),
             Err(error) => Err(self.not_redeemed(id, digest, error).await),
@@ -202,7 +206,9 @@ impl Embedded {
             }
         };
         match self.control_plane.approvals().get(id).await {
-            Ok(snapshot) => RedeemError::Rejected { rejection, standing: Box::new(snapshot.approval.clone()) },
+            Ok(snapshot) => {
+                RedeemError::Rejected { rejection, standing: Box::new(snapshot.approval.clone()) }
+            }
             Err(error) => RedeemError::Unavailable(unavailable(&error)),
         }
     }

@@ -88,11 +88,13 @@ pub(super) async fn start(parts: Parts) -> Result<Gateway, CliError> {
         clock: parts.clock,
         url: None,
     };
-    let config = ListenerConfig { address: parts.listen_postgres, tls: None, connections_max: CONNECTIONS_MAX };
-    let gateway = countersign_gateway::Gateway::bind(config, ports, parts.hash_key).await.map_err(|error| {
-        CliError::because(Exit::Failed, "the gateway cannot start", &error)
-            .help("choose another address with --listen-postgres; port 0 takes a free one")
-    })?;
+    let config =
+        ListenerConfig { address: parts.listen_postgres, tls: None, connections_max: CONNECTIONS_MAX };
+    let gateway =
+        countersign_gateway::Gateway::bind(config, ports, parts.hash_key).await.map_err(|error| {
+            CliError::because(Exit::Failed, "the gateway cannot start", &error)
+                .help("choose another address with --listen-postgres; port 0 takes a free one")
+        })?;
     let address = gateway.address();
     let mut stop = parts.stop.clone();
     let drain = async move {

@@ -20,7 +20,11 @@ const KEY_BYTES: usize = 32;
 pub(super) fn load_or_create(data: &DataDir) -> Result<HashKey, CliError> {
     let path = data.keys().join("hash.key");
     let failed = |error: &std::io::Error| {
-        CliError::because(Exit::Failed, format!("the key of hashed columns, `{}`, cannot be used", path.display()), error)
+        CliError::because(
+            Exit::Failed,
+            format!("the key of hashed columns, `{}`, cannot be used", path.display()),
+            error,
+        )
     };
     let mut fresh = vec![0; KEY_BYTES];
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| CliError::failed("the system gave no random bytes"))?;

@@ -54,5 +54,7 @@ scenarios!(
     a_held_copy_in_runs_when_approved,
     a_hold_inside_a_transaction_keeps_the_transaction,
     each_run_of_a_prepared_write_is_asked_for,
+    a_batch_of_writes_is_asked_for_and_runs,
+    what_is_too_large_to_judge_is_refused_not_passed_on_unread,
     a_wrong_token_is_refused,
 );

@@ -1,3 +1,5 @@
+//! Tokens and sessions: joined, expired, revoked.
+
 use std::sync::Arc;
 use std::time::Duration;
 

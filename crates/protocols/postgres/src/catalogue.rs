@@ -79,7 +79,8 @@ impl Database {
         if self.is_fresh(AGE_MAX) {
             return Ok(());
         }
-        self.refresh(AGE_MAX).await
+        // Boxed: rare, and large beside a session that mostly finds it fresh.
+        Box::pin(self.refresh(AGE_MAX)).await
     }
 
     /// A name turned up that the snapshot does not have: perhaps it is new.
@@ -87,7 +88,7 @@ impl Database {
     /// # Errors
     /// When the target cannot be asked.
     pub(crate) async fn look_again(&self) -> Result<(), UpstreamError> {
-        self.refresh(UNKNOWN_NAME_EVERY).await
+        Box::pin(self.refresh(UNKNOWN_NAME_EVERY)).await
     }
 
     fn is_fresh(&self, age_max: Duration) -> bool {

@@ -90,28 +90,41 @@ impl Gate {
     pub async fn serve(&self, socket: TcpStream, peer: SocketAddr) {
         // A gateway writes whole answers; waiting for more would only cost time.
         let _ = socket.set_nodelay(true);
-        match receive(socket, &self.config.terms).await {
-            Ok(Arrival::Login(login, door)) => self.login(login, door, peer).await,
-            Ok(Arrival::Cancel(key)) => self.registry.cancel(&key),
-            Err(error) => tracing::debug!(%peer, %error, "a client did not come in"),
+        // Boxed, so that what the login needs is given back before the session begins, which may wait for long.
+        if let Some((session, _registered)) = Box::pin(self.receive(socket, peer)).await {
+            Box::pin(session.run()).await;
         }
     }
 
-    async fn login(&self, login: Login, door: Door<TcpStream>, peer: SocketAddr) {
-        let subject = format!("{}", login.target);
+    /// Hears a client out and lets it in, if it may.
+    async fn receive(&self, socket: TcpStream, peer: SocketAddr) -> Option<(Box<Session>, Registered)> {
+        match receive(socket, &self.config.terms).await {
+            Ok(Arrival::Login(login, door)) => Box::pin(self.login(login, door, peer)).await,
+            Ok(Arrival::Cancel(key)) => {
+                self.registry.cancel(&key);
+                None
+            }
+            Err(error) => {
+                tracing::debug!(%peer, %error, "a client did not come in");
+                None
+            }
+        }
+    }
+
+    async fn login(
+        &self,
+        login: Login,
+        door: Door<TcpStream>,
+        peer: SocketAddr,
+    ) -> Option<(Box<Session>, Registered)> {
+        let target = login.target.clone();
         let checked = match self.check(login).await {
             Ok(checked) => checked,
-            Err(refused) => {
-                tracing::info!(%peer, target = subject, reason = %refused, "a client was refused");
-                return door.shut(&refused).await;
-            }
+            Err(refused) => return shut(door, peer, &target, &refused).await,
         };
-        match self.greet(&checked).await {
+        match Box::pin(self.greet(&checked)).await {
             Ok((parameters, upstream)) => self.open(checked, door, peer, parameters, upstream).await,
-            Err(refused) => {
-                tracing::warn!(%peer, target = subject, reason = %refused, "a client could not be let in");
-                door.shut(&refused).await;
-            }
+            Err(refused) => shut(door, peer, &target, &refused).await,
         }
     }
 
@@ -125,7 +138,8 @@ impl Gate {
                 return Err(LoginRefused::Unavailable);
             }
         };
-        let target = self.ports.directory.target(&login.target).filter(|target| target.protocol == "postgres");
+        let target =
+            self.ports.directory.target(&login.target).filter(|target| target.protocol == "postgres");
         let target = target.ok_or(LoginRefused::UnknownTarget)?;
         let name = login.role.unwrap_or_else(|| target.default_role.clone());
         let role = target.roles.get(&name).cloned().ok_or(LoginRefused::UnknownRole)?;
@@ -134,7 +148,14 @@ impl Gate {
         }
         let database = login.database.or_else(|| target.default_database.clone());
         let database = database.unwrap_or_else(|| role.user.clone());
-        Ok(Checked { admitted, target, role: (name, role), database, startup: login.parameters, protocol: login.protocol })
+        Ok(Checked {
+            admitted,
+            target,
+            role: (name, role),
+            database,
+            startup: login.parameters,
+            protocol: login.protocol,
+        })
     }
 
     /// What the client is greeted with; the first of its kind is greeted by the target itself.
@@ -161,32 +182,42 @@ impl Gate {
         peer: SocketAddr,
         parameters: ServerParameters,
         upstream: Option<Upstream>,
-    ) {
+    ) -> Option<(Box<Session>, Registered)> {
+        let target = checked.target.name.clone();
         let Ok(first) = CancelKey::generate(checked.protocol) else {
-            return door.shut(&LoginRefused::Unavailable).await;
+            return shut(door, peer, &target, &LoginRefused::Unavailable).await;
         };
-        let (key, registered) = self.registry.register(first, || CancelKey::generate(checked.protocol).ok());
+        let protocol = checked.protocol;
+        let (key, registered) = self.registry.register(first, || CancelKey::generate(protocol).ok());
         let setting = match self.setting(checked, peer, &registered) {
             Ok(setting) => setting,
-            Err(refused) => return door.shut(&refused).await,
+            Err(refused) => return shut(door, peer, &target, &refused).await,
         };
         let recorder = setting.road.recorder.clone();
         match door.open(&parameters, &key).await {
             Ok(client) => {
-                let mut session = Session::new(client.stream, client.buffered, parameters, setting);
+                let mut session = Box::new(Session::new(client.stream, client.buffered, parameters, setting));
                 if let Some(upstream) = upstream {
                     session.adopt(upstream);
                 }
-                session.run().await;
+                Some((session, registered))
             }
             Err(error) => {
                 tracing::debug!(%peer, %error, "a client left at the door");
-                let _ = recorder.close("the client left at the door");
+                if let Err(error) = recorder.close("the client left at the door") {
+                    tracing::error!(%error, "the end of a connection was not recorded");
+                }
+                None
             }
         }
     }
 
-    fn setting(&self, checked: Checked, peer: SocketAddr, registered: &Registered) -> Result<Setting, LoginRefused> {
+    fn setting(
+        &self,
+        checked: Checked,
+        peer: SocketAddr,
+        registered: &Registered,
+    ) -> Result<Setting, LoginRefused> {
         let ports = &self.ports;
         let connector = self.connector(&checked.target)?;
         let database = self.database(&checked, &connector);
@@ -262,4 +293,16 @@ impl Checked {
             startup: self.startup.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         }
     }
+}
+
+/// Tells a client why it is not let in.
+async fn shut<T>(
+    door: Door<TcpStream>,
+    peer: SocketAddr,
+    target: &TargetName,
+    refused: &LoginRefused,
+) -> Option<T> {
+    tracing::info!(%peer, %target, reason = %refused, "a client was not let in");
+    door.shut(refused).await;
+    None
 }

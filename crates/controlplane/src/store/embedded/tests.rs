@@ -1,3 +1,5 @@
+//! The embedded store: durable, one writer, watched without gaps.
+
 use std::sync::Arc;
 
 use countersign_common::error::{Report, code};

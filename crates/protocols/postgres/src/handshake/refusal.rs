@@ -101,7 +101,10 @@ impl Report for LoginRefused {
             }
             Self::UnknownRole => "the target offers no such role; nothing was run",
             Self::Setting(name) => {
-                return format!("setting `{name}` cannot be given at login through countersign; nothing was run").into();
+                return format!(
+                    "setting `{name}` cannot be given at login through countersign; nothing was run"
+                )
+                .into();
             }
             Self::TooMany => "too many connections to the gateway; nothing was run",
             Self::Unavailable => "the gateway does not let anyone in now; nothing was run",

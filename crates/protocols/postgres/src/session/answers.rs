@@ -96,7 +96,10 @@ impl Flow {
     /// Whether a message may leave in pieces: a large row or COPY chunk of an answer that hides nothing.
     fn may_stream(&mut self, tag: u8, bytes: usize) -> bool {
         let large = bytes > STREAMED_BYTES_MIN && matches!(tag, b'D' | b'd');
-        large && self.flight().is_some_and(|flight| flight.plan.as_ref().is_some_and(Plan::is_clear) && flight.copy.is_none())
+        large
+            && self.flight().is_some_and(|flight| {
+                flight.plan.as_ref().is_some_and(Plan::is_clear) && flight.copy.is_none()
+            })
     }
 
     async fn piece(&mut self, piece: &[u8], outlet: &mut Outlet) -> Result<(), Broken> {
@@ -108,7 +111,12 @@ impl Flow {
     }
 
     /// One whole message.
-    async fn whole(&mut self, message: &Message<'_>, input: &[u8], outlet: &mut Outlet) -> Result<(), Broken> {
+    async fn whole(
+        &mut self,
+        message: &Message<'_>,
+        input: &[u8],
+        outlet: &mut Outlet,
+    ) -> Result<(), Broken> {
         if message.tag == b'D' && !matches!(self.expected.front(), Some(Expect::Settings(_))) {
             return self.row(message, outlet).await;
         }
@@ -127,7 +135,9 @@ impl Flow {
                 let tag = String::from_utf8_lossy(tag).into_owned();
                 self.completed(message, &decoded, tag, input, outlet).await?;
             }
-            Backend::EmptyQueryResponse => self.completed(message, &decoded, String::new(), input, outlet).await?,
+            Backend::EmptyQueryResponse => {
+                self.completed(message, &decoded, String::new(), input, outlet).await?
+            }
             Backend::PortalSuspended => self.portal_suspended(message, &decoded, input, outlet).await?,
             Backend::ParameterStatus { name, value } => {
                 self.parameters.set(name, value);
@@ -163,7 +173,9 @@ impl Flow {
     fn is_ours(&mut self, decoded: &Backend<'_>) -> bool {
         let asynchronous = matches!(
             decoded,
-            Backend::NoticeResponse(_) | Backend::NotificationResponse { .. } | Backend::ParameterStatus { .. }
+            Backend::NoticeResponse(_)
+                | Backend::NotificationResponse { .. }
+                | Backend::ParameterStatus { .. }
         );
         match self.expected.front() {
             Some(Expect::Settings(_)) => !asynchronous,
@@ -238,7 +250,9 @@ impl Flow {
         self.mask_text(message, outlet)?;
         let code = fields.sqlstate();
         match self.expected.front() {
-            Some(Expect::Query(flight) | Expect::Function(flight)) => flight.ended = Some(Ended::Failed(code)),
+            Some(Expect::Query(flight) | Expect::Function(flight)) => {
+                flight.ended = Some(Ended::Failed(code))
+            }
             // Nobody asked: the server is about to close the connection.
             None => {}
             Some(_) => {
@@ -321,7 +335,8 @@ impl Flow {
 
     /// Ends the command that is being answered, and tells its record what was released.
     pub(super) async fn end_front(&mut self, input: &[u8], outlet: &mut Outlet) -> Result<(), Broken> {
-        let Some(Expect::Query(mut flight) | Expect::Function(mut flight) | Expect::Execute(mut flight)) = self.expected.pop()
+        let Some(Expect::Query(mut flight) | Expect::Function(mut flight) | Expect::Execute(mut flight)) =
+            self.expected.pop()
         else {
             return Err(Broken::Undescribed);
         };
@@ -351,7 +366,8 @@ impl Flow {
         }
         for (name, prepared) in &effects.prepares {
             // Of a string that failed half-way nobody knows which names were made: then none is known (I7).
-            let statement = (!failed).then(|| std::sync::Arc::new(crate::statements::Prepared::by_sql(prepared)));
+            let statement =
+                (!failed).then(|| std::sync::Arc::new(crate::statements::Prepared::by_sql(prepared)));
             self.statements.confirm(name.as_bytes(), statement);
         }
     }

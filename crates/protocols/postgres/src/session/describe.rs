@@ -27,7 +27,16 @@ type Basis = (u64, u64, u64, bool);
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     basis: Basis,
-    facts: FxHashMap<usize, (Arc<Reading>, Box<[u32]>, Described)>,
+    facts: FxHashMap<usize, OneKept>,
+}
+
+/// Facts of one reading, with the types of its parameters.
+#[derive(Debug)]
+struct OneKept {
+    /// Kept too, so that its address stays its own.
+    _reading: Arc<Reading>,
+    types: Box<[u32]>,
+    described: Described,
 }
 
 impl Kept {
@@ -36,16 +45,16 @@ impl Kept {
             self.facts.clear();
             self.basis = basis;
         }
-        let (_, kept, described) = self.facts.get(&(Arc::as_ptr(reading) as usize))?;
-        (**kept == *types).then(|| described.clone())
+        let kept = self.facts.get(&(Arc::as_ptr(reading) as usize))?;
+        (*kept.types == *types).then(|| kept.described.clone())
     }
 
     fn put(&mut self, reading: &Arc<Reading>, types: &[u32], described: Described) {
         if self.facts.len() >= KEPT_MAX {
             self.facts.clear();
         }
-        // The reading is kept too, so that its address stays its own.
-        self.facts.insert(Arc::as_ptr(reading) as usize, (Arc::clone(reading), types.into(), described));
+        let kept = OneKept { _reading: Arc::clone(reading), types: types.into(), described };
+        self.facts.insert(Arc::as_ptr(reading) as usize, kept);
     }
 }
 
@@ -59,7 +68,11 @@ impl Session {
     }
 
     /// What a reading does, its names resolved.
-    pub(super) async fn describe(&mut self, reading: &Arc<Reading>, types: &[u32]) -> Result<Described, Broken> {
+    pub(super) async fn describe(
+        &mut self,
+        reading: &Arc<Reading>,
+        types: &[u32],
+    ) -> Result<Described, Broken> {
         self.flow.database.freshen().await?;
         if let Some(described) = self.kept.get(reading, types, self.basis()) {
             return Ok(described);
@@ -91,7 +104,9 @@ impl Session {
         match self.flow.portals.get(name) {
             Known::As(portal) => {
                 let statement = &portal.statement;
-                self.flow.with_session(|session| statement.reading.facts_with(session, &statement.types)).operations
+                self.flow
+                    .with_session(|session| statement.reading.facts_with(session, &statement.types))
+                    .operations
             }
             Known::Unseen => Vec::new(),
             Known::Unsettled => vec![Operation::unknown(Flag::UnseenStatement)],
@@ -109,7 +124,11 @@ impl Session {
     }
 
     /// Whether something of an answer may have to be masked.
-    pub(super) fn may_show_masked(&self, facts: &Facts, unmask: &std::collections::BTreeSet<countersign_common::verdict::DataClass>) -> bool {
+    pub(super) fn may_show_masked(
+        &self,
+        facts: &Facts,
+        unmask: &std::collections::BTreeSet<countersign_common::verdict::DataClass>,
+    ) -> bool {
         let rules = &self.flow.rules;
         let hidden = |relation: &str| rules.touches(relation, unmask);
         if rules.is_empty() || !rules.columns().any(|(relation, _)| hidden(relation)) {
@@ -131,7 +150,10 @@ impl Session {
                     || operation.flags.iter().any(|flag| {
                         matches!(
                             flag,
-                            Flag::UnlistedFunction | Flag::Unresolved | Flag::DynamicSql | Flag::UnseenStatement
+                            Flag::UnlistedFunction
+                                | Flag::Unresolved
+                                | Flag::DynamicSql
+                                | Flag::UnseenStatement
                         )
                     })
             }
@@ -147,7 +169,10 @@ impl Session {
         while !self.flow.expected.is_empty() && !self.batch_open() {
             self.pump().await?;
         }
-        if self.flow.settings.current().is_some() || self.batch_open() || self.flow.status == TransactionStatus::Failed {
+        if self.flow.settings.current().is_some()
+            || self.batch_open()
+            || self.flow.status == TransactionStatus::Failed
+        {
             return Ok(());
         }
         let mut query = bytes::BytesMut::new();

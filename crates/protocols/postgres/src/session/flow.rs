@@ -8,21 +8,19 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use countersign_common::{Digest, Target};
-use countersign_lifecycle::{
-    Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Running, UpstreamSide,
-};
+use countersign_lifecycle::{Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Running, UpstreamSide};
 use countersign_masking::{HashKey, Masked, Rules};
 
 use super::expect::{Expect, Expected};
 use super::settings;
 use crate::Stream;
-use crate::upstream::CancelToken;
 use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::{Error as WireError, Side, Walker};
 use crate::inert::InertFrames;
 use crate::parameters::ServerParameters;
 use crate::statements::{Name, Names, Portal, Prepared};
+use crate::upstream::CancelToken;
 
 /// Answers awaited at once. A client that pipelines more has to read first.
 const EXPECTED_MAX: usize = 10_000;
@@ -241,7 +239,9 @@ impl Flow {
 
     /// Whether what is sent now would run inside a transaction that is open, or may be.
     pub(crate) fn in_transaction(&self) -> bool {
-        self.status != TransactionStatus::Idle || self.expected.has_effects() || self.expected.has_open_batch()
+        self.status != TransactionStatus::Idle
+            || self.expected.has_effects()
+            || self.expected.has_open_batch()
     }
 
     /// Gives back the memory of buffers that are empty; for a connection that is going to wait.

@@ -6,59 +6,22 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Bytes, BytesMut};
+use countersign_common::Facts;
 use countersign_common::command::{Command, Parameter};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::refusal::{Refusal, State};
-use countersign_common::Facts;
 use countersign_lifecycle::{Cleared, Described, End, Passage, run};
 
 use super::Session;
+use super::copy_in::{COPY_OF_QUERY, copies_a_query, is_copy};
 use super::expect::{Expect, Flight, Stage};
 use super::flow::Broken;
-use crate::codec::backend::TransactionStatus;
+use super::refuse::Form;
 use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
 use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
 use crate::exchange::{PgExchange, Unit};
 use crate::inert::{CallsNothingUnknown, InertFrames};
-use crate::reply;
 use crate::statements::{Known, Name, Portal, Prepared, ResultFormats};
-
-/// Frames that wait for the command they prepare, so that nothing of a batch is upstream while it is held.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    frames: Vec<Bytes>,
-    expects: Vec<Expect>,
-    /// A Bind among them that may run something unknown when it is planned: it goes with its Execute.
-    risky: Option<(Name, Arc<Portal>)>,
-}
-
-impl Pending {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
-    }
-
-    fn push(&mut self, frame: Bytes, expect: Expect) {
-        self.frames.push(frame);
-        self.expects.push(expect);
-    }
-
-    /// All of it and `frame` as one.
-    fn joined(&self, frame: &[u8]) -> Bytes {
-        let mut wire = BytesMut::with_capacity(frame.len() + self.frames.iter().map(Bytes::len).sum::<usize>());
-        for one in &self.frames {
-            wire.extend_from_slice(one);
-        }
-        wire.extend_from_slice(frame);
-        wire.freeze()
-    }
-}
-
-/// What a refused command was part of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Query,
-    Extended,
-}
 
 impl Session {
     /// Takes in what the client has sent so far.
@@ -67,7 +30,9 @@ impl Session {
             if !self.skip_discarded() {
                 return Ok(());
             }
-            let Some(header) = Header::read(Side::Frontend, self.flow.client.input()).map_err(Broken::ClientProtocol)? else {
+            let Some(header) =
+                Header::read(Side::Frontend, self.flow.client.input()).map_err(Broken::ClientProtocol)?
+            else {
                 self.flow.wanted = 0;
                 return Ok(());
             };
@@ -99,7 +64,10 @@ impl Session {
         // INVARIANT: I7. What is too large to be judged whole is not forwarded at all.
         self.discard = header.frame_bytes();
         let max = self.road.target.judged_bytes_max;
-        let why = format!("a message of {} bytes is more than the {max} that are judged whole here", header.body_bytes());
+        let why = format!(
+            "a message of {} bytes is more than the {max} that are judged whole here",
+            header.body_bytes()
+        );
         let form = if header.tag == b'Q' { Form::Query } else { Form::Extended };
         self.refuse(&Refusal::new(State::Blocked, why), form);
         Ok(true)
@@ -146,26 +114,6 @@ impl Session {
         }
     }
 
-    /// After an error everything is skipped up to the next Sync, by the server and so by us.
-    fn skip(&mut self, message: &Frontend<'_>, frame: Bytes) -> Result<(), Broken> {
-        match message {
-            Frontend::Terminate => self.goodbye = true,
-            Frontend::Sync => {
-                self.pending = Pending::default();
-                self.flow.statements.forget_batch();
-                self.flow.portals.forget_batch();
-                self.flow.skipping = false;
-                if std::mem::take(&mut self.failed_locally) && !self.batch_sent {
-                    self.flow.say_ready();
-                } else {
-                    self.send_sync(frame);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// Waits until the connection to the target is open and its settings are known.
     async fn prepare(&mut self) -> Result<(), Broken> {
         self.open_upstream().await?;
@@ -191,7 +139,12 @@ impl Session {
     }
 
     /// Judges one command; when it may go it is sent, with what waited for it, and its flight returned.
-    async fn take_down_the_road(&mut self, unit: &Unit, wire: Bytes, form: Form) -> Result<Option<Flight>, Broken> {
+    async fn take_down_the_road(
+        &mut self,
+        unit: &Unit,
+        wire: Bytes,
+        form: Form,
+    ) -> Result<Option<Flight>, Broken> {
         let in_transaction = self.flow.in_transaction() || self.batch_sent;
         let exchange = PgExchange {
             road: &self.road,
@@ -232,7 +185,10 @@ impl Session {
             return Ok(());
         }
         if !self.flow.statements.has_room() {
-            self.refuse(&Refusal::new(State::Blocked, "too many prepared statements on one connection"), Form::Extended);
+            self.refuse(
+                &Refusal::new(State::Blocked, "too many prepared statements on one connection"),
+                Form::Extended,
+            );
             return Ok(());
         }
         let statement = Arc::new(Prepared {
@@ -382,7 +338,7 @@ impl Session {
     }
 
     /// Ends the batch upstream. While the server takes COPY data it ignores Syncs, and so must we.
-    fn send_sync(&mut self, frame: Bytes) {
+    pub(super) fn send_sync(&mut self, frame: Bytes) {
         let copying = self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn);
         self.flow.send(Cleared::inert(InertFrames::ours(frame)));
         if !copying {
@@ -392,7 +348,7 @@ impl Session {
     }
 
     /// What was sent so far does not vouch for what is sent next.
-    fn batch_is_over(&mut self) {
+    pub(super) fn batch_is_over(&mut self) {
         self.batch_sent = false;
         self.flow.statements.synced();
         self.flow.portals.synced();
@@ -501,100 +457,6 @@ impl Session {
         let reading = self.reader.read(b"", unknown);
         Arc::new(Prepared { text: Box::default(), reading, types: Box::default() })
     }
-
-    /// Refuses a command in its place in the order of answers. Inside a transaction, or behind commands of the
-    /// same batch, the server is made to fail too: a client that was told of an error must not find half
-    /// of its work committed.
-    fn refuse(&mut self, refusal: &Refusal, form: Form) {
-        let saying = reply::refusal(refusal);
-        self.pending = Pending::default();
-        let touched = self.batch_sent || self.flow.status != TransactionStatus::Idle || !self.flow.expected.is_empty();
-        if self.flow.upstream.is_some() && touched {
-            let mut frames = BytesMut::new();
-            if build::execute(&mut frames, REFUSED_PORTAL, 0).is_ok() {
-                self.flow.expected.push(Expect::Provoked(saying));
-                if form == Form::Query {
-                    build::bare(&mut frames, b'S');
-                }
-                self.flow.send_ours(frames);
-            }
-            self.batch_sent = true;
-            match form {
-                Form::Query => {
-                    self.flow.expected.push(Expect::Sync);
-                    self.batch_is_over();
-                }
-                Form::Extended => self.failed_locally = true,
-            }
-            return;
-        }
-        self.flow.say(saying);
-        match form {
-            Form::Query => self.flow.say_ready(),
-            Form::Extended => self.failed_locally = true,
-        }
-    }
-
-    /// COPY data of the client, for the COPY that was let go.
-    fn copy(&mut self, message: &Frontend<'_>, frame: Bytes) -> Result<(), Broken> {
-        let Some(flight) = self.flow.flight().filter(|flight| flight.stage == Stage::CopyIn) else {
-            // The server ignores it too: what a client still sends after its COPY has failed.
-            return Ok(());
-        };
-        if !matches!(message, Frontend::CopyData(_)) {
-            flight.stage = Stage::Rows;
-        }
-        let cleared = flight.running.goes_on(frame);
-        self.flow.send(cleared);
-        Ok(())
-    }
-
-    /// Whether COPY data has to wait: it belongs to a COPY that the server has not begun yet.
-    fn copy_is_coming(&mut self) -> bool {
-        let begun = self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn);
-        !begun && !self.flow.expected.is_empty()
-    }
-
-    /// A piece of a CopyData message that is too large to wait for: what is there goes up as a message of its own.
-    fn copy_piece(&mut self, header: Header) -> Result<bool, Broken> {
-        if self.copy_is_coming() {
-            return Ok(false);
-        }
-        let here = self.flow.client.input().len().saturating_sub(Header::BYTES);
-        if here == 0 {
-            self.flow.wanted = Header::BYTES + 1;
-            return Ok(false);
-        }
-        let piece = self.flow.client.input().split_to(Header::BYTES + here).split_off(Header::BYTES);
-        let mut frame = BytesMut::with_capacity(Header::BYTES + here);
-        build::frame(&mut frame, b'd', |out| out.extend_from_slice(&piece));
-        self.copy(&Frontend::CopyData(&piece), frame.freeze())?;
-        // The rest comes as if it were a message of its own.
-        let rest = u32::try_from(header.body_bytes() - here + 4).unwrap_or(u32::MAX);
-        let input = self.flow.client.input();
-        let mut with_header = BytesMut::with_capacity(Header::BYTES + input.len());
-        with_header.extend_from_slice(b"d");
-        with_header.extend_from_slice(&rest.to_be_bytes());
-        with_header.extend_from_slice(input);
-        *input = with_header;
-        Ok(false)
-    }
-}
-
-/// A portal that nobody makes: executing it fails, and shows in the target's log why.
-const REFUSED_PORTAL: &[u8] = b"refused by countersign";
-
-/// Why a COPY of a query over masked relations is refused.
-const COPY_OF_QUERY: &str = "COPY of a query cannot be masked; copy the table itself, or use SELECT";
-
-/// Whether a command copies the result of a query to the client.
-fn copies_a_query(unit: &Unit) -> bool {
-    let copy = unit.reading.as_ref().and_then(|reading| reading.copy());
-    copy.is_some_and(|copy| copy.side == countersign_sql::CopySide::Out && copy.relation.is_none())
-}
-
-const fn is_copy(tag: u8) -> bool {
-    matches!(tag, b'd' | b'c' | b'f')
 }
 
 fn parameters(types: &[u32], formats: Formats<'_>, values: Values<'_>) -> Vec<Parameter> {

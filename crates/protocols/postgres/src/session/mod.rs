@@ -2,10 +2,13 @@
 //! ([`intake`]), takes it down the road, and gives back what the target answers ([`answers`]).
 
 mod answers;
+mod copy_in;
 mod describe;
 mod expect;
 pub(crate) mod flow;
 mod intake;
+mod pending;
+mod refuse;
 mod rows;
 pub(crate) mod settings;
 
@@ -22,7 +25,7 @@ use countersign_sql::Reader;
 use self::describe::Kept;
 use self::expect::Expect;
 use self::flow::{Broken, Flow, Moved, Open};
-use self::intake::Pending;
+use self::pending::Pending;
 use crate::Stream;
 use crate::cancel_registry::CancelSlot;
 use crate::catalogue::Database;
@@ -79,7 +82,12 @@ pub(crate) struct Session {
 
 impl Session {
     /// A connection whose login is over.
-    pub(crate) fn new(client: Stream, read_ahead: BytesMut, parameters: ServerParameters, setting: Setting) -> Self {
+    pub(crate) fn new(
+        client: Stream,
+        read_ahead: BytesMut,
+        parameters: ServerParameters,
+        setting: Setting,
+    ) -> Self {
         let flow = Flow {
             client: ClientSide::new(client, read_ahead),
             upstream: None,
@@ -129,7 +137,7 @@ impl Session {
     }
 
     /// Serves the client until it leaves, or the connection has to end.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         let reason = match self.serve().await {
             Ok(()) => "the client said goodbye".to_owned(),
             Err(broken) => self.tell_why(&broken).await,
@@ -185,7 +193,8 @@ impl Session {
             parameters: &self.startup,
             protocol: self.protocol,
         };
-        let upstream = self.connector.connect(&opening).await?;
+        // Boxed: it is large, rare and over before anything waits.
+        let upstream = Box::pin(self.connector.connect(&opening)).await?;
         self.tell_changed_parameters(&upstream.parameters);
         self.adopt(upstream);
         Ok(())
@@ -228,7 +237,10 @@ impl Session {
         let (sqlstate, text) = match broken {
             Broken::Client => return reason,
             Broken::Upstream => (SqlState::CONNECTION_FAILURE, "the target closed the connection".to_owned()),
-            Broken::UpstreamProtocol(_) | Broken::Undescribed | Broken::Unmaskable(_) | Broken::RowTooLarge { .. } => {
+            Broken::UpstreamProtocol(_)
+            | Broken::Undescribed
+            | Broken::Unmaskable(_)
+            | Broken::RowTooLarge { .. } => {
                 tracing::error!(%broken, "an answer of the target was not released");
                 (SqlState::INTERNAL_ERROR, format!("countersign: {reason}; nothing more of it is released"))
             }
@@ -247,7 +259,7 @@ impl Session {
     }
 
     /// Follows what still runs, ends its records, and says goodbye to the target.
-    async fn end(mut self, reason: &str) {
+    async fn end(&mut self, reason: &str) {
         if self.flow.expected.has_effects() {
             // The client has left, its command has not: the record should tell how it ended.
             let _ = tokio::time::timeout(FOLLOW_MAX, self.follow()).await;
@@ -296,7 +308,10 @@ impl Flow {
             digest.text(&unit.command.form).bytes(&unit.command.text);
             digest.number(unit.command.parameters.len() as u64);
             for parameter in &unit.command.parameters {
-                digest.text(&parameter.type_name).number(u64::from(parameter.binary)).optional(parameter.value.as_deref());
+                digest
+                    .text(&parameter.type_name)
+                    .number(u64::from(parameter.binary))
+                    .optional(parameter.value.as_deref());
             }
             self.prefix = Some(digest.finish());
         }

@@ -43,7 +43,8 @@ impl Flow {
         let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
         let Some(flight) = self.flight() else { return };
         let columns = flight.portal.as_ref().and_then(|(_, portal)| portal.columns.get());
-        flight.plan = columns.map(|columns| Plan::for_columns(columns, &rules, &flight.running.duties().unmask, &key));
+        flight.plan =
+            columns.map(|columns| Plan::for_columns(columns, &rules, &flight.running.duties().unmask, &key));
     }
 
     /// RowDescription or NoData, asked for by the client.
@@ -111,7 +112,8 @@ impl Flow {
             let Some(reading) = reading else { return Source::Unresolved };
             // A string of several statements has outputs of each: the index tells nothing then.
             let output = (reading.statements() == 1 && of > 0).then_some(index);
-            let carried = |(r, c): &(&str, &str)| self.with_session(|session| reading.may_carry(session, output, r, c));
+            let carried =
+                |(r, c): &(&str, &str)| self.with_session(|session| reading.may_carry(session, output, r, c));
             return Source::Expression { may_carry: owned(self.rules.columns().filter(carried)) };
         }
         let Some((relation, column)) = catalogue.column(field.table, field.column) else {
@@ -180,7 +182,11 @@ impl Flow {
     }
 
     /// COPY data of the target.
-    pub(super) async fn copy_data(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
+    pub(super) async fn copy_data(
+        &mut self,
+        message: &Message<'_>,
+        outlet: &mut Outlet,
+    ) -> Result<(), Broken> {
         let Some(flight) = self.flight() else { return Err(unexpected(message.tag)) };
         accept(flight).await?;
         match &mut flight.copy {
@@ -197,7 +203,11 @@ impl Flow {
     }
 
     /// The result of a FunctionCall: where anything may have to be masked, NULL takes its place.
-    pub(super) async fn function_result(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
+    pub(super) async fn function_result(
+        &mut self,
+        message: &Message<'_>,
+        outlet: &mut Outlet,
+    ) -> Result<(), Broken> {
         let Some(flight) = self.flight() else { return Err(unexpected(message.tag)) };
         accept(flight).await?;
         flight.ended = Some(Ended::Completed("FUNCTION CALL".into()));
@@ -243,7 +253,9 @@ impl Flow {
         outlet: &mut Outlet,
     ) -> Result<(), Broken> {
         keep(decoded, message, outlet);
-        let Some(Expect::Execute(mut flight)) = self.expected.pop() else { return Err(unexpected(message.tag)) };
+        let Some(Expect::Execute(mut flight)) = self.expected.pop() else {
+            return Err(unexpected(message.tag));
+        };
         accept(&mut flight).await?;
         note(&mut flight, input, outlet);
         let Flight { running, portal, .. } = *flight;
@@ -261,8 +273,12 @@ impl Flow {
             (Some(Expect::Parse(name, statement)), Backend::ParseComplete) => {
                 self.statements.confirm(&name, Some(statement));
             }
-            (Some(Expect::Bind(name, portal)), Backend::BindComplete) => self.portals.confirm(&name, Some(portal)),
-            (Some(Expect::CloseStatement(name)), Backend::CloseComplete) => self.statements.confirm(&name, None),
+            (Some(Expect::Bind(name, portal)), Backend::BindComplete) => {
+                self.portals.confirm(&name, Some(portal))
+            }
+            (Some(Expect::CloseStatement(name)), Backend::CloseComplete) => {
+                self.statements.confirm(&name, None)
+            }
             (Some(Expect::ClosePortal(name)), Backend::CloseComplete) => self.portals.confirm(&name, None),
             (_, other) => return Err(unexpected(other.tag().0)),
         }

@@ -97,8 +97,20 @@ impl Answer {
     /// What was told; `None` when it was not what was asked for.
     pub(crate) fn settings(self) -> Option<Settings> {
         let row = self.row.filter(|row| row.len() == COLUMNS && !self.failed)?;
-        let [schemas, search_path, strings, encoding, timeout, datestyle, timezone, intervalstyle, row_security, replication, user, session_user] =
-            <[String; COLUMNS]>::try_from(row).ok()?;
+        let [
+            schemas,
+            search_path,
+            strings,
+            encoding,
+            timeout,
+            datestyle,
+            timezone,
+            intervalstyle,
+            row_security,
+            replication,
+            user,
+            session_user,
+        ] = <[String; COLUMNS]>::try_from(row).ok()?;
         let safe_encoding = matches!(encoding.as_str(), "UTF8" | "SQL_ASCII" | "LATIN1");
         let lexing = Lexing { standard_conforming_strings: strings == "on", safe_encoding };
         let statement_timeout = duration(&timeout);

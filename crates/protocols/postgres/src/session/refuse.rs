@@ -1,0 +1,78 @@
+//! Refusals, in their place in the order of answers; and what is skipped behind them.
+
+use bytes::{Bytes, BytesMut};
+use countersign_common::refusal::Refusal;
+
+use super::Session;
+use super::expect::Expect;
+use super::flow::Broken;
+use super::pending::Pending;
+use crate::codec::backend::TransactionStatus;
+use crate::codec::{Frontend, build};
+use crate::reply;
+
+/// A portal that nobody makes: executing it fails, and shows in the target's log why.
+const REFUSED_PORTAL: &[u8] = b"refused by countersign";
+
+/// What a refused command was part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Query,
+    Extended,
+}
+
+impl Session {
+    /// Refuses a command in its place in the order of answers. Inside a transaction, or behind commands of the
+    /// same batch, the server is made to fail too: a client that was told of an error must not find half
+    /// of its work committed.
+    pub(super) fn refuse(&mut self, refusal: &Refusal, form: Form) {
+        let saying = reply::refusal(refusal);
+        self.pending = Pending::default();
+        let touched =
+            self.batch_sent || self.flow.status != TransactionStatus::Idle || !self.flow.expected.is_empty();
+        if self.flow.upstream.is_some() && touched {
+            let mut frames = BytesMut::new();
+            if build::execute(&mut frames, REFUSED_PORTAL, 0).is_ok() {
+                self.flow.expected.push(Expect::Provoked(saying));
+                if form == Form::Query {
+                    build::bare(&mut frames, b'S');
+                }
+                self.flow.send_ours(frames);
+            }
+            self.batch_sent = true;
+            match form {
+                Form::Query => {
+                    self.flow.expected.push(Expect::Sync);
+                    self.batch_is_over();
+                }
+                Form::Extended => self.failed_locally = true,
+            }
+            return;
+        }
+        self.flow.say(saying);
+        match form {
+            Form::Query => self.flow.say_ready(),
+            Form::Extended => self.failed_locally = true,
+        }
+    }
+
+    /// After an error everything is skipped up to the next Sync, by the server and so by us.
+    pub(super) fn skip(&mut self, message: &Frontend<'_>, frame: Bytes) -> Result<(), Broken> {
+        match message {
+            Frontend::Terminate => self.goodbye = true,
+            Frontend::Sync => {
+                self.pending = Pending::default();
+                self.flow.statements.forget_batch();
+                self.flow.portals.forget_batch();
+                self.flow.skipping = false;
+                if std::mem::take(&mut self.failed_locally) && !self.batch_sent {
+                    self.flow.say_ready();
+                } else {
+                    self.send_sync(frame);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
