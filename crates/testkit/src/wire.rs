@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::Dsn;
 
 /// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One message of the server.
 #[derive(Clone, PartialEq, Eq)]
