@@ -57,6 +57,16 @@ impl Shop {
         Self::behind(server, bundle)
     }
 
+    /// The agent may read, and copy into tables.
+    fn copying() -> Self {
+        let server = Postgres::start(PostgresOptions::default()).unwrap();
+        let bundle = Bundle::example(&server, &Terms::default()).unwrap();
+        let copies = "@id(\"agents-copy\") permit (principal in Group::\"agents\", action == Action::\"sql:copy_in\", resource);";
+        let tables = "@id(\"agents-create\") permit (principal in Group::\"agents\", action in Action::\"schema\", resource);";
+        bundle.replace("policies.cedar", &format!("{READ_ONLY}{copies}\n{tables}\n")).unwrap();
+        Self::behind(server, bundle)
+    }
+
     /// Writes wait for a dba.
     fn holding() -> Self {
         let server = Postgres::start(PostgresOptions::default()).unwrap();
@@ -375,4 +385,26 @@ fn i3_no_means_no_a_hold_behind_a_command_that_fails_is_withdrawn() {
     assert!(seen.contains("22012"), "{seen}");
     assert!(shop.gateway.pending().unwrap().is_empty());
     assert_eq!(shop.tags(&[query("SELECT 1")]), "TDCZ");
+}
+
+#[test]
+fn i2_same_a_sync_in_a_copy_that_fails_settles_no_name_too_early() {
+    // The gateway took the answer to a Sync in COPY data for the answer to a later one.
+    let mut shop = Shop::copying();
+    shop.ask(&[query("CREATE TEMP TABLE mine (id integer)")]);
+    assert_eq!(shop.tags(&[parse("s", "SELECT 1"), sync()]), "1Z");
+    shop.send(&[run("COPY mine FROM STDIN"), flush()]);
+    shop.agent.until(b'G').unwrap();
+    shop.send(&[
+        data("no number\n"),
+        sync(),
+        done(),
+        close_statement("s"),
+        parse("s", FORBIDDEN),
+        sync(),
+        bind("", "s"),
+        execute("", 0),
+        sync(),
+    ]);
+    shop.nothing_ran();
 }

@@ -312,8 +312,8 @@ impl Flow {
                 self.expected.pop();
                 self.batch_answered();
             }
-            // A COPY that failed while its client was sending Syncs that no longer counted.
-            _ => self.skipping = false,
+            // INVARIANT: I2. Answers that no longer belong to what was sent would settle names too early.
+            _ => return Err(unexpected(message.tag)),
         }
         if status == TransactionStatus::Idle {
             self.masked_sent = self.expected.has_masked();

@@ -31,6 +31,7 @@ impl Session {
             // The server ignores it too: what a client still sends after its COPY has failed.
             return Ok(());
         };
+        flight.data_sent = true;
         if !matches!(message, Frontend::CopyData(_)) {
             flight.stage = Stage::Rows;
             // Syncs that were ignored did not end the batch of the COPY.
@@ -55,6 +56,29 @@ impl Session {
             build::bare(&mut frame, b'H');
             self.flow.send_ours(frame);
         }
+    }
+
+    /// While it takes COPY data the server ignores Syncs; one that comes when the COPY has already failed counts.
+    /// Only the server knows which it is, so none is sent: whether it counts is decided when the COPY has ended.
+    // INVARIANT: I2. A Sync of which nobody knew whether it is answered would shift every answer behind it.
+    pub(super) fn is_sync_of_copy(&mut self) -> bool {
+        let Some(flight) = self.flow.flight().filter(|flight| flight.stage == Stage::CopyIn) else {
+            return false;
+        };
+        self.sync_in_copy |= flight.data_sent;
+        true
+    }
+
+    /// A Sync that came in the middle of COPY data counts when the COPY has failed and no other Sync follows.
+    pub(super) fn answer_sync_of_copy(&mut self) {
+        let copying = self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn);
+        if copying || !std::mem::take(&mut self.sync_in_copy) || !self.flow.skipping {
+            return;
+        }
+        let mut frame = BytesMut::new();
+        build::bare(&mut frame, b'S');
+        self.flow.skipping = false;
+        self.send_sync(frame.freeze());
     }
 
     /// While it takes COPY data the server knows only this COPY. What else a client sends then would be answered

@@ -63,6 +63,8 @@ pub(crate) struct Flight {
     pub(crate) copy: Option<Box<CopyMasker>>,
     /// How far its answer has come.
     pub(crate) stage: Stage,
+    /// COPY data of the client was sent for it.
+    pub(crate) data_sent: bool,
     /// How its last statement ended.
     pub(crate) ended: Option<Ended>,
     /// Whether its begin record is known to be accepted.
@@ -193,6 +195,7 @@ impl Flight {
             plan,
             copy: None,
             stage: Stage::Rows,
+            data_sent: false,
             ended: None,
             accepted: false,
         }

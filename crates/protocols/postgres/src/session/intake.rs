@@ -14,7 +14,7 @@ use countersign_lifecycle::{Cleared, Described, End, Passage, run};
 
 use super::Session;
 use super::copy_in::{COPY_OF_QUERY, copies_a_query, is_copy};
-use super::expect::{Expect, Flight, Stage};
+use super::expect::{Expect, Flight};
 use super::flow::{Broken, Suspended};
 use super::refuse::Form;
 use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
@@ -27,6 +27,7 @@ impl Session {
     /// Takes in what the client has sent so far.
     pub(super) async fn intake(&mut self) -> Result<(), Broken> {
         self.flow.stalled = false;
+        self.answer_sync_of_copy();
         while !self.goodbye {
             if !self.flow.takes_input() {
                 self.flow.stalled = true;
@@ -367,14 +368,14 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the batch upstream. While the server takes COPY data it ignores Syncs, and so must we.
+    /// Ends the batch upstream.
     pub(super) fn send_sync(&mut self, frame: Bytes) {
-        let copying = self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn);
-        self.flow.send(Cleared::inert(InertFrames::ours(frame)));
-        if !copying {
-            self.flow.expected.push(Expect::Sync);
-            self.batch_is_over();
+        if self.is_sync_of_copy() {
+            return;
         }
+        self.flow.send(Cleared::inert(InertFrames::ours(frame)));
+        self.flow.expected.push(Expect::Sync);
+        self.batch_is_over();
     }
 
     /// What was sent so far does not vouch for what is sent next.

@@ -81,6 +81,8 @@ pub(crate) struct Session {
     goodbye: bool,
     /// A Flush of ours is on its way, for the answers that COPY data waits for.
     asked_for_answers: bool,
+    /// A Sync came in the middle of COPY data.
+    sync_in_copy: bool,
 }
 
 impl Session {
@@ -129,6 +131,7 @@ impl Session {
             discard: 0,
             goodbye: false,
             asked_for_answers: false,
+            sync_in_copy: false,
         }
     }
 
