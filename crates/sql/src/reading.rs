@@ -99,6 +99,8 @@ pub struct Effects {
     /// Cursors that FETCH or MOVE runs. The protocol's portals share their names: one that was bound but never
     /// executed runs here for the first time, and has to be judged here as what it is.
     pub fetches: Vec<Box<str>>,
+    /// Cursors that DECLARE makes: they take the place of the protocol's portals of the same name.
+    pub declares: Vec<Box<str>>,
     /// Transaction control, in order.
     pub transactions: Vec<Transaction>,
     /// Whether it subscribes to notifications.

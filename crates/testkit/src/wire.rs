@@ -9,6 +9,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::Dsn;
 
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// One message of the server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -61,7 +64,7 @@ impl RawClient {
     pub fn connect(host: &str, port: u16) -> Result<Self> {
         let socket =
             TcpStream::connect((host, port)).with_context(|| format!("cannot reach {host}:{port}"))?;
-        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+        socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_nodelay(true)?;
         Ok(Self { socket })
     }
@@ -87,6 +90,17 @@ impl RawClient {
         let mut body = vec![0; length as usize - 4];
         self.socket.read_exact(&mut body).context("a frame that breaks off")?;
         Ok(Frame { tag, body })
+    }
+
+    /// As [`Self::frame`], with this patience instead of 20 s.
+    ///
+    /// # Errors
+    /// The connection has ended, or nothing came.
+    pub fn frame_within(&mut self, patience: Duration) -> Result<Frame> {
+        self.socket.set_read_timeout(Some(patience))?;
+        let frame = self.frame();
+        self.socket.set_read_timeout(Some(PATIENCE))?;
+        frame
     }
 
     /// All frames up to ReadyForQuery, and that.

@@ -92,9 +92,11 @@ impl Exchange for PgExchange<'_> {
     async fn look(&mut self) -> Option<Meanwhile> {
         match self.seen.take()? {
             Seen::Cancelled => Some(Meanwhile::Cancelled),
-            Seen::Moved(Ok(Moved::FromUpstream)) => {
-                self.flow.take_answers().await.err().map(|_| Meanwhile::Left)
-            }
+            Seen::Moved(Ok(Moved::FromUpstream)) => match self.flow.take_answers().await {
+                // What stands before it in its batch has failed: it will not run, so nobody need be asked.
+                Ok(()) => self.flow.skipping.then_some(Meanwhile::Cancelled),
+                Err(_) => Some(Meanwhile::Left),
+            },
             Seen::Moved(Ok(Moved::FromClient)) => self.flow.client_says_goodbye().then_some(Meanwhile::Left),
             Seen::Moved(Ok(Moved::ClientClosed) | Err(_)) => Some(Meanwhile::Left),
         }

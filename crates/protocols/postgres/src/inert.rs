@@ -23,7 +23,7 @@ impl InertFrames {
     }
 
     /// Frames of our own making: Describe, Sync, Flush, Terminate, the query for the session's settings, and the
-    /// Execute of a portal that does not exist, which makes the server fail a transaction.
+    /// Parse of what is no SQL, which makes the server fail a transaction.
     pub(crate) fn ours(frame: Bytes) -> Self {
         Self(frame)
     }

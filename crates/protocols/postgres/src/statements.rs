@@ -135,6 +135,12 @@ impl<T> Names<T> {
         self.unsettled.pop_front();
     }
 
+    /// The Sync that ended the batch with this index, counted from the oldest, is never answered: the server skipped
+    /// it behind an error, or ignored it during COPY. What was sent before it is settled all the same.
+    pub(crate) fn never_answered(&mut self, index: usize) {
+        self.unsettled.remove(index);
+    }
+
     /// The changes of this batch were never sent.
     pub(crate) fn forget_batch(&mut self) {
         self.batch.clear();

@@ -237,7 +237,12 @@ impl Flow {
 
     /// A text of the target: an error or a notice.
     pub(super) fn mask_text(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
-        let masked = self.flight().is_some_and(|flight| flight.masked);
+        let masked = match self.expected.front() {
+            Some(Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight)) => flight.masked,
+            // The end of a batch speaks for all of it: deferred constraints quote values.
+            Some(Expect::Sync) | None => self.masked_sent,
+            Some(_) => false,
+        };
         let touches = if masked { Touches::MaskedRelations } else { Touches::NothingMasked };
         // INVARIANT: I6. Texts quote values too.
         ErrorMasker::new(touches).mask_response(message.tag, message.body, outlet.anew())?;
@@ -278,7 +283,14 @@ impl Flow {
         self.skipping = self.expected.is_empty();
         let mut flights = Vec::new();
         for (index, expect) in skipped.into_iter().enumerate() {
-            if let Expect::Execute(mut flight) = expect {
+            if matches!(expect, Expect::Query(_) | Expect::Function(_)) {
+                // Skipped like the others, with the ReadyForQuery that would have ended a batch.
+                self.statements.never_answered(0);
+                self.portals.never_answered(0);
+            }
+            if let Expect::Execute(mut flight) | Expect::Query(mut flight) | Expect::Function(mut flight) =
+                expect
+            {
                 flight.ended = ended.take().filter(|_| index == 0);
                 flights.push(*flight);
             }
@@ -304,10 +316,11 @@ impl Flow {
                 self.expected.pop();
                 self.batch_answered();
             }
-            // A COPY that failed while its client was sending Syncs that no longer counted.
-            _ => {}
+            // INVARIANT: I2. Answers that no longer belong to what was sent would settle names too early.
+            _ => return Err(unexpected(message.tag)),
         }
         if status == TransactionStatus::Idle {
+            self.masked_sent = self.expected.has_masked();
             self.transaction_over().await;
         }
         outlet.value_free(&Plain::ours(message.frame));
@@ -329,8 +342,8 @@ impl Flow {
             self.database.mark_stale();
         }
         self.portals.forget_confirmed();
-        for (_, running) in std::mem::take(&mut self.suspended) {
-            running.end(End::Completed("CLOSE")).await;
+        for suspended in std::mem::take(&mut self.suspended) {
+            suspended.running.end(End::Completed("CLOSE")).await;
         }
         if !self.expected.has_effects() {
             self.prefix = None;
@@ -361,6 +374,9 @@ impl Flow {
     fn take_effect(&mut self, flight: &Flight) {
         let Some(reading) = &flight.reading else { return };
         let effects = reading.effects();
+        for name in &effects.declares {
+            self.portals.confirm(name.as_bytes(), None);
+        }
         let failed = matches!(flight.ended, Some(Ended::Failed(_)));
         for name in &effects.deallocates {
             match name {

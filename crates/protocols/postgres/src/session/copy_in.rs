@@ -3,9 +3,9 @@
 use bytes::{Bytes, BytesMut};
 
 use super::Session;
-use super::expect::Stage;
+use super::expect::{Expect, Stage};
 use super::flow::Broken;
-use crate::codec::{Frontend, Header, build};
+use crate::codec::{Error, Frontend, Header, Tag, build};
 use crate::exchange::Unit;
 
 /// Why a COPY of a query over masked relations is refused.
@@ -25,12 +25,17 @@ pub(super) const fn is_copy(tag: u8) -> bool {
 impl Session {
     /// COPY data of the client, for the COPY that was let go.
     pub(super) fn copy(&mut self, message: &Frontend<'_>, frame: Bytes) -> Result<(), Broken> {
+        self.asked_for_answers = false;
+        let is_execute = self.flow.expected.front().is_some_and(|front| matches!(front, Expect::Execute(_)));
         let Some(flight) = self.flow.flight().filter(|flight| flight.stage == Stage::CopyIn) else {
             // The server ignores it too: what a client still sends after its COPY has failed.
             return Ok(());
         };
+        flight.data_sent = true;
         if !matches!(message, Frontend::CopyData(_)) {
             flight.stage = Stage::Rows;
+            // Syncs that were ignored did not end the batch of the COPY.
+            self.batch_sent = is_execute;
         }
         let cleared = flight.running.goes_on(frame);
         self.flow.send(cleared);
@@ -43,9 +48,55 @@ impl Session {
         !begun && !self.flow.expected.is_empty()
     }
 
+    /// COPY data waits for the answers to a batch that is not ended: without a Flush the server keeps them, when
+    /// there is no COPY among it.
+    pub(super) fn ask_for_answers(&mut self) {
+        if self.batch_sent && !std::mem::replace(&mut self.asked_for_answers, true) {
+            let mut frame = BytesMut::new();
+            build::bare(&mut frame, b'H');
+            self.flow.send_ours(frame);
+        }
+    }
+
+    /// While it takes COPY data the server ignores Syncs; one that comes when the COPY has already failed counts.
+    /// Only the server knows which it is, so none is sent: whether it counts is decided when the COPY has ended.
+    // INVARIANT: I2. A Sync of which nobody knew whether it is answered would shift every answer behind it.
+    pub(super) fn is_sync_of_copy(&mut self) -> bool {
+        let Some(flight) = self.flow.flight().filter(|flight| flight.stage == Stage::CopyIn) else {
+            return false;
+        };
+        self.sync_in_copy |= flight.data_sent;
+        true
+    }
+
+    /// A Sync that came in the middle of COPY data counts when the COPY has failed and no other Sync follows.
+    pub(super) fn answer_sync_of_copy(&mut self) {
+        let copying = self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn);
+        if copying || !std::mem::take(&mut self.sync_in_copy) || !self.flow.skipping {
+            return;
+        }
+        let mut frame = BytesMut::new();
+        build::bare(&mut frame, b'S');
+        self.flow.skipping = false;
+        self.send_sync(frame.freeze());
+    }
+
+    /// While it takes COPY data the server knows only this COPY. What else a client sends then would be answered
+    /// according to how far the server has come; the server itself ends the connection.
+    pub(super) fn check_copying(&mut self, message: &Frontend<'_>, tag: u8) -> Result<(), Broken> {
+        let copying = self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn);
+        let belongs =
+            is_copy(tag) || matches!(message, Frontend::Sync | Frontend::Flush | Frontend::Terminate);
+        if !copying || belongs {
+            return Ok(());
+        }
+        Err(Broken::ClientProtocol(Error::Unexpected { expected: "COPY data", got: Tag(tag) }))
+    }
+
     /// A piece of a CopyData message that is too large to wait for: what is there goes up as a message of its own.
     pub(super) fn copy_piece(&mut self, header: Header) -> Result<bool, Broken> {
         if self.copy_is_coming() {
+            self.ask_for_answers();
             return Ok(false);
         }
         let here = self.flow.client.input().len().saturating_sub(Header::BYTES);

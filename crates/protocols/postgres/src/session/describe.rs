@@ -6,8 +6,10 @@ use std::sync::Arc;
 use countersign_common::Facts;
 use countersign_common::facts::{Action, Flag, Operation};
 use countersign_lifecycle::Described;
+use countersign_lifecycle::ports::Stop;
 use countersign_sql::{Lexing, Reading};
 use rustc_hash::FxHashMap;
+use tokio::sync::watch;
 
 use super::Session;
 use super::expect::Expect;
@@ -72,6 +74,11 @@ impl Session {
         reading: &Arc<Reading>,
         types: &[u32],
     ) -> Result<Described, Broken> {
+        for name in &reading.effects().fetches {
+            while matches!(self.flow.portals.get(name.as_bytes()), Known::Unsettled) {
+                self.pump().await?;
+            }
+        }
         self.flow.database.freshen().await?;
         if let Some(described) = self.kept.get(reading, types, self.basis()) {
             return Ok(described);
@@ -193,12 +200,31 @@ impl Session {
 
     /// Moves bytes once, and takes in answers.
     pub(super) async fn pump(&mut self) -> Result<(), Broken> {
-        match self.flow.moved().await? {
-            Moved::FromUpstream => self.flow.take_answers().await,
-            Moved::FromClient => Ok(()),
-            Moved::ClientClosed => Err(Broken::Client),
+        let mut stop = self.road.stop.clone();
+        tokio::select! {
+            biased;
+            moved = self.flow.moved() => match moved? {
+                Moved::FromUpstream => self.flow.take_answers().await,
+                Moved::FromClient => Ok(()),
+                Moved::ClientClosed => Err(Broken::Client),
+            },
+            () = self.cancel.notify.notified() => {
+                self.cancel_upstream();
+                Ok(())
+            }
+            why = revoked(&mut stop) => Err(Broken::Stopped(why)),
         }
     }
+}
+
+/// Waits until the session is revoked. A drain lets what is awaited come to its end.
+async fn revoked(stop: &mut watch::Receiver<Stop>) -> String {
+    if let Ok(stop) = stop.wait_for(|stop| matches!(stop, Stop::Revoked(_))).await
+        && let Stop::Revoked(why) = &*stop
+    {
+        return why.clone();
+    }
+    std::future::pending().await
 }
 
 fn is_unresolved(facts: &Facts) -> bool {

@@ -65,6 +65,8 @@ pub(crate) struct Flight {
     pub(crate) copy: Option<Box<CopyMasker>>,
     /// How far its answer has come.
     pub(crate) stage: Stage,
+    /// COPY data of the client was sent for it.
+    pub(crate) data_sent: bool,
     /// How its last statement ended.
     pub(crate) ended: Option<Ended>,
     /// Whether its begin record is known to be accepted.
@@ -134,10 +136,25 @@ impl Expected {
     }
 
     /// While it takes COPY data the server ignores Syncs; those already sent behind the COPY are never answered.
-    pub(crate) fn forget_ignored_syncs(&mut self) {
+    /// Answers with how many.
+    pub(crate) fn forget_ignored_syncs(&mut self) -> usize {
+        let mut ignored = 0;
         while matches!(self.0.get(1), Some(Expect::Sync)) {
             self.0.remove(1);
+            ignored += 1;
         }
+        ignored
+    }
+
+    /// Whether the answer that comes next comes by itself: its batch is ended, and it does not wait for COPY data.
+    pub(crate) fn comes_by_itself(&self) -> bool {
+        let waits = match self.0.front() {
+            Some(Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight)) => {
+                flight.stage == Stage::CopyIn
+            }
+            _ => false,
+        };
+        !waits && self.0.iter().any(|e| matches!(e, Expect::Sync | Expect::Query(_) | Expect::Function(_)))
     }
 
     /// Takes everything out; for the end of the connection.
@@ -151,6 +168,14 @@ impl Expected {
             Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) => {
                 !flight.running.facts().is_plain_read()
             }
+            _ => false,
+        })
+    }
+
+    /// Whether an answer that may have to be masked is among them.
+    pub(crate) fn has_masked(&self) -> bool {
+        self.0.iter().any(|expect| match expect {
+            Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) => flight.masked,
             _ => false,
         })
     }
@@ -178,6 +203,7 @@ impl Flight {
             plan,
             copy: None,
             stage: Stage::Rows,
+            data_sent: false,
             ended: None,
             accepted: false,
         }

@@ -84,6 +84,14 @@ pub(crate) struct Open {
     pub(crate) cancel: Option<CancelToken>,
 }
 
+/// A portal that stopped at its row limit, and its command.
+#[derive(Debug)]
+pub(crate) struct Suspended {
+    pub(crate) name: Name,
+    pub(crate) portal: Arc<Portal>,
+    pub(crate) running: Running,
+}
+
 /// Both ends of a connection, and what is on its way.
 #[derive(Debug)]
 pub(crate) struct Flow {
@@ -95,7 +103,7 @@ pub(crate) struct Flow {
     pub(crate) statements: Names<Prepared>,
     pub(crate) portals: Names<Portal>,
     /// Portals that were suspended at their row limit: their commands go on with the next Execute.
-    pub(crate) suspended: Vec<(Name, Running)>,
+    pub(crate) suspended: Vec<Suspended>,
     pub(crate) settings: settings::Known,
     /// A setting was changed inside the open transaction: its end may change it back.
     pub(crate) settings_touched: bool,
@@ -111,6 +119,10 @@ pub(crate) struct Flow {
     pub(crate) hash_key: Arc<HashKey>,
     /// Bytes of the client that intake cannot use before more come.
     pub(crate) wanted: usize,
+    /// Intake stopped for want of room, with messages left to take in: it has to be called again when there is some.
+    pub(crate) stalled: bool,
+    /// Something that may show masked values was sent in the transaction: texts at its end may quote them.
+    pub(crate) masked_sent: bool,
 }
 
 impl Flow {
@@ -145,6 +157,10 @@ impl Flow {
         if !self.takes_input() {
             return Poll::Pending;
         }
+        if std::mem::take(&mut self.stalled) {
+            // What is left to take in is here already; the socket may never wake us again.
+            return Poll::Ready(Ok(Moved::FromClient));
+        }
         match self.client.poll_fill(cx, self.wanted.max(INPUT_BYTES_MAX)) {
             Poll::Ready(Ok(0)) => Poll::Ready(Ok(Moved::ClientClosed)),
             Poll::Ready(Ok(_)) => Poll::Ready(Ok(Moved::FromClient)),
@@ -153,10 +169,11 @@ impl Flow {
         }
     }
 
-    /// Whether more of the client is read: not while too much waits for the target, or for answers.
+    /// Whether more of the client is read: not while too much waits for the target, for answers, or for the
+    /// client itself to read it.
     pub(crate) fn takes_input(&self) -> bool {
         let waiting = self.upstream.as_ref().map_or(0, |open| open.side.output_bytes());
-        waiting <= OUTPUT_BYTES_HIGH && self.expected.len() < EXPECTED_MAX
+        waiting.max(self.client.output_bytes()) <= OUTPUT_BYTES_HIGH && self.expected.len() < EXPECTED_MAX
     }
 
     /// Writes out everything that waits for the client; for the end of the connection.

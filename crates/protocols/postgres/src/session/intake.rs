@@ -14,8 +14,8 @@ use countersign_lifecycle::{Cleared, Described, End, Passage, run};
 
 use super::Session;
 use super::copy_in::{COPY_OF_QUERY, copies_a_query, is_copy};
-use super::expect::{Expect, Flight, Stage};
-use super::flow::Broken;
+use super::expect::{Expect, Flight};
+use super::flow::{Broken, Suspended};
 use super::refuse::Form;
 use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
 use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
@@ -26,7 +26,13 @@ use crate::statements::{Known, Name, Portal, Prepared, ResultFormats};
 impl Session {
     /// Takes in what the client has sent so far.
     pub(super) async fn intake(&mut self) -> Result<(), Broken> {
-        while !self.goodbye && self.flow.takes_input() {
+        self.flow.stalled = false;
+        self.answer_sync_of_copy();
+        while !self.goodbye {
+            if !self.flow.takes_input() {
+                self.flow.stalled = true;
+                return Ok(());
+            }
             if !self.skip_discarded() {
                 return Ok(());
             }
@@ -44,6 +50,7 @@ impl Session {
             }
             self.flow.wanted = 0;
             if is_copy(header.tag) && self.copy_is_coming() {
+                self.ask_for_answers();
                 return Ok(());
             }
             let frame = self.flow.client.input().split_to(header.frame_bytes()).freeze();
@@ -61,14 +68,21 @@ impl Session {
             self.flow.wanted = header.frame_bytes();
             return Ok(false);
         }
+        // What runs by itself does not stand behind frames that still wait.
+        if !self.is_skipping() && matches!(header.tag, b'Q' | b'F') {
+            self.flush_pending().await?;
+        }
         // INVARIANT: I7. What is too large to be judged whole is not forwarded at all.
         self.discard = header.frame_bytes();
+        if self.is_skipping() {
+            return Ok(true);
+        }
         let max = self.road.target.judged_bytes_max;
         let why = format!(
             "a message of {} bytes is more than the {max} that are judged whole here",
             header.body_bytes()
         );
-        let form = if header.tag == b'Q' { Form::Query } else { Form::Extended };
+        let form = if matches!(header.tag, b'Q' | b'F') { Form::Query } else { Form::Extended };
         self.refuse(&Refusal::new(State::Blocked, why), form);
         Ok(true)
     }
@@ -89,9 +103,10 @@ impl Session {
         let whole = frame.clone();
         let body = whole.get(Header::BYTES..).unwrap_or_default();
         let message = Frontend::decode(tag, body).map_err(Broken::ClientProtocol)?;
-        if self.flow.skipping || self.failed_locally {
+        if self.is_skipping() {
             return self.skip(&message, frame);
         }
+        self.check_copying(&message, tag)?;
         match message {
             Frontend::Query(text) => self.query(text, frame).await,
             Frontend::Parse(parse) => self.parse(parse, frame).await,
@@ -114,6 +129,11 @@ impl Session {
         }
     }
 
+    /// Whether what comes up to the next Sync is skipped.
+    fn is_skipping(&self) -> bool {
+        self.flow.skipping || self.failed_locally
+    }
+
     /// Waits until the connection to the target is open and its settings are known.
     async fn prepare(&mut self) -> Result<(), Broken> {
         self.open_upstream().await?;
@@ -123,6 +143,9 @@ impl Session {
     async fn query(&mut self, text: &[u8], frame: Bytes) -> Result<(), Broken> {
         self.flush_pending().await?;
         self.prepare().await?;
+        if self.is_skipping() {
+            return Ok(());
+        }
         let reading = self.read(text);
         let described = self.describe(&reading, &[]).await?;
         let command = Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() };
@@ -130,9 +153,6 @@ impl Session {
         let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
             return Ok(());
         };
-        for (name, prepared) in unit.reading.iter().flat_map(|reading| &reading.effects().prepares) {
-            self.flow.statements.sent(name.as_bytes(), Some(Arc::new(Prepared::by_sql(prepared))));
-        }
         self.flow.expected.push(Expect::Query(Box::new(flight)));
         self.batch_is_over();
         Ok(())
@@ -158,6 +178,12 @@ impl Session {
             seen: None,
         };
         match run(&self.road, exchange).await {
+            Passage::Go(_, running) if self.flow.skipping => {
+                // What stands before it in its batch has failed while it waited: the server would skip it.
+                running.end(End::NotRun).await;
+                Ok(None)
+            }
+            Passage::Refused(_) if self.flow.skipping => Ok(None),
             Passage::Go(cleared, running) => {
                 let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
                 if masked && copies_a_query(unit) {
@@ -170,6 +196,7 @@ impl Session {
                 self.batch_ran = true;
                 self.flow.send(cleared);
                 self.flow.remember(unit, in_transaction);
+                self.flow.masked_sent |= masked;
                 Ok(Some(Flight::new(running, unit.reading.clone(), masked)))
             }
             Passage::Refused(refusal) => {
@@ -183,7 +210,7 @@ impl Session {
     async fn parse(&mut self, parse: Parse<'_>, frame: Bytes) -> Result<(), Broken> {
         self.judge_risky().await?;
         self.prepare().await?;
-        if self.flow.skipping {
+        if self.is_skipping() {
             return Ok(());
         }
         if !self.flow.statements.has_room() {
@@ -200,14 +227,18 @@ impl Session {
         });
         self.flow.statements.sent(parse.name, Some(Arc::clone(&statement)));
         self.pending.push(frame, Expect::Parse(parse.name.into(), statement));
-        Ok(())
+        self.bound_pending().await
     }
 
     async fn bind(&mut self, bind: Bind<'_>, frame: Bytes) -> Result<(), Broken> {
         self.judge_risky().await?;
         self.prepare().await?;
         let statement = self.statement(bind.statement).await?;
-        if self.flow.skipping || self.failed_locally {
+        if self.is_skipping() {
+            return Ok(());
+        }
+        if !self.flow.portals.has_room() {
+            self.refuse(&Refusal::new(State::Blocked, "too many portals on one connection"), Form::Extended);
             return Ok(());
         }
         let parameters = parameters(&statement.types, bind.formats, bind.parameters);
@@ -236,11 +267,15 @@ impl Session {
         }
         self.prepare().await?;
         let portal = self.portal(&name).await?;
-        if self.flow.skipping || self.failed_locally {
+        if self.is_skipping() {
             return Ok(());
         }
-        if let Some(mut running) = self.flow.take_suspended(&name) {
+        if let Some(mut running) = self.flow.take_suspended(&portal) {
             self.flush_pending().await?;
+            if self.is_skipping() {
+                self.flow.suspended.push(Suspended { name, portal, running });
+                return Ok(());
+            }
             self.batch_ran = true;
             self.flow.send(running.goes_on(frame));
             let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
@@ -298,7 +333,7 @@ impl Session {
                 self.pending.push(frame, Expect::DescribePortal { portal, ours: false });
             }
         }
-        Ok(())
+        self.bound_pending().await
     }
 
     async fn close(&mut self, subject: Subject<'_>, frame: Bytes) -> Result<(), Broken> {
@@ -316,44 +351,41 @@ impl Session {
                 self.pending.push(frame, Expect::ClosePortal(name));
             }
         }
-        Ok(())
+        self.bound_pending().await
     }
 
     /// A portal that is closed or replaced while it was suspended has run as far as it will.
     async fn close_suspended(&mut self, name: &Name) {
-        if let Some(running) = self.flow.take_suspended(name) {
+        if let Some(running) = self.flow.take_suspended_name(name) {
             running.end(End::Completed("CLOSE")).await;
         }
     }
 
     async fn sync(&mut self, frame: Bytes) -> Result<(), Broken> {
         self.flush_pending().await?;
-        if self.failed_locally && !self.batch_sent {
-            self.failed_locally = false;
-            self.flow.say_ready();
-            return Ok(());
+        if self.is_skipping() {
+            return self.skip(&Frontend::Sync, frame);
         }
-        self.failed_locally = false;
-        self.flow.skipping = false;
         self.open_upstream().await?;
         self.send_sync(frame);
         Ok(())
     }
 
-    /// Ends the batch upstream. While the server takes COPY data it ignores Syncs, and so must we.
+    /// Ends the batch upstream.
     pub(super) fn send_sync(&mut self, frame: Bytes) {
-        let copying = self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn);
-        self.flow.send(Cleared::inert(InertFrames::ours(frame)));
-        if !copying {
-            self.flow.expected.push(Expect::Sync);
-            self.batch_is_over();
+        if self.is_sync_of_copy() {
+            return;
         }
+        self.flow.send(Cleared::inert(InertFrames::ours(frame)));
+        self.flow.expected.push(Expect::Sync);
+        self.batch_is_over();
     }
 
     /// What was sent so far does not vouch for what is sent next.
     pub(super) fn batch_is_over(&mut self) {
         self.batch_sent = false;
         self.batch_ran = false;
+        self.asked_for_answers = false;
         self.flow.statements.synced();
         self.flow.portals.synced();
     }
@@ -375,6 +407,11 @@ impl Session {
         self.send_pending();
         self.batch_sent = true;
         Ok(())
+    }
+
+    /// Sends what waits when it has become a lot.
+    async fn bound_pending(&mut self) -> Result<(), Broken> {
+        if self.pending.is_large() { self.flush_pending().await } else { Ok(()) }
     }
 
     /// Sends what prepares a command, before it. A Bind among it that is not inert is part of the command's own
@@ -411,6 +448,9 @@ impl Session {
     async fn function_call(&mut self, call: FunctionCall<'_>, frame: Bytes) -> Result<(), Broken> {
         self.flush_pending().await?;
         self.prepare().await?;
+        if self.is_skipping() {
+            return Ok(());
+        }
         let facts = Facts { operations: vec![Operation::new(Action::FunctionCall)], ..Facts::nothing() };
         let command = Command {
             form: "function_call".into(),

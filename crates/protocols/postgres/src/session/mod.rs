@@ -39,6 +39,7 @@ use crate::exchange::Unit;
 use crate::inert::InertFrames;
 use crate::parameters::{ServerParameters, StartupParameters};
 use crate::reply;
+use crate::statements::Prepared;
 use crate::upstream::{Connector, Opening, Upstream};
 
 /// How long a command whose client has left is followed, so that its record tells how it ended.
@@ -82,6 +83,10 @@ pub(crate) struct Session {
     discard: usize,
     /// The client has said goodbye.
     goodbye: bool,
+    /// A Flush of ours is on its way, for the answers that COPY data waits for.
+    asked_for_answers: bool,
+    /// A Sync came in the middle of COPY data.
+    sync_in_copy: bool,
 }
 
 impl Session {
@@ -111,6 +116,8 @@ impl Session {
             rules: setting.rules,
             hash_key: setting.hash_key,
             wanted: 0,
+            stalled: false,
+            masked_sent: false,
         };
         Self {
             road: setting.road,
@@ -128,6 +135,8 @@ impl Session {
             failed_locally: false,
             discard: 0,
             goodbye: false,
+            asked_for_answers: false,
+            sync_in_copy: false,
         }
     }
 
@@ -275,8 +284,8 @@ impl Session {
                 flight.running.end(End::Lost).await;
             }
         }
-        for (_, running) in std::mem::take(&mut self.flow.suspended) {
-            running.end(End::Completed("CLOSE")).await;
+        for suspended in std::mem::take(&mut self.flow.suspended) {
+            suspended.running.end(End::Completed("CLOSE")).await;
         }
         if let Err(error) = self.road.recorder.close(reason) {
             tracing::error!(%error, "the end of a connection was not recorded");
@@ -288,7 +297,8 @@ impl Session {
     }
 
     async fn follow(&mut self) -> Result<(), Broken> {
-        while self.flow.expected.has_effects() {
+        // An answer that needs more of the client never comes; the target gives up what it has begun instead.
+        while self.flow.expected.has_effects() && self.flow.expected.comes_by_itself() {
             self.flow.upstream_moved().await?;
             self.flow.take_answers().await?;
             self.flow.forget_output();
@@ -307,6 +317,9 @@ impl Flow {
             self.settings.mark_stale();
             self.settings_touched = true;
         }
+        if let Some(effects) = effects {
+            self.foretell(effects);
+        }
         // Nobody else sees what an open transaction defines: until it ends the shared catalogue does not hold here.
         self.definitions_touched |= effects.is_none_or(|effects| effects.changes_definitions);
         if in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty()) {
@@ -321,6 +334,21 @@ impl Flow {
                     .optional(parameter.value.as_deref());
             }
             self.prefix = Some(digest.finish());
+        }
+    }
+
+    /// Names that a statement will change when it runs: what comes behind it in its batch finds them so.
+    // INVARIANT: I2.
+    fn foretell(&mut self, effects: &countersign_sql::Effects) {
+        for name in effects.deallocates.iter().flatten() {
+            self.statements.sent(name.as_bytes(), None);
+        }
+        for (name, prepared) in &effects.prepares {
+            self.statements.sent(name.as_bytes(), Some(Arc::new(Prepared::by_sql(prepared))));
+        }
+        // A cursor was judged when it was declared; executed as a portal it is judged as one that nobody saw.
+        for name in &effects.declares {
+            self.portals.sent(name.as_bytes(), None);
         }
     }
 

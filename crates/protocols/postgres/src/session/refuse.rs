@@ -11,8 +11,9 @@ use crate::codec::backend::TransactionStatus;
 use crate::codec::{Frontend, build};
 use crate::reply;
 
-/// A portal that nobody makes: executing it fails, and shows in the target's log why.
-const REFUSED_PORTAL: &[u8] = b"refused by countersign";
+/// No SQL: reading it fails in every state of a transaction, and shows in the target's log why. Named, because
+/// an unnamed Parse would cost the client its unnamed statement.
+const PROVOKED: &[u8] = b"refused by countersign";
 
 /// What a refused command was part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,8 @@ impl Session {
             self.batch_sent || self.flow.status != TransactionStatus::Idle || !self.flow.expected.is_empty();
         if self.flow.upstream.is_some() && touched {
             let mut frames = BytesMut::new();
-            if build::execute(&mut frames, REFUSED_PORTAL, 0).is_ok() {
+            // INVARIANT: I2. It runs nothing, whatever the client has put under any name.
+            if build::parse(&mut frames, PROVOKED, PROVOKED, &[]).is_ok() {
                 self.flow.expected.push(Expect::Provoked(saying));
                 if form == Form::Query {
                     build::bare(&mut frames, b'S');
@@ -49,6 +51,8 @@ impl Session {
             }
             return;
         }
+        // Nothing of this batch is upstream: what waited was never made.
+        self.forget_batch();
         self.flow.say(saying);
         match form {
             Form::Query => self.flow.say_ready(),
@@ -62,17 +66,22 @@ impl Session {
             Frontend::Terminate => self.goodbye = true,
             Frontend::Sync => {
                 self.pending = Pending::default();
-                self.flow.statements.forget_batch();
-                self.flow.portals.forget_batch();
                 self.flow.skipping = false;
                 if std::mem::take(&mut self.failed_locally) && !self.batch_sent {
+                    self.forget_batch();
                     self.flow.say_ready();
                 } else {
+                    // INVARIANT: I2. Names that are on their way stay unsettled until this Sync is answered.
                     self.send_sync(frame);
                 }
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn forget_batch(&mut self) {
+        self.flow.statements.forget_batch();
+        self.flow.portals.forget_batch();
     }
 }

@@ -8,7 +8,7 @@ use countersign_sql::{CopySide, Reading};
 
 use super::answers::{Message, accept, keep, last_row, note, sample, unexpected};
 use super::expect::{Ended, Expect, Flight, Stage};
-use super::flow::{Broken, Flow};
+use super::flow::{Broken, Flow, Suspended};
 use crate::codec::{Backend, Field, Fields, Format};
 use crate::reply::Plain;
 use crate::statements::{Name, Portal};
@@ -133,8 +133,11 @@ impl Flow {
         let Some(flight) = self.flight() else { return Err(Broken::Undescribed) };
         if matches!(decoded, Backend::CopyInResponse(_)) {
             flight.stage = Stage::CopyIn;
-            if is_execute {
-                self.expected.forget_ignored_syncs();
+            // The batch of an Execute goes on; a string ends one of its own.
+            let index = usize::from(!is_execute);
+            for _ in 0..self.expected.forget_ignored_syncs() {
+                self.statements.never_answered(index);
+                self.portals.never_answered(index);
             }
             return Ok(());
         }
@@ -260,7 +263,7 @@ impl Flow {
         note(&mut flight, input, outlet);
         let Flight { running, portal, .. } = *flight;
         match portal {
-            Some((name, _)) => self.suspended.push((name, running)),
+            Some((name, portal)) => self.suspended.push(Suspended { name, portal, running }),
             None => running.end(End::Completed("SUSPENDED")).await,
         }
         self.our_turn(outlet);
@@ -285,10 +288,16 @@ impl Flow {
         Ok(())
     }
 
-    /// The command of a suspended portal, when it goes on or is closed.
-    pub(super) fn take_suspended(&mut self, name: &Name) -> Option<countersign_lifecycle::Running> {
-        let index = self.suspended.iter().position(|(one, _)| one == name)?;
-        Some(self.suspended.swap_remove(index).1)
+    /// The command of a suspended portal, when it goes on. A cursor that took the portal's name is not that portal.
+    pub(super) fn take_suspended(&mut self, portal: &Arc<Portal>) -> Option<countersign_lifecycle::Running> {
+        let index = self.suspended.iter().position(|one| Arc::ptr_eq(&one.portal, portal))?;
+        Some(self.suspended.swap_remove(index).running)
+    }
+
+    /// The command of a suspended portal whose name is closed or given to another.
+    pub(super) fn take_suspended_name(&mut self, name: &Name) -> Option<countersign_lifecycle::Running> {
+        let index = self.suspended.iter().position(|one| one.name == *name)?;
+        Some(self.suspended.swap_remove(index).running)
     }
 }
 

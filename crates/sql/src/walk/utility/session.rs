@@ -45,6 +45,7 @@ impl Walk {
             NodeEnum::DeclareCursorStmt(cursor) => {
                 self.query_node(cursor.query.as_deref());
                 self.if_select(Action::Cursor);
+                self.effects.declares.push(cursor.portalname.as_str().into());
             }
             NodeEnum::FetchStmt(fetch) => {
                 self.set(Action::Cursor);
