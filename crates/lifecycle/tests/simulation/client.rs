@@ -55,8 +55,13 @@ enum Act {
 impl Request {
     fn draw(dice: &mut Dice, together: bool) -> Self {
         let acts = (0..dice.below(4)).map(|_| {
-            let act =
-                *dice.pick(&[Act::Stir, Act::Stir, Act::Stir, Act::Cancel, Act::Leave, Act::ChangeContext]);
+            let act = match dice.below(14) {
+                0 => Act::Flood,
+                1..7 => Act::Stir,
+                7..9 => Act::Cancel,
+                9..11 => Act::Leave,
+                _ => Act::ChangeContext,
+            };
             (dice.millis(40_000), act)
         });
         let mut acts: Vec<_> = acts.collect();
@@ -195,7 +200,7 @@ impl Connection {
             approvals: Arc::clone(line) as _,
             recorder: Recorder::new(stream),
             clock,
-            stop: session.stop.subscribe(),
+            stop: session.subscribe(),
             url: None,
         };
         let upstream = UpstreamSide::new(Wire::new(line, Receiver::Target), BytesMut::new());
@@ -323,9 +328,7 @@ impl Exchange for SimExchange<'_> {
     async fn stirred(&mut self) {
         match self.request.acts.get(self.done) {
             Some((after, act)) => {
-                if Instant::now() < self.since + *after {
-                    tokio::time::sleep_until(self.since + *after).await;
-                }
+                tokio::time::sleep_until(self.since + *after).await;
                 self.seen = Some(*act);
             }
             None => std::future::pending().await,

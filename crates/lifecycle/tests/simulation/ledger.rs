@@ -12,7 +12,7 @@ use countersign_common::rendering::Rendering;
 use countersign_common::time::Clock as _;
 use countersign_lifecycle::ports::HoldRequest;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::history::Event;
@@ -23,13 +23,13 @@ pub(crate) struct Ledger {
     /// Every revision of every approval, oldest first, and when news of it arrives at gateways.
     approvals: Mutex<BTreeMap<ApprovalId, Vec<(Approval, Instant)>>>,
     next: AtomicU64,
-    /// Changes with every write.
-    pub(crate) moved: watch::Sender<u64>,
+    /// Wakes with every write, in the order of waiting (a `watch` wakes in an order of its own).
+    pub(crate) moved: Notify,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { approvals: Mutex::default(), next: AtomicU64::new(1), moved: watch::Sender::new(0) }
+        Self { approvals: Mutex::default(), next: AtomicU64::new(1), moved: Notify::new() }
     }
 }
 
@@ -95,7 +95,7 @@ impl World {
         self.log(Event::Written(Box::new(approval.clone())));
         let arrives = Instant::now() + self.throw(|dice| dice.millis(self.plan.late_ms));
         self.ledger.approvals.lock().entry(approval.id).or_default().push((approval, arrives));
-        self.ledger.moved.send_modify(|count| *count += 1);
+        self.ledger.moved.notify_waiters();
     }
 
     /// Reads, thinks for a while, and writes if nobody else has meanwhile; else again.

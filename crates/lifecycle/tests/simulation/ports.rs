@@ -90,7 +90,6 @@ impl Approvals for Line {
 
     async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Approval, Unavailable> {
         let world = &self.world;
-        let mut moved = world.ledger.moved.subscribe();
         loop {
             let (visible, next) = world.ledger.visible(id, seen);
             if !visible.is_empty() {
@@ -101,7 +100,7 @@ impl Approvals for Line {
             }
             tokio::select! {
                 biased;
-                _ = moved.changed() => {}
+                () = world.ledger.moved.notified() => {}
                 () = tokio::time::sleep_until(next) => {}
             }
         }

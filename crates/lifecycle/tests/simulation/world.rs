@@ -69,7 +69,9 @@ pub(crate) struct Bundle {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) principal: Arc<Principal>,
-    pub(crate) stop: watch::Sender<Stop>,
+    stop: Mutex<Stop>,
+    /// One for each connection, so that they hear of it in order.
+    stops: Mutex<Vec<watch::Sender<Stop>>>,
     /// Known to the control plane; its gateways hear of it later.
     pub(crate) revoked: AtomicBool,
 }
@@ -178,9 +180,20 @@ impl Session {
         Self {
             id: SessionId::from_u128(u128::from(index) + 1),
             principal: Arc::new(principal),
-            stop: watch::Sender::new(Stop::None),
+            stop: Mutex::new(Stop::None),
+            stops: Mutex::default(),
             revoked: AtomicBool::new(false),
         }
+    }
+}
+
+impl Session {
+    /// What stops one more connection.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Stop> {
+        let sender = watch::Sender::new(self.stop.lock().clone());
+        let receiver = sender.subscribe();
+        self.stops.lock().push(sender);
+        receiver
     }
 }
 
@@ -291,12 +304,11 @@ pub(crate) fn everyone() -> Vec<Principal> {
 /// People look at what is open and say yes, no, both at once, or take it back.
 pub(crate) async fn people(world: Arc<World>) {
     let everyone = everyone();
-    let mut moved = world.ledger.moved.subscribe();
     loop {
         let mut open = world.ledger.all();
         open.retain(|approval| approval.state.is_open());
         if open.is_empty() {
-            let _ = moved.changed().await;
+            world.ledger.moved.notified().await;
             continue;
         }
         world.pause(world.plan.people_ms).await;
@@ -396,8 +408,12 @@ pub(crate) async fn stops(world: Arc<World>) {
 
 fn tell(world: &World, session: &Session, stop: Stop) {
     // A session that was revoked stays so.
-    if !matches!(&*session.stop.borrow(), Stop::Revoked(_)) {
+    let revoked = matches!(&*session.stop.lock(), Stop::Revoked(_));
+    if !revoked {
         world.log(Event::Stopped { session: session.id, stop: stop.clone() });
-        session.stop.send_replace(stop);
+        for one in session.stops.lock().iter() {
+            one.send_replace(stop.clone());
+        }
+        *session.stop.lock() = stop;
     }
 }
