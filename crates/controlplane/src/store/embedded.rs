@@ -9,6 +9,8 @@ mod tables;
 mod watch;
 mod writer;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,8 +77,12 @@ impl EmbeddedStore {
     }
 
     fn open_blocking(path: &Path, history: History) -> Result<Self, StoreError> {
-        let database =
-            Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|e| open_error(path, e))?;
+        // Only its owner reads it: it holds hashes of tokens, and the texts of commands.
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        let file = file.map_err(|e| StoreError::Open { path: path.into(), source: Arc::new(e) })?;
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create_file(file);
+        let database = database.map_err(|e| open_error(path, e))?;
         let newest = tables::prepare(&database, path)?;
         let shared = Arc::new(Shared { database, newest: tokio::sync::watch::Sender::new(newest) });
         let (sender, receiver) = mpsc::channel(QUEUE_TRANSACTIONS_MAX);

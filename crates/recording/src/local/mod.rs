@@ -15,6 +15,7 @@ mod writer;
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -96,7 +97,8 @@ impl LocalJournal {
         sink: Box<dyn CheckpointSink>,
     ) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
-        let lock = File::create(dir.join("lock"))?;
+        let mut open = File::options();
+        let lock = open.write(true).create(true).truncate(false).mode(0o600).open(dir.join("lock"))?;
         lock.try_lock().map_err(|e| io::Error::new(io::ErrorKind::ResourceBusy, e.to_string()))?;
         let found = recover::recover(dir, clock.now())?;
         let abandoned = found.header.open.clone();
