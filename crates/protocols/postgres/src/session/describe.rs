@@ -16,7 +16,6 @@ use super::expect::Expect;
 use super::flow::{Broken, Moved};
 use super::settings::{self, Answer};
 use crate::codec::backend::TransactionStatus;
-use crate::codec::build;
 use crate::statements::Known;
 
 /// Readings whose facts are kept for one connection.
@@ -176,17 +175,16 @@ impl Session {
         while !self.flow.expected.is_empty() && !self.batch_open() {
             self.pump().await?;
         }
+        // While the server skips up to a Sync it would skip the question too.
         if self.flow.settings.current().is_some()
+            || self.flow.skipping
             || self.batch_open()
             || self.flow.status == TransactionStatus::Failed
         {
             return Ok(());
         }
-        let mut query = bytes::BytesMut::new();
-        if build::query(&mut query, settings::QUERY.as_bytes()).is_err() {
-            return Ok(());
-        }
-        self.flow.send_ours(query);
+        let Some(question) = settings::question() else { return Ok(()) };
+        self.flow.send_ours(question);
         self.flow.expected.push(Expect::Settings(Answer::default()));
         while !self.flow.expected.is_empty() {
             self.pump().await?;

@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use countersign_sql::Lexing;
 
-use crate::codec::Values;
+use crate::codec::frontend::Subject;
+use crate::codec::{Values, build};
 
 /// Asks for all of [`Settings`] in one row. Every name is qualified, so that no search path can bend it.
 pub(crate) const QUERY: &str = "SELECT \
@@ -25,6 +27,22 @@ pub(crate) const QUERY: &str = "SELECT \
 
 /// How many columns [`QUERY`] has.
 const COLUMNS: usize = 12;
+
+/// The name of our statement and portal. Named, and not a string: both of these would cost the client its unnamed
+/// statement, which it may bind again and again.
+const NAME: &[u8] = b"countersign: settings of the session";
+
+/// The frames that ask, up to a Sync.
+pub(crate) fn question() -> Option<BytesMut> {
+    let mut out = BytesMut::new();
+    build::parse(&mut out, NAME, QUERY.as_bytes(), &[]).ok()?;
+    build::bind(&mut out, NAME, NAME, build::Bound::default()).ok()?;
+    build::execute(&mut out, NAME, 0).ok()?;
+    build::close(&mut out, Subject::Portal(NAME)).ok()?;
+    build::close(&mut out, Subject::Statement(NAME)).ok()?;
+    build::bare(&mut out, b'S');
+    Some(out)
+}
 
 /// What the settings were when the server was last asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
