@@ -1,10 +1,14 @@
 //! The processes: ready, serving, draining on a signal, refusing what is not sound.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, where these are allowed")]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command};
 
+use countersign_api::v1;
+use countersign_api::v1::bundle_service_client::BundleServiceClient;
 use support::{Cli, bundle, bundle_dir, until};
 
 /// A process of ours, ended when dropped.
@@ -78,6 +82,32 @@ async fn a_configuration_with_faults_is_refused_with_all_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_tls_a_control_plane_is_reached_by_those_who_know_its_authority() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (config, data) = (dir.path().join("control.yaml"), dir.path().join("data"));
+    let text = format!(
+        "listen: 127.0.0.1:0\ndata: {}\ntls: {{ certificate_file: {}, key_file: {} }}\n",
+        data.display(),
+        certificate.display(),
+        key.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let process = Cli::new().arg("controlplane").arg("--config").arg(&config);
+    let process = Process::start(process.command("--output json"));
+    assert!(process.ready["api"].as_str().unwrap().starts_with("https://"));
+
+    let operator = Cli::new().arg("--data").arg(&data);
+    operator.clone().arg("--ca-file").arg(&certificate).run("requests").await.ok();
+    let unknown = operator.run("requests").await;
+    assert_ne!(unknown.exit(), 0, "{}", unknown.stdout());
+    assert_eq!(process.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_tls_a_control_plane_listens_on_loopback_only() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("control.yaml");
@@ -86,6 +116,16 @@ async fn without_tls_a_control_plane_listens_on_loopback_only() {
     let refused = Cli::new().arg("controlplane").arg("--config").arg(&config).run("").await;
     assert_eq!(refused.exit(), 1);
     assert!(refused.stderr().contains("without TLS"), "{}", refused.stderr());
+}
+
+/// How many files the bundle in force has.
+async fn in_force(api: &str, data: &std::path::Path) -> usize {
+    let token = std::fs::read_to_string(data.join("operator.token")).unwrap();
+    let mut client = BundleServiceClient::connect(api.to_owned()).await.unwrap();
+    let mut request = tonic::Request::new(v1::GetBundleRequest {});
+    let header = format!("Bearer {}", token.trim()).parse().unwrap();
+    request.metadata_mut().insert("authorization", header);
+    client.get_bundle(request).await.unwrap().into_inner().bundle.unwrap().files.len()
 }
 
 fn dev(data: &std::path::Path) -> Cli {
@@ -104,27 +144,26 @@ async fn dev_takes_a_changed_bundle_and_keeps_the_old_one_when_it_breaks() {
     let files = bundle_dir();
     let process = Process::start(dev(&data).arg("--config").arg(files.path()).command("--output json"));
     assert_eq!(process.ready["data"], data.display().to_string());
-    let operator = Cli::new().arg("--data").arg(&data);
-    // What is in force shows in what a file is applied beside: applying a sound one back lists them all.
-    let in_force = async || {
-        let chains = files.path().join("chains.yaml");
-        let applied = operator.clone().arg("apply").arg("-f").arg(chains).run("--output json").await;
-        applied.json()["files"].as_array().unwrap().len()
-    };
-    assert_eq!(in_force().await, bundle().len());
+    let api = process.ready["api"].as_str().unwrap();
+    assert_eq!(in_force(api, &data).await, bundle().len());
 
     let more = files.path().join("more.cedar");
     std::fs::write(&more, "@id(\"more\") permit (principal, action, resource);").unwrap();
     let mut waited = 0;
-    while in_force().await != bundle().len() + 1 {
+    while in_force(api, &data).await != bundle().len() + 1 {
         waited += 1;
-        assert!(waited < 100, "the changed folder did not come into force");
+        assert!(waited < 200, "the changed folder did not come into force");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 
+    // A broken file among sound ones: when the next change has come into force, it has been looked at.
     std::fs::write(&more, "broken").unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-    assert_eq!(in_force().await, bundle().len() + 1);
+    assert_eq!(in_force(api, &data).await, bundle().len() + 1);
+    std::fs::remove_file(&more).unwrap();
+    while in_force(api, &data).await != bundle().len() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     assert_eq!(process.terminate(), 0);
 }
 
@@ -148,6 +187,35 @@ async fn dev_with_a_target_alone_starts_again_without_it() {
 
     let again = Process::start(dev(&data).arg(target("other")).command("--output json"));
     assert_eq!(again.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_dev_says_when_it_is_ready_names_the_rules_and_what_to_try() {
+    use std::io::Read as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let target = "--target=shop=postgres://app@127.0.0.1:1/shop";
+    let mut child = dev(&data).arg(target).command("").spawn().unwrap();
+    let announced = data.join("api");
+    until("the announcement", || announced.exists()).await;
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    for part in
+        ["writes and schema changes wait", "group `approvers`", "token issue --subject", "approve apr_"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_filter_that_cannot_be_read_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = dev(&dir.path().join("data")).env("COUNTERSIGN_LOG", "info=loud").run("").await;
+    assert_eq!(refused.exit(), 2);
+    assert!(refused.stderr().contains("COUNTERSIGN_LOG cannot be read"), "{}", refused.stderr());
 }
 
 #[tokio::test(flavor = "multi_thread")]

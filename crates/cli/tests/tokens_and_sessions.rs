@@ -18,7 +18,7 @@ async fn a_token_is_printed_once_and_alone_on_stdout() {
 
     let json = server.operator().run(&format!("{issue} --output json")).await.json();
     let keys: Vec<_> = json.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["expires_at", "token", "token_id"]);
+    assert_eq!(keys, ["token_id", "token", "expires_at"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

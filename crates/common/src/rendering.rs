@@ -7,6 +7,9 @@ use crate::command::{Command, Context, Parameter};
 use crate::digest::{Digest, DigestBuilder};
 use crate::principal::Principal;
 
+/// What every line of a statement begins with, and no other line does.
+const STATEMENT_MARK: &str = "| ";
+
 /// A command as text for people, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendering {
@@ -23,9 +26,11 @@ impl Rendering {
         let mut text = String::with_capacity(command.text.len() + 256);
         who(&mut text, principal);
         place(&mut text, context);
-        let _ = writeln!(text, "{}:", visible(&command.form));
-        text.push_str(&visible_bytes(&command.text));
-        text.push('\n');
+        let _ = writeln!(text, "{}:", on_one_line(&command.form));
+        // Marked line by line, so that no statement can contain lines that look like ours.
+        for line in visible_bytes(&command.text).split('\n') {
+            let _ = writeln!(text, "{STATEMENT_MARK}{line}");
+        }
         for (number, parameter) in (1..).zip(&command.parameters) {
             let _ = writeln!(text, "${number} {}", value(parameter));
         }
@@ -60,6 +65,11 @@ pub fn visible(text: &str) -> String {
     out
 }
 
+/// The same on one line: a line feed appears as `\u{a}`.
+fn on_one_line(text: &str) -> String {
+    visible(text).replace('\n', "\\u{a}")
+}
+
 /// The same for bytes: those that are no UTF-8 appear as `\x..`.
 fn visible_bytes(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
@@ -85,18 +95,18 @@ fn hides(c: char) -> bool {
 }
 
 fn who(text: &mut String, principal: &Principal) {
-    let _ = write!(text, "{} {}", principal.kind.as_str(), visible(principal.subject.as_str()));
+    let _ = write!(text, "{} {}", principal.kind.as_str(), on_one_line(principal.subject.as_str()));
     for other in &principal.on_behalf_of {
-        let _ = write!(text, " on behalf of {}", visible(other.as_str()));
+        let _ = write!(text, " on behalf of {}", on_one_line(other.as_str()));
     }
     text.push('\n');
 }
 
 fn place(text: &mut String, context: &Context) {
-    let (target, role) = (visible(context.target.as_str()), visible(context.role.as_str()));
-    let _ = writeln!(text, "on {target} as {role}, database {}", visible(&context.database));
+    let (target, role) = (on_one_line(context.target.as_str()), on_one_line(context.role.as_str()));
+    let _ = writeln!(text, "on {target} as {role}, database {}", on_one_line(&context.database));
     for (name, value) in &context.settings {
-        let _ = writeln!(text, "with {} = {}", visible(name), visible(value));
+        let _ = writeln!(text, "with {} = {}", on_one_line(name), on_one_line(value));
     }
     if context.transaction.is_some() {
         text.push_str("inside an open transaction\n");
@@ -104,11 +114,11 @@ fn place(text: &mut String, context: &Context) {
 }
 
 fn value(parameter: &Parameter) -> String {
-    let kind = visible(&parameter.type_name);
+    let kind = on_one_line(&parameter.type_name);
     match &parameter.value {
         None => format!("(type {kind}) = NULL"),
         Some(bytes) if parameter.binary => format!("(type {kind}, binary) = \\x{}", hex::encode(bytes)),
-        Some(bytes) => format!("(type {kind}) = '{}'", visible_bytes(bytes)),
+        Some(bytes) => format!("(type {kind}) = '{}'", visible_bytes(bytes).replace('\n', "\\u{a}")),
     }
 }
 
@@ -156,12 +166,20 @@ mod tests {
         on shop as app, database shop
         with search_path = public
         query:
-        DELETE FROM t
-        WHERE a = $1
+        | DELETE FROM t
+        | WHERE a = $1
         $1 (type 25) = 'x\u{0}y'
         $2 (type 23, binary) = \x00000007
         $3 (type 0) = NULL
         ");
+    }
+
+    #[test]
+    fn a_statement_cannot_contain_lines_that_look_like_ours() {
+        let text = render(b"SELECT 1\n$1 (type 25) = 'harmless'\nwith search_path = x").text;
+        let ours = text.lines().filter(|line| !line.starts_with(STATEMENT_MARK));
+        assert_eq!(ours.filter(|line| line.contains("harmless") || line.contains("= x")).count(), 0);
+        assert_eq!(on_one_line("a\nb"), "a\\u{a}b");
     }
 
     #[test]

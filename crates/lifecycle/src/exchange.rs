@@ -21,8 +21,9 @@ pub trait Exchange {
     /// The command: exact bytes and parameters.
     fn command(&self) -> &Command;
 
-    /// What gives the command its meaning: target, role, settings, transaction so far. Only asked for when the
-    /// command needs a digest.
+    /// What gives the command its meaning now: target, role, settings, transaction so far. Only asked for when the
+    /// command needs a digest: when it begins to wait, and once more when it is about to go. If that changes
+    /// while it waits ([`Exchange::look`]), it is not what was approved any more and is refused.
     fn context(&self) -> Context;
 
     /// What the command does.

@@ -31,7 +31,7 @@ pub(crate) struct Hold<'r, E> {
 /// What ended the wait.
 enum Ended {
     /// Everyone agreed.
-    Approved(Box<Approval>),
+    Approved(Arc<Approval>),
     /// It did not come to that.
     Refused(Refusal),
     /// The client is gone; there is nobody to tell.
@@ -86,7 +86,8 @@ impl<E: Exchange> Hold<'_, E> {
     }
 
     async fn wait(&mut self, first: Approval) -> Ended {
-        let patience = self.patience();
+        // Beyond the approval's own end there is nothing to wait for.
+        let patience = self.patience().min(self.road.now().until(first.expires_at));
         let deadline = Instant::now() + patience;
         let mut asked = Asked {
             approval: Arc::new(first),
@@ -102,6 +103,8 @@ impl<E: Exchange> Hold<'_, E> {
                 return ended;
             }
             let (id, seen) = (asked.approval.id, asked.approval.revision);
+            // In this order, and the connection last: a client that stirs all the time must not keep out what ends
+            // its wait.
             tokio::select! {
                 biased;
                 reason = stopped(&mut stop) => return self.stop(reason, &asked.approval).await,
@@ -109,29 +112,28 @@ impl<E: Exchange> Hold<'_, E> {
                     Ok(approval) => asked.approval = Arc::new(approval),
                     Err(error) => return Ended::Refused(unavailable(&error).with_ticket(id)),
                 },
-                () = self.exchange.stirred() => {
-                    if let Some(meanwhile) = self.exchange.look().await {
-                        return self.leave(meanwhile, &asked.approval).await;
-                    }
-                }
                 () = tokio::time::sleep_until(deadline) => return Ended::Refused(self.ticket(&asked.approval)),
                 _ = notices.tick() => {
                     self.exchange.asking(&asked);
                     asked.repeat += 1;
+                }
+                () = self.exchange.stirred() => {
+                    if let Some(meanwhile) = self.exchange.look().await {
+                        return self.leave(meanwhile, &asked.approval).await;
+                    }
                 }
             }
         }
     }
 
     /// What an approval's state means for the one who waits; `None`: wait on.
-    fn judge_standing(&self, approval: &Approval) -> Option<Ended> {
-        if approval.state.is_open() && self.road.now() >= approval.expires_at {
-            // The control plane will mark it; its absolute deadline has already decided.
+    fn judge_standing(&self, approval: &Arc<Approval>) -> Option<Ended> {
+        if self.is_over(approval) {
             return Some(Ended::Refused(refusal_for(&State::Expired, approval)));
         }
         match &approval.state {
             State::Pending { .. } => None,
-            State::Approved => Some(Ended::Approved(Box::new(approval.clone()))),
+            State::Approved => Some(Ended::Approved(Arc::clone(approval))),
             // INVARIANT: I3. Whatever else it is, it is not a yes.
             state => Some(Ended::Refused(refusal_for(state, approval))),
         }
@@ -146,8 +148,16 @@ impl<E: Exchange> Hold<'_, E> {
         }
     }
 
-    /// The connection's patience is at its end, the approval is not.
+    /// Whether it has expired. The control plane will mark it; its absolute deadline has already decided.
+    fn is_over(&self, approval: &Approval) -> bool {
+        approval.state.is_open() && self.road.now() >= approval.expires_at
+    }
+
+    /// The connection's patience is at its end; the approval is not, or both are.
     fn ticket(&self, approval: &Approval) -> Refusal {
+        if self.is_over(approval) {
+            return refusal_for(&State::Expired, approval);
+        }
         let mut refusal = refusal_for(&approval.state, approval);
         refusal.retry_after_s = Some(self.road.target.waiting.notice_every.as_secs().max(1));
         refusal.url = self.road.url();
@@ -189,8 +199,10 @@ impl<E: Exchange> Hold<'_, E> {
         if let Err(error) = road.recorder.synced(self.begun.position).await {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
-        // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes.
-        let redeem = Redeem { id: approval.id, session: road.session, digest: self.digest, owner: road.node };
+        // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes. It is
+        // taken anew: what gives the command its meaning may have changed while it waited.
+        let digest = road.digest(&self.exchange);
+        let redeem = Redeem { id: approval.id, session: road.session, digest, owner: road.node };
         let redeemed = match road.approvals.redeem(redeem).await {
             Ok(redeemed) => redeemed,
             Err(error) => return self.refuse(refusal_of(error, approval)),
@@ -203,9 +215,10 @@ impl<E: Exchange> Hold<'_, E> {
             let position = road.recorder.redeemed(self.begun.command, &redeemed, fence)?;
             road.recorder.synced(position).await
         };
-        if let Err(error) = recorded.await {
+        let no = recorded.await.err().map(|error| unavailable(&error)).or_else(|| road.revoked());
+        if let Some(refusal) = no {
             road.approvals.report(used.approval, used.fence, Testimony::NotSent).await;
-            return self.refuse(unavailable(&error).with_ticket(used.approval));
+            return self.refuse(refusal.with_ticket(used.approval));
         }
         let facts = Arc::clone(&self.exchange.described().facts);
         let running = Running::new(road, self.begun, facts, self.duties, Some(used));
@@ -264,9 +277,9 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
         State::Denied => Refusal::new(RefusalState::Denied, denial(approval)),
         State::Expired => Refusal::new(RefusalState::Expired, "nobody decided, or nobody came back, in time"),
         State::Withdrawn => Refusal::new(RefusalState::Withdrawn, "the request was withdrawn"),
-        State::NotRun { reason } | State::Voided { reason } => {
-            Refusal::new(RefusalState::Blocked, reason.clone())
-        }
+        // Used up for nothing: nobody said no, so the same may be asked for again.
+        State::NotRun { reason } => Refusal::new(RefusalState::Unavailable, reason.clone()),
+        State::Voided { reason } => Refusal::new(RefusalState::Blocked, reason.clone()),
         State::Revoked { by } => {
             Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}"))
         }

@@ -63,6 +63,9 @@ pub enum Passage {
 /// Not cancel safe: dropped in the middle of a redeem it leaves the command in doubt (never run twice).
 /// The connection's task runs it to its end.
 pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
+    if let Some(refusal) = road.revoked() {
+        return Passage::Refused(refusal);
+    }
     let ruling = match road.rule(&exchange) {
         Ok(ruling) => ruling,
         // INVARIANT: I8. Nobody to judge means no.
@@ -78,6 +81,9 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
         Verdict::Allow(duties) => {
             if let Err(error) = road.recorded_first(&exchange.described().facts, &begun).await {
                 return road.refuse(&begun, unavailable(&error));
+            }
+            if let Some(refusal) = road.revoked() {
+                return road.refuse(&begun, refusal);
             }
             let facts = Arc::clone(&exchange.described().facts);
             let running = Running::new(road, begun, facts, duties, None);
@@ -103,7 +109,7 @@ impl Road {
     }
 
     /// What an approval of this command would be bound to (I2).
-    fn digest(&self, exchange: &impl Exchange) -> Digest {
+    pub(crate) fn digest(&self, exchange: &impl Exchange) -> Digest {
         command::digest(exchange.command(), &exchange.context(), &self.principal, self.session)
     }
 
@@ -112,10 +118,17 @@ impl Road {
         self.url.as_deref().map(str::to_owned)
     }
 
-    fn rule(&self, exchange: &impl Exchange) -> Result<Ruling, Unavailable> {
-        if let Stop::Revoked(why) = &*self.stop.borrow() {
-            return Err(Unavailable(why.clone()));
+    /// The refusal of everything, once the session is revoked. Asked again after each wait: the stop button stops
+    /// whatever has not been sent.
+    pub(crate) fn revoked(&self) -> Option<Refusal> {
+        match &*self.stop.borrow() {
+            // INVARIANT: I3.
+            Stop::Revoked(why) => Some(Refusal::new(State::Denied, why.clone())),
+            Stop::Drain | Stop::None => None,
         }
+    }
+
+    fn rule(&self, exchange: &impl Exchange) -> Result<Ruling, Unavailable> {
         self.judge.judge(&Question {
             principal: &self.principal,
             target: &self.target,

@@ -108,13 +108,17 @@ impl Running {
         Cleared::command(bytes)
     }
 
-    /// What notes the answer as it is released to the client, after masking
+    /// What notes the answer as it is released to the client, after masking.
     pub fn capture(&mut self) -> Option<&mut Capture> {
         self.output.as_mut()
     }
 
     /// Records how it ended and, for a countersigned command, reports it. When that returns, the client may
     /// be told.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropped in the middle it has recorded the end but may not have reported it; the approval
+    /// then stays redeemed until the control plane finds its owner lost.
     pub async fn end(mut self, end: End<'_>) {
         self.finish(&end);
         if let Some(Redeemed { approval, fence }) = self.redeemed {

@@ -15,7 +15,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use countersign_masking::Masked;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_read_buf;
@@ -141,14 +141,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<io::Result<usize>> {
-        if self.input.len() >= limit {
+        let room = limit.saturating_sub(self.input.len());
+        if room == 0 {
             return Poll::Pending;
         }
         if self.input.capacity() - self.input.len() < READ_BYTES / 8 {
             self.input.reserve(READ_BYTES);
         }
-        let read = ready!(poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.input))?;
-        Poll::Ready(Ok(read))
+        // A buffer that once held a large message has room beyond the limit.
+        let mut input = (&mut self.input).limit(room);
+        poll_read_buf(Pin::new(&mut self.socket), cx, &mut input)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

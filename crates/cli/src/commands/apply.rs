@@ -16,7 +16,7 @@ use crate::view::fault;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The folder of a bundle; or one file, which then takes its place among the files of the current
-    /// bundle.
+    /// bundle. Who applies single files at the same time as others may undo theirs: then apply folders.
     #[arg(short = 'f', long = "file", value_name = "FILE|DIR")]
     path: PathBuf,
 }

@@ -32,11 +32,11 @@ const BUILT_IN: [(&str, &str); 2] = [
 ];
 
 /// What the built-in bundle does, for people.
-pub(super) const BUILT_IN_RULES: &str = "\
-  rules         built in: agents and humans read at once; their writes and schema changes wait up to 1 h for
-                one human of the group `approvers`; administration, what cannot be understood, and services
-                are blocked. Give your own with --config DIR.
-";
+pub(super) const BUILT_IN_RULES: &str = concat!(
+    "  rules         built in: agents and humans read at once; their writes and schema changes wait up to 1 h\n",
+    "                for one human of the group `approvers`; administration, what cannot be understood, and\n",
+    "                services are blocked. Give your own with --config DIR.\n",
+);
 
 /// Where the bundle comes from.
 #[derive(Debug, Clone)]

@@ -17,109 +17,177 @@ use std::sync::Arc;
 use countersign_common::id::NodeId;
 use countersign_common::time::{Clock, SystemClock};
 use countersign_controlplane::ControlPlane;
+use countersign_controlplane::grpc::ServeError;
+use countersign_masking::HashKey;
+use countersign_policy::CurrentBundle;
 use countersign_recording::{CheckpointFile, LocalJournal};
 use countersign_runtime::signal::Signals;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 pub(crate) use self::options::DevOptions;
 
 use self::bundle::Source;
-use self::gateway::Parts;
+use self::gateway::{Gateway, Parts};
 use crate::commands::Surroundings;
 use crate::commands::controlplane::{announce_failed, bind, checkpoint_key, log, open};
-use crate::data::DataDir;
+use crate::data::{Announced, DataDir};
 use crate::error::{CliError, Exit};
+use crate::node::listener::Listener;
 use crate::node::{LocalArchive, PolicyCompiler};
 
 /// What is said when it is ready.
 #[derive(Debug, Serialize)]
 struct Ready<'a> {
     event: &'static str,
-    /// Where clients connect; missing when no gateway runs.
-    postgres: Option<String>,
+    /// Where clients connect.
+    postgres: String,
     /// Where the commands connect.
     api: &'a str,
     data: &'a Path,
 }
 
-/// Runs until SIGTERM or SIGINT, then drains: first the gateway, then the API, then the journal.
+/// Runs until SIGTERM or SIGINT, then drains.
 pub(crate) async fn run(options: DevOptions, around: &Surroundings) -> Result<(), CliError> {
     log(around)?;
     let mut signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
-    let data = around.data();
-    data.create()?;
-    let targets = options.targets(&data)?;
-    let source = Source::of(&options)?;
-    let compiler = Arc::new(PolicyCompiler::with_targets(targets));
-    let first = source.read(&compiler, around.output)?;
-    let listener = bind(options.listen_api, None).await?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let key = checkpoint_key(&data)?;
-    let archive = Arc::new(LocalArchive::new(data.recordings(), key.public()));
-    let journal = Arc::new(open_journal(&data, key, &clock)?);
-    let node = NodeId::generate();
-    let lenient = Arc::new(bundle::Lenient::new(Arc::clone(&compiler)));
-    let control = open(countersign_controlplane::Options {
-        data: data.path().to_owned(),
-        node,
-        clock: Arc::clone(&clock),
-        compiler: Arc::clone(&lenient) as _,
-        archive,
-    })
-    .await?;
-    lenient.opened();
-    let current = bundle::put_in_force(first, &control).await?;
-
-    let (stop, stopped) = watch::channel(false);
-    let api = listener.url();
-    let keeping = tokio::spawn(Arc::clone(&control).run(stopped.clone()));
-    let following =
-        tokio::spawn(bundle::follow(Arc::clone(&control), Arc::clone(&current), compiler.clone()));
-    let reloading = tokio::spawn(source.reload(Arc::clone(&control), compiler));
-    let mut serving = tokio::spawn(listener.serve(Arc::clone(&control), stopped.clone()));
-    let parts = Parts {
-        listen_postgres: options.listen_postgres,
-        control: Arc::clone(&control),
-        current,
-        journal: Arc::clone(&journal),
-        hash_key: Arc::new(hash_key::load_or_create(&data)?),
-        clock,
-        node,
-        stop: stopped,
-    };
-    let mut gateway = gateway::start(parts).await?;
-    let announced = data.announce(&api).map_err(announce_failed)?;
-    let postgres = Some(gateway.address.to_string());
-    let ready = Ready { event: "ready", postgres, api: &api, data: data.path() };
-    around.output.event(&ready, || options.welcome(&ready, &control))?;
-
-    let ended = tokio::select! {
-        signal = signals.next() => {
-            tracing::info!(signal, "draining; a second signal ends at once");
-            Ok(())
-        }
-        served = &mut serving => Err(CliError::failed(format!("the API stopped: {served:?}"))),
-        () = gateway.ended() => Err(CliError::failed("the gateway stopped")),
-    };
-    drop(announced);
-    stop.send_replace(true);
-    let drained = async {
-        gateway.drained().await;
-        if !serving.is_finished() {
-            let _ = serving.await;
-        }
-        let _ = keeping.await;
-    };
+    let prepared = Prepared::new(&options, around).await?;
+    let mut running = Box::pin(prepared.start(&options)).await?;
+    running.say_ready(&options, around)?;
+    let ended = running.until_told(&mut signals).await;
     tokio::select! {
-        () = drained => {}
+        drained = running.drain() => drained?,
         _ = signals.next() => return Err(CliError::failed("ended by a second signal while draining")),
     }
-    following.abort();
-    reloading.abort();
-    close_journal(journal).await?;
     ended
+}
+
+/// Everything that can be wrong with what was given has been found; nobody is served yet.
+struct Prepared {
+    data: DataDir,
+    source: Source,
+    compiler: Arc<PolicyCompiler>,
+    listener: Listener,
+    control: Arc<ControlPlane>,
+    current: Arc<CurrentBundle>,
+    journal: Arc<LocalJournal>,
+    hash_key: Arc<HashKey>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Prepared {
+    async fn new(options: &DevOptions, around: &Surroundings) -> Result<Self, CliError> {
+        let source = Source::of(options)?;
+        let data = around.data();
+        data.create()?;
+        let compiler = Arc::new(PolicyCompiler::with_targets(options.targets(&data)?));
+        let first = source.read(&compiler, around.output)?;
+        let listener = bind(options.listen_api, None).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let key = checkpoint_key(&data)?;
+        let archive = Arc::new(LocalArchive::new(data.recordings(), key.public()));
+        let journal = Arc::new(open_journal(&data, key, &clock)?);
+        let hash_key = Arc::new(hash_key::load_or_create(&data)?);
+        let lenient = Arc::new(bundle::Lenient::new(Arc::clone(&compiler)));
+        let control = open(countersign_controlplane::Options {
+            data: data.path().to_owned(),
+            node: NodeId::generate(),
+            clock: Arc::clone(&clock),
+            compiler: Arc::clone(&lenient) as _,
+            archive,
+        })
+        .await?;
+        lenient.opened();
+        let current = bundle::put_in_force(first, &control).await?;
+        Ok(Self { data, source, compiler, listener, control, current, journal, hash_key, clock })
+    }
+
+    async fn start(self, options: &DevOptions) -> Result<Running, CliError> {
+        let Self { data, source, compiler, listener, control, current, journal, hash_key, clock } = self;
+        let (stop, stopped) = watch::channel(false);
+        let api = listener.url();
+        let gateway = gateway::start(Parts {
+            listen_postgres: options.listen_postgres,
+            control: Arc::clone(&control),
+            current: Arc::clone(&current),
+            journal: Arc::clone(&journal),
+            hash_key,
+            clock,
+            node: control.node(),
+            stop: stopped.clone(),
+        })
+        .await?;
+        Ok(Running {
+            keeping: tokio::spawn(Arc::clone(&control).run(stopped.clone())),
+            following: tokio::spawn(bundle::follow(Arc::clone(&control), current, Arc::clone(&compiler))),
+            reloading: tokio::spawn(source.reload(Arc::clone(&control), compiler)),
+            serving: tokio::spawn(listener.serve(Arc::clone(&control), stopped)),
+            announced: Some(data.announce(&api).map_err(announce_failed)?),
+            stop,
+            api,
+            data,
+            gateway,
+            control,
+            journal,
+        })
+    }
+}
+
+/// Everything runs.
+struct Running {
+    api: String,
+    data: DataDir,
+    control: Arc<ControlPlane>,
+    journal: Arc<LocalJournal>,
+    gateway: Gateway,
+    announced: Option<Announced>,
+    stop: watch::Sender<bool>,
+    /// Deadlines and changes of the control plane.
+    keeping: JoinHandle<()>,
+    /// The gateway's bundle follows the control plane's.
+    following: JoinHandle<()>,
+    /// The control plane's bundle follows the folder.
+    reloading: JoinHandle<()>,
+    /// The API.
+    serving: JoinHandle<Result<(), ServeError>>,
+}
+
+impl Running {
+    fn say_ready(&self, options: &DevOptions, around: &Surroundings) -> Result<(), CliError> {
+        let postgres = self.gateway.address.to_string();
+        let ready = Ready { event: "ready", postgres, api: &self.api, data: self.data.path() };
+        around.output.event(&ready, || options.welcome(&ready, &self.control))
+    }
+
+    /// Waits for a signal, or for the end of something that must not end.
+    async fn until_told(&mut self, signals: &mut Signals) -> Result<(), CliError> {
+        tokio::select! {
+            signal = signals.next() => {
+                tracing::info!(signal, "draining; a second signal ends at once");
+                Ok(())
+            }
+            served = &mut self.serving => Err(CliError::failed(format!("the API stopped: {served:?}"))),
+            () = self.gateway.ended() => Err(CliError::failed("the gateway stopped")),
+        }
+    }
+
+    /// First no new commands, then the sessions' ends, then the API, at last the seal of the recording:
+    /// what still happens is recorded.
+    async fn drain(mut self) -> Result<(), CliError> {
+        drop(self.announced.take());
+        self.stop.send_replace(true);
+        self.gateway.drained().await;
+        if !self.serving.is_finished() {
+            // How it ended does not matter any more; it ends within ten seconds.
+            let _ = (&mut self.serving).await;
+        }
+        let _ = (&mut self.keeping).await;
+        self.following.abort();
+        self.reloading.abort();
+        close_journal(self.journal).await
+    }
 }
 
 fn open_journal(
@@ -154,10 +222,7 @@ impl DevOptions {
     /// What people read when it is ready: what holds, and what to try.
     fn welcome(&self, ready: &Ready<'_>, control: &Arc<ControlPlane>) -> String {
         let mut text = String::from("Countersign is ready.\n");
-        match &ready.postgres {
-            Some(address) => text.push_str(&format!("  PostgreSQL    {address}\n")),
-            None => text.push_str("  PostgreSQL    no listener in this build\n"),
-        }
+        text.push_str(&format!("  PostgreSQL    {}\n", ready.postgres));
         text.push_str(&format!("  API           {}\n", ready.api));
         text.push_str(&format!("  data          {}\n", ready.data.display()));
         if let Some(bundle) = control.bundles().current() {
@@ -178,16 +243,12 @@ impl DevOptions {
             true => String::new(),
             false => format!(" --data {}", ready.data.display()),
         };
-        let connect = ready.postgres.as_ref().and_then(|address| address.rsplit_once(':')).map_or_else(
-            String::new,
-            |(host, port)| {
-                let target = self.first_target().map_or_else(|| "TARGET".into(), |target| target.to_string());
-                format!("  PGPASSWORD=$AGENT psql -h {host} -p {port} -U {target}\n")
-            },
-        );
+        let (host, port) = ready.postgres.rsplit_once(':').unwrap_or((&ready.postgres, "15432"));
+        let target = self.first_target().map_or_else(|| "TARGET".into(), |target| target.to_string());
         format!(
             "\nTry, in another terminal:\n  \
-             AGENT=$(countersign{flag} token issue --subject agent-7 --kind agent --group agents)\n{connect}  \
+             AGENT=$(countersign{flag} token issue --subject agent-7 --kind agent --group agents)\n  \
+             PGPASSWORD=$AGENT psql -h {host} -p {port} -U {target}\n  \
              countersign{flag} requests watch\n  \
              export COUNTERSIGN_TOKEN=$(countersign{flag} token issue --subject alice --kind human --group approvers)\n  \
              countersign{flag} approve apr_…\n"

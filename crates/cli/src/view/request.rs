@@ -231,6 +231,8 @@ impl RequestDetails {
         for lock in &self.locks_held {
             let _ = writeln!(text, "locked   {}", line(lock));
         }
+        // A statement may have lines in it that look like parameters: say how many there are.
+        let _ = writeln!(text, "bound    {} parameters", self.command.parameters.len());
         // The rendering escapes control characters, so no line of it can look like one of ours: each
         // is indented.
         text.push_str("\nWhat would run:\n");
@@ -279,4 +281,102 @@ pub(crate) fn list(requests: &[RequestView], now: Timestamp) -> String {
         ]
     });
     table(&["REQUEST", "STANDING", "WHO", "TARGET", "ASKED", "ENDS"], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
+
+    use countersign_api::timestamp_to_wire;
+    use countersign_common::approval::{Stage, Terms};
+    use countersign_common::facts::{Action, Operation};
+    use countersign_common::id::{RoleName, Subject};
+    use countersign_common::principal::Kind;
+
+    use super::*;
+
+    /// What an honest control plane answers.
+    fn honest() -> v1::GetApprovalResponse {
+        let requester = Principal {
+            subject: Subject::new("agent-7").unwrap(),
+            kind: Kind::Agent,
+            groups: BTreeSet::new(),
+            on_behalf_of: Vec::new(),
+        };
+        let command = Command { form: "query".into(), text: "DELETE FROM t".into(), parameters: Vec::new() };
+        let context = Context {
+            target: TargetName::new("shop").unwrap(),
+            generation: Digest::of(b"1"),
+            role: RoleName::new("app").unwrap(),
+            database: "shop".into(),
+            settings: BTreeMap::new(),
+            transaction: None,
+        };
+        let session = SessionId::from_u128(1);
+        let rendering = Rendering::of(&command, &context, &requester);
+        let approval = Approval {
+            id: ApprovalId::from_u128(2),
+            revision: 1,
+            digest: command::digest(&command, &context, &requester, session),
+            rendering: rendering.digest,
+            session,
+            target: context.target.clone(),
+            requester,
+            terms: Terms {
+                chains: vec!["default".parse().unwrap()],
+                stages: vec![Stage { groups: ["dba".parse().unwrap()].into(), quorum: 1 }],
+                timeout: Duration::from_secs(60),
+                policies: Vec::new(),
+                reason: "because".into(),
+            },
+            created_at: Timestamp::from_micros(1_000_000),
+            expires_at: Timestamp::from_micros(61_000_000),
+            decisions: Vec::new(),
+            state: State::Pending { stage: 0 },
+        };
+        let facts = Facts { operations: vec![Operation::new(Action::Delete)], ..Facts::nothing() };
+        v1::GetApprovalResponse {
+            approval: Some(v1::ApprovalEntry {
+                approval: Some((&approval).into()),
+                change_time: Some(timestamp_to_wire(approval.created_at)),
+                need: approval.need(),
+                after_denial: None,
+                details_bytes: 0,
+            }),
+            details: Some(v1::ApprovalDetails {
+                command: Some((&command).into()),
+                context: Some((&context).into()),
+                facts: Some((&facts).into()),
+                bundle_version: "0123456789abcdef".into(),
+                locks_held: Vec::new(),
+                rendering: rendering.text,
+            }),
+        }
+    }
+
+    #[test]
+    fn i2_same_a_control_plane_that_shows_one_command_and_asks_about_another_is_found_out() {
+        assert!(RequestDetails::read(honest()).is_ok());
+        let lies: [fn(&mut v1::ApprovalDetails); 4] = [
+            |details| details.rendering = details.rendering.replace("DELETE", "SELECT"),
+            |details| details.command.as_mut().unwrap().text = b"SELECT 1".to_vec(),
+            |details| details.context.as_mut().unwrap().role = "reader".into(),
+            |details| {
+                // The text fits the command, but neither is what is asked about.
+                details.command.as_mut().unwrap().text = b"SELECT 1".to_vec();
+                details.rendering = details.rendering.replace("DELETE FROM t", "SELECT 1");
+            },
+        ];
+        for (number, lie) in lies.into_iter().enumerate() {
+            let mut answer = honest();
+            lie(answer.details.as_mut().unwrap());
+            let found = RequestDetails::read(answer).expect_err(&format!("lie {number}"));
+            assert_eq!(found.exit(), Exit::Unsound);
+        }
+        let mut answer = honest();
+        let approval = answer.approval.as_mut().unwrap().approval.as_mut().unwrap();
+        approval.target = "staging".into();
+        assert!(RequestDetails::read(answer).is_err());
+    }
 }

@@ -141,7 +141,7 @@ pub(crate) fn i3_no_means_no_for_an_expired_write(kind: ClientKind) {
 }
 
 pub(crate) fn a_long_wait_becomes_a_ticket_and_the_same_bytes_redeem_it(kind: ClientKind) {
-    let stage = Stage::example(&Terms { hold: "1s", ..Terms::default() });
+    let stage = Stage::example(&Terms { hold: "1s", hold_in_transaction: "1s", ..Terms::default() });
     let before = stage.credit();
     let mut client = stage.client(kind);
     let (sqlstate, detail) = refusal(&client.ask(&Stage::add_credit(100)).unwrap());
@@ -164,7 +164,7 @@ pub(crate) fn a_long_wait_becomes_a_ticket_and_the_same_bytes_redeem_it(kind: Cl
 }
 
 pub(crate) fn i2_same_a_ticket_does_not_redeem_other_bytes(kind: ClientKind) {
-    let stage = Stage::example(&Terms { hold: "1s", ..Terms::default() });
+    let stage = Stage::example(&Terms { hold: "1s", hold_in_transaction: "1s", ..Terms::default() });
     let before = stage.credit();
     let mut client = stage.client(kind);
     let (_, detail) = refusal(&client.ask(&Stage::add_credit(100)).unwrap());

@@ -1,8 +1,13 @@
 //! What the tests share: a control plane in this process with the policies of a small shop, and the real
 //! binary as people run it against it.
 
-// Each test binary uses its own part of this.
-#![allow(dead_code, reason = "shared between test binaries")]
+#![allow(dead_code, reason = "every test binary uses its own part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of tests, where these are allowed"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -20,6 +20,8 @@ pub(crate) struct PgExchange<'s> {
     pub(crate) command: &'s Command,
     pub(crate) described: Described,
     pub(crate) in_transaction: bool,
+    /// Only Parse and Describe of its batch are upstream, and all answered.
+    pub(crate) batch_idle: bool,
     pub(crate) wire: Bytes,
     /// What [`Exchange::stirred`] saw, until [`Exchange::look`] takes it in.
     pub(crate) seen: Option<Seen>,
@@ -69,6 +71,10 @@ impl Exchange for PgExchange<'_> {
 
     fn asking(&mut self, asked: &Asked) {
         if asked.repeat == 0 {
+            if self.batch_idle {
+                // Parsing took locks, and nobody needs them while people think.
+                self.flow.end_idle_batch();
+            }
             self.flow.shrink();
         }
         self.flow.tell(&reply::asking(asked));

@@ -178,7 +178,7 @@ impl Flow {
                 | Backend::ParameterStatus { .. }
         );
         match self.expected.front() {
-            Some(Expect::Settings(_)) => !asynchronous,
+            Some(Expect::Settings(_) | Expect::OurSync) => !asynchronous,
             Some(Expect::DescribePortal { ours: true, .. }) => {
                 matches!(decoded, Backend::RowDescription(_) | Backend::NoData)
             }
@@ -205,6 +205,10 @@ impl Flow {
                     _ => {}
                 }
                 self.expected.unpop(Expect::Settings(answer));
+            }
+            (Some(Expect::OurSync), Backend::ReadyForQuery(status)) => {
+                self.status = *status;
+                self.our_turn(outlet);
             }
             (Some(Expect::DescribePortal { portal, .. }), Backend::RowDescription(fields)) => {
                 self.describe_portal(portal.as_deref(), Some(*fields));

@@ -183,7 +183,10 @@ impl Session {
         {
             return Ok(());
         }
-        let Some(question) = settings::question() else { return Ok(()) };
+        let mut question = bytes::BytesMut::new();
+        if settings::ask(&mut question).is_err() {
+            return Ok(());
+        }
         self.flow.send_ours(question);
         self.flow.expected.push(Expect::Settings(Answer::default()));
         while !self.flow.expected.is_empty() {

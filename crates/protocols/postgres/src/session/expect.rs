@@ -36,6 +36,8 @@ pub(crate) enum Expect {
     Function(Box<Flight>),
     /// ReadyForQuery.
     Sync,
+    /// ReadyForQuery of a Sync of our own; not passed on.
+    OurSync,
     /// The error that we provoked; the client is told this instead.
     Provoked(Bytes),
     /// Nothing from the server: it is our turn to say this.
@@ -128,7 +130,8 @@ impl Expected {
 
     /// After an error the server skips everything up to the next Sync: takes out what will not be answered.
     pub(crate) fn skip_to_sync(&mut self) -> Vec<Expect> {
-        let end = self.0.iter().position(|e| matches!(e, Expect::Sync)).unwrap_or(self.0.len());
+        let end =
+            self.0.iter().position(|e| matches!(e, Expect::Sync | Expect::OurSync)).unwrap_or(self.0.len());
         self.0.drain(..end).collect()
     }
 
@@ -179,7 +182,12 @@ impl Expected {
 
     /// Whether a command was sent after the last Sync.
     pub(crate) fn has_open_batch(&self) -> bool {
-        self.0.iter().rev().take_while(|e| !matches!(e, Expect::Sync | Expect::Query(_))).next().is_some()
+        self.0
+            .iter()
+            .rev()
+            .take_while(|e| !matches!(e, Expect::Sync | Expect::OurSync | Expect::Query(_)))
+            .next()
+            .is_some()
     }
 }
 

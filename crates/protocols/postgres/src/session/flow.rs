@@ -16,7 +16,7 @@ use super::settings;
 use crate::Stream;
 use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
-use crate::codec::{Error as WireError, Side, Walker};
+use crate::codec::{Error as WireError, Side, Walker, build};
 use crate::inert::InertFrames;
 use crate::parameters::ServerParameters;
 use crate::statements::{Name, Names, Portal, Prepared};
@@ -259,6 +259,17 @@ impl Flow {
         self.status != TransactionStatus::Idle
             || self.expected.has_effects()
             || self.expected.has_open_batch()
+    }
+
+    /// Ends the implicit transaction of a batch of which only Parse and Describe were sent, all of them answered. What
+    /// was prepared stays.
+    pub(crate) fn end_idle_batch(&mut self) {
+        if self.upstream.is_some() && self.expected.is_empty() && self.status == TransactionStatus::Idle {
+            let mut sync = BytesMut::new();
+            build::bare(&mut sync, b'S');
+            self.send_ours(sync);
+            self.expected.push(Expect::OurSync);
+        }
     }
 
     /// Gives back the memory of buffers that are empty; for a connection that is going to wait.

@@ -165,7 +165,7 @@ impl Session {
         wire: Bytes,
         form: Form,
     ) -> Result<Option<Flight>, Broken> {
-        let in_transaction = self.flow.in_transaction() || self.batch_sent;
+        let in_transaction = self.flow.in_transaction() || self.batch_ran;
         let exchange = PgExchange {
             road: &self.road,
             flow: &mut self.flow,
@@ -173,6 +173,7 @@ impl Session {
             command: &unit.command,
             described: unit.described.clone(),
             in_transaction,
+            batch_idle: self.batch_sent && !in_transaction,
             wire,
             seen: None,
         };
@@ -192,6 +193,7 @@ impl Session {
                     return Ok(None);
                 }
                 self.send_pending();
+                self.batch_ran = true;
                 self.flow.send(cleared);
                 self.flow.remember(unit, in_transaction);
                 self.flow.masked_sent |= masked;
@@ -274,6 +276,7 @@ impl Session {
                 self.flow.suspended.push(Suspended { name, portal, running });
                 return Ok(());
             }
+            self.batch_ran = true;
             self.flow.send(running.goes_on(frame));
             let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
             let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked);
@@ -381,6 +384,7 @@ impl Session {
     /// What was sent so far does not vouch for what is sent next.
     pub(super) fn batch_is_over(&mut self) {
         self.batch_sent = false;
+        self.batch_ran = false;
         self.asked_for_answers = false;
         self.flow.statements.synced();
         self.flow.portals.synced();
@@ -420,6 +424,7 @@ impl Session {
             }
         }
         for expect in pending.expects {
+            self.batch_ran |= matches!(expect, Expect::Bind(..));
             self.flow.expected.push(expect);
         }
     }

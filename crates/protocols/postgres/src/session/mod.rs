@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use countersign_common::Facts;
+use countersign_common::facts::Class;
 use countersign_common::target::Role;
 use countersign_lifecycle::ports::{Stop, stopped};
 use countersign_lifecycle::{Cleared, ClientSide, End, Road, UpstreamSide};
@@ -73,6 +75,8 @@ pub(crate) struct Session {
     pending: Pending,
     /// Something of the current batch (up to the next Sync) is upstream.
     batch_sent: bool,
+    /// Something of it ran, or was bound: an implicit transaction is open that must not be ended.
+    batch_ran: bool,
     /// A command of the current batch was refused: what follows is skipped up to the next Sync.
     failed_locally: bool,
     /// Bytes still to be dropped of a message that was refused for its size.
@@ -127,6 +131,7 @@ impl Session {
             kept: Kept::default(),
             pending: Pending::default(),
             batch_sent: false,
+            batch_ran: false,
             failed_locally: false,
             discard: 0,
             goodbye: false,
@@ -306,7 +311,9 @@ impl Flow {
     /// What a command that was let go changes at once in what we know.
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
-        if effects.is_none_or(|effects| effects.changes_settings) || !unit.described.facts.is_plain_read() {
+        if effects.is_none_or(|effects| effects.changes_settings)
+            || may_run_unread_code(&unit.described.facts)
+        {
             self.settings.mark_stale();
             self.settings_touched = true;
         }
@@ -359,6 +366,15 @@ impl Flow {
         }
         false
     }
+}
+
+/// Whether a command may run code that nobody has read, and that may change settings. Triggers of a plain write are
+/// not counted: whoever made them was judged for it (docs/decisions/0005).
+fn may_run_unread_code(facts: &Facts) -> bool {
+    facts
+        .operations
+        .iter()
+        .any(|operation| matches!(operation.action.class(), Class::Schema | Class::Admin | Class::Unknown))
 }
 
 /// An error with its causes, for the log.

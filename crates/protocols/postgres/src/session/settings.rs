@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use countersign_sql::Lexing;
 
+use bytes::BytesMut;
+
+use crate::codec::build::{self, Bound};
 use crate::codec::frontend::Subject;
-use crate::codec::{Values, build};
+use crate::codec::{self, Values};
 
 /// Asks for all of [`Settings`] in one row. Every name is qualified, so that no search path can bend it.
 pub(crate) const QUERY: &str = "SELECT \
@@ -25,24 +27,28 @@ pub(crate) const QUERY: &str = "SELECT \
     pg_catalog.current_setting('session_replication_role'), \
     current_user, session_user";
 
+/// The statement and the portal that ask; they exist for the one question only, and the client's own unnamed ones
+/// are left alone.
+const NAME: &[u8] = b"countersign settings";
+
+/// Writes the question: by the extended protocol, because a simple query would end the client's unnamed
+/// statement. Answered up to ReadyForQuery.
+///
+/// # Errors
+/// None in truth: no name has a zero byte.
+pub(crate) fn ask(out: &mut BytesMut) -> Result<(), codec::Error> {
+    let none = Bound { formats: &[], parameters: &[], result_formats: &[] };
+    build::parse(out, NAME, QUERY.as_bytes(), &[])?;
+    build::bind(out, NAME, NAME, none)?;
+    build::execute(out, NAME, 0)?;
+    build::close(out, Subject::Portal(NAME))?;
+    build::close(out, Subject::Statement(NAME))?;
+    build::bare(out, b'S');
+    Ok(())
+}
+
 /// How many columns [`QUERY`] has.
 const COLUMNS: usize = 12;
-
-/// The name of our statement and portal. Named, and not a string: both of these would cost the client its unnamed
-/// statement, which it may bind again and again.
-const NAME: &[u8] = b"countersign: settings of the session";
-
-/// The frames that ask, up to a Sync.
-pub(crate) fn question() -> Option<BytesMut> {
-    let mut out = BytesMut::new();
-    build::parse(&mut out, NAME, QUERY.as_bytes(), &[]).ok()?;
-    build::bind(&mut out, NAME, NAME, build::Bound::default()).ok()?;
-    build::execute(&mut out, NAME, 0).ok()?;
-    build::close(&mut out, Subject::Portal(NAME)).ok()?;
-    build::close(&mut out, Subject::Statement(NAME)).ok()?;
-    build::bare(&mut out, b'S');
-    Some(out)
-}
 
 /// What the settings were when the server was last asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

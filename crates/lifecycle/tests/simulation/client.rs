@@ -1,0 +1,385 @@
+//! Clients of a small protocol: one command at a time, its text is its wire form. They cancel, leave, come
+//! back and send the same again, and the gateway they talk to may die.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use countersign_common::command::{Command, Context};
+use countersign_common::facts::{Action, Flag, Operation};
+use countersign_common::id::{NodeId, StreamId};
+use countersign_common::refusal::State;
+use countersign_common::time::Clock;
+use countersign_common::{Facts, Target};
+use countersign_lifecycle::ports::Stop;
+use countersign_lifecycle::{
+    Asked, Cleared, ClientSide, Described, End, Exchange, Meanwhile, Passage, Recorder, Road, Running,
+    UpstreamSide, run,
+};
+use countersign_masking::{Masked, ValueFree};
+use countersign_recording::{Journal, Opened, Stream};
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::dice::Dice;
+use crate::history::{Event, Sent};
+use crate::ports::Line;
+use crate::wire::{Receiver, Wire};
+use crate::world::World;
+
+/// What a client is going to send, and to do while it waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    text: &'static str,
+    after: Duration,
+    acts: Vec<(Duration, Act)>,
+    patience: Option<Duration>,
+    in_transaction: bool,
+    again: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Cancel,
+    Leave,
+    Stir,
+    /// From here on it never rests.
+    Flood,
+    ChangeContext,
+}
+
+impl Request {
+    fn draw(dice: &mut Dice, together: bool) -> Self {
+        let acts = (0..dice.below(4)).map(|_| {
+            let act = match dice.below(14) {
+                0 => Act::Flood,
+                1..7 => Act::Stir,
+                7..9 => Act::Cancel,
+                9..11 => Act::Leave,
+                _ => Act::ChangeContext,
+            };
+            (dice.millis(40_000), act)
+        });
+        let mut acts: Vec<_> = acts.collect();
+        acts.sort_by_key(|(after, _)| *after);
+        Self {
+            text: match together {
+                true => "write 1",
+                false => *dice.pick::<&str>(&["read 1", "read 2", "write 1", "write 2", "garbled"]),
+            },
+            after: dice.millis(5000),
+            acts,
+            patience: if dice.chance(20) { Some(dice.millis(20_000)) } else { None },
+            in_transaction: dice.chance(20),
+            again: u32::try_from(dice.below(4)).unwrap(),
+        }
+    }
+
+    fn facts(&self) -> Arc<Facts> {
+        let operation = match self.text.split(' ').next() {
+            Some("read") => Operation::new(Action::Select),
+            Some("write") => Operation::new(Action::Update),
+            _ => Operation::unknown(Flag::Unparsed),
+        };
+        Arc::new(Facts {
+            operations: vec![operation],
+            fingerprint: Some(self.text.into()),
+            ..Facts::nothing()
+        })
+    }
+}
+
+/// One client of a session: connects, sends all it wants to, and connects elsewhere when its gateway dies.
+pub(crate) async fn client(world: Arc<World>, journal: Arc<dyn Journal>, session: usize, index: u64) {
+    let (count, together) = (world.plan.requests, world.plan.together);
+    let requests = world.throw(|dice| (0..count).map(|_| Request::draw(dice, together)).collect::<Vec<_>>());
+    let mut node = NodeId::from_u128(100 + u128::from(index % 2));
+    let remaining = Arc::new(Mutex::new(requests));
+    loop {
+        let line =
+            Arc::new(Line { world: Arc::clone(&world), session, node, number: 0.into(), setting: 0.into() });
+        let connection = tokio::task::spawn_local(converse(
+            Arc::clone(&line),
+            Arc::clone(&journal),
+            Arc::clone(&remaining),
+        ));
+        match killable(&world, connection, node).await {
+            Ok(()) => return,
+            Err(_) => world.log(Event::Killed { number: line.number() }),
+        }
+        node = NodeId::from_u128(102);
+    }
+}
+
+/// Waits for a connection's end, or aborts it when its node dies.
+async fn killable(
+    world: &World,
+    mut connection: JoinHandle<()>,
+    node: NodeId,
+) -> Result<(), tokio::task::JoinError> {
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut connection => {
+                if let Err(error) = &ended {
+                    assert!(error.is_cancelled(), "a connection panicked: {error}");
+                }
+                return ended;
+            }
+            () = tokio::time::sleep(Duration::from_millis(700)) => {
+                if world.dead.lock().contains(&node) {
+                    connection.abort();
+                }
+            }
+        }
+    }
+}
+
+async fn converse(line: Arc<Line>, journal: Arc<dyn Journal>, remaining: Arc<Mutex<Vec<Request>>>) {
+    let Some(mut connection) = Connection::open(&line, journal) else { return };
+    loop {
+        let Some(mut request) = remaining.lock().last().cloned() else { break };
+        tokio::time::sleep(request.after).await;
+        if line.world.dead.lock().contains(&line.node) {
+            // Dead gateways take nothing; it is aborted soon.
+            std::future::pending::<()>().await;
+        }
+        let comes_again = connection.command(&request).await;
+        if matches!(&*connection.road.stop.borrow(), Stop::Revoked(_)) {
+            break;
+        }
+        let mut remaining = remaining.lock();
+        remaining.pop();
+        if comes_again && request.again > 0 {
+            request.again -= 1;
+            request.acts.clear();
+            remaining.push(request);
+        }
+    }
+    let _ = connection.road.recorder.close("the client left");
+}
+
+struct Connection {
+    line: Arc<Line>,
+    road: Road,
+    stream: StreamId,
+    upstream: UpstreamSide<Wire>,
+    client: ClientSide<Wire>,
+}
+
+impl Connection {
+    fn open(line: &Arc<Line>, journal: Arc<dyn Journal>) -> Option<Self> {
+        let world = &line.world;
+        let session = &world.sessions[line.session];
+        let target = &world.plan.target;
+        let clock: Arc<dyn Clock> = Arc::clone(world) as Arc<dyn Clock>;
+        let opened = Opened {
+            session: session.id,
+            principal: (*session.principal).clone(),
+            target: target.name.clone(),
+            role: target.default_role.clone(),
+            database: "shop".into(),
+            client: "127.0.0.1:1".into(),
+            node: line.node,
+            bundle: "b0".into(),
+        };
+        let stream = Stream::open(journal, Arc::clone(&clock), opened).ok()?;
+        let id = stream.id();
+        let road = Road {
+            node: line.node,
+            session: session.id,
+            principal: Arc::clone(&session.principal),
+            target: Arc::clone(target),
+            role: target.default_role.clone(),
+            database: "shop".into(),
+            judge: Arc::clone(line) as _,
+            approvals: Arc::clone(line) as _,
+            recorder: Recorder::new(stream),
+            clock,
+            stop: session.subscribe(),
+            url: None,
+        };
+        let upstream = UpstreamSide::new(Wire::new(line, Receiver::Target), BytesMut::new());
+        let client = ClientSide::new(Wire::new(line, Receiver::Client), BytesMut::new());
+        Some(Self { line: Arc::clone(line), road, stream: id, upstream, client })
+    }
+
+    /// Sends one command; whether the client sends it again.
+    async fn command(&mut self, request: &Request) -> bool {
+        let world = Arc::clone(&self.line.world);
+        let number = world.number();
+        self.line.number.store(number, Ordering::Relaxed);
+        let facts = request.facts();
+        world.log(Event::Sent(self.sent(request, number, &facts)));
+        let command = Command { form: "text".into(), text: request.text.into(), parameters: Vec::new() };
+        let exchange = SimExchange {
+            line: &self.line,
+            command,
+            described: Described::new(facts),
+            request,
+            since: Instant::now(),
+            done: 0,
+            seen: None,
+        };
+        match run(&self.road, exchange).await {
+            Passage::Go(cleared, running) => {
+                world.log(Event::Released { number, command: running.command() });
+                self.forward(cleared, running).await;
+                world.log(Event::Ended { number });
+                world.chance(30)
+            }
+            Passage::Refused(refusal) => {
+                let retry = matches!(refusal.state, State::Pending | State::Unavailable | State::Mismatch);
+                world.log(Event::Refused { number, refusal: Box::new(refusal) });
+                retry
+            }
+            Passage::Left => {
+                world.log(Event::Left { number });
+                true
+            }
+        }
+    }
+
+    fn sent(&self, request: &Request, number: u32, facts: &Facts) -> Sent {
+        let waiting = &self.road.target.waiting;
+        let ours = if request.in_transaction { waiting.hold_in_transaction } else { waiting.hold };
+        let patience = request.patience.map_or(ours, |theirs| theirs.min(ours));
+        Sent {
+            number,
+            session: self.road.session,
+            stream: self.stream,
+            text: request.text.into(),
+            plain_read: facts.is_plain_read(),
+            reads_synced: self.road.target.recording.reads_synced,
+            limit_ms: u64::try_from(patience.as_millis()).unwrap() + self.line.world.slack_ms(),
+            slack_ms: self.line.world.slack_ms(),
+        }
+    }
+
+    /// Forwards a cleared command and gives its answer back, or loses it on one of the ways there are.
+    async fn forward(&mut self, cleared: Cleared, running: Running) {
+        let world = Arc::clone(&self.line.world);
+        let number = self.line.number();
+        match world.throw(|dice| dice.below(20)) {
+            0 => return running.end(End::NotRun).await,
+            1 => return drop(running),
+            _ => {}
+        }
+        self.upstream.send(cleared);
+        poll_fn(|cx| self.upstream.poll_flush(cx)).await.unwrap();
+        world.pause(3000).await;
+        match world.throw(|dice| dice.below(10)) {
+            0 => running.end(End::Lost).await,
+            1 => drop(running),
+            2 => running.end(End::Failed("40001")).await,
+            _ => {
+                world.log(Event::Ran { number });
+                if running.accepted().await.is_ok() {
+                    self.client.send(Masked::value_free(Answer));
+                    poll_fn(|cx| self.client.poll_flush(cx)).await.unwrap();
+                }
+                running.end(End::Completed("DONE")).await;
+            }
+        }
+    }
+}
+
+/// One command on the road, and its client.
+struct SimExchange<'c> {
+    line: &'c Line,
+    command: Command,
+    described: Described,
+    request: &'c Request,
+    since: Instant,
+    /// Acts that were taken in.
+    done: usize,
+    seen: Option<Act>,
+}
+
+impl Exchange for SimExchange<'_> {
+    fn command(&self) -> &Command {
+        &self.command
+    }
+
+    fn context(&self) -> Context {
+        context(&self.line.world.plan.target, self.line.setting.load(Ordering::Relaxed))
+    }
+
+    fn described(&self) -> &Described {
+        &self.described
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.request.in_transaction
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        self.request.patience
+    }
+
+    fn asking(&mut self, _asked: &Asked) {
+        self.line.world.log(Event::Asked { number: self.line.number() });
+    }
+
+    async fn stirred(&mut self) {
+        match self.request.acts.get(self.done) {
+            Some((after, act)) => {
+                tokio::time::sleep_until(self.since + *after).await;
+                self.seen = Some(*act);
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn look(&mut self) -> Option<Meanwhile> {
+        let seen = self.seen.take()?;
+        self.done += usize::from(seen != Act::Flood);
+        let number = self.line.number();
+        if seen == Act::Cancel {
+            self.line.world.log(Event::Cancelled { number });
+        }
+        // Looking may take a while, and is never dropped half-way.
+        self.line.world.pause(1500).await;
+        match seen {
+            Act::Stir | Act::Flood => None,
+            Act::ChangeContext => {
+                self.line.setting.fetch_add(1, Ordering::Relaxed);
+                self.line.world.log(Event::ContextChanged { number });
+                None
+            }
+            Act::Cancel => Some(Meanwhile::Cancelled),
+            Act::Leave => Some(Meanwhile::Left),
+        }
+    }
+
+    fn into_wire(self) -> Bytes {
+        Bytes::from(self.command.text)
+    }
+}
+
+/// What a command means on a connection whose settings were changed so often.
+pub(crate) fn context(target: &Target, setting: u32) -> Context {
+    Context {
+        target: target.name.clone(),
+        generation: target.generation,
+        role: target.default_role.clone(),
+        database: "shop".into(),
+        settings: BTreeMap::from([("search_path".into(), setting.to_string())]),
+        transaction: None,
+    }
+}
+
+/// An answer without values.
+struct Answer;
+
+impl ValueFree for Answer {}
+
+impl From<Answer> for Bytes {
+    fn from(_: Answer) -> Self {
+        Self::from_static(b"DONE")
+    }
+}

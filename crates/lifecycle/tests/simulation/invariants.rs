@@ -1,0 +1,311 @@
+//! The invariants, each as a function over one run's account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_common::approval::{Approval, State, Vote};
+use countersign_common::principal::Kind;
+use countersign_common::refusal::State as Word;
+use countersign_recording::{Ending, VerdictWord};
+
+use crate::account::{Account, Begun, Story};
+use crate::world::everyone;
+
+/// What is wrong, if anything.
+pub(crate) type Check = fn(&Account) -> Result<(), String>;
+
+/// All of them, by name.
+pub(crate) const ALL: &[(&str, Check)] = &[
+    ("i1_once", i1_once),
+    ("i2_same", i2_same),
+    ("i3_no_means_no", i3_no_means_no),
+    ("i3_nothing_goes_after_the_stop_button", i3_nothing_goes_after_the_stop_button),
+    ("i4_separate", i4_separate),
+    ("i5_recorded_first", i5_recorded_first),
+    ("i5_answered_after_accepted", i5_answered_after_accepted),
+    ("i5_one_end", i5_one_end),
+    ("i7_unknown_is_not_safe", i7_unknown_is_not_safe),
+    ("i8_closed", i8_closed),
+    ("i9_terminal", i9_terminal),
+    ("i10_reported", i10_reported),
+    ("truthful", truthful),
+    ("told", told),
+    ("live", live),
+];
+
+fn require(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+/// Every command that was judged to need people, with what the target received of it.
+fn held_and_sent(account: &Account) -> impl Iterator<Item = (&Story, &crate::account::Upstream)> {
+    let held = account.stories.values().filter(|story| story.verdict == Some(VerdictWord::Hold));
+    held.filter_map(|story| story.upstream.as_ref().map(|upstream| (story, upstream)))
+}
+
+/// No approval lets more than one command go; counted at the target against the control plane's writes, and
+/// again by which approval each command was let go.
+fn i1_once(account: &Account) -> Result<(), String> {
+    let mut used = BTreeSet::new();
+    for (story, upstream) in held_and_sent(account) {
+        let redeemed = account.approvals.values().flatten().filter(|one| {
+            one.place < upstream.place
+                && one.approval.digest == upstream.digest
+                && matches!(one.approval.state, State::Redeemed { .. })
+        });
+        let earlier = held_and_sent(account)
+            .filter(|(_, other)| other.digest == upstream.digest && other.place <= upstream.place);
+        let (redeemed, sent) = (redeemed.count(), earlier.count());
+        require(sent <= redeemed, || format!("sent {sent} times on {redeemed} redemptions: {story:?}"))?;
+        if let Some(approval) = &story.redeemed {
+            require(used.insert(approval.id), || format!("{} was used twice", approval.id))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the target received, with the meaning it has there, is what was approved.
+fn i2_same(account: &Account) -> Result<(), String> {
+    for (story, upstream) in held_and_sent(account) {
+        let approved = story.redeemed.as_ref().map(|approval| approval.digest);
+        require(approved == Some(upstream.digest), || format!("approved {approved:?}, sent {upstream:?}"))?;
+    }
+    let whole =
+        |story: &Story| story.upstream.as_ref().is_none_or(|up| up.bytes == story.sent.text || story.killed);
+    for story in account.stories.values() {
+        require(whole(story), || format!("the target received other bytes: {story:?}"))?;
+    }
+    Ok(())
+}
+
+/// An approval that ended with a no, or not run, has no effect; nor has a command that was refused.
+fn i3_no_means_no(account: &Account) -> Result<(), String> {
+    for story in account.stories.values().filter(|story| story.upstream.is_some()) {
+        require(story.refusal.is_none(), || format!("refused and sent: {story:?}"))?;
+        require(story.released.is_some(), || format!("not let go and sent: {story:?}"))?;
+        require(story.verdict != Some(VerdictWord::Block), || format!("blocked and sent: {story:?}"))?;
+    }
+    for (story, _) in held_and_sent(account) {
+        let approval = story.redeemed.as_ref().and_then(|approval| account.last(approval.id));
+        let yes = approval.is_some_and(|approval| {
+            matches!(approval.state, State::Redeemed { .. } | State::Done { .. } | State::InDoubt { .. })
+        });
+        require(yes, || format!("sent on {approval:?}: {story:?}"))?;
+    }
+    Ok(())
+}
+
+/// A connection that has heard that its session was stopped lets nothing go.
+fn i3_nothing_goes_after_the_stop_button(account: &Account) -> Result<(), String> {
+    let mut stories = account.stories.values();
+    let late = stories.find(|story| story.released_when_revoked);
+    require(late.is_none(), || format!("let go although its session was stopped: {late:?}"))
+}
+
+/// Who decided on what was used: people, in the stage's groups, once each, none of them in the requester's chain.
+fn i4_separate(account: &Account) -> Result<(), String> {
+    for story in account.stories.values() {
+        let Some(approval) = &story.redeemed else { continue };
+        agreed(approval).map_err(|what| format!("{what}: {approval:?}"))?;
+    }
+    Ok(())
+}
+
+fn agreed(approval: &Approval) -> Result<(), String> {
+    let everyone: BTreeMap<_, _> = everyone().into_iter().map(|one| (one.subject.clone(), one)).collect();
+    let mut seen = BTreeSet::new();
+    for decision in &approval.decisions {
+        let by = &everyone[&decision.approver];
+        let own = by.chain().any(|one| approval.requester.involves(one));
+        let eligible = !by.groups.is_disjoint(&approval.terms.stages[decision.stage].groups);
+        let counts = by.kind == Kind::Human && !own && eligible && decision.vote == Vote::Approve;
+        require(counts && seen.insert(&decision.approver), || format!("{by:?} decided"))?;
+    }
+    for (index, stage) in approval.terms.stages.iter().enumerate() {
+        let yes = approval.decisions.iter().filter(|one| one.stage == index).count();
+        require(yes >= stage.quorum as usize, || format!("{yes} of {} agreed", stage.quorum))?;
+    }
+    Ok(())
+}
+
+/// The begin record of what is not a plain read, and every redemption, is synced before the first byte goes up.
+fn i5_recorded_first(account: &Account) -> Result<(), String> {
+    for story in account.stories.values() {
+        let Some(upstream) = &story.upstream else { continue };
+        let Some(begun) = &story.begun else { return Err(format!("sent and not begun: {story:?}")) };
+        if !story.sent.plain_read || story.sent.reads_synced || story.verdict == Some(VerdictWord::Hold) {
+            require(begun.position <= upstream.synced, || format!("sent before it was synced: {story:?}"))?;
+        }
+        if story.verdict == Some(VerdictWord::Hold) {
+            let recorded = story.redeem_recorded.is_some_and(|position| position <= upstream.synced);
+            require(recorded, || format!("sent before its redemption was synced: {story:?}"))?;
+            require(begun.digest == Some(upstream.digest), || format!("begun as something else: {story:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The answer begins to leave when the begin record is accepted.
+fn i5_answered_after_accepted(account: &Account) -> Result<(), String> {
+    for story in account.stories.values() {
+        if let (Some(accepted), Some(begun)) = (story.accepted_when_answered, &story.begun) {
+            require(begun.position <= accepted, || format!("answered before it was accepted: {story:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Every begun command has exactly one end, and the end is true.
+fn i5_one_end(account: &Account) -> Result<(), String> {
+    for story in account.stories.values() {
+        let Some(Begun { endings, .. }) = &story.begun else { continue };
+        let ends = endings.len();
+        require(ends == 1 || (ends == 0 && account.journal_failed), || format!("{ends} ends: {story:?}"))?;
+        let sent = story.upstream.is_some();
+        let wrong = endings.iter().find(|ending| match ending {
+            Ending::Refused(_) => sent,
+            Ending::Completed(_) => !story.ran,
+            Ending::Failed(_) => !sent || story.ran,
+            Ending::Lost => false,
+        });
+        require(wrong.is_none(), || format!("ended as {wrong:?}: {story:?}"))?;
+        if !story.killed && !account.journal_failed {
+            require(story.endings_when_over == Some(1), || format!("not ended when it was over: {story:?}"))?;
+            let refused = matches!(endings.as_slice(), [Ending::Refused(_)]);
+            require(refused || story.released.is_some(), || {
+                format!("refused and not recorded so: {story:?}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// What could not be read is never treated as a plain read.
+fn i7_unknown_is_not_safe(account: &Account) -> Result<(), String> {
+    for story in account.stories.values().filter(|story| story.sent.text == b"garbled") {
+        let first = story.upstream.as_ref().zip(story.begun.as_ref());
+        let synced = first.is_none_or(|(upstream, begun)| begun.position <= upstream.synced);
+        require(synced, || format!("unknown, and sent before it was synced: {story:?}"))?;
+    }
+    Ok(())
+}
+
+/// Without a judge, a record or a redemption nothing goes, and the client is told so.
+fn i8_closed(account: &Account) -> Result<(), String> {
+    for story in account.stories.values() {
+        let may = match story.verdict {
+            Some(VerdictWord::Allow) => story.begun.is_some(),
+            Some(VerdictWord::Hold) => story.begun.is_some() && story.redeemed.is_some(),
+            Some(VerdictWord::Block) | None => false,
+        };
+        require(may || story.released.is_none(), || format!("let go: {story:?}"))?;
+        require(may || story.upstream.is_none(), || format!("sent: {story:?}"))?;
+    }
+    Ok(())
+}
+
+/// Revisions grow by one, and nothing follows a terminal state.
+fn i9_terminal(account: &Account) -> Result<(), String> {
+    for revisions in account.approvals.values() {
+        let approvals: Vec<_> = revisions.iter().map(|revision| &revision.approval).collect();
+        for (one, next) in approvals.iter().zip(approvals.iter().skip(1)) {
+            let grows = next.revision == one.revision + 1 && !one.state.is_terminal();
+            require(grows, || format!("{one:?} became {next:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A gateway that lives and knows that it redeemed says what became of it, and says the truth.
+fn i10_reported(account: &Account) -> Result<(), String> {
+    for story in account.stories.values().filter(|story| !story.killed) {
+        let Some(approval) = story.redeemed.as_ref().and_then(|approval| account.last(approval.id)) else {
+            continue;
+        };
+        let sent = story.upstream.is_some();
+        let holds = match &approval.state {
+            State::Done { .. } => sent,
+            State::NotRun { .. } => !sent,
+            State::InDoubt { .. } => true,
+            // Dropped with its connection: the control plane finds out.
+            State::Redeemed { .. } => {
+                let lost = |begun: &Begun| begun.endings.iter().all(|ending| *ending == Ending::Lost);
+                story.begun.as_ref().is_some_and(lost)
+            }
+            _ => false,
+        };
+        require(holds, || format!("{approval:?} after {story:?}"))?;
+    }
+    Ok(())
+}
+
+/// Every refusal says what is so.
+fn truthful(account: &Account) -> Result<(), String> {
+    for story in account.stories.values() {
+        let Some((refusal, at)) = &story.refusal else { continue };
+        let ever = |like: fn(&State) -> bool| account.ever(refusal.ticket, |approval| like(&approval.state));
+        let so = match refusal.state {
+            Word::Pending => {
+                let expired = account.ever(refusal.ticket, |approval| approval.expires_at <= *at);
+                ever(State::is_open)
+                    && !expired
+                    && !account.long_ended(refusal.ticket, *at, story.sent.slack_ms)
+            }
+            Word::Denied => {
+                ever(|state| matches!(state, State::Denied | State::Revoked { .. }))
+                    || story.stopped_at.is_some()
+            }
+            Word::Blocked => {
+                story.verdict == Some(VerdictWord::Block)
+                    || ever(|state| matches!(state, State::Voided { .. }))
+            }
+            Word::Expired => account.ever(refusal.ticket, |approval| approval.expires_at <= *at),
+            Word::InDoubt => ever(|state| matches!(state, State::InDoubt { .. })),
+            Word::Mismatch => story.context_changed,
+            Word::Unavailable => {
+                let not_run = ever(|state| matches!(state, State::NotRun { .. }));
+                let nobody = story.verdict.is_none() || account.journal_failed;
+                story.fault || nobody || not_run
+            }
+            Word::RunningElsewhere => ever(|state| matches!(state, State::Redeemed { .. })),
+            Word::Withdrawn => {
+                // A cancel that reached the control plane leaves nothing open behind.
+                let open =
+                    refusal.ticket.and_then(|id| account.last(id)).is_some_and(|last| last.state.is_open());
+                let taken_back = story.cancelled_at.is_some() || ever(|state| *state == State::Withdrawn);
+                taken_back && (story.fault || !open)
+            }
+        };
+        require(so, || format!("told `{}`: {story:?}", refusal.state.as_str()))?;
+        let unknown = refusal.state == Word::InDoubt;
+        let executed = if unknown { None } else { Some(false) };
+        require(refusal.executed == executed, || format!("says executed {:?}: {story:?}", refusal.executed))?;
+    }
+    Ok(())
+}
+
+/// Every command ends, within the wait that was promised and what the messages take.
+fn live(account: &Account) -> Result<(), String> {
+    for story in account.stories.values().filter(|story| !story.killed) {
+        let Some(over) = story.over_at else { return Err(format!("never ended: {story:?}")) };
+        let took = story.sent_at.until(over).as_millis();
+        require(took <= u128::from(story.sent.limit_ms), || format!("took {took} ms: {story:?}"))?;
+        for since in story.stopped_at.iter().chain(&story.cancelled_at) {
+            let took = since.until(over).as_millis();
+            require(took <= u128::from(story.sent.slack_ms), || {
+                format!("{took} ms after it had to stop: {story:?}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// A client that waited for people was told that they are asked.
+fn told(account: &Account) -> Result<(), String> {
+    for story in account.stories.values() {
+        let Some((refusal, at)) = &story.refusal else { continue };
+        let waited = story.sent_at.until(*at).as_millis() > u128::from(story.sent.slack_ms);
+        let ticket = waited && refusal.state == Word::Pending;
+        require(!ticket || story.asked > 0, || format!("waited and was not told: {story:?}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The road, simulated: thousands of small worlds on a paused clock, each drawn from a seed, in which
+//! people, clients, gateways, the journal and the control plane do what they do in every order, and the
+//! invariants are checked on what happened.
+//!
+//! `COUNTERSIGN_SIM_SEED=n` runs the worlds from that seed on, `COUNTERSIGN_SIM_RUNS=n` so many of them.
+//! A failure names its seed; one run of it tells the whole history.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
+mod account;
+mod client;
+mod dice;
+mod history;
+mod invariants;
+mod journal;
+mod ledger;
+mod ports;
+mod wire;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_common::id::NodeId;
+use countersign_recording::{Ending, Journal};
+use tokio::task::LocalSet;
+
+use crate::account::Account;
+use crate::history::Entry;
+use crate::journal::SimJournal;
+use crate::world::World;
+
+/// How many worlds a test run has by default.
+const RUNS: u64 = 3000;
+
+/// No world lasts longer, in its own time.
+const VIRTUAL_LIMIT: Duration = Duration::from_secs(4 * 3600);
+
+struct Run {
+    account: Account,
+    history: Vec<Entry>,
+    /// Whether all clients came to their end.
+    ended: bool,
+}
+
+/// Lets the world of a seed happen.
+fn simulate(seed: u64) -> Run {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let world = World::new(seed);
+        let journal = SimJournal::new(&world);
+        let mut background = vec![
+            tokio::task::spawn_local(Arc::clone(&journal).keep_going()),
+            tokio::task::spawn_local(world::people(Arc::clone(&world))),
+            tokio::task::spawn_local(world::sweeper(Arc::clone(&world))),
+            tokio::task::spawn_local(world::bundles(Arc::clone(&world))),
+            tokio::task::spawn_local(world::stops(Arc::clone(&world))),
+        ];
+        if world.chance(25) {
+            background.push(tokio::task::spawn_local(kill(Arc::clone(&world))));
+        }
+        let mut clients = Vec::new();
+        for session in 0..world.sessions.len() {
+            for index in 0..world.plan.clients {
+                let journal = Arc::clone(&journal) as Arc<dyn Journal>;
+                clients.push(tokio::task::spawn_local(client::client(
+                    Arc::clone(&world),
+                    journal,
+                    session,
+                    index,
+                )));
+            }
+        }
+        let all = async {
+            for client in clients {
+                client.await.unwrap();
+            }
+        };
+        let ended = tokio::time::timeout(VIRTUAL_LIMIT, all).await.is_ok();
+        background.iter().for_each(tokio::task::JoinHandle::abort);
+        let history = world.take_history();
+        Run { account: Account::of(&world, &history), history, ended }
+    })
+}
+
+/// One of the gateways dies.
+async fn kill(world: Arc<World>) {
+    world.pause(60_000).await;
+    let node = world.throw(|dice| NodeId::from_u128(100 + u128::from(dice.below(2))));
+    world.dead.lock().insert(node);
+}
+
+fn check(seed: u64) -> Run {
+    let run = simulate(seed);
+    let broken =
+        invariants::ALL.iter().find_map(|(name, check)| check(&run.account).err().map(|what| (name, what)));
+    if let Some((name, what)) = broken {
+        if std::env::var_os("COUNTERSIGN_SIM_SEED").is_some() {
+            for Entry { at, event } in &run.history {
+                println!("{at} {event:?}");
+            }
+        }
+        panic!(
+            "{name} is broken in the world of seed {seed} (COUNTERSIGN_SIM_SEED={seed} COUNTERSIGN_SIM_RUNS=1): {what}"
+        );
+    }
+    assert!(run.ended, "a client hangs in the world of seed {seed}");
+    run
+}
+
+fn number_from(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
+}
+
+#[test]
+fn invariants_hold_in_thousands_of_worlds() {
+    let first = number_from("COUNTERSIGN_SIM_SEED", 1);
+    let runs = number_from("COUNTERSIGN_SIM_RUNS", RUNS);
+    let mut seen = BTreeMap::new();
+    for seed in first..first + runs {
+        tally(&check(seed).account, &mut seen);
+    }
+    println!("{seen:#?}");
+    if runs >= RUNS {
+        // Worlds in which nothing happens prove nothing.
+        for what in EXPECTED {
+            assert!(seen.contains_key(what), "`{what}` never happened");
+        }
+    }
+}
+
+/// What has to happen often for the invariants to be put to the test.
+const EXPECTED: &[&str] = &[
+    "sent after redemption",
+    "sent by itself",
+    "answered",
+    "killed",
+    "journal failed",
+    "redeemed and not sent",
+    "completed",
+    "failed",
+    "lost",
+    "pending",
+    "denied",
+    "blocked",
+    "expired",
+    "mismatch",
+    "unavailable",
+    "running elsewhere",
+    "withdrawn",
+    "in doubt",
+];
+
+fn tally(account: &Account, seen: &mut BTreeMap<&'static str, u64>) {
+    let mut count = |what| *seen.entry(what).or_default() += 1;
+    for story in account.stories.values() {
+        match (&story.upstream, &story.redeemed) {
+            (Some(_), Some(_)) => count("sent after redemption"),
+            (Some(_), None) => count("sent by itself"),
+            (None, Some(_)) => count("redeemed and not sent"),
+            (None, None) => {}
+        }
+        if let Some((refusal, _)) = &story.refusal {
+            count(refusal.state.as_str());
+        }
+        if story.killed {
+            count("killed");
+        }
+        if story.accepted_when_answered.is_some() {
+            count("answered");
+        }
+        for ending in story.begun.iter().flat_map(|begun| &begun.endings) {
+            match ending {
+                Ending::Completed(_) => count("completed"),
+                Ending::Failed(_) => count("failed"),
+                Ending::Lost => count("lost"),
+                Ending::Refused(_) => {}
+            }
+        }
+    }
+    if account.journal_failed {
+        count("journal failed");
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_world_again() {
+    // Ids of commands and streams are drawn by the product, not by the seed.
+    let told = |seed| {
+        let run = simulate(seed);
+        let moments: Vec<_> =
+            run.history.iter().map(|entry| (entry.at, std::mem::discriminant(&entry.event))).collect();
+        moments
+    };
+    for seed in 1..20 {
+        assert_eq!(told(seed), told(seed));
+    }
+}

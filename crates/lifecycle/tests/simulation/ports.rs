@@ -1,0 +1,162 @@
+//! The ports of one connection: the world's judge and its control plane, over a line that is slow,
+//! loses requests and answers, and delivers notifications late and out of order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use countersign_common::Verdict;
+use countersign_common::approval::{Approval, Event as Step, Rejection};
+use countersign_common::id::{ApprovalId, BundleVersion, NodeId, SessionId};
+use countersign_common::verdict::{Duties, Reason};
+use countersign_lifecycle::ports::{
+    Approvals, HoldRequest, Judge, Question, Redeem, RedeemError, Ruling, Testimony, Unavailable,
+};
+use countersign_recording::VerdictWord;
+
+use crate::history::{Event, Number};
+use crate::world::{Mishap, READ, Rule, UNKNOWN, WRITE, World};
+
+/// One connection's end of everything.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) world: Arc<World>,
+    /// Index of its session.
+    pub(crate) session: usize,
+    pub(crate) node: NodeId,
+    /// The command that is on its way on this connection.
+    pub(crate) number: AtomicU32,
+    /// How often the connection's settings were changed.
+    pub(crate) setting: AtomicU32,
+}
+
+impl Line {
+    pub(crate) fn number(&self) -> Number {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn fault(&self) -> Unavailable {
+        self.world.log(Event::Fault { number: self.number() });
+        Unavailable("lost on the way".into())
+    }
+
+    fn revoked(&self) -> bool {
+        self.world.sessions[self.session].revoked.load(Ordering::Relaxed)
+    }
+}
+
+/// The kind of a command, as its facts say.
+pub(crate) fn kind(facts: &countersign_common::Facts) -> usize {
+    match facts.fingerprint.as_deref() {
+        Some(text) if text.starts_with("read") => READ,
+        Some(text) if text.starts_with("write") => WRITE,
+        _ => UNKNOWN,
+    }
+}
+
+impl Judge for Line {
+    fn judge(&self, question: &Question<'_>) -> Result<Ruling, Unavailable> {
+        let bundle = self.world.bundle.lock().clone();
+        let number = self.number();
+        let Some(bundle) = bundle else {
+            self.world.log(Event::Judged { number, verdict: None });
+            return Err(Unavailable("the bundle's lease has run out".into()));
+        };
+        let verdict = match &bundle.rules[kind(question.facts)] {
+            Rule::Allow => Verdict::Allow(Duties::default()),
+            Rule::Block => Verdict::Block(Reason { policies: Vec::new(), text: "never".into() }),
+            Rule::Hold(terms) => Verdict::Hold(Arc::clone(terms), Duties::default()),
+        };
+        self.world.log(Event::Judged { number, verdict: Some(VerdictWord::from(&verdict)) });
+        let bundle = BundleVersion::from(format!("b{}", bundle.version).as_str());
+        Ok(Ruling { verdict, policies: Vec::new(), bundle })
+    }
+}
+
+#[async_trait]
+impl Approvals for Line {
+    async fn hold(&self, request: HoldRequest) -> Result<Approval, Unavailable> {
+        let world = &self.world;
+        let mishap = world.mishap();
+        world.pause(world.plan.slow_ms).await;
+        if mishap == Mishap::RequestLost || self.revoked() {
+            return Err(self.fault());
+        }
+        world.kinds.lock().insert(request.digest, kind(&request.facts));
+        let approval = world.create_or_join(&request);
+        world.pause(world.plan.slow_ms).await;
+        if mishap == Mishap::AnswerLost { Err(self.fault()) } else { Ok(approval) }
+    }
+
+    async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Approval, Unavailable> {
+        let world = &self.world;
+        loop {
+            let (visible, next) = world.ledger.visible(id, seen);
+            if !visible.is_empty() {
+                if world.chance(world.plan.lost_percent / 5) {
+                    return Err(self.fault());
+                }
+                return Ok(world.throw(|dice| dice.pick(&visible).clone()));
+            }
+            tokio::select! {
+                biased;
+                () = world.ledger.moved.notified() => {}
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+    }
+
+    async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError> {
+        let world = &self.world;
+        let mishap = world.mishap();
+        world.pause(world.plan.slow_ms).await;
+        if mishap == Mishap::RequestLost || self.revoked() {
+            return Err(self.fault().into());
+        }
+        let read = world.ledger.latest(redeem.id);
+        assert_eq!(read.session, redeem.session, "an approval of another session was presented");
+        if read.state.is_open() && world.blocks(read.digest) {
+            let _ = world.advance(redeem.id, &Step::Void { reason: "blocked by now".into() }).await;
+        }
+        let event =
+            Step::Redeem { digest: redeem.digest, owner: redeem.owner, ineligible: Default::default() };
+        let redeemed = world.advance(redeem.id, &event).await;
+        world.pause(world.plan.slow_ms).await;
+        if mishap == Mishap::AnswerLost {
+            return Err(self.fault().into());
+        }
+        match redeemed {
+            Ok(approval) => {
+                world.log(Event::Redeemed { number: self.number(), approval: Box::new(approval.clone()) });
+                Ok(approval)
+            }
+            Err(rejection) => Err(rejected(rejection, world.ledger.latest(redeem.id))),
+        }
+    }
+
+    async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony) {
+        let event = match testimony {
+            Testimony::Ended(outcome) => Step::Report { fence, outcome },
+            Testimony::NotSent => Step::NotSent { fence },
+            Testimony::Unknown => Step::OwnerLost { fence },
+        };
+        let _ = self.world.advance(id, &event).await;
+        if self.world.chance(self.world.plan.lost_percent) {
+            // The answer was lost, so it is delivered again.
+            let _ = self.world.advance(id, &event).await;
+        }
+    }
+
+    async fn withdraw(&self, id: ApprovalId, by: SessionId) {
+        assert_eq!(by, self.world.sessions[self.session].id);
+        if self.world.mishap() == Mishap::RequestLost {
+            let _ = self.fault();
+        } else {
+            let _ = self.world.advance(id, &Step::Withdraw).await;
+        }
+    }
+}
+
+fn rejected(rejection: Rejection, standing: Approval) -> RedeemError {
+    RedeemError::Rejected { rejection, standing: Box::new(standing) }
+}
