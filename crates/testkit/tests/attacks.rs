@@ -408,3 +408,14 @@ fn i2_same_a_sync_in_a_copy_that_fails_settles_no_name_too_early() {
     ]);
     shop.nothing_ran();
 }
+
+#[test]
+fn an_unnamed_statement_outlives_what_the_gateway_asks_after_a_write() {
+    // The gateway asked for the settings with a string, which costs the client its unnamed statement.
+    let mut shop = Shop::open();
+    let write = "UPDATE payments SET amount_cents = amount_cents WHERE id = 1";
+    assert_eq!(shop.tags(&[parse("", write), sync()]), "1Z");
+    for _ in 0..3 {
+        assert_eq!(shop.tags(&[bind("", ""), execute("", 0), sync()]), "2CZ");
+    }
+}

@@ -257,6 +257,7 @@ impl Flow {
         outlet: &mut Outlet,
     ) -> Result<(), Broken> {
         self.mask_text(message, outlet)?;
+        self.farewell |= matches!(fields.get(b'V'), Some(b"FATAL" | b"PANIC"));
         let code = fields.sqlstate();
         match self.expected.front() {
             Some(Expect::Query(flight) | Expect::Function(flight)) => {

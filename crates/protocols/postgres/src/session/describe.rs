@@ -175,7 +175,9 @@ impl Session {
         while !self.flow.expected.is_empty() && !self.batch_open() {
             self.pump().await?;
         }
+        // While the server skips up to a Sync it would skip the question too.
         if self.flow.settings.current().is_some()
+            || self.flow.skipping
             || self.batch_open()
             || self.flow.status == TransactionStatus::Failed
         {

@@ -123,6 +123,8 @@ pub(crate) struct Flow {
     pub(crate) stalled: bool,
     /// Something that may show masked values was sent in the transaction: texts at its end may quote them.
     pub(crate) masked_sent: bool,
+    /// The target has said itself why it closes the connection.
+    pub(crate) farewell: bool,
 }
 
 impl Flow {

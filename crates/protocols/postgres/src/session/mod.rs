@@ -118,6 +118,7 @@ impl Session {
             wanted: 0,
             stalled: false,
             masked_sent: false,
+            farewell: false,
         };
         Self {
             road: setting.road,
@@ -267,7 +268,9 @@ impl Session {
             }
             Broken::Stopped(why) => (SqlState::new(*b"57P01"), format!("countersign: {why}")),
         };
-        self.flow.tell(&reply::error(Severity::Fatal, sqlstate, &text));
+        if !(self.flow.farewell && matches!(broken, Broken::Upstream)) {
+            self.flow.tell(&reply::error(Severity::Fatal, sqlstate, &text));
+        }
         let _ = tokio::time::timeout(Duration::from_secs(5), self.flow.flush_client()).await;
         reason
     }
