@@ -22,8 +22,12 @@ use tokio_util::io::poll_read_buf;
 
 use crate::Cleared;
 
-/// How many bytes one read asks for: large enough for one system call per result of usual size.
+/// How many bytes one read asks for at most: large enough for one system call per result of usual size.
 pub const READ_BYTES: usize = 64 * 1024;
+
+/// How many bytes a read asks for on a connection on which little comes: most commands and their answers are
+/// smaller, and a gateway has many connections that wait.
+const READ_BYTES_LEAST: usize = 4 * 1024;
 
 /// How far an input buffer is filled: one full read behind a message that is still incomplete.
 pub const INPUT_BYTES_MAX: usize = 2 * READ_BYTES;
@@ -48,7 +52,8 @@ macro_rules! side {
             /// Takes a socket whose login is over, with the bytes that were read ahead.
             #[must_use]
             pub fn new(socket: S, read_ahead: BytesMut) -> Self {
-                Self(Side { socket, input: read_ahead, output: VecDeque::new(), output_bytes: 0 })
+                let (output, output_bytes) = (VecDeque::new(), 0);
+                Self(Side { socket, input: read_ahead, read_bytes: READ_BYTES_LEAST, output, output_bytes })
             }
 
             /// What came in and was not taken yet.
@@ -90,6 +95,7 @@ macro_rules! side {
                 if self.0.input.is_empty() {
                     self.0.input = BytesMut::new();
                 }
+                self.0.read_bytes = READ_BYTES_LEAST;
                 self.0.output.shrink_to_fit();
             }
 
@@ -128,6 +134,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpstreamSide<S> {
 struct Side<S> {
     socket: S,
     input: BytesMut,
+    /// How many bytes the next read asks for: grows with what comes at once, and falls with it.
+    read_bytes: usize,
     output: VecDeque<Bytes>,
     output_bytes: usize,
 }
@@ -145,12 +153,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
         if room == 0 {
             return Poll::Pending;
         }
-        if self.input.capacity() - self.input.len() < READ_BYTES / 8 {
-            self.input.reserve(READ_BYTES);
+        if self.input.capacity() - self.input.len() < self.read_bytes / 8 {
+            self.input.reserve(self.read_bytes);
         }
+        let asked = room.min(self.input.capacity() - self.input.len());
         // A buffer that once held a large message has room beyond the limit.
         let mut input = (&mut self.input).limit(room);
-        poll_read_buf(Pin::new(&mut self.socket), cx, &mut input)
+        let read = ready!(poll_read_buf(Pin::new(&mut self.socket), cx, &mut input))?;
+        if read == asked {
+            self.read_bytes = (self.read_bytes * 4).min(READ_BYTES);
+        } else if read < self.read_bytes / 16 {
+            self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_LEAST);
+        }
+        Poll::Ready(Ok(read))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

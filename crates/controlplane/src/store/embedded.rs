@@ -80,9 +80,9 @@ impl EmbeddedStore {
         // Only its owner reads it: it holds hashes of tokens, and the texts of commands.
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        let file = file.map_err(|e| StoreError::Open { path: path.into(), source: Arc::new(e) })?;
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create_file(file);
-        let database = database.map_err(|e| open_error(path, e))?;
+        drop(file.map_err(|e| StoreError::Open { path: path.into(), source: Arc::new(e) })?);
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|e| open_error(path, e))?;
         let newest = tables::prepare(&database, path)?;
         let shared = Arc::new(Shared { database, newest: tokio::sync::watch::Sender::new(newest) });
         let (sender, receiver) = mpsc::channel(QUEUE_TRANSACTIONS_MAX);
