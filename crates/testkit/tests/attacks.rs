@@ -419,3 +419,21 @@ fn an_unnamed_statement_outlives_what_the_gateway_asks_after_a_write() {
         assert_eq!(shop.tags(&[bind("", ""), execute("", 0), sync()]), "2CZ");
     }
 }
+
+#[test]
+fn a_write_that_its_batch_undoes_is_not_recorded_as_done() {
+    let mut shop = Shop::open();
+    shop.ask(&[run(FORBIDDEN), run("SELECT 1 / 0"), sync()]);
+    shop.nothing_ran();
+    shop.ask(&[run("UPDATE payments SET id = id"), sync()]);
+    shop.gateway.stop().unwrap();
+    let recordings = std::fs::read_dir(shop.gateway.data().join("recordings")).unwrap();
+    let segments = recordings
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains("segment-"));
+    let records: String = segments.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    assert!(!records.contains("\"completed\":\"DELETE"), "{records}");
+    // The division fails when it is planned, at Bind: its own command never ran.
+    assert_eq!(records.matches("\"outcome\":{\"failed\":\"22012\"}").count(), 1, "{records}");
+    assert!(records.contains("\"completed\":\"UPDATE"), "{records}");
+}

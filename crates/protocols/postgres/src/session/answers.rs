@@ -8,11 +8,17 @@ use countersign_masking::{ErrorMasker, Outlet, Plan, Touches};
 use super::expect::{Ended, Expect, Flight};
 use super::flow::{Broken, Flow, ROW_BYTES_MAX};
 use crate::codec::backend::TransactionStatus;
-use crate::codec::{Backend, ErrorFields, Frame, Values};
+use crate::codec::{Backend, ErrorFields, Frame, SqlState, Values};
 use crate::reply::{self, Plain};
 
 /// A message that is larger than this is streamed instead of waited for, where nothing has to be masked.
 const STREAMED_BYTES_MIN: usize = 64 * 1024;
+
+/// Commands of one implicit transaction whose end is waited for. Beyond it they are recorded as they ended.
+const FINISHED_MAX: usize = 10_000;
+
+/// The code for commands that a refusal of ours undid: `in_failed_sql_transaction`.
+const IN_FAILED_TRANSACTION: SqlState = SqlState::new(*b"25P02");
 
 /// One message of the target.
 pub(super) struct Message<'a> {
@@ -216,6 +222,7 @@ impl Flow {
             (Some(Expect::DescribePortal { portal, .. }), _) => self.describe_portal(portal.as_deref(), None),
             (Some(Expect::Provoked(saying)), _) => {
                 outlet.insert(&Plain::ours(&saying));
+                self.batch_failed = Some(IN_FAILED_TRANSACTION);
                 self.skip_to_sync(None);
             }
             (_, _) => return Err(Broken::Undescribed),
@@ -266,6 +273,7 @@ impl Flow {
             // Nobody asked: the server is about to close the connection.
             None => {}
             Some(_) => {
+                self.batch_failed = Some(code);
                 for flight in self.skip_to_sync(Some(Ended::Failed(code))) {
                     let end = flight.ended.clone();
                     match &end {
@@ -320,6 +328,7 @@ impl Flow {
             // INVARIANT: I2. Answers that no longer belong to what was sent would settle names too early.
             _ => return Err(unexpected(message.tag)),
         }
+        self.batch_lasts().await;
         if status == TransactionStatus::Idle {
             self.masked_sent = self.expected.has_masked();
             self.transaction_over().await;
@@ -369,6 +378,40 @@ impl Flow {
         };
         flight.running.end(end).await;
         Ok(())
+    }
+
+    /// Ends an Execute that has run. What it changed lasts only when its implicit transaction does: unless it ended
+    /// a transaction itself, its record and its approval wait for that.
+    pub(super) async fn finish_front(&mut self, input: &[u8], outlet: &mut Outlet) -> Result<(), Broken> {
+        let Some(flight) = self.flight() else { return Err(Broken::Undescribed) };
+        let settles = flight.settles_transactions();
+        let waits = !settles && !flight.running.facts().is_plain_read();
+        if !waits || self.status != TransactionStatus::Idle || self.finished.len() >= FINISHED_MAX {
+            if settles {
+                self.batch_lasts().await;
+            }
+            return self.end_front(input, outlet).await;
+        }
+        let Some(Expect::Execute(mut flight)) = self.expected.pop() else { return Err(Broken::Undescribed) };
+        accept(&mut flight).await?;
+        note(&mut flight, input, outlet);
+        self.take_effect(&flight);
+        self.finished.push(*flight);
+        Ok(())
+    }
+
+    /// The implicit transaction of the commands that have run is over, one way or the other.
+    async fn batch_lasts(&mut self) {
+        let failed = self.batch_failed.take();
+        for flight in std::mem::take(&mut self.finished) {
+            let Flight { running, ended, .. } = flight;
+            let end = match (&failed, &ended) {
+                (Some(code), _) => End::Failed(code.as_str()),
+                (None, Some(Ended::Completed(tag))) => End::Completed(tag),
+                (None, _) => End::Completed(""),
+            };
+            running.end(end).await;
+        }
     }
 
     /// What a command that has run changes in what we know of the session.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use countersign_common::facts::Class;
 use countersign_lifecycle::Running;
 use countersign_masking::{CopyMasker, Plan};
 use countersign_sql::Reading;
@@ -192,6 +193,13 @@ impl Expected {
 }
 
 impl Flight {
+    /// Whether the command ends transactions, or may: then what ran before it lasts, or does not, by now.
+    pub(crate) fn settles_transactions(&self) -> bool {
+        let controls = self.reading.as_ref().is_none_or(|reading| !reading.effects().transactions.is_empty());
+        let may = |class| matches!(class, Class::Admin | Class::Unknown);
+        controls || self.running.facts().operations.iter().any(|operation| may(operation.action.class()))
+    }
+
     /// The flight of a command that was just let go.
     pub(crate) fn new(running: Running, reading: Option<Arc<Reading>>, masked: bool) -> Self {
         let plan = (!masked).then(Plan::clear);

@@ -11,12 +11,12 @@ use countersign_common::{Digest, Target};
 use countersign_lifecycle::{Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Running, UpstreamSide};
 use countersign_masking::{HashKey, Masked, Rules};
 
-use super::expect::{Expect, Expected};
+use super::expect::{Expect, Expected, Flight};
 use super::settings;
 use crate::Stream;
 use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
-use crate::codec::{Error as WireError, Side, Walker, build};
+use crate::codec::{Error as WireError, Side, SqlState, Walker, build};
 use crate::inert::InertFrames;
 use crate::parameters::ServerParameters;
 use crate::statements::{Name, Names, Portal, Prepared};
@@ -113,6 +113,10 @@ pub(crate) struct Flow {
     pub(crate) database: Arc<Database>,
     /// Digest over what was run in the open transaction.
     pub(crate) prefix: Option<Digest>,
+    /// Commands of an implicit transaction that have run; whether it lasts is known at its end.
+    pub(crate) finished: Vec<Flight>,
+    /// The error that undoes it.
+    pub(crate) batch_failed: Option<SqlState>,
     /// After an error the server skips what comes up to the next Sync, and so do we.
     pub(crate) skipping: bool,
     pub(crate) rules: Arc<Rules>,

@@ -112,6 +112,8 @@ impl Session {
             target: Arc::clone(&setting.road.target),
             database: setting.database,
             prefix: None,
+            finished: Vec::new(),
+            batch_failed: None,
             skipping: false,
             rules: setting.rules,
             hash_key: setting.hash_key,
@@ -286,6 +288,9 @@ impl Session {
             if let Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) = expect {
                 flight.running.end(End::Lost).await;
             }
+        }
+        for flight in std::mem::take(&mut self.flow.finished) {
+            flight.running.end(End::Lost).await;
         }
         for suspended in std::mem::take(&mut self.flow.suspended) {
             suspended.running.end(End::Completed("CLOSE")).await;

@@ -241,7 +241,7 @@ impl Flow {
         }
         keep(decoded, message, outlet);
         if is_execute {
-            self.end_front(input, outlet).await?;
+            self.finish_front(input, outlet).await?;
             self.our_turn(outlet);
         }
         Ok(())
