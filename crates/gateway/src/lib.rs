@@ -5,4 +5,5 @@ mod bundle;
 mod listener;
 
 pub use bundle::BundleJudge;
+pub use countersign_postgres::ALPN as POSTGRES_ALPN;
 pub use listener::{Gateway, ListenerConfig, StartError};

@@ -23,6 +23,8 @@ pub struct DevOptions {
     pub targets: Vec<(String, String)>,
     /// The environment of the process besides ours; credentials that the bundle refers to.
     pub environment: Vec<(String, String)>,
+    /// Certificate chain and key of its PostgreSQL listener.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// Where it keeps its data; `None`: a temporary folder that goes away with it.
     pub data: Option<PathBuf>,
 }
@@ -312,6 +314,9 @@ fn launch(options: &DevOptions, folder: &Folder, data: &Path) -> Result<(Process
         .stderr(log);
     for (name, url) in &options.targets {
         command.arg("--target").arg(format!("{name}={url}"));
+    }
+    if let Some((certificate, key)) = &options.tls {
+        command.arg("--tls-certificate").arg(certificate).arg("--tls-key").arg(key);
     }
     let mut process = Process::spawn("countersign dev", &mut command, Signal::Terminate)?;
     let output = process.child().stdout.take().context("no output")?;

@@ -29,6 +29,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(20);
 pub(super) struct Parts {
     /// Where PostgreSQL clients connect.
     pub(super) listen_postgres: SocketAddr,
+    /// The TLS of that listener.
+    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
     /// Tokens, sessions, approvals: the ports that the gRPC link implements elsewhere.
     pub(super) control: Arc<ControlPlane>,
     /// The bundle in force.
@@ -89,7 +91,7 @@ pub(super) async fn start(parts: Parts) -> Result<Gateway, CliError> {
         url: None,
     };
     let config =
-        ListenerConfig { address: parts.listen_postgres, tls: None, connections_max: CONNECTIONS_MAX };
+        ListenerConfig { address: parts.listen_postgres, tls: parts.tls, connections_max: CONNECTIONS_MAX };
     let gateway =
         countersign_gateway::Gateway::bind(config, ports, parts.hash_key).await.map_err(|error| {
             CliError::because(Exit::Failed, "the gateway cannot start", &error)

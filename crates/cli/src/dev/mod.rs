@@ -110,6 +110,7 @@ impl Prepared {
         let api = listener.url();
         let gateway = gateway::start(Parts {
             listen_postgres: options.listen_postgres,
+            tls: options.tls()?,
             control: Arc::clone(&control),
             current: Arc::clone(&current),
             journal: Arc::clone(&journal),

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::Args;
 use countersign_common::id::{EnvironmentName, TargetName};
@@ -36,12 +37,38 @@ pub(crate) struct DevOptions {
     /// Where PostgreSQL clients connect; port 0: any that is free.
     #[arg(long, value_name = "ADDR", default_value_t = loopback(15432))]
     pub(super) listen_postgres: SocketAddr,
+    /// Certificate chain of the PostgreSQL listener, PEM. With it clients connect over TLS (and, where the
+    /// address is not on loopback, only so).
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Key of that certificate, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// Where the commands connect (gRPC); on loopback only; port 0: any that is free.
     #[arg(long, value_name = "ADDR", default_value_t = loopback(7443))]
     pub(super) listen_api: SocketAddr,
 }
 
 impl DevOptions {
+    /// The TLS of the PostgreSQL listener. Without it a listener beyond loopback would take no token.
+    pub(super) fn tls(&self) -> Result<Option<Arc<rustls::ServerConfig>>, CliError> {
+        let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else {
+            if self.listen_postgres.ip().to_canonical().is_loopback() {
+                return Ok(None);
+            }
+            return Err(CliError::new(
+                Exit::Usage,
+                "a listener beyond loopback needs TLS: a token would travel unprotected",
+            )
+            .help("give --tls-certificate and --tls-key, or listen on 127.0.0.1"));
+        };
+        let config =
+            countersign_runtime::tls::server_config(certificate, key, &[countersign_gateway::POSTGRES_ALPN]);
+        config.map(Some).map_err(|error| {
+            CliError::because(Exit::Usage, "the PostgreSQL listener's certificate cannot be used", &error)
+        })
+    }
+
     /// Whether the command line names a target.
     pub(super) fn names_targets(&self) -> bool {
         !self.targets.is_empty()
