@@ -116,7 +116,7 @@ pub(crate) fn asking(asked: &Asked) -> Bytes {
         || format!("`countersign approve {}`", approval.id),
         |url| format!("{url} or `countersign approve {}`", approval.id),
     );
-    let message = format!("countersign: waiting for approval: {} of {place}", approval.need());
+    let message = format!("countersign: waiting for approval: {}, by {place}", approval.need());
     let detail = format!(
         "{} ({}). This connection waits until {}; the request stays open until {}.",
         approval.terms.reason, approval.id, asked.waits_until, approval.expires_at
