@@ -437,3 +437,24 @@ fn a_write_that_its_batch_undoes_is_not_recorded_as_done() {
     assert_eq!(records.matches("\"outcome\":{\"failed\":\"22012\"}").count(), 1, "{records}");
     assert!(records.contains("\"completed\":\"UPDATE"), "{records}");
 }
+
+#[test]
+fn i6_masked_a_function_that_is_run_when_it_is_planned_does_not_quote_masked_values() {
+    let server = Postgres::start(PostgresOptions::default()).unwrap();
+    let bundle = Bundle::example(&server, &Terms::default()).unwrap();
+    bundle
+        .replace(
+            "policies.cedar",
+            "@id(\"all\") permit (principal, action in Action::\"command\", resource);",
+        )
+        .unwrap();
+    let leak = "CREATE FUNCTION leak() RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN \
+                RAISE EXCEPTION 'card %', (SELECT card FROM customers ORDER BY id LIMIT 1); END $$";
+    server.sql(leak).unwrap();
+    let card = server.sql("SELECT card FROM customers ORDER BY id LIMIT 1").unwrap();
+    let mut shop = Shop::behind(server, bundle);
+    shop.send(&[run("SELECT leak()"), sync()]);
+    let answer = shop.read_all();
+    assert!(answer.windows(5).any(|five| five == b"P0001"), "{}", answer.escape_ascii());
+    assert!(!answer.windows(card.trim().len()).any(|part| part == card.trim().as_bytes()));
+}

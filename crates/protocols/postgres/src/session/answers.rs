@@ -246,8 +246,8 @@ impl Flow {
     pub(super) fn mask_text(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
         let masked = match self.expected.front() {
             Some(Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight)) => flight.masked,
-            // The end of a batch speaks for all of it: deferred constraints quote values.
-            Some(Expect::Sync) | None => self.masked_sent,
+            // The end of a batch speaks for all of it: deferred constraints quote values. So may what is planned at Bind.
+            Some(Expect::Sync | Expect::Bind(..) | Expect::DescribePortal { .. }) | None => self.masked_sent,
             Some(_) => false,
         };
         let touches = if masked { Touches::MaskedRelations } else { Touches::NothingMasked };
