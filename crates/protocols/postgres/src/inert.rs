@@ -11,19 +11,19 @@ use countersign_lifecycle::Inert;
 /// - Bind of a statement all of whose functions are known ([`CallsNothingUnknown`]);
 /// - Terminate.
 ///
-/// Query, Execute and FunctionCall are not among them and cannot be made into one.
+/// A client's Query, Execute or FunctionCall cannot be made into one: [`InertFrames::of_client`] looks.
 #[derive(Debug)]
 pub(crate) struct InertFrames(Bytes);
 
 impl InertFrames {
-    /// A frame that waited for its command: Parse, Describe, Close, or a Bind that
-    /// [calls nothing unknown](CallsNothingUnknown). Nothing else is ever put to wait.
-    pub(crate) fn waited(frame: Bytes) -> Self {
-        Self(frame)
+    /// A frame of the client: Parse, Describe, Close, Sync, Flush, or a Bind that
+    /// [calls nothing unknown](CallsNothingUnknown). `None`: it is of another kind.
+    pub(crate) fn of_client(frame: Bytes) -> Option<Self> {
+        matches!(frame.first(), Some(b'P' | b'B' | b'D' | b'C' | b'S' | b'H')).then_some(Self(frame))
     }
 
-    /// Frames of our own making: Describe, Sync, Flush, Terminate, the query for the session's settings, and the
-    /// Parse of what is no SQL, which makes the server fail a transaction.
+    /// Frames of our own making, never the client's: Describe, Sync, Terminate, the question for the session's
+    /// settings, and the Parse of what is no SQL, which makes the server fail a transaction.
     pub(crate) fn ours(frame: Bytes) -> Self {
         Self(frame)
     }
@@ -44,5 +44,23 @@ impl CallsNothingUnknown {
     pub(crate) fn of(facts: &countersign_common::Facts) -> Option<Self> {
         use countersign_common::facts::Class;
         facts.operations.iter().all(|op| op.action.class() != Class::Unknown).then_some(Self(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_that_runs_something_is_not_inert() {
+        for tag in [b'Q', b'E', b'F', b'd', b'c', b'f', b'X', b'p'] {
+            assert!(
+                InertFrames::of_client(Bytes::from(vec![tag, 0, 0, 0, 4])).is_none(),
+                "{}",
+                char::from(tag)
+            );
+        }
+        assert!(InertFrames::of_client(Bytes::new()).is_none());
+        assert!(InertFrames::of_client(Bytes::from_static(b"S\0\0\0\x04")).is_some());
     }
 }

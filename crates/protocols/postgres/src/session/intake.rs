@@ -376,7 +376,7 @@ impl Session {
         if self.is_sync_of_copy() {
             return;
         }
-        self.flow.send(Cleared::inert(InertFrames::ours(frame)));
+        self.send_inert(frame);
         self.flow.expected.push(Expect::Sync);
         self.batch_is_over();
     }
@@ -393,7 +393,7 @@ impl Session {
     async fn flush(&mut self, frame: Bytes) -> Result<(), Broken> {
         self.flush_pending().await?;
         if self.flow.upstream.is_some() && !self.failed_locally {
-            self.flow.send(Cleared::inert(InertFrames::ours(frame)));
+            self.send_inert(frame);
         }
         Ok(())
     }
@@ -420,12 +420,21 @@ impl Session {
         let pending = std::mem::take(&mut self.pending);
         if pending.risky.is_none() {
             for frame in pending.frames {
-                self.flow.send(Cleared::inert(InertFrames::waited(frame)));
+                self.send_inert(frame);
             }
         }
         for expect in pending.expects {
             self.batch_ran |= matches!(expect, Expect::Bind(..));
             self.flow.expected.push(expect);
+        }
+    }
+
+    /// Sends a frame of the client that runs nothing.
+    fn send_inert(&mut self, frame: Bytes) {
+        match InertFrames::of_client(frame) {
+            Some(inert) => self.flow.send(Cleared::inert(inert)),
+            // INVARIANT: I7. Nothing else is ever put to wait; if it were, it would not go.
+            None => tracing::error!("a frame that is not inert waited, and was not sent"),
         }
     }
 
