@@ -470,8 +470,11 @@ pub(super) fn keep(decoded: &Backend<'_>, message: &Message<'_>, outlet: &mut Ou
 /// Counts a row and keeps it to be read while there is room.
 pub(super) fn sample(flight: &mut Flight, row: &[u8]) {
     let Some(capture) = flight.running.capture() else { return };
+    if !capture.has_room() {
+        return capture.skip_rows(1);
+    }
     match Backend::decode(b'D', row) {
-        Ok(Backend::DataRow(values)) if capture.has_room() => capture.row(Values::iter(values)),
+        Ok(Backend::DataRow(values)) => capture.row(Values::iter(values)),
         _ => capture.skip_rows(1),
     }
 }
