@@ -169,15 +169,16 @@ impl Session {
             if self.goodbye {
                 return Ok(());
             }
+            // In this order, and the connection last: an answer without end must not keep out what ends it.
             tokio::select! {
                 biased;
+                stop = stopped(&mut stop) => return self.stop(stop).await,
+                () = self.cancel.notify.notified() => self.cancel_upstream(),
                 moved = self.flow.moved() => match moved? {
                     Moved::FromUpstream => self.flow.take_answers().await?,
                     Moved::FromClient => {}
                     Moved::ClientClosed => return Err(Broken::Client),
                 },
-                () = self.cancel.notify.notified() => self.cancel_upstream(),
-                stop = stopped(&mut stop) => return self.stop(stop).await,
             }
         }
     }
