@@ -1,0 +1,1 @@
+//! The approval protocol, model-checked.
