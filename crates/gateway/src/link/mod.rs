@@ -114,6 +114,12 @@ impl Link {
         self.shared.node
     }
 
+    /// Whether there is a link at this moment.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.shared.state.lock().outbox.epoch() != 0
+    }
+
     /// Waits until there is a bundle in force, and returns the ports.
     ///
     /// # Cancel safety
