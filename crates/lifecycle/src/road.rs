@@ -77,6 +77,11 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
         // INVARIANT: I5, I8. What cannot be recorded does not run.
         Err(error) => return Passage::Refused(unavailable(&error)),
     };
+    if let Verdict::Allow(duties) | Verdict::Hold(_, duties) = &ruling.verdict
+        && let Err(refusal) = exchange.bears(duties)
+    {
+        return road.refuse(&begun, refusal);
+    }
     match ruling.verdict {
         Verdict::Allow(duties) => {
             if let Err(error) = road.recorded_first(&exchange.described().facts, &begun).await {
