@@ -2,10 +2,11 @@
 //! keeps nothing that must last; what does, it asks of its ports.
 
 mod bundle;
+mod connections;
 pub mod identity;
 pub mod link;
 mod listener;
 
 pub use bundle::BundleJudge;
 pub use countersign_postgres::ALPN as POSTGRES_ALPN;
-pub use listener::{Gateway, ListenerConfig, StartError};
+pub use listener::{Gateway, ListenerConfig, Listeners, Served, StartError};

@@ -8,7 +8,6 @@
 mod bundle;
 mod embedded;
 mod gateway;
-mod hash_key;
 mod options;
 
 use std::path::Path;
@@ -35,6 +34,7 @@ use crate::commands::controlplane::{announce_failed, bind, checkpoint_key, log, 
 use crate::data::{Announced, DataDir};
 use crate::error::{CliError, Exit};
 use crate::node::listener::Listener;
+use crate::node::hash_key;
 use crate::node::{LocalArchive, PolicyCompiler};
 
 /// What is said when it is ready.

@@ -80,8 +80,11 @@ async fn a_withdrawn_request_is_withdrawn_and_a_cancel_finds_its_way() {
     let link = nodes.link(nodes.options());
     let ports = link.ready(None).await;
     let held = ports.approvals.hold(words::hold_request(1)).await.unwrap();
-    ports.approvals.withdraw(held.id, held.session).await;
-    assert_eq!(plane.truth.lock().approvals[&held.id].state, State::Withdrawn);
+    let withdrawn = ports.approvals.withdraw(held.id, held.session).await.unwrap();
+    assert_eq!(withdrawn.state, State::Withdrawn);
+    assert_eq!(plane.truth.lock().approvals[&held.id], withdrawn);
+    // It is past that: then it is said where it stands.
+    assert_eq!(ports.approvals.withdraw(held.id, held.session).await.unwrap(), withdrawn);
     assert_eq!(ports.cancels.route(), 7);
     ports.cancels.forward(9, "postgres", vec![1, 2]).await;
     let cancels = plane.truth.lock().cancels.clone();
