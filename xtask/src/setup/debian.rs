@@ -19,6 +19,10 @@ pub(crate) enum Package {
     Postgres,
     /// PgBouncer, the peer in benchmarks.
     PgBouncer,
+    /// The compiler of protobuf files and its well-known ones, for the build of the etcd client.
+    Protoc,
+    /// etcd, server and client.
+    Etcd,
     /// Python with virtual environments.
     Python,
     /// Node.js with npm.
@@ -28,8 +32,17 @@ pub(crate) enum Package {
 }
 
 impl Package {
-    pub(crate) const ALL: &[Self] =
-        &[Self::Compiler, Self::Clang, Self::Postgres, Self::PgBouncer, Self::Python, Self::Node, Self::Java];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Compiler,
+        Self::Clang,
+        Self::Protoc,
+        Self::Postgres,
+        Self::PgBouncer,
+        Self::Etcd,
+        Self::Python,
+        Self::Node,
+        Self::Java,
+    ];
 
     /// What `apt-get` calls it.
     const fn names(self) -> &'static [&'static str] {
@@ -38,6 +51,8 @@ impl Package {
             Self::Clang => &["libclang-dev"],
             Self::Postgres => &["postgresql-15", "postgresql-client-15"],
             Self::PgBouncer => &["pgbouncer"],
+            Self::Protoc => &["protobuf-compiler", "libprotobuf-dev"],
+            Self::Etcd => &["etcd-server", "etcd-client"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Java => &["default-jdk-headless", "libpostgresql-jdbc-java", "libgoogle-gson-java"],
@@ -53,6 +68,12 @@ impl Package {
                 .iter()
                 .all(|program| Path::new("/usr/lib/postgresql/15/bin").join(program).is_file()),
             Self::PgBouncer => find("pgbouncer", &sbin).is_some(),
+            Self::Protoc => {
+                let well_known = Path::new("/usr/include/google/protobuf/empty.proto");
+                std::env::var_os("PROTOC").is_some()
+                    || (find("protoc", &[]).is_some() && well_known.is_file())
+            }
+            Self::Etcd => ["etcd", "etcdctl"].iter().all(|program| find(program, &[]).is_some()),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
             Self::Java => {

@@ -22,9 +22,7 @@ impl Sessions {
         let stops = involved.iter().map(async |subject| self.learn(&record::revocation_key(subject)).await);
         let session = async {
             self.learn(&record::session_key(session)).await?;
-            // Which token it is does not change, so memory may say it.
-            let hash = self.get(session).and_then(|session| self.hash_of(&session));
-            match hash {
+            match self.get(session).and_then(|session| self.hash_of(&session)) {
                 Some(hash) => self.learn(&record::token_key(&hash)).await,
                 None => Ok(()),
             }
@@ -47,6 +45,6 @@ impl Sessions {
     }
 
     fn hash_of(&self, session: &Session) -> Option<Digest> {
-        self.index.read().token_by_id(session.token).map(|(hash, _)| *hash)
+        session.token_hash.or_else(|| self.index.read().token_by_id(session.token).map(|(hash, _)| *hash))
     }
 }

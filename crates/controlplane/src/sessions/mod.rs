@@ -232,6 +232,7 @@ impl Sessions {
         let session = Session {
             id: SessionId::generate(),
             token: token.id,
+            token_hash: self.index.read().token_by_id(token.id).map(|(hash, _)| *hash),
             principal: Arc::clone(&token.principal),
             target: target.clone(),
             opened_at: self.clock.now(),
