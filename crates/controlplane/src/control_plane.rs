@@ -157,6 +157,16 @@ impl ControlPlane {
         self.node
     }
 
+    /// Where everything lasts.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What time it is.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// Tokens and sessions.
     #[must_use]
     pub fn sessions(&self) -> &Arc<Sessions> {
