@@ -15,7 +15,7 @@ use countersign_common::time::{Clock, SystemClock};
 use countersign_common::Secret;
 use countersign_controlplane::approvals::Decide;
 use countersign_controlplane::fleet::authority::AuthorityFiles;
-use countersign_controlplane::fleet::intake::JournalIntake;
+use countersign_controlplane::fleet::intake::LedgerIntake;
 use countersign_controlplane::fleet::{Fleet, FleetListener, FleetOptions};
 use countersign_controlplane::sessions::{IssueToken, What};
 use countersign_controlplane::store::EmbeddedStore;
@@ -114,7 +114,7 @@ impl Bed {
             ..countersign_recording::Options::default()
         };
         let journal = LocalJournal::open(&recordings, settings, clock(), Box::new(sink)).unwrap();
-        let intake = Arc::new(JournalIntake(Arc::new(journal)));
+        let intake = Arc::new(LedgerIntake::sole(Arc::new(journal), clock()));
         let authority =
             AuthorityFiles::in_directory(self.dir.path()).read_or_create(&SystemClock).unwrap();
         let options = FleetOptions::new(name, authority, intake);
@@ -146,10 +146,7 @@ impl Node {
 
     fn has_the_link(&self) -> bool {
         let here = self.control.node();
-        self.fleet.list().iter().any(|node| match &node.kind {
-            countersign_controlplane::fleet::Kind::Gateway(gateway) => gateway.linked_to == Some(here),
-            countersign_controlplane::fleet::Kind::Control => false,
-        })
+        self.fleet.list().iter().any(|node| node.gateway().is_some_and(|gateway| gateway.linked_to == here))
     }
 
     async fn token(&self) -> String {

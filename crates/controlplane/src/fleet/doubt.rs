@@ -43,7 +43,8 @@ struct Doubt {
 
 impl Doubt {
     fn of(approval: &Approval) -> Option<Self> {
-        let (State::InDoubt { fence, .. }, Evidence::Presented(evidence)) = (&approval.state, &approval.evidence)
+        let (State::InDoubt { fence, .. }, Evidence::Presented(evidence)) =
+            (&approval.state, &approval.evidence)
         else {
             return None;
         };
@@ -85,7 +86,8 @@ impl Fleet {
         let mut links = self.links().all();
         links.retain(|link| !link.drains());
         links.sort_by_key(|link| link.gateway);
-        let gateway = links.get(usize::try_from(times).unwrap_or_default().checked_rem(links.len())?)?.gateway;
+        let gateway =
+            links.get(usize::try_from(times).unwrap_or_default().checked_rem(links.len())?)?.gateway;
         let pause = AGAIN_FIRST.saturating_mul(1 << times.min(6)).min(AGAIN_MAX);
         let again_at = now.after(pause);
         asked.insert(doubt.id, Asked { gateway, fence: doubt.fence, times, again_at });
@@ -124,12 +126,20 @@ impl Fleet {
         match self.settle(id, testified.fence, ran, &testified.reason).await {
             Ok(true) => tracing::info!(approval = %id, ran, "the target settled what was in doubt"),
             Ok(false) => {}
-            Err(error) => tracing::warn!(approval = %id, %error, "a testimony was not taken; it is asked for again"),
+            Err(error) => {
+                tracing::warn!(approval = %id, %error, "a testimony was not taken; it is asked for again")
+            }
         }
     }
 
     /// Whether it was this testimony that settled it.
-    async fn settle(&self, id: ApprovalId, fence: u64, ran: bool, reason: &str) -> Result<bool, ApprovalError> {
+    async fn settle(
+        &self,
+        id: ApprovalId,
+        fence: u64,
+        ran: bool,
+        reason: &str,
+    ) -> Result<bool, ApprovalError> {
         let standing = self.control().approvals().get(id).await?.approval;
         if !matches!(standing.state, State::InDoubt { fence: of, .. } if of == fence) {
             return Ok(false);

@@ -1,12 +1,14 @@
 //! Where the records of gateways go: the port that the journal of this node fills.
 
-use std::fmt;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::{fmt, io};
 
-use countersign_common::Digest;
+use countersign_common::Timestamp;
 use countersign_common::id::{NodeId, StreamId};
-use countersign_recording::{Effect, Encoded, Envelope, Journal, Position, Record};
-use rustc_hash::FxHashMap;
+use countersign_common::time::Clock;
+use countersign_recording::{Abandoned, Intake, IntakeError, Journal, Ledger, LocalJournal, Log, Position};
+use parking_lot::Mutex;
 
 /// Takes the records of gateways in.
 pub trait RecordIntake: Send + Sync + fmt::Debug {
@@ -42,52 +44,85 @@ pub enum NotTaken {
     Broken(String),
 }
 
-/// Into a journal of this node, with the checks of shape and chain.
+/// Into the journal of this node, by its ledger.
 #[derive(Debug)]
-pub struct JournalIntake(pub Arc<dyn Journal>);
-
-/// One link's.
-#[derive(Debug)]
-struct JournalLink {
-    journal: Arc<dyn Journal>,
-    gateway: NodeId,
-    tips: FxHashMap<StreamId, (u64, Digest, Position)>,
+pub struct LedgerIntake {
+    ledger: Arc<Ledger>,
+    sole: Option<Sole>,
 }
 
-impl RecordIntake for JournalIntake {
-    fn link(&self, gateway: NodeId) -> Box<dyn LinkIntake> {
-        Box::new(JournalLink { journal: Arc::clone(&self.0), gateway, tips: FxHashMap::default() })
+/// The one node that has all records, and so may end what a lost gateway left open.
+#[derive(Debug)]
+struct Sole {
+    journal: Arc<LocalJournal>,
+    clock: Arc<dyn Clock>,
+    /// Those whose streams it has ended since its start: never twice at two times.
+    ended: Arc<Mutex<BTreeSet<NodeId>>>,
+}
+
+impl LedgerIntake {
+    /// One of several nodes: what a lost gateway left open has to be agreed on among them, and is not ended here.
+    #[must_use]
+    pub fn shared(ledger: Arc<Ledger>) -> Self {
+        Self { ledger, sole: None }
     }
 
-    fn lost(&self, _: NodeId) {}
+    /// The only node: it ends what a lost gateway left open.
+    #[must_use]
+    pub fn sole(journal: Arc<LocalJournal>, clock: Arc<dyn Clock>) -> Self {
+        let ledger = Ledger::resume(Arc::clone(&journal));
+        Self { ledger, sole: Some(Sole { journal, clock, ended: Arc::default() }) }
+    }
+}
+
+impl RecordIntake for LedgerIntake {
+    fn link(&self, gateway: NodeId) -> Box<dyn LinkIntake> {
+        Box::new(self.ledger.link(gateway))
+    }
+
+    fn lost(&self, gateway: NodeId) {
+        self.ledger.refuse(gateway);
+        let Some(Sole { journal, clock, ended }) = &self.sole else {
+            tracing::warn!(%gateway, "its streams of records stay open: nodes do not agree on their ends yet");
+            return;
+        };
+        if journal.open_streams().is_empty() || !ended.lock().insert(gateway) {
+            return;
+        }
+        let (journal, at, ended) = (Arc::clone(journal), clock.now(), Arc::clone(ended));
+        // Its fate: it reads what is recorded, and ends by itself.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = end_streams(&journal, gateway, at) {
+                tracing::error!(%gateway, %error, "the streams of a lost gateway were not ended");
+                ended.lock().remove(&gateway);
+            }
+        });
+    }
 
     fn journal(&self) -> &Arc<dyn Journal> {
-        &self.0
+        self.ledger.journal()
     }
 }
 
-impl LinkIntake for JournalLink {
+/// INVARIANT: I5 - what a lost gateway had begun ends as lost.
+fn end_streams(journal: &LocalJournal, gateway: NodeId, at: Timestamp) -> io::Result<()> {
+    journal.flush().map_err(io::Error::other)?;
+    let logs = Log::find(&[journal.dir().to_owned()])?;
+    let abandoned = Abandoned::survey(&logs, gateway, at)?;
+    abandoned.end(journal).map_err(io::Error::other)?;
+    let ended: Vec<StreamId> = abandoned.streams.iter().map(|one| one.stream).collect();
+    if !ended.is_empty() {
+        tracing::warn!(%gateway, count = ended.len(), "the streams of a lost gateway are ended");
+    }
+    Ok(())
+}
+
+impl LinkIntake for Intake {
     fn take(&mut self, stream: StreamId, seq: u64, line: &[u8]) -> Result<Position, NotTaken> {
-        let unfit = |why: &str| NotTaken::Unfit(format!("record {seq} of {stream}: {why}"));
-        let envelope = Envelope::parse(line).map_err(|error| NotTaken::Unfit(error.to_string()))?;
-        if envelope.stream != stream || envelope.seq != seq {
-            return Err(unfit("it is another one"));
+        match Intake::take(self, stream, seq, line) {
+            Ok(taken) => Ok(taken.position),
+            Err(IntakeError::Journal(error)) => Err(NotTaken::Broken(error.to_string())),
+            Err(error) => Err(NotTaken::Unfit(error.to_string())),
         }
-        if matches!(&envelope.record, Record::Opened(opened) if opened.node != self.gateway) {
-            return Err(unfit("it is another gateway's"));
-        }
-        if let Some((last, tip, position)) = self.tips.get(&stream) {
-            if seq <= *last {
-                return Ok(*position);
-            }
-            if seq != last + 1 || envelope.prev != *tip {
-                return Err(unfit("it does not follow the one before"));
-            }
-        }
-        let (hash, effect) = (Digest::of(line), Effect::from(&envelope.record));
-        let position = self.journal.append(Encoded { line, hash, stream, seq, effect });
-        let position = position.map_err(|error| NotTaken::Broken(error.to_string()))?;
-        self.tips.insert(stream, (seq, hash, position));
-        Ok(position)
     }
 }

@@ -39,7 +39,7 @@ const REST_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Who is at the other end, as its certificate says; `None`: it showed none.
 #[derive(Debug, Clone)]
-pub struct Peer(pub Option<Member>);
+pub(crate) struct Peer(pub(crate) Option<Member>);
 
 /// A bound listener.
 #[derive(Debug)]

@@ -93,7 +93,9 @@ impl Fleet {
         }
         match self.give_up(id).await {
             Ok(0) => {}
-            Ok(count) => tracing::warn!(node = %id, count, "commands of a lost node are in doubt, or did not run"),
+            Ok(count) => {
+                tracing::warn!(node = %id, count, "commands of a lost node are in doubt, or did not run")
+            }
             // It is looked for again, see below.
             Err(error) => tracing::error!(node = %id, %error, "a lost node's commands could not be given up"),
         }
@@ -103,10 +105,13 @@ impl Fleet {
     /// be presented any more; its streams of records are ended.
     async fn give_up(&self, id: NodeId) -> Result<usize, ApprovalError> {
         self.intake().lost(id);
-        self.control().approvals().owner_lost(id).await
+        let count = self.control().approvals().owner_lost(id).await?;
+        self.nodes().given_up(id).await?;
+        Ok(count)
     }
 
-    /// Gives up what nobody was told of: redeemed commands whose owner has no place among the nodes.
+    /// Gives up what nobody was told of: starts that went while no node looked, and redeemed commands whose owner
+    /// has no place among the nodes.
     pub(super) async fn give_lost_up(&self) {
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         loop {
@@ -126,6 +131,9 @@ impl Fleet {
     }
 
     async fn look_for_lost(&self) -> Result<(), StoreError> {
+        for id in self.nodes().not_given_up().await? {
+            self.node_gone(id).await;
+        }
         for owner in self.control().approvals().owners() {
             // Memory may be late: only the store says that a node is gone.
             if self.nodes().get(owner).is_none() && !self.nodes().is_alive(owner).await? {

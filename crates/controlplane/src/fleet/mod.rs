@@ -30,9 +30,9 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 pub use join::{JoinError, JoinToken};
-pub(crate) use listener::{Peer, Secured};
-pub use listener::{FleetListener, ListenError};
 pub(crate) use link::Outgoing;
+pub use listener::{FleetListener, ListenError};
+pub(crate) use listener::{Peer, Secured};
 pub use nodes::{Gateway, Kind, Node, RegisterError};
 pub(crate) use open::Opening;
 
@@ -271,3 +271,6 @@ fn nobody() -> Subject {
     #[allow(clippy::expect_used, reason = "a constant that is a name")]
     Subject::new("nobody").expect("a name")
 }
+
+#[cfg(test)]
+mod tests;

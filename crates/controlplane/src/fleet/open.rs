@@ -9,11 +9,11 @@ use countersign_api::{BadField, duration_to_wire, parsed, timestamp_to_wire, v1}
 use tokio::sync::watch;
 use tonic::{Status, Streaming};
 
+use super::Fleet;
 use super::link::{Link, Outbox, Outgoing, lost, outbox};
 use super::lost::drain;
 use super::member::Member;
 use super::nodes::{Arrival, Node, RegisterError, Registered};
-use super::Fleet;
 
 /// How long a gateway may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);

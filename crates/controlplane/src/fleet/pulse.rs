@@ -58,7 +58,9 @@ impl Pulse {
                 was_felt = self.is_felt();
                 match was_felt {
                     true => tracing::info!("the store answers again"),
-                    false => tracing::error!("the store does not answer; gateways are told nothing until it does"),
+                    false => {
+                        tracing::error!("the store does not answer; gateways are told nothing until it does")
+                    }
                 }
             }
             tokio::time::sleep(ASK_EVERY).await;

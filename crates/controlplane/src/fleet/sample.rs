@@ -48,7 +48,9 @@ struct Asked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compared {
     Same,
-    Differs { ours: VerdictWord },
+    Differs {
+        ours: VerdictWord,
+    },
     /// It was judged by another bundle than is current here.
     OtherBundle,
 }

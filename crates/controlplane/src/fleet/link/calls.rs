@@ -181,8 +181,10 @@ async fn withdraw(fleet: &Fleet, withdraw: v1::WithdrawCommand) -> Result<Answer
     let by: SessionId = parsed(&withdraw.session_id, "withdraw.session_id")?;
     match fleet.control().approvals().withdraw(id, by).await {
         Ok(withdrawn) => Ok(approval(&withdrawn)),
-        // Repeated, or it has ended otherwise: either way nothing is left to take back.
-        Err(ApprovalError::Rejected(Rejection::WrongState { .. })) => Ok(Answer::Done(v1::Done {})),
+        // Repeated, or past being taken back: how it stands says which.
+        Err(ApprovalError::Rejected(Rejection::WrongState { .. })) => {
+            Ok(approval(&fleet.control().approvals().get(id).await?.approval))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -214,9 +216,9 @@ fn refusal(undone: &Undone, standing: Option<&Approval>) -> Answer {
         Undone::Approval(error @ (ApprovalError::NoBundle | ApprovalError::Contended)) => {
             Answer::Unavailable(error.to_string())
         }
-        Undone::Approval(
-            ApprovalError::WrongDigest | ApprovalError::Rejected(Rejection::DigestMismatch),
-        ) => not_taken(true, false),
+        Undone::Approval(ApprovalError::WrongDigest | ApprovalError::Rejected(Rejection::DigestMismatch)) => {
+            not_taken(true, false)
+        }
         Undone::Approval(ApprovalError::Rejected(Rejection::PastDeadline(_))) => not_taken(false, true),
         Undone::Field(_) | Undone::Approval(_) | Undone::NotTheOwner => {
             tracing::info!(reason = %undone, "a call was refused");

@@ -113,7 +113,11 @@ impl Link {
     }
 
     /// Serves the link until it ends.
-    pub(super) async fn run(self: Arc<Self>, incoming: Streaming<v1::LinkRequest>, stop: watch::Receiver<bool>) {
+    pub(super) async fn run(
+        self: Arc<Self>,
+        incoming: Streaming<v1::LinkRequest>,
+        stop: watch::Receiver<bool>,
+    ) {
         let ended = Box::pin(self.serve(incoming, stop)).await;
         let newest = self.fleet.links().close(&self.handle);
         match &ended {
@@ -121,12 +125,19 @@ impl Link {
             Ended::Unfit(_) | Ended::Slow | Ended::Unrecorded(_) => {
                 tracing::error!(gateway = %self.node.name, node = %self.node.id, ?ended, "a link was ended");
             }
+            Ended::Left(why) => {
+                tracing::info!(gateway = %self.node.name, node = %self.node.id, why, "a gateway was asked to leave");
+            }
             _ => tracing::info!(gateway = %self.node.name, node = %self.node.id, ?ended, "a link has ended"),
         }
         self.outbox.close(ended.status());
     }
 
-    async fn serve(self: &Arc<Self>, incoming: Streaming<v1::LinkRequest>, stop: watch::Receiver<bool>) -> Ended {
+    async fn serve(
+        self: &Arc<Self>,
+        incoming: Streaming<v1::LinkRequest>,
+        stop: watch::Receiver<bool>,
+    ) -> Ended {
         let control = self.fleet.control();
         let (sessions, clock) = (control.sessions(), control.clock());
         tokio::select! {
@@ -208,7 +219,9 @@ impl Link {
                 let (fleet, gateway) = (Arc::clone(&self.fleet), self.node.clone());
                 tasks.spawn(async move { fleet.testified(&gateway, testified).await });
             }
-            Some(FromGateway::Draining(draining)) => drop(tasks.spawn(Arc::clone(self).drains(draining.draining))),
+            Some(FromGateway::Draining(draining)) => {
+                drop(tasks.spawn(Arc::clone(self).drains(draining.draining)))
+            }
         }
         Ok(())
     }
@@ -303,10 +316,8 @@ impl Link {
     /// Tells the gateway that it may go on judging, and keeps its lease: both only while this node reaches its
     /// store. A node that does not lets its gateways go.
     async fn stay_alive(&self) -> Ended {
-        let (mut say, mut keep) = (
-            tokio::time::interval(ALIVE_EVERY),
-            tokio::time::interval(self.fleet.nodes().ttl() / 4),
-        );
+        let (mut say, mut keep) =
+            (tokio::time::interval(ALIVE_EVERY), tokio::time::interval(self.fleet.nodes().ttl() / 4));
         loop {
             tokio::select! {
                 _ = say.tick() => {

@@ -18,7 +18,6 @@ pub use record::{Gateway, Kind, Node};
 pub use register::RegisterError;
 pub(super) use register::{Arrival, Registered};
 
-
 use super::member::Member;
 use crate::store::{Change, Kept, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
@@ -99,7 +98,10 @@ impl Nodes {
     /// Whose start it is, or was: the store remembers for a month.
     pub(super) async fn member_of(&self, id: NodeId) -> Result<Option<Member>, StoreError> {
         let entry = self.store.get(&record::start_key(id)).await?;
-        entry.map(|entry| crate::decode::<record::Start>(&entry)).transpose().map(|start| start.map(|start| start.member))
+        entry
+            .map(|entry| crate::decode::<record::Start>(&entry))
+            .transpose()
+            .map(|start| start.map(|start| start.member))
     }
 
     /// Where this node's own record stands.
@@ -220,6 +222,31 @@ impl Nodes {
         }
     }
 
+    /// The starts that are gone, and of which nobody has noted that they were given up.
+    pub(super) async fn not_given_up(&self) -> Result<Vec<NodeId>, StoreError> {
+        let mut found = Vec::new();
+        for entry in range_all(&*self.store, record::STARTS).await?.0 {
+            let id: Option<NodeId> = entry.key.strip_prefix(record::STARTS).and_then(|id| id.parse().ok());
+            if let Some(id) = id
+                && !crate::decode::<record::Start>(&entry)?.given_up
+                && self.get(id).is_none()
+                && !self.is_alive(id).await?
+            {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// All has been done about the end of this start. Noted for the nodes that look later; lost races do no harm.
+    pub(super) async fn given_up(&self, id: NodeId) -> Result<(), StoreError> {
+        let key = record::start_key(id);
+        let Some(entry) = self.store.get(&key).await? else { return Ok(()) };
+        let start = record::Start { given_up: true, ..crate::decode(&entry)? };
+        let swap = Transaction::new().if_modified(&key, entry.modified).put(&key, crate::encode(&start));
+        self.store.transact(swap).await.map(drop)
+    }
+
     /// Forgets starts of long ago; how many. Safe to run at any time, by any node.
     pub(super) async fn sweep(&self) -> Result<usize, StoreError> {
         const BATCH: usize = 100;
@@ -247,4 +274,3 @@ impl Nodes {
 async fn tell(to: &mpsc::Sender<Event>, event: Event) {
     let _ = to.send(event).await;
 }
-

@@ -97,6 +97,9 @@ impl Node {
 pub(super) struct Start {
     pub(super) member: Member,
     pub(super) at: Timestamp,
+    /// Whether all has been done that is to be done when it is lost, or has ended.
+    #[serde(default)]
+    pub(super) given_up: bool,
 }
 
 pub(super) fn gateway_key(id: NodeId) -> String {

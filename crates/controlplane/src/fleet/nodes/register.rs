@@ -1,6 +1,5 @@
 //! A node comes: a gateway with its first link or its next one, or a control-plane node.
 
-
 use aws_lc_rs::rand;
 use countersign_common::id::{BundleVersion, NodeId};
 
@@ -62,7 +61,9 @@ impl Nodes {
                         same_member(&start.member, arrival)?;
                         return Ok(Registered::Lost);
                     }
-                    None if record::is_forgotten(arrival.id, self.clock.now()) => return Ok(Registered::Lost),
+                    None if record::is_forgotten(arrival.id, self.clock.now()) => {
+                        return Ok(Registered::Lost);
+                    }
                     None => self.welcome(arrival).await?,
                 },
             };
@@ -103,7 +104,7 @@ impl Nodes {
             started_at: now,
             software: arrival.software.clone(),
         };
-        let start = Start { member: arrival.member.clone(), at: now };
+        let start = Start { member: arrival.member.clone(), at: now, given_up: false };
         let (key, start_key, route_key) = (node.key(), record::start_key(node.id), record::route_key(route));
         // The id is spent from here on: after its loss nobody can take it up again.
         let transaction = Transaction::new()
@@ -120,11 +121,7 @@ impl Nodes {
         registered
     }
 
-    async fn write(
-        &self,
-        transaction: Transaction,
-        node: Node,
-    ) -> Result<Option<Registered>, RegisterError> {
+    async fn write(&self, transaction: Transaction, node: Node) -> Result<Option<Registered>, RegisterError> {
         match self.store.transact(transaction).await {
             Ok(Outcome::Committed(revision)) => {
                 self.learn(revision, &node);
