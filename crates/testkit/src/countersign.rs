@@ -36,10 +36,23 @@ pub struct Countersign {
     process: Process,
     folder: Folder,
     options: DevOptions,
+    role: Role,
     postgres: String,
     api: String,
     data: PathBuf,
     approver: String,
+}
+
+/// What the process is.
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    /// Gateway and control plane in one.
+    Dev,
+    /// The control plane of a fleet.
+    ControlPlane {
+        /// Where it listens for gateways.
+        fleet_port: u16,
+    },
 }
 
 /// The person who decides in tests unless a test names another: human, of group `dba`.
@@ -51,14 +64,31 @@ impl Countersign {
     /// # Errors
     /// The binary is not built, or does not get ready; the error has what it said.
     pub fn start(options: DevOptions) -> Result<Self> {
+        Self::start_as(options, Role::Dev)
+    }
+
+    /// Starts the control plane of a fleet, which listens for gateways on this port, and nothing for clients. The bundle of
+    /// `options` is applied.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn start_control_plane(options: DevOptions, fleet_port: u16) -> Result<Self> {
+        let bundle = options.config.display().to_string();
+        let started = Self::start_as(options, Role::ControlPlane { fleet_port })?;
+        started.cli_as_operator(&["apply", "-f", &bundle])?;
+        Ok(started)
+    }
+
+    fn start_as(options: DevOptions, role: Role) -> Result<Self> {
         let folder = Folder::new(Account::Own)?;
         let data = options.data.clone().unwrap_or_else(|| folder.path().join("data"));
-        let (process, ready) = launch(&options, &folder, &data)?;
+        let (process, ready) = launch(&options, role, &folder, &data)?;
         let mut started = Self {
             process,
             folder,
             options,
-            postgres: text(&ready, "postgres")?,
+            role,
+            postgres: text(&ready, "postgres").unwrap_or_default(),
             api: text(&ready, "api")?,
             data,
             approver: String::new(),
@@ -72,9 +102,9 @@ impl Countersign {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_again(&mut self) -> Result<()> {
-        let (process, ready) = launch(&self.options, &self.folder, &self.data)?;
+        let (process, ready) = launch(&self.options, self.role, &self.folder, &self.data)?;
         self.process = process;
-        self.postgres = text(&ready, "postgres")?;
+        self.postgres = text(&ready, "postgres").unwrap_or_default();
         self.api = text(&ready, "api")?;
         Ok(())
     }
@@ -298,27 +328,47 @@ pub fn binary() -> Result<PathBuf> {
 }
 
 /// Starts the process and waits for the line in which it says that it is ready, and where.
-fn launch(options: &DevOptions, folder: &Folder, data: &Path) -> Result<(Process, Value)> {
-    let log_path = folder.path().join("log");
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(&log_path)?;
+fn launch(options: &DevOptions, role: Role, folder: &Folder, data: &Path) -> Result<(Process, Value)> {
     let mut command = Command::new(binary()?);
+    match role {
+        Role::Dev => dev(&mut command, options, data),
+        Role::ControlPlane { fleet_port } => control_plane(&mut command, folder, data, fleet_port)?,
+    }
+    command.envs(options.environment.iter().cloned());
+    start("countersign", &mut command, &folder.path().join("log"))
+}
+
+fn dev(command: &mut Command, options: &DevOptions, data: &Path) {
     command
         .args(["dev", "--output", "json", "--listen-postgres", "127.0.0.1:0", "--listen-api", "127.0.0.1:0"])
         .arg("--config")
         .arg(&options.config)
         .arg("--data")
-        .arg(data)
-        .envs(options.environment.iter().cloned())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(log);
+        .arg(data);
     for (name, url) in &options.targets {
         command.arg("--target").arg(format!("{name}={url}"));
     }
     if let Some((certificate, key)) = &options.tls {
         command.arg("--tls-certificate").arg(certificate).arg("--tls-key").arg(key);
     }
-    let mut process = Process::spawn("countersign dev", &mut command, Signal::Terminate)?;
+}
+
+fn control_plane(command: &mut Command, folder: &Folder, data: &Path, fleet_port: u16) -> Result<()> {
+    let config = format!(
+        "data: {}\nlisten: 127.0.0.1:0\nlisten_fleet: 127.0.0.1:{fleet_port}\n",
+        data.display()
+    );
+    let config = folder.write("control.yaml", config)?;
+    command.args(["controlplane", "--output", "json", "--config"]).arg(config);
+    Ok(())
+}
+
+/// Starts a process of ours, and waits for the line in which it says that it is ready, and where. What it logs is added
+/// to a file.
+pub(crate) fn start(name: &str, command: &mut Command, log_path: &Path) -> Result<(Process, Value)> {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(log_path)?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    let mut process = Process::spawn(name, command, Signal::Terminate)?;
     let output = process.child().stdout.take().context("no output")?;
     let (sender, lines) = channel();
     // Goes on reading, so that a full pipe never holds the process up.
@@ -327,14 +377,14 @@ fn launch(options: &DevOptions, folder: &Folder, data: &Path) -> Result<(Process
             let _ = sender.send(line);
         }
     });
-    let ready = eventually("countersign dev to get ready", Duration::from_secs(30), || {
+    let ready = eventually(&format!("{name} to get ready"), Duration::from_secs(30), || {
         if let Some(ready) =
             lines.try_iter().filter_map(|line| serde_json::from_str(&line).ok()).find(is_ready)
         {
             return Ok(Some(ready));
         }
         if let Some(status) = process.ended()? {
-            bail!("countersign dev ended ({status}): {}", std::fs::read_to_string(&log_path)?);
+            bail!("{name} ended ({status}): {}", std::fs::read_to_string(log_path)?);
         }
         Ok(None)
     })?;
