@@ -127,24 +127,24 @@ impl Config {
     /// All its faults together.
     pub(super) fn read(file: &Path) -> Result<Self, CliError> {
         let mut document = Document::read(file)?;
-        let control_planes: Option<Some1<Address>> = document.required("control_planes");
+        let control_planes: Option<AtLeastOne<Address>> = document.required("control_planes");
         let state = document.required("state");
         let name = document.required("name");
         let join_token_file = document.optional("join_token_file");
-        let listeners: Option<Some1<Listener>> = document.required("listeners");
+        let listeners: Option<AtLeastOne<Listener>> = document.required("listeners");
         let connections_max = document.optional("connections_max").unwrap_or(CONNECTIONS_MAX);
         let hash_key_file = document.required("hash_key_file");
         let drain = Duration::from_secs(document.optional("drain_seconds").unwrap_or(DRAIN_SECONDS));
         let url = document.optional("url");
         document.finish()?;
         // Missing only with a fault, which `finish` has returned.
-        let control_planes = control_planes.map(|some| some.0).unwrap_or_default();
+        let control_planes = control_planes.map(|all| all.0).unwrap_or_default();
         Ok(Self {
             control_planes: control_planes.into_iter().map(|address| address.0).collect(),
             state: state.unwrap_or_default(),
             name: name.unwrap_or_default(),
             join_token_file,
-            listeners: listeners.map(|some| some.0).unwrap_or_default(),
+            listeners: listeners.map(|all| all.0).unwrap_or_default(),
             connections_max,
             hash_key_file: hash_key_file.unwrap_or_default(),
             drain,
@@ -199,9 +199,9 @@ impl Listener {
 /// At least one.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Vec<T>", bound = "T: Deserialize<'de>")]
-struct Some1<T>(Vec<T>);
+struct AtLeastOne<T>(Vec<T>);
 
-impl<T> TryFrom<Vec<T>> for Some1<T> {
+impl<T> TryFrom<Vec<T>> for AtLeastOne<T> {
     type Error = &'static str;
 
     fn try_from(all: Vec<T>) -> Result<Self, &'static str> {
