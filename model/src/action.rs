@@ -111,7 +111,9 @@ impl fmt::Display for Action {
             Self::Read(n, intent) => write!(f, "node {n} reads the record in order to {intent}"),
             Self::Swap(n) => write!(f, "node {n} writes by compare-and-swap"),
             Self::SwapUnheard(n, true) => write!(f, "node {n} writes, and does not hear that it was done"),
-            Self::SwapUnheard(n, false) => write!(f, "node {n} writes, and does not hear that it was not done"),
+            Self::SwapUnheard(n, false) => {
+                write!(f, "node {n} writes, and does not hear that it was not done")
+            }
             Self::Reread(n) => write!(f, "node {n} reads again and looks for its attempt id"),
             Self::NodeCrashes(n) => write!(f, "node {n} crashes and starts anew"),
             Self::ClientSends(g) => write!(f, "the client sends the same on gateway {g}"),
@@ -129,8 +131,12 @@ impl fmt::Display for Action {
             Self::GatewayCrashes(g) => write!(f, "gateway {g} crashes"),
             Self::GatewayRestarts(g) => write!(f, "gateway {g} starts anew"),
             Self::LeaseLost(g, start) => write!(f, "the lease of start {start} of gateway {g} is lost"),
-            Self::Arrives(g, _, commit) => write!(f, "the {} of gateway {g} arrives at the target", bytes(commit)),
-            Self::NeverArrives(g, _, commit) => write!(f, "the {} of gateway {g} never arrives", bytes(commit)),
+            Self::Arrives(g, _, commit) => {
+                write!(f, "the {} of gateway {g} arrives at the target", bytes(commit))
+            }
+            Self::NeverArrives(g, _, commit) => {
+                write!(f, "the {} of gateway {g} never arrives", bytes(commit))
+            }
             Self::TargetRollsBack => write!(f, "the target rolls back what was left open"),
         }
     }

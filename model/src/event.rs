@@ -44,9 +44,7 @@ impl Protocol {
                 let owner = world.in_doubt_of()?;
                 world.is_done_with(owner).then(|| resolved(world.target.effects > 0))
             }
-            Intent::Withdraw(g) => {
-                (world.gateway(g)?.stage == Stage::Withdrawing).then_some(Event::Withdraw)
-            }
+            Intent::Withdraw(g) => (world.gateway(g)?.stage == Stage::Withdrawing).then_some(Event::Withdraw),
             Intent::Redeem(g) => self.redeem(world, g),
             Intent::Present(g) => match world.gateway(g)?.stage {
                 Stage::Ran { fence } => Some(Event::Present { fence, evidence: "xid:1".into() }),

@@ -24,11 +24,11 @@ pub(crate) enum Stage {
     Withdrawing,
     /// It was seen approved; the redeeming step is asked for, with the digest of these bytes.
     Asking(Bytes),
-    /// The answer did not come in time. The client was told so; the gateway will not send, and says so when it
-    /// learns that the step was taken.
+    /// No answer came in time, or a refusal from one node while another may still be writing. The client was told
+    /// to come back; the gateway will not send, and says so when it learns that the step was taken.
     GaveUp,
-    /// It may go.
-    Cleared { fence: u64 },
+    /// These bytes may go.
+    Cleared { fence: u64, bytes: Bytes },
     /// It went up.
     Sent { fence: u64 },
     /// The target ran it in an open transaction; its evidence is to be presented.
@@ -88,11 +88,11 @@ impl Stage {
             | Self::Ran { .. }
             | Self::Presented { .. }
             | Self::Committing { .. }
-            | Self::Asking(_)
-            | Self::GaveUp => true,
+            | Self::Asking(_) => true,
             Self::Idle
             | Self::Waiting
             | Self::Withdrawing
+            | Self::GaveUp
             | Self::RolledBack { .. }
             | Self::Answered { .. }
             | Self::Broken { .. }

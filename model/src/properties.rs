@@ -9,19 +9,25 @@ use crate::world::World;
 
 pub(crate) fn all() -> Vec<Property<Protocol>> {
     vec![
-        Property::always(I1_SENT, |_, world: &World| world.target.sent <= 1),
-        Property::always(I1_EFFECT, |_, world| world.target.effects <= 1),
-        Property::always(I2, |_, world| !world.target.sent_other),
-        Property::always(I3_RECORD, |_, world| !(world.record.says_no() && world.target.effects > 0)),
-        Property::always(I3_CLIENT, |_, world| !(world.told_no && world.target.effects > 0)),
-        Property::always(DONE, |_, world| !is_done(world) || world.target.effects == 1),
-        Property::always(I4, |_, world| !world.record.decided_by_requester()),
-        Property::always(I9, |_, world| !world.left_terminal),
-        Property::always(I10, |protocol, world| is_settled(protocol, world) || protocol.goes_on(world)),
-        Property::eventually(I10_EVENTUALLY, |_, world| is_shown(world)),
-        Property::sometimes("it runs", |_, world| world.told_done),
-        Property::sometimes("it is refused", |_, world| world.told_no),
-        Property::sometimes("it comes in doubt", |_, world| world.in_doubt_of().is_some()),
+        Property::always(I1_SENT, |_: &Protocol, world: &World| world.target.sent <= 1),
+        Property::always(I1_EFFECT, |_: &Protocol, world: &World| world.target.effects <= 1),
+        Property::always(I2, |_: &Protocol, world: &World| !world.target.sent_other),
+        Property::always(I3_RECORD, |_: &Protocol, world: &World| {
+            !(world.record.says_no() && world.target.effects > 0)
+        }),
+        Property::always(I3_CLIENT, |_: &Protocol, world: &World| {
+            !(world.told_no && world.target.effects > 0)
+        }),
+        Property::always(DONE, |_: &Protocol, world: &World| !is_done(world) || world.target.effects == 1),
+        Property::always(I4, |_: &Protocol, world: &World| !world.record.decided_by_requester()),
+        Property::always(I9, |_: &Protocol, world: &World| !world.left_terminal),
+        Property::always(I10, |protocol: &Protocol, world: &World| {
+            is_settled(protocol, world) || protocol.goes_on(world)
+        }),
+        Property::eventually(I10_EVENTUALLY, |_: &Protocol, world: &World| is_shown(world)),
+        Property::sometimes("it runs", |_: &Protocol, world: &World| world.told_done),
+        Property::sometimes("it is refused", |_: &Protocol, world: &World| world.told_no),
+        Property::sometimes("it comes in doubt", |_: &Protocol, world: &World| world.in_doubt_of().is_some()),
     ]
 }
 

@@ -190,7 +190,8 @@ impl Protocol {
 
     /// A node's compare-and-swap, heard.
     fn swap(&self, world: &mut World, n: usize) -> Option<()> {
-        let Node::Writing { read, next, intent } = std::mem::replace(world.nodes.get_mut(n)?, Node::Idle) else {
+        let Node::Writing { read, next, intent } = std::mem::replace(world.nodes.get_mut(n)?, Node::Idle)
+        else {
             return None;
         };
         if world.record.revision() == read {
@@ -225,8 +226,9 @@ impl Protocol {
                 tell(world, g)
             }
             Stage::Asking(_) if self.refuses(world, Intent::Redeem(g)) && !owns(world, g) => {
-                // Not approved any more, too late, or for other bytes: it waits on, or is told how it stands.
-                if open { go(world, g, Stage::Waiting) } else { tell(world, g) }
+                // Too late, blocked by now, or for other bytes. While the record is open, an earlier asking of the
+                // same may still be under way at another node: it is not sent whatever becomes of that.
+                if open { go(world, g, Stage::GaveUp) } else { tell(world, g) }
             }
             Stage::GaveUp if !open && !owns(world, g) => go(world, g, Stage::Over),
             Stage::RolledBack { .. } if self.refuses(world, Intent::NotSent(g)) => tell(world, g),
@@ -249,7 +251,7 @@ impl Protocol {
             return None;
         }
         match self.variant {
-            Variant::HintAlone => go(world, g, Stage::Cleared { fence: 0 }),
+            Variant::HintAlone => go(world, g, Stage::Cleared { fence: 0, bytes: Bytes::Approved }),
             _ => self.look(world, g).or_else(|| ask(world, g, Bytes::Approved)),
         }
     }
@@ -324,7 +326,7 @@ fn ask_again(world: &mut World, g: usize) -> Option<()> {
         return None;
     }
     match world.gateway(g)?.stage {
-        Stage::Asking(_) => go(world, g, Stage::Cleared { fence }),
+        Stage::Asking(bytes) => go(world, g, Stage::Cleared { fence, bytes }),
         Stage::Ran { fence } if world.record.has_evidence() => go(world, g, Stage::Presented { fence }),
         _ => None,
     }
@@ -348,9 +350,9 @@ fn ask(world: &mut World, g: usize, bytes: Bytes) -> Option<()> {
 }
 
 fn send(world: &mut World, g: usize) -> Option<()> {
-    let Stage::Cleared { fence } = world.gateway(g)?.stage else { return None };
+    let Stage::Cleared { fence, bytes } = world.gateway(g)?.stage else { return None };
     let from = world.start(g)?;
-    world.target.send(from, Bytes::Approved);
+    world.target.send(from, bytes);
     go(world, g, Stage::Sent { fence })
 }
 

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_common::approval::{Approval, Event, Stage, State, Terms, step};
+use countersign_common::approval::{Approval, Event, Evidence, Stage, State, Terms, step};
 use countersign_common::id::{ApprovalId, ChainName, GroupName, InvalidId, SessionId, Subject, TargetName};
 use countersign_common::principal::{Kind, Principal};
 use countersign_common::{Digest, Timestamp};
@@ -51,6 +51,7 @@ impl Record {
             expires_at: ASKED_AT.after(TIMEOUT),
             decisions: Vec::new(),
             state: State::Pending { stage: 0 },
+            evidence: Evidence::None,
         })))
     }
 
@@ -74,6 +75,11 @@ impl Record {
 
     pub(crate) fn revision(&self) -> u64 {
         self.0.revision
+    }
+
+    /// Whether the target can be asked.
+    pub(crate) fn has_evidence(&self) -> bool {
+        matches!(self.0.evidence, Evidence::Presented(_))
     }
 
     /// Whether somebody in the requester's chain is among those who decided.
@@ -100,7 +106,7 @@ impl Record {
 }
 
 impl Hash for Record {
-    /// Everything that [`step`] changes: revision, decisions, state.
+    /// Everything that [`step`] changes: revision, decisions, state, evidence.
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.0.revision.hash(hasher);
         for decision in &self.0.decisions {
@@ -108,7 +114,7 @@ impl Hash for Record {
             decision.vote.hash(hasher);
         }
         // The state's own words, so that no field of it can be forgotten. Writing to a hasher does not fail.
-        let _ = write!(Words(hasher), "{:?}", self.0.state);
+        let _ = write!(Words(hasher), "{:?}{:?}", self.0.state, self.0.evidence);
     }
 }
 
