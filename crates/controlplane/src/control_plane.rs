@@ -16,7 +16,7 @@ use crate::audit::{Archive, Audit};
 use crate::bundles::{BundleError, Bundles, Compile, Files};
 use crate::operator::{self, OperatorError};
 use crate::sessions::{RevokeError, SessionRefused, Sessions, What};
-use crate::store::{Change, EmbeddedStore, Revision, Store, StoreError};
+use crate::store::{Change, EmbeddedStore, Metered, Revision, Store, StoreError};
 
 /// Everything that the control plane writes stands below this.
 const ALL: &str = "/cs/";
@@ -116,6 +116,7 @@ impl ControlPlane {
     /// As [`ControlPlane::open`].
     pub async fn over(store: Arc<dyn Store>, options: Options) -> Result<Arc<Self>, OpenError> {
         let Options { data, node, clock, compiler, archive } = options;
+        let store: Arc<dyn Store> = Arc::new(Metered::new(store));
         let (sessions, sessions_at) = Sessions::load(Arc::clone(&store), Arc::clone(&clock)).await?;
         let sessions = Arc::new(sessions);
         let bundles = Arc::new(Bundles::load(Arc::clone(&store), Arc::clone(&clock), compiler).await?);
@@ -229,6 +230,7 @@ impl ControlPlane {
         let mut after = self.loaded;
         loop {
             if let Err(error) = self.follow_from(&mut after).await {
+                crate::metrics::watch_restarted();
                 tracing::warn!(%error, after = after.0, "following the store ended; reading everything again");
                 tokio::time::sleep(REST_AFTER_ERROR).await;
                 match self.reload().await {

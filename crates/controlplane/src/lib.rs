@@ -9,6 +9,7 @@ pub mod bundles;
 mod codec;
 mod control_plane;
 pub mod grpc;
+pub mod metrics;
 mod operator;
 pub mod sessions;
 pub mod store;

@@ -13,6 +13,7 @@ mod checkpoint;
 mod journal;
 mod line;
 mod local;
+pub mod metrics;
 mod record;
 mod render;
 mod replay;

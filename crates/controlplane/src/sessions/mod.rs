@@ -221,7 +221,10 @@ impl Sessions {
             .put(&of_key, session.id.to_string())
             .put(&key, crate::encode(&session));
         match self.write(transaction).await {
-            Ok(Outcome::Committed(_)) => Ok(()),
+            Ok(Outcome::Committed(_)) => {
+                crate::metrics::session_opened();
+                Ok(())
+            }
             // After an ambiguous error either it is there, or the next attempt creates it.
             Ok(Outcome::Conflict) | Err(StoreError::Unknown(_)) => self.learn(&of_key).await,
             Err(error) => Err(error.into()),

@@ -7,6 +7,7 @@ mod change;
 pub mod conformance;
 pub mod embedded;
 mod error;
+mod metered;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -14,6 +15,7 @@ use futures::stream::BoxStream;
 pub use change::{Change, Entry};
 pub use embedded::EmbeddedStore;
 pub use error::StoreError;
+pub(crate) use metered::Metered;
 
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 512;

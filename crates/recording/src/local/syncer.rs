@@ -107,12 +107,14 @@ impl Syncer {
 
     fn round(&mut self, wanted: Wanted) -> Result<(), JournalError> {
         let written = self.shared.flush(wanted)?;
+        let start = Instant::now();
         sync(&written).map_err(|error| {
             // INVARIANT: I8 - a failed fdatasync may have dropped the pages it could not write, and a
             // second one would answer well; so nothing is vouched for any more.
             self.shared.poison(&format!("sync: {error}"))
         })?;
         self.shared.synced.store(written.position.0, Ordering::Release);
+        crate::metrics::synced(start.elapsed(), self.shared.appended().saturating_sub(written.position.0));
         let ready = self.shared.agenda.lock().take_ready(written.position);
         ready.into_iter().for_each(Waker::wake);
         match written.tips {
