@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_common::Principal;
@@ -94,6 +95,8 @@ pub struct ControlPlane {
     /// After which revision the follower begins.
     loaded: Revision,
     operator_token: PathBuf,
+    /// Whether the store's changes are followed without a gap.
+    following: AtomicBool,
 }
 
 impl ControlPlane {
@@ -142,6 +145,7 @@ impl ControlPlane {
             approvals: Arc::new(approvals),
             loaded: sessions_at.min(approvals_at),
             operator_token,
+            following: AtomicBool::new(true),
         }))
     }
 
@@ -149,6 +153,12 @@ impl ControlPlane {
     #[must_use]
     pub fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// Whether what is in memory follows the store. While it does not, what others do is seen late.
+    #[must_use]
+    pub fn follows_the_store(&self) -> bool {
+        self.following.load(Ordering::Acquire)
     }
 
     /// Tokens and sessions.
@@ -231,10 +241,14 @@ impl ControlPlane {
         loop {
             if let Err(error) = self.follow_from(&mut after).await {
                 crate::metrics::watch_restarted();
+                self.following.store(false, Ordering::Release);
                 tracing::warn!(%error, after = after.0, "following the store ended; reading everything again");
                 tokio::time::sleep(REST_AFTER_ERROR).await;
                 match self.reload().await {
-                    Ok(revision) => after = revision,
+                    Ok(revision) => {
+                        after = revision;
+                        self.following.store(true, Ordering::Release);
+                    }
                     Err(error) => tracing::error!(%error, "the store cannot be read"),
                 }
             }

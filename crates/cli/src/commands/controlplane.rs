@@ -134,6 +134,7 @@ pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<
     let listener = bind(config.listen, config.tls()?).await?;
     let options = Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
     let control = open(options).await?;
+    operations.watch_store(&control);
     let (stop, stopped) = watch::channel(false);
     let url = listener.url();
     let keeping = tokio::spawn(Arc::clone(&control).run(stopped.clone()));

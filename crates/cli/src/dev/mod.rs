@@ -61,6 +61,7 @@ pub(crate) async fn run(options: DevOptions, around: &Surroundings) -> Result<()
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     let prepared = Prepared::new(&options, around).await?;
     let mut running = Box::pin(prepared.start(&options)).await?;
+    operations.watch_store(&running.control);
     running.report_to(&operations.health);
     // Only now: before it serves, nobody is told that it is ready.
     let ops = operations.listen(options.listen_ops).await?;

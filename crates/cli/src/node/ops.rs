@@ -1,8 +1,10 @@
 //! What every process of ours has for operators: logs, traces, metrics, and the listener that shows them.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use countersign_common::metric::Metric;
+use countersign_controlplane::ControlPlane;
 use countersign_runtime::health::Health;
 use countersign_runtime::metrics::Metrics;
 use countersign_runtime::ops::Ops;
@@ -62,6 +64,15 @@ impl Operations {
         let address = ops.address();
         self.serving = Some(tokio::spawn(ops.serve(self.health.clone(), self.metrics.clone())));
         Ok(Some(address))
+    }
+
+    /// From here on it is ready only while what this control plane knows follows its store.
+    pub(crate) fn watch_store(&self, control: &Arc<ControlPlane>) {
+        let control = Arc::clone(control);
+        self.health.register("store", move || match control.follows_the_store() {
+            true => Ok(()),
+            false => Err("cannot be followed; what it holds is read again".into()),
+        });
     }
 
     /// Sends the last traces and stops listening. The last that a process does.
