@@ -10,6 +10,7 @@ mod codec;
 mod content;
 mod control_plane;
 pub mod grpc;
+pub mod metrics;
 mod operator;
 pub mod sessions;
 pub mod store;
