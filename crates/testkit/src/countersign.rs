@@ -27,6 +27,8 @@ pub struct DevOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Where it keeps its data; `None`: a temporary folder that goes away with it.
     pub data: Option<PathBuf>,
+    /// More of the command line, such as `--listen-ops`.
+    pub arguments: Vec<String>,
 }
 
 /// A running `countersign dev`, with a person who may approve.
@@ -38,6 +40,7 @@ pub struct Countersign {
     options: DevOptions,
     postgres: String,
     api: String,
+    ops: Option<String>,
     data: PathBuf,
     approver: String,
 }
@@ -60,6 +63,7 @@ impl Countersign {
             options,
             postgres: text(&ready, "postgres")?,
             api: text(&ready, "api")?,
+            ops: text(&ready, "ops").ok(),
             data,
             approver: String::new(),
         };
@@ -76,6 +80,7 @@ impl Countersign {
         self.process = process;
         self.postgres = text(&ready, "postgres")?;
         self.api = text(&ready, "api")?;
+        self.ops = text(&ready, "ops").ok();
         Ok(())
     }
 
@@ -113,6 +118,12 @@ impl Countersign {
     #[must_use]
     pub fn api(&self) -> &str {
         &self.api
+    }
+
+    /// Where operators look, as a URL, where it was started with `--listen-ops`.
+    #[must_use]
+    pub fn ops(&self) -> Option<&str> {
+        self.ops.as_deref()
     }
 
     /// Where it keeps its data.
@@ -308,6 +319,7 @@ fn launch(options: &DevOptions, folder: &Folder, data: &Path) -> Result<(Process
         .arg(&options.config)
         .arg("--data")
         .arg(data)
+        .args(&options.arguments)
         .envs(options.environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
