@@ -6,7 +6,9 @@ mod connections;
 pub mod identity;
 pub mod link;
 mod listener;
+pub mod metrics;
 
 pub use bundle::BundleJudge;
 pub use countersign_postgres::ALPN as POSTGRES_ALPN;
+pub use countersign_postgres::metrics::ALL as POSTGRES_METRICS;
 pub use listener::{Gateway, ListenerConfig, Listeners, Served, StartError};

@@ -169,9 +169,10 @@ impl Gateway {
     fn serve(&self, accepted: Accepted, served: &mut Served) {
         let Accepted { listener, socket, peer, place } = accepted;
         let Some(gate) = self.gates.get(listener).map(Arc::clone) else { return };
+        let open = crate::metrics::connected();
         served.0.spawn(async move {
             gate.serve(socket, peer).await;
-            drop(place);
+            drop((place, open));
         });
     }
 }

@@ -27,6 +27,8 @@ pub struct DevOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Where it keeps its data; `None`: a temporary folder that goes away with it.
     pub data: Option<PathBuf>,
+    /// More of the command line, such as `--listen-ops`.
+    pub arguments: Vec<String>,
 }
 
 /// A running `countersign dev`, with a person who may approve.
@@ -39,6 +41,7 @@ pub struct Countersign {
     role: Role,
     postgres: String,
     api: String,
+    ops: Option<String>,
     data: PathBuf,
     approver: String,
 }
@@ -90,6 +93,7 @@ impl Countersign {
             role,
             postgres: text(&ready, "postgres").unwrap_or_default(),
             api: text(&ready, "api")?,
+            ops: text(&ready, "ops").ok(),
             data,
             approver: String::new(),
         };
@@ -106,6 +110,7 @@ impl Countersign {
         self.process = process;
         self.postgres = text(&ready, "postgres").unwrap_or_default();
         self.api = text(&ready, "api")?;
+        self.ops = text(&ready, "ops").ok();
         Ok(())
     }
 
@@ -143,6 +148,12 @@ impl Countersign {
     #[must_use]
     pub fn api(&self) -> &str {
         &self.api
+    }
+
+    /// Where operators look, as a URL, where it was started with `--listen-ops`.
+    #[must_use]
+    pub fn ops(&self) -> Option<&str> {
+        self.ops.as_deref()
     }
 
     /// Where it keeps its data.
@@ -344,7 +355,8 @@ fn dev(command: &mut Command, options: &DevOptions, data: &Path) {
         .arg("--config")
         .arg(&options.config)
         .arg("--data")
-        .arg(data);
+        .arg(data)
+        .args(&options.arguments);
     for (name, url) in &options.targets {
         command.arg("--target").arg(format!("{name}={url}"));
     }

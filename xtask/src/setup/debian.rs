@@ -23,6 +23,8 @@ pub(crate) enum Package {
     Protoc,
     /// etcd, server and client.
     Etcd,
+    /// Prometheus' promtool, which judges what we show it.
+    Prometheus,
     /// Python with virtual environments.
     Python,
     /// Node.js with npm.
@@ -39,6 +41,7 @@ impl Package {
         Self::Postgres,
         Self::PgBouncer,
         Self::Etcd,
+        Self::Prometheus,
         Self::Python,
         Self::Node,
         Self::Java,
@@ -53,6 +56,7 @@ impl Package {
             Self::PgBouncer => &["pgbouncer"],
             Self::Protoc => &["protobuf-compiler", "libprotobuf-dev"],
             Self::Etcd => &["etcd-server", "etcd-client"],
+            Self::Prometheus => &["prometheus"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Java => &["default-jdk-headless", "libpostgresql-jdbc-java", "libgoogle-gson-java"],
@@ -74,6 +78,7 @@ impl Package {
                     || (find("protoc", &[]).is_some() && well_known.is_file())
             }
             Self::Etcd => ["etcd", "etcdctl"].iter().all(|program| find(program, &[]).is_some()),
+            Self::Prometheus => find("promtool", &[]).is_some(),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
             Self::Java => {

@@ -477,6 +477,7 @@ impl Approvals {
             Err(error) => return Err(error.into()),
         }
         let approval = next.approval.clone();
+        crate::metrics::stepped(&approval, next.changed_at);
         self.take_over(next);
         Ok(Some(approval))
     }

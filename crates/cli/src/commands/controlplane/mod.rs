@@ -2,6 +2,7 @@
 
 mod config;
 mod fleet;
+mod ops;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,17 +15,18 @@ use countersign_controlplane::store::{EmbeddedStore, EtcdStore, Store};
 use countersign_controlplane::{ControlPlane, Options};
 use countersign_recording::SigningKey;
 use countersign_runtime::signal::Signals;
-use countersign_runtime::telemetry::{self, LogFormat};
 use rustls::ServerConfig;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
 use self::config::{Config, StoreConfig};
+use self::ops::listen_ops;
 use super::Surroundings;
 use crate::data::DataDir;
 use crate::error::{CliError, Exit};
 use crate::node::listener::Listener;
+use crate::node::ops::Operations;
 use crate::node::{LocalArchive, PolicyCompiler};
 
 /// Where it listens when the configuration does not say.
@@ -50,19 +52,23 @@ struct Ready<'a> {
     /// Where gateways link; nothing without `listen_fleet`.
     #[serde(skip_serializing_if = "Option::is_none")]
     fleet: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ops: Option<String>,
     data: &'a std::path::Path,
 }
 
 pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<(), CliError> {
     let config = Config::read(&arguments.config)?;
-    log(around)?;
+    let mut operations = Operations::begin(around.output, config.otlp.clone())?;
     let mut signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
-    let running = Box::pin(Running::start(&config)).await?;
+    let running = Box::pin(Running::start(&config, &operations)).await?;
     let announced = config.data.announce(&running.url).map_err(announce_failed)?;
-    running.say_ready(&config, around)?;
-    let ended = Box::pin(running.until_told(&mut signals)).await;
+    let ops = listen_ops(&mut operations, config.listen_ops).await?;
+    running.say_ready(ops, &config, around)?;
+    let ended = Box::pin(running.until_told(&mut signals, &operations)).await;
     drop(announced);
+    operations.end().await;
     ended
 }
 
@@ -78,15 +84,16 @@ struct Running {
 }
 
 impl Running {
-    async fn start(config: &Config) -> Result<Self, CliError> {
-        let authority = config.fleet.as_ref().map(fleet::authority).transpose()?;
+    async fn start(config: &Config, operations: &Operations) -> Result<Self, CliError> {
         config.data.create()?;
+        let authority = config.fleet.as_ref().map(fleet::authority).transpose()?;
         let key = checkpoint_key(&config.data)?;
         let archive = LocalArchive::new(config.data.recordings(), key.public());
         let listener = bind(config.listen, config.tls()?).await?;
         let options =
             Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
         let control = open_on(&config.store, config.fleet.is_some(), options).await?;
+        operations.watch_store(&control);
         let (stop, stopped) = watch::channel(false);
         let fleet = match (&config.fleet, authority) {
             (Some(of), Some(authority)) => {
@@ -107,9 +114,15 @@ impl Running {
         })
     }
 
-    fn say_ready(&self, config: &Config, around: &Surroundings) -> Result<(), CliError> {
+    fn say_ready(
+        &self,
+        ops: Option<SocketAddr>,
+        config: &Config,
+        around: &Surroundings,
+    ) -> Result<(), CliError> {
         let fleet = self.fleet.as_ref().map(|fleet| fleet.address.as_str());
-        let ready = Ready { event: "ready", api: &self.url, fleet, data: config.data.path() };
+        let ops = ops.map(|address| format!("http://{address}"));
+        let ready = Ready { event: "ready", api: &self.url, fleet, ops, data: config.data.path() };
         around.output.event(&ready, || match fleet {
             Some(fleet) => format!("The control plane listens on {}, for gateways on {fleet}.", self.url),
             None => format!("The control plane listens on {}.", self.url),
@@ -117,7 +130,7 @@ impl Running {
     }
 
     /// Waits for a signal, or for the end of something that must not end; then drains.
-    async fn until_told(mut self, signals: &mut Signals) -> Result<(), CliError> {
+    async fn until_told(mut self, signals: &mut Signals, operations: &Operations) -> Result<(), CliError> {
         let fleet_ended = async {
             match &mut self.fleet {
                 Some(fleet) => {
@@ -133,6 +146,7 @@ impl Running {
             served = &mut self.serving => return served_badly(served),
             () = fleet_ended => tracing::error!("the fleet's listener stopped"),
         }
+        operations.health.drain();
         tokio::select! {
             drained = self.drain() => drained,
             _ = signals.next() => Err(CliError::failed("ended by a second signal while draining")),
@@ -185,12 +199,6 @@ async fn open_on(
 fn cannot_open(error: &dyn std::error::Error) -> CliError {
     CliError::because(Exit::Failed, "the control plane cannot open", error)
         .help("if another process has the data directory open, end it or choose another with --data")
-}
-
-/// Sets logs up, in the format of the output.
-pub(crate) fn log(around: &Surroundings) -> Result<(), CliError> {
-    let format = if around.output.is_json() { LogFormat::Json } else { LogFormat::Human };
-    telemetry::init(format).map_err(|error| CliError::because(Exit::Usage, "logs cannot be set up", &error))
 }
 
 /// The key that signs checkpoints, its public half written beside it for auditors.
