@@ -50,6 +50,17 @@ pub(crate) fn clients() -> Result<()> {
     node::clients()
 }
 
+/// What checking `deploy/` needs.
+pub(crate) fn to_check_deployment() -> Result<()> {
+    debian::install(&[Package::Python, Package::HaProxy, Package::Prometheus])?;
+    python::deploy_tools()
+}
+
+/// A checker of `deploy/`, once they are installed.
+pub(crate) fn deploy_tool(name: &str) -> Result<PathBuf> {
+    python::deploy_tool(name)
+}
+
 /// The linter of protobuf files.
 pub(crate) fn buf() -> Result<PathBuf> {
     debian::install(&[Package::Node])?;
