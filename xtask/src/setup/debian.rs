@@ -21,6 +21,8 @@ pub(crate) enum Package {
     PgBouncer,
     /// HAProxy, before the gateways of a fleet.
     HaProxy,
+    /// Prometheus, for its `promtool`.
+    Prometheus,
     /// Python with virtual environments.
     Python,
     /// Node.js with npm.
@@ -36,6 +38,7 @@ impl Package {
         Self::Postgres,
         Self::PgBouncer,
         Self::HaProxy,
+        Self::Prometheus,
         Self::Python,
         Self::Node,
         Self::Java,
@@ -49,6 +52,7 @@ impl Package {
             Self::Postgres => &["postgresql-15", "postgresql-client-15"],
             Self::PgBouncer => &["pgbouncer"],
             Self::HaProxy => &["haproxy"],
+            Self::Prometheus => &["prometheus"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Java => &["default-jdk-headless", "libpostgresql-jdbc-java", "libgoogle-gson-java"],
@@ -65,6 +69,7 @@ impl Package {
                 .all(|program| Path::new("/usr/lib/postgresql/15/bin").join(program).is_file()),
             Self::PgBouncer => find("pgbouncer", &sbin).is_some(),
             Self::HaProxy => find("haproxy", &sbin).is_some(),
+            Self::Prometheus => find("promtool", &[]).is_some(),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
             Self::Java => {
