@@ -23,7 +23,9 @@ pub(crate) enum Package {
     Protoc,
     /// etcd, server and client.
     Etcd,
-    /// Prometheus' promtool, which judges what we show it.
+    /// HAProxy, before the gateways of a fleet.
+    HaProxy,
+    /// Prometheus, for its `promtool`.
     Prometheus,
     /// Python with virtual environments.
     Python,
@@ -41,6 +43,7 @@ impl Package {
         Self::Postgres,
         Self::PgBouncer,
         Self::Etcd,
+        Self::HaProxy,
         Self::Prometheus,
         Self::Python,
         Self::Node,
@@ -56,6 +59,7 @@ impl Package {
             Self::PgBouncer => &["pgbouncer"],
             Self::Protoc => &["protobuf-compiler", "libprotobuf-dev"],
             Self::Etcd => &["etcd-server", "etcd-client"],
+            Self::HaProxy => &["haproxy"],
             Self::Prometheus => &["prometheus"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
@@ -78,6 +82,7 @@ impl Package {
                     || (find("protoc", &[]).is_some() && well_known.is_file())
             }
             Self::Etcd => ["etcd", "etcdctl"].iter().all(|program| find(program, &[]).is_some()),
+            Self::HaProxy => find("haproxy", &sbin).is_some(),
             Self::Prometheus => find("promtool", &[]).is_some(),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
