@@ -9,7 +9,9 @@ pub mod bundles;
 mod codec;
 mod control_plane;
 pub mod grpc;
+pub mod journal;
 mod operator;
+pub mod redis;
 pub mod sessions;
 pub mod store;
 #[cfg(test)]

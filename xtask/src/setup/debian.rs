@@ -19,6 +19,8 @@ pub(crate) enum Package {
     Postgres,
     /// PgBouncer, the peer in benchmarks.
     PgBouncer,
+    /// Redis, server and sentinel.
+    Redis,
     /// Python with virtual environments.
     Python,
     /// Node.js with npm.
@@ -28,8 +30,16 @@ pub(crate) enum Package {
 }
 
 impl Package {
-    pub(crate) const ALL: &[Self] =
-        &[Self::Compiler, Self::Clang, Self::Postgres, Self::PgBouncer, Self::Python, Self::Node, Self::Java];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Compiler,
+        Self::Clang,
+        Self::Postgres,
+        Self::PgBouncer,
+        Self::Redis,
+        Self::Python,
+        Self::Node,
+        Self::Java,
+    ];
 
     /// What `apt-get` calls it.
     const fn names(self) -> &'static [&'static str] {
@@ -38,6 +48,7 @@ impl Package {
             Self::Clang => &["libclang-dev"],
             Self::Postgres => &["postgresql-15", "postgresql-client-15"],
             Self::PgBouncer => &["pgbouncer"],
+            Self::Redis => &["redis-server"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Java => &["default-jdk-headless", "libpostgresql-jdbc-java", "libgoogle-gson-java"],
@@ -53,6 +64,7 @@ impl Package {
                 .iter()
                 .all(|program| Path::new("/usr/lib/postgresql/15/bin").join(program).is_file()),
             Self::PgBouncer => find("pgbouncer", &sbin).is_some(),
+            Self::Redis => find("redis-server", &[]).is_some(),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
             Self::Java => {

@@ -40,7 +40,8 @@ pub(crate) fn to_measure() -> Result<()> {
 
 /// What the tests that start real servers need, the client programs aside.
 pub(crate) fn servers() -> Result<()> {
-    to_measure()
+    to_measure()?;
+    debian::install(&[Package::Redis])
 }
 
 /// What the client programs need.
