@@ -217,8 +217,8 @@ impl Redis {
         self.query::<i64>(redis::cmd("XDEL").arg(stream).arg(through)).await.map(drop)
     }
 
-    /// Subscribes to channels, and again after every failure. Ends when the receiver is dropped.
-    #[must_use]
+    /// Subscribes to channels, and again after every failure, for as long as the future is polled; it ends when the
+    /// receiver is dropped.
     pub fn subscribe(
         &self,
         channels: Vec<String>,
@@ -264,15 +264,8 @@ async fn listen(options: RedisOptions, channels: Vec<String>, to: mpsc::Sender<H
             && to.send(Heard::Gap).await.is_ok()
         {
             while let Some(push) = pushes.recv().await {
-                match push.kind {
-                    PushKind::Message => {
-                        // Full: it is heard nowhere, so begin anew with a gap.
-                        if message(push).is_none_or(|heard| to.try_send(heard).is_err()) {
-                            break;
-                        }
-                    }
-                    PushKind::Disconnection => break,
-                    _ => {}
+                if ends_after(push, &to) {
+                    break;
                 }
             }
         }
@@ -280,6 +273,14 @@ async fn listen(options: RedisOptions, channels: Vec<String>, to: mpsc::Sender<H
             () = to.closed() => return,
             () = tokio::time::sleep(PAUSE) => {}
         }
+    }
+}
+
+/// Passes a message on; says whether the subscription has ended, or has to: what cannot be passed on is a gap.
+fn ends_after(push: PushInfo, to: &mpsc::Sender<Heard>) -> bool {
+    match push.kind {
+        PushKind::Message => message(push).is_none_or(|heard| to.try_send(heard).is_err()),
+        kind => kind == PushKind::Disconnection,
     }
 }
 

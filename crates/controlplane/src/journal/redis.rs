@@ -85,7 +85,7 @@ pub enum SyncedBy {
     Replicas {
         /// How many.
         count: u32,
-        /// How long they are waited for.
+        /// How long they are waited for; less than [`crate::redis::RedisOptions::response_timeout`].
         within: Duration,
     },
 }
