@@ -27,6 +27,8 @@ pub(crate) enum Package {
     HaProxy,
     /// Prometheus, for its `promtool`.
     Prometheus,
+    /// Redis, server and sentinel.
+    Redis,
     /// Python with virtual environments.
     Python,
     /// Node.js with npm.
@@ -45,6 +47,7 @@ impl Package {
         Self::Etcd,
         Self::HaProxy,
         Self::Prometheus,
+        Self::Redis,
         Self::Python,
         Self::Node,
         Self::Java,
@@ -61,6 +64,7 @@ impl Package {
             Self::Etcd => &["etcd-server", "etcd-client"],
             Self::HaProxy => &["haproxy"],
             Self::Prometheus => &["prometheus"],
+            Self::Redis => &["redis-server"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Java => &["default-jdk-headless", "libpostgresql-jdbc-java", "libgoogle-gson-java"],
@@ -84,6 +88,7 @@ impl Package {
             Self::Etcd => ["etcd", "etcdctl"].iter().all(|program| find(program, &[]).is_some()),
             Self::HaProxy => find("haproxy", &sbin).is_some(),
             Self::Prometheus => find("promtool", &[]).is_some(),
+            Self::Redis => find("redis-server", &[]).is_some(),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
             Self::Java => {

@@ -43,7 +43,7 @@ pub(crate) fn to_measure() -> Result<()> {
 /// What the tests that start real servers need, the client programs aside.
 pub(crate) fn servers() -> Result<()> {
     to_measure()?;
-    debian::install(&[Package::Etcd, Package::HaProxy, Package::Prometheus])
+    debian::install(&[Package::Etcd, Package::HaProxy, Package::Prometheus, Package::Redis])
 }
 
 /// What the client programs need.
