@@ -168,6 +168,16 @@ impl ControlPlane {
         self.following.load(Ordering::Acquire)
     }
 
+    /// Where everything lasts.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What time it is.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// Tokens and sessions.
     #[must_use]
     pub fn sessions(&self) -> &Arc<Sessions> {
