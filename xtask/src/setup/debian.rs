@@ -21,6 +21,10 @@ pub(crate) enum Package {
     PgBouncer,
     /// Prometheus' promtool, which judges what we show it.
     Prometheus,
+    /// The compiler of protobuf files and its well-known ones, for the build of the etcd client.
+    Protoc,
+    /// etcd, server and client.
+    Etcd,
     /// Python with virtual environments.
     Python,
     /// Node.js with npm.
@@ -33,8 +37,10 @@ impl Package {
     pub(crate) const ALL: &[Self] = &[
         Self::Compiler,
         Self::Clang,
+        Self::Protoc,
         Self::Postgres,
         Self::PgBouncer,
+        Self::Etcd,
         Self::Prometheus,
         Self::Python,
         Self::Node,
@@ -49,6 +55,8 @@ impl Package {
             Self::Postgres => &["postgresql-15", "postgresql-client-15"],
             Self::PgBouncer => &["pgbouncer"],
             Self::Prometheus => &["prometheus"],
+            Self::Protoc => &["protobuf-compiler", "libprotobuf-dev"],
+            Self::Etcd => &["etcd-server", "etcd-client"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Java => &["default-jdk-headless", "libpostgresql-jdbc-java", "libgoogle-gson-java"],
@@ -65,6 +73,12 @@ impl Package {
                 .all(|program| Path::new("/usr/lib/postgresql/15/bin").join(program).is_file()),
             Self::PgBouncer => find("pgbouncer", &sbin).is_some(),
             Self::Prometheus => find("promtool", &[]).is_some(),
+            Self::Protoc => {
+                let well_known = Path::new("/usr/include/google/protobuf/empty.proto");
+                std::env::var_os("PROTOC").is_some()
+                    || (find("protoc", &[]).is_some() && well_known.is_file())
+            }
+            Self::Etcd => ["etcd", "etcdctl"].iter().all(|program| find(program, &[]).is_some()),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
             Self::Java => {

@@ -6,7 +6,6 @@ mod compiler;
 pub(crate) mod config;
 pub(crate) mod listener;
 pub(crate) mod ops;
-pub(crate) mod scan;
 
 pub use archive::LocalArchive;
 pub use compiler::PolicyCompiler;

@@ -1,11 +1,11 @@
 //! A store whose calls are counted and timed.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::{Changes, Entry, Outcome, Page, Revision, Store, StoreError, Transaction};
+use super::{Changes, Entry, Kept, LeaseId, Outcome, Page, Revision, Store, StoreError, Transaction};
 use crate::metrics::Calls;
 
 /// Any store, counted and timed; otherwise the same.
@@ -16,6 +16,9 @@ pub(crate) struct Metered {
     range: Calls,
     transact: Calls,
     watch: Calls,
+    grant: Calls,
+    keep_alive: Calls,
+    revoke: Calls,
     revision: Calls,
 }
 
@@ -28,6 +31,9 @@ impl Metered {
             range: Calls::new("range"),
             transact: Calls::new("transact"),
             watch: Calls::new("watch"),
+            grant: Calls::new("grant"),
+            keep_alive: Calls::new("keep_alive"),
+            revoke: Calls::new("revoke"),
             revision: Calls::new("revision"),
         }
     }
@@ -60,6 +66,18 @@ impl Store for Metered {
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Changes, StoreError> {
         counted(&self.watch, self.store.watch(prefix, after)).await
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
+        counted(&self.grant, self.store.grant(ttl)).await
+    }
+
+    async fn keep_alive(&self, lease: LeaseId) -> Result<Kept, StoreError> {
+        counted(&self.keep_alive, self.store.keep_alive(lease)).await
+    }
+
+    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
+        counted(&self.revoke, self.store.revoke(lease)).await
     }
 
     async fn revision(&self) -> Result<Revision, StoreError> {
