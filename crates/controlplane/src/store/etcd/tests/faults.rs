@@ -74,7 +74,8 @@ async fn nothing_shows(mut cluster: EtcdCluster, fault: impl Fn(&mut EtcdCluster
         // The work goes on afterwards.
         let mut changes = store.watch("/w/", before).await.unwrap();
         for _ in 0..5 {
-            changes.next().await.unwrap().unwrap();
+            let change = tokio::time::timeout(Duration::from_secs(PATIENT.into()), changes.next()).await;
+            change.expect("the work goes on").unwrap().unwrap();
         }
     }
     stop.store(true, Ordering::Relaxed);
@@ -241,8 +242,9 @@ async fn i1_once_an_ambiguous_commit_is_never_doubled_and_never_told_wrongly() {
             cluster.leader().unwrap();
             cluster.restart(leader).unwrap();
         });
-        let changes = store.watch("/r/line/", before).await.unwrap();
-        assert_eq!(changes.take(20).count().await, 20, "the racers go on");
+        let lines = store.watch("/r/line/", before).await.unwrap().take(20).count();
+        let lines = tokio::time::timeout(Duration::from_secs(PATIENT.into()), lines).await;
+        assert_eq!(lines.expect("the racers go on"), 20);
     }
     stop.store(true, Ordering::Relaxed);
     let mut told = BTreeMap::new();
