@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use countersign_common::approval::{
-    Approval, Decision, Event, Outcome, Rejection, Stage, State, Terms, Vote, step,
+    Approval, Decision, Event, Evidence, Outcome, Rejection, Stage, State, Terms, Vote, step,
 };
 use countersign_common::id::{ApprovalId, ChainName, GroupName, NodeId, SessionId, Subject, TargetName};
 use countersign_common::principal::{Kind, Principal};
@@ -57,6 +57,7 @@ fn approval(stages: Vec<Stage>) -> Approval {
         expires_at: T0.after(Duration::from_secs(3600)),
         decisions: Vec::new(),
         state: State::Pending { stage: 0 },
+        evidence: Default::default(),
     }
 }
 
@@ -69,7 +70,12 @@ fn yes(name: &str, group: &str) -> Event {
 }
 
 fn redeem() -> Event {
-    Event::Redeem { digest: Digest::of(b"UPDATE"), owner: NodeId::from_u128(9), ineligible: BTreeSet::new() }
+    Event::Redeem {
+        digest: Digest::of(b"UPDATE"),
+        owner: NodeId::from_u128(9),
+        ineligible: BTreeSet::new(),
+        promises_evidence: false,
+    }
 }
 
 fn approved() -> Approval {
@@ -149,6 +155,7 @@ fn i2_same_another_digest_does_not_redeem() {
         digest: Digest::of(b"DELETE"),
         owner: NodeId::from_u128(9),
         ineligible: BTreeSet::new(),
+        promises_evidence: false,
     };
     assert_eq!(step(&approved(), &other, T0), Err(Rejection::DigestMismatch));
 }
@@ -212,6 +219,7 @@ fn an_approver_who_lost_eligibility_no_longer_counts_when_it_is_redeemed() {
         digest: Digest::of(b"UPDATE"),
         owner: NodeId::from_u128(9),
         ineligible: BTreeSet::from([subject("bob")]),
+        promises_evidence: false,
     };
     assert_eq!(step(&approved(), &event, T0), Err(Rejection::QuorumLost));
 }
@@ -222,6 +230,48 @@ fn a_report_with_another_fence_is_not_believed() {
     let State::Redeemed { fence, .. } = redeemed.state else { panic!("not redeemed") };
     let late = Event::Report { fence: fence - 1, outcome: Outcome::Completed };
     assert!(matches!(step(&redeemed, &late, T0), Err(Rejection::WrongFence { .. })));
+}
+
+fn promised() -> (Approval, u64) {
+    let event = Event::Redeem {
+        digest: Digest::of(b"UPDATE"),
+        owner: NodeId::from_u128(9),
+        ineligible: BTreeSet::new(),
+        promises_evidence: true,
+    };
+    let redeemed = step(&approved(), &event, T0).unwrap();
+    let State::Redeemed { fence, .. } = redeemed.state else { panic!("not redeemed") };
+    (redeemed, fence)
+}
+
+#[test]
+fn an_owner_lost_before_it_presented_the_promised_evidence_has_not_run_and_cannot_present_it_any_more() {
+    let (redeemed, fence) = promised();
+    let lost = step(&redeemed, &Event::OwnerLost { fence }, T0).unwrap();
+    assert!(matches!(lost.state, State::NotRun { .. }), "{:?}", lost.state);
+    let late = Event::Present { fence, evidence: "xid:7".into() };
+    assert!(matches!(step(&lost, &late, T0), Err(Rejection::WrongState { .. })));
+}
+
+#[test]
+fn an_owner_lost_after_it_presented_evidence_leaves_a_doubt_that_the_target_can_settle() {
+    let (redeemed, fence) = promised();
+    let present = Event::Present { fence, evidence: "xid:7".into() };
+    let presented = step(&redeemed, &present, T0).unwrap();
+    assert_eq!(presented.evidence, Evidence::Presented("xid:7".into()));
+    let lost = step(&presented, &Event::OwnerLost { fence }, T0).unwrap();
+    assert_eq!(lost.evidence, Evidence::Presented("xid:7".into()));
+    assert!(matches!(lost.state, State::InDoubt { .. }));
+    assert!(step(&lost, &present, T0).is_err(), "it was given up: no commit any more");
+    assert!(step(&presented, &present, T0).is_err(), "once");
+    assert!(step(&redeemed, &Event::Present { fence: fence + 1, evidence: "xid:8".into() }, T0).is_err());
+}
+
+#[test]
+fn evidence_that_was_not_promised_is_not_taken() {
+    let redeemed = step(&approved(), &redeem(), T0).unwrap();
+    let State::Redeemed { fence, .. } = redeemed.state else { panic!("not redeemed") };
+    assert!(step(&redeemed, &Event::Present { fence, evidence: "xid:7".into() }, T0).is_err());
 }
 
 fn any_event() -> impl Strategy<Value = Event> {

@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use countersign_common::approval::{Stage, Terms, Vote};
 use countersign_common::command::{self, Command, Context};
 use countersign_common::facts::{Action, Operation};
-use countersign_common::id::{BundleVersion, GroupName, NodeId, RoleName, SessionId, Subject, TargetName};
+use countersign_common::id::{
+    AttemptId, BundleVersion, GroupName, NodeId, RoleName, SessionId, Subject, TargetName,
+};
 use countersign_common::principal::Kind;
 use countersign_common::time::ManualClock;
 use countersign_common::verdict::{Duties, Reason};
@@ -79,6 +81,8 @@ impl Scratch {
             session: session.id,
             digest: held.approval.digest,
             owner: self.control.node(),
+            attempt: AttemptId::generate(),
+            promises_evidence: false,
         }
     }
 }

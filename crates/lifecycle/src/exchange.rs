@@ -9,6 +9,7 @@ use countersign_common::approval::Approval;
 use countersign_common::command::{Command, Context};
 
 use crate::Described;
+use crate::ports::Unavailable;
 
 /// One command on its way, as its protocol sees it. [`run`](crate::run) takes it through the road.
 ///
@@ -47,6 +48,21 @@ pub trait Exchange {
 
     /// Takes in what has happened; answers when it ends the wait. Always run to its end.
     async fn look(&mut self) -> Option<Meanwhile>;
+
+    /// Makes sure that the command can go now: a connection that was given back while it waited is taken again. Called
+    /// once people have agreed, before the approval is used up, so that a target that cannot be reached costs
+    /// nobody their approval.
+    ///
+    /// # Errors
+    /// When it cannot go at the moment; the approval stays.
+    async fn prepare(&mut self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    /// Whether evidence will be presented before the target is asked to commit ([`Running::present`](crate::Running::present)).
+    fn promises_evidence(&self) -> bool {
+        false
+    }
 
     /// Gives up the exact bytes for the target. Called at most once, when the command has been cleared.
     fn into_wire(self) -> Bytes;

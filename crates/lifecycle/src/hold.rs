@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_common::Digest;
 use countersign_common::approval::{Approval, Rejection, State, Terms};
-use countersign_common::id::{BundleVersion, CommandId};
+use countersign_common::id::{AttemptId, BundleVersion, CommandId};
 use countersign_common::refusal::{Refusal, State as RefusalState};
 use countersign_common::target::OnDisconnect;
 use countersign_common::verdict::Duties;
@@ -192,8 +192,11 @@ impl<E: Exchange> Hold<'_, E> {
     }
 
     /// Uses the approval up, records that, and lets the command go.
-    async fn redeem(self, approval: &Approval) -> Passage {
+    async fn redeem(mut self, approval: &Approval) -> Passage {
         let road = self.road;
+        if let Err(error) = self.exchange.prepare().await {
+            return self.refuse(unavailable(&error).with_ticket(approval.id));
+        }
         // INVARIANT: I5. The begin record is durable before the approval is used up, so that a journal
         // that fails costs nobody their approval.
         if let Err(error) = road.recorder.synced(self.begun.position).await {
@@ -202,7 +205,14 @@ impl<E: Exchange> Hold<'_, E> {
         // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes. It is
         // taken anew: what gives the command its meaning may have changed while it waited.
         let digest = road.digest(&self.exchange);
-        let redeem = Redeem { id: approval.id, session: road.session, digest, owner: road.node };
+        let redeem = Redeem {
+            id: approval.id,
+            session: road.session,
+            digest,
+            owner: road.node,
+            attempt: AttemptId::generate(),
+            promises_evidence: self.exchange.promises_evidence(),
+        };
         let redeemed = match road.approvals.redeem(redeem).await {
             Ok(redeemed) => redeemed,
             Err(error) => return self.refuse(refusal_of(error, approval)),

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_common::approval::{Approval, Outcome, Rejection, Terms};
 use countersign_common::command::{Command, Context};
-use countersign_common::id::{ApprovalId, BundleVersion, NodeId, PolicyId, RoleName, SessionId, TargetName};
+use countersign_common::id::{
+    ApprovalId, AttemptId, BundleVersion, NodeId, PolicyId, RoleName, SessionId, TargetName,
+};
 use countersign_common::time::Clock;
 use countersign_common::verdict::ColumnRule;
 use countersign_common::{Digest, Facts, Principal, Secret, Target, Verdict};
@@ -82,6 +84,13 @@ pub trait Approvals: Send + Sync + fmt::Debug {
     /// [`RedeemError`]; then the command must not go.
     async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError>;
 
+    /// Presents that by which the target will remember a redeemed command. Only when this has succeeded may the
+    /// target be asked to commit; after an error the command has to be rolled back.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: it was refused because the gateway was given up meanwhile, or nobody answered.
+    async fn present(&self, id: ApprovalId, fence: u64, evidence: String) -> Result<(), Unavailable>;
+
     /// Reports what became of a redeemed command; kept until it is delivered.
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony);
 
@@ -100,6 +109,10 @@ pub struct Redeem {
     pub digest: Digest,
     /// The gateway.
     pub owner: NodeId,
+    /// This attempt: asked again after a lost answer, it gets the same answer.
+    pub attempt: AttemptId,
+    /// Whether evidence will be presented before the target is asked to commit ([`Approvals::present`]).
+    pub promises_evidence: bool,
 }
 
 /// Why an approval was not redeemed.
@@ -189,12 +202,56 @@ pub struct Ports {
     pub judge: Arc<dyn Judge>,
     /// Who keeps approvals.
     pub approvals: Arc<dyn Approvals>,
+    /// Who finds the gateway that a cancel request is meant for.
+    pub cancels: Arc<dyn Cancels>,
     /// Where records go.
     pub journal: Arc<dyn Journal>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Where people look at requests, when there is such a place.
     pub url: Option<Arc<str>>,
+}
+
+/// Finds the gateway that a cancel request is meant for: clients send it on a connection of its own, which a load
+/// balancer takes anywhere.
+#[async_trait]
+pub trait Cancels: Send + Sync + fmt::Debug {
+    /// This gateway's number, for the keys that its clients are given. Zero while it has none.
+    fn route(&self) -> u32;
+
+    /// Takes a cancel request to the gateway with this number. As in the protocols, nobody is told whether it arrived.
+    async fn forward(&self, route: u32, protocol: &'static str, key: Vec<u8>);
+}
+
+/// A gateway that is alone: there is nowhere to forward to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Alone;
+
+#[async_trait]
+impl Cancels for Alone {
+    fn route(&self) -> u32 {
+        0
+    }
+
+    async fn forward(&self, _route: u32, _protocol: &'static str, _key: Vec<u8>) {}
+}
+
+/// Asks targets whether a command ran, by evidence that was presented before: a protocol, for its targets.
+#[async_trait]
+pub trait Witness: Send + Sync + fmt::Debug {
+    /// What the target says.
+    async fn testify(&self, context: &Context, evidence: &str) -> Said;
+}
+
+/// What a target says about a command in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// It ran; how that is known.
+    Ran(String),
+    /// It did not, and will not; how that is known.
+    DidNotRun(String),
+    /// The target cannot tell, cannot tell yet, or cannot be reached.
+    CannotTell(String),
 }
 
 /// Tells sessions from strangers: the control plane, in process or over its link.

@@ -108,6 +108,21 @@ impl Running {
         Cleared::command(bytes)
     }
 
+    /// Presents that by which the target will remember the command, if it was countersigned. Only when this has
+    /// succeeded may the target be asked to commit; after an error the protocol rolls the command back.
+    ///
+    /// # Errors
+    /// When it is not granted: the gateway was given up meanwhile, or nobody answered.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropped in the middle it may have been granted; the command has to be rolled back then.
+    pub async fn present(&self, evidence: String) -> Result<(), Unavailable> {
+        match self.redeemed {
+            Some(Redeemed { approval, fence }) => self.approvals.present(approval, fence, evidence).await,
+            None => Ok(()),
+        }
+    }
+
     /// What notes the answer as it is released to the client, after masking.
     pub fn capture(&mut self) -> Option<&mut Capture> {
         self.output.as_mut()

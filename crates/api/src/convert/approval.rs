@@ -1,6 +1,6 @@
 //! Approvals: their states, terms and decisions.
 
-use countersign_common::approval::{Approval, Decision, Outcome, Stage, State, Terms, Vote};
+use countersign_common::approval::{Approval, Decision, Evidence, Outcome, Stage, State, Terms, Vote};
 
 use super::{
     BadField, digest, duration, duration_to_wire, enumerator, optional, parsed, required, timestamp,
@@ -23,6 +23,7 @@ impl From<&Approval> for v1::Approval {
             expire_time: Some(timestamp_to_wire(approval.expires_at)),
             decisions: approval.decisions.iter().map(Into::into).collect(),
             status: Some((&approval.state).into()),
+            evidence: evidence_to_wire(&approval.evidence),
         }
     }
 }
@@ -46,8 +47,21 @@ impl TryFrom<v1::Approval> for Approval {
             expires_at: timestamp(wire.expire_time, "approval.expire_time")?,
             decisions: wire.decisions.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             state: required(wire.status, "approval.status")?.try_into()?,
+            evidence: evidence(wire.evidence),
         })
     }
+}
+
+fn evidence_to_wire(evidence: &Evidence) -> Option<v1::Evidence> {
+    match evidence {
+        Evidence::None => None,
+        Evidence::Promised => Some(v1::Evidence { presented: None }),
+        Evidence::Presented(text) => Some(v1::Evidence { presented: Some(text.clone()) }),
+    }
+}
+
+fn evidence(wire: Option<v1::Evidence>) -> Evidence {
+    wire.map_or(Evidence::None, |wire| wire.presented.map_or(Evidence::Promised, Evidence::Presented))
 }
 
 impl From<&State> for v1::ApprovalState {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use countersign_common::approval::{Approval, Decision, Outcome, Stage, State, Terms, Vote};
+use countersign_common::approval::{Approval, Decision, Evidence, Outcome, Stage, State, Terms, Vote};
 use countersign_common::command::{Command, Context, Parameter};
 use countersign_common::facts::{Action, Facts, Flag, Operation};
 use countersign_common::id::{ApprovalId, GroupName, NodeId, RoleName, SessionId, Subject, TargetName};
@@ -49,6 +49,7 @@ fn approval(state: State) -> Approval {
             at: Timestamp::from_micros(1_700_000_000_500_000),
         }],
         state,
+        evidence: Evidence::Presented("xid:749".into()),
     }
 }
 

@@ -144,13 +144,18 @@ impl Approvals for Embedded {
     }
 
     async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError> {
-        let Redeem { id, session, digest, owner } = redeem;
-        let outcome =
-            self.control_plane.approvals().redeem(approvals::Redeem { id, session, digest, owner }).await;
+        let Redeem { id, session, digest, owner, attempt, promises_evidence } = redeem;
+        let redeem = approvals::Redeem { id, session, digest, owner, attempt, promises_evidence };
+        let outcome = self.control_plane.approvals().redeem(redeem).await;
         match outcome {
             Ok(approval) => Ok(approval),
             Err(error) => Err(self.not_redeemed(id, digest, error).await),
         }
+    }
+
+    async fn present(&self, id: ApprovalId, fence: u64, evidence: String) -> Result<(), Unavailable> {
+        let granted = self.control_plane.approvals().present(id, fence, evidence).await;
+        granted.map(drop).map_err(|error| unavailable(&error))
     }
 
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony) {

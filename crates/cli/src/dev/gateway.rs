@@ -8,7 +8,7 @@ use countersign_common::id::NodeId;
 use countersign_common::time::Clock;
 use countersign_controlplane::ControlPlane;
 use countersign_gateway::{BundleJudge, ListenerConfig};
-use countersign_lifecycle::ports::Ports;
+use countersign_lifecycle::ports::{Alone, Ports};
 use countersign_masking::HashKey;
 use countersign_policy::CurrentBundle;
 use countersign_recording::LocalJournal;
@@ -86,6 +86,7 @@ pub(super) async fn start(parts: Parts) -> Result<Gateway, CliError> {
         directory: Arc::clone(&judge) as _,
         judge,
         approvals: Arc::clone(&embedded) as _,
+        cancels: Arc::new(Alone),
         journal: parts.journal,
         clock: parts.clock,
         url: None,

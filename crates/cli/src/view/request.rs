@@ -334,6 +334,7 @@ mod tests {
             expires_at: Timestamp::from_micros(61_000_000),
             decisions: Vec::new(),
             state: State::Pending { stage: 0 },
+            evidence: Default::default(),
         };
         let facts = Facts { operations: vec![Operation::new(Action::Delete)], ..Facts::nothing() };
         v1::GetApprovalResponse {

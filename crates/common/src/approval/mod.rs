@@ -7,6 +7,13 @@
 //!    ▼                                          ▼                   ▼
 //! Denied · Expired · Withdrawn · Voided     Revoked · Expired     InDoubt ─ resolve ─► Done | NotRun
 //! ```
+//!
+//! An owner that has promised evidence and is lost before it presented any has certainly not let the target
+//! commit: then `Redeemed` becomes `NotRun` at once.
+//!
+//! ```text
+//! Redeemed (promised) ─ present ─► Redeemed (presented)          Redeemed (promised) ─ owner lost ─► NotRun
+//! ```
 
 mod step;
 mod terms;
@@ -48,6 +55,31 @@ pub struct Approval {
     pub decisions: Vec<Decision>,
     /// Where it stands.
     pub state: State,
+    /// By what the target will remember whether the command ran.
+    #[serde(default, skip_serializing_if = "Evidence::is_none")]
+    pub evidence: Evidence,
+}
+
+/// By what a target will remember whether a command ran, so that any node can ask it later.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// By nothing, as far as we know: only its owner can tell, or a person.
+    #[default]
+    None,
+    /// The owner will present it before it lets the target commit. While it has not, the command has no effect;
+    /// and once the approval has left `Redeemed` it cannot present it any more.
+    Promised,
+    /// The target can be asked about this, in its protocol's words: `xid:749`.
+    Presented(String),
+}
+
+impl Evidence {
+    /// Whether there is none, nor will be.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
 }
 
 /// What one person said, once.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Decision, Outcome, Stage, State, Vote};
+use super::{Approval, Decision, Evidence, Outcome, Stage, State, Vote};
 use crate::Digest;
 use crate::id::{NodeId, Subject};
 use crate::principal::{Kind, Principal};
@@ -49,6 +49,15 @@ pub enum Event {
         owner: NodeId,
         /// Approvers who no longer are eligible; their votes no longer count.
         ineligible: BTreeSet<Subject>,
+        /// Whether the gateway will present evidence before it lets the target commit.
+        promises_evidence: bool,
+    },
+    /// The owner says by what the target will remember the command; granted, it may let the target commit.
+    Present {
+        /// The fence of the owner's redeeming step.
+        fence: u64,
+        /// What the target can be asked about; cut to 256 bytes.
+        evidence: String,
     },
     /// The owner reports how the command ended.
     Report {
@@ -128,7 +137,7 @@ pub enum Rejection {
 
 /// What becomes of `approval` when `event` happens at `now`.
 ///
-/// The result differs from `approval` in state, decisions and revision only; the revision has grown by
+/// The result differs from `approval` in state, decisions, evidence and revision only; the revision has grown by
 /// one (I9). The caller writes it by compare-and-swap on what it read; that is what makes an approval
 /// usable once (I1).
 ///
@@ -155,8 +164,15 @@ pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approv
         (State::Pending { .. } | State::Approved, Event::Revoke { by }) => {
             (State::Revoked { by: by.clone() }, None)
         }
-        (State::Approved, Event::Redeem { digest, owner, ineligible }) => {
+        (State::Approved, Event::Redeem { digest, owner, ineligible, .. }) => {
             (redeem(approval, digest, *owner, ineligible, now)?, None)
+        }
+        // INVARIANT: I1, I3. Only while it is `Redeemed`: an owner that was given up cannot commit any more.
+        (State::Redeemed { fence, .. }, Event::Present { fence: got, .. })
+            if approval.evidence == Evidence::Promised =>
+        {
+            same_fence(*fence, *got)?;
+            (approval.state.clone(), None)
         }
         (State::Redeemed { fence, .. }, Event::Report { fence: got, outcome }) => {
             same_fence(*fence, *got)?;
@@ -168,7 +184,7 @@ pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approv
         }
         (State::Redeemed { owner, fence }, Event::OwnerLost { fence: got }) => {
             same_fence(*fence, *got)?;
-            (State::InDoubt { owner: *owner, fence: *fence }, None)
+            (owner_lost(approval, *owner, *fence), None)
         }
         // A late report of the lost owner itself is the best testimony there is.
         (State::InDoubt { fence, .. }, Event::Report { fence: got, outcome }) => {
@@ -189,6 +205,11 @@ pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approv
     let mut next = approval.clone();
     next.revision += 1;
     next.state = state;
+    match event {
+        Event::Redeem { promises_evidence: true, .. } => next.evidence = Evidence::Promised,
+        Event::Present { evidence, .. } => next.evidence = Evidence::Presented(cut(evidence)),
+        _ => {}
+    }
     next.decisions.extend(decision);
     Ok(next)
 }
@@ -202,6 +223,7 @@ impl Event {
             Self::Void { .. } => "voiding",
             Self::Revoke { .. } => "revocation",
             Self::Redeem { .. } => "redemption",
+            Self::Present { .. } => "evidence",
             Self::Report { .. } | Self::NotSent { .. } => "report",
             Self::OwnerLost { .. } => "loss of its owner",
             Self::Resolve { .. } => "resolution",
@@ -283,6 +305,17 @@ fn redeem(
         }
     }
     Ok(State::Redeemed { owner, fence: approval.revision + 1 })
+}
+
+/// What is known of a command whose owner is lost.
+fn owner_lost(approval: &Approval, owner: NodeId, fence: u64) -> State {
+    match approval.evidence {
+        // Nothing was presented, and nothing can be from here on: the target was never asked to commit.
+        Evidence::Promised => {
+            State::NotRun { reason: "its gateway was lost before the target was asked to commit".into() }
+        }
+        Evidence::None | Evidence::Presented(_) => State::InDoubt { owner, fence },
+    }
 }
 
 fn approving(approval: &Approval, stage: usize) -> impl Iterator<Item = &Decision> {

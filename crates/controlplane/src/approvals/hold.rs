@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_common::approval::{Approval, State, Terms};
+use countersign_common::approval::{Approval, Evidence, State, Terms};
 use countersign_common::command::{self, Command, Context};
 use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
 use countersign_common::rendering::Rendering;
@@ -174,6 +174,7 @@ impl Approvals {
             created_at: now,
             decisions: Vec::new(),
             state: State::Pending { stage: 0 },
+            evidence: Evidence::None,
         };
         let stored = Stored {
             attempt: AttemptId::generate(),

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_common::approval::{Approval, Event, Outcome as CommandOutcome, Vote, step};
+use countersign_common::approval::{Approval, Event, Evidence, Outcome as CommandOutcome, State, Vote, step};
 use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId, Subject};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Principal, Timestamp};
@@ -283,6 +283,25 @@ impl Approvals {
         self.advance_each(open, &Event::Revoke { by: by.clone() }).await
     }
 
+    /// The owner says by what the target will remember the command; granted, it may let the target commit. Asked
+    /// again with the same evidence it gets the same answer.
+    ///
+    /// # Errors
+    /// When the owner was given up meanwhile, the fence is not the owner's, or it promised none.
+    pub async fn present(
+        &self,
+        id: ApprovalId,
+        fence: u64,
+        evidence: String,
+    ) -> Result<Approval, ApprovalError> {
+        let standing = self.read(id).await?.1.approval;
+        let mine = matches!(standing.state, State::Redeemed { fence: mine, .. } if mine == fence);
+        if mine && standing.evidence == Evidence::Presented(evidence.clone()) {
+            return Ok(standing);
+        }
+        self.advance(id, &Event::Present { fence, evidence }).await
+    }
+
     /// The owner says how the command ended.
     ///
     /// # Errors
@@ -383,7 +402,7 @@ impl Approvals {
         for _ in 0..ATTEMPTS_MAX {
             let (entry, stored) = self.read(id).await?;
             let next = step(&stored.approval, event, self.clock.now())?;
-            if let Some(approval) = self.swap(&entry, stored, next).await? {
+            if let Some(approval) = self.swap(&entry, stored, next, AttemptId::generate()).await? {
                 return Ok(approval);
             }
         }
@@ -398,8 +417,8 @@ impl Approvals {
         entry: &Entry,
         stored: Stored,
         next: Approval,
+        attempt: AttemptId,
     ) -> Result<Option<Approval>, ApprovalError> {
-        let attempt = AttemptId::generate();
         let next = Stored { attempt, changed_at: self.clock.now(), approval: next, ..stored };
         let value = crate::encode(&next);
         if value.len() > record::RECORD_BYTES_MAX {

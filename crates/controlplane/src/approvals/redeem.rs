@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use countersign_common::approval::{Approval, Event, State, Vote, step};
-use countersign_common::id::{ApprovalId, NodeId, SessionId, Subject};
+use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId, Subject};
 use countersign_common::verdict::Reason;
 use countersign_common::{Digest, Verdict};
 
@@ -22,6 +22,10 @@ pub struct Redeem {
     pub digest: Digest,
     /// The gateway.
     pub owner: NodeId,
+    /// This attempt. Asked again after a lost answer, the same attempt gets the same answer.
+    pub attempt: AttemptId,
+    /// Whether the gateway will present evidence before it lets the target commit.
+    pub promises_evidence: bool,
 }
 
 impl Approvals {
@@ -52,14 +56,20 @@ impl Approvals {
                 self.advance(redeem.id, &void).await?;
                 return Err(ApprovalError::Blocked(reason));
             }
+            // INVARIANT: I1. The very attempt that used it up, asking again because its answer was lost.
+            let mine = matches!(approval.state, State::Redeemed { owner, .. } if owner == redeem.owner);
+            if mine && stored.attempt == redeem.attempt {
+                return Ok(stored.approval);
+            }
             let event = Event::Redeem {
                 digest: redeem.digest,
                 owner: redeem.owner,
                 ineligible: self.ineligible(approval),
+                promises_evidence: redeem.promises_evidence,
             };
             let next = step(approval, &event, self.now())?;
             // INVARIANT: I1. One swap from `Approved`; whoever lost it reads `Redeemed` next time.
-            if let Some(approval) = self.swap(&entry, stored, next).await? {
+            if let Some(approval) = self.swap(&entry, stored, next, redeem.attempt).await? {
                 return Ok(approval);
             }
         }

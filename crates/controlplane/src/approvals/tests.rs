@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_common::approval::{Outcome, Rejection, State, Vote};
-use countersign_common::id::NodeId;
+use countersign_common::id::{AttemptId, NodeId};
 use countersign_common::principal::Kind;
 use countersign_common::{Digest, rendering};
 use futures::StreamExt as _;
@@ -51,6 +51,41 @@ async fn i1_once_of_a_hundred_redeemers_exactly_one_wins() {
         }
         assert_eq!(winners.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn i1_once_the_same_attempt_asked_again_gets_the_same_answer_and_no_other_attempt_does() {
+    let scratch = Scratch::new().await;
+    let session = scratch.session(&agent()).await;
+    let held = scratch.approved(&session, UPDATE).await;
+    let redeem = scratch.redeem(&session, &held);
+    let approvals = scratch.control.approvals();
+    let first = approvals.redeem(redeem.clone()).await.unwrap();
+    assert_eq!(approvals.redeem(redeem.clone()).await.unwrap(), first);
+    let other = Redeem { attempt: AttemptId::generate(), ..redeem.clone() };
+    assert!(matches!(rejected(approvals.redeem(other).await), Rejection::WrongState { .. }));
+    let elsewhere = Redeem { owner: NodeId::generate(), ..redeem };
+    assert!(matches!(rejected(approvals.redeem(elsewhere).await), Rejection::WrongState { .. }));
+}
+
+#[tokio::test]
+async fn evidence_is_granted_once_and_only_to_an_owner_that_was_not_given_up() {
+    let scratch = Scratch::new().await;
+    let session = scratch.session(&agent()).await;
+    let approvals = scratch.control.approvals();
+    let redeem = |held| Redeem { promises_evidence: true, ..scratch.redeem(&session, held) };
+    let held = scratch.approved(&session, UPDATE).await;
+    let id = held.approval.id;
+    let fence = approvals.redeem(redeem(&held)).await.unwrap().revision;
+    let granted = approvals.present(id, fence, "xid:7".into()).await.unwrap();
+    assert_eq!(approvals.present(id, fence, "xid:7".into()).await.unwrap(), granted, "a lost answer");
+    assert!(approvals.present(id, fence, "xid:8".into()).await.is_err());
+    let held = scratch.approved(&session, &format!("{UPDATE} -- again")).await;
+    let id = held.approval.id;
+    let fence = approvals.redeem(redeem(&held)).await.unwrap().revision;
+    approvals.in_doubt(id, fence).await.unwrap();
+    assert!(matches!(approvals.get(id).await.unwrap().approval.state, State::NotRun { .. }));
+    assert!(approvals.present(id, fence, "xid:9".into()).await.is_err());
 }
 
 #[tokio::test]

@@ -86,6 +86,7 @@ impl World {
             expires_at: now.after(request.terms.timeout),
             decisions: Vec::new(),
             state: State::Pending { stage: 0 },
+            evidence: Default::default(),
         };
         self.write(approval.clone());
         approval

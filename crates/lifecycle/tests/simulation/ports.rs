@@ -118,8 +118,12 @@ impl Approvals for Line {
         if read.state.is_open() && world.blocks(read.digest) {
             let _ = world.advance(redeem.id, &Step::Void { reason: "blocked by now".into() }).await;
         }
-        let event =
-            Step::Redeem { digest: redeem.digest, owner: redeem.owner, ineligible: Default::default() };
+        let event = Step::Redeem {
+            digest: redeem.digest,
+            owner: redeem.owner,
+            ineligible: Default::default(),
+            promises_evidence: redeem.promises_evidence,
+        };
         let redeemed = world.advance(redeem.id, &event).await;
         world.pause(world.plan.slow_ms).await;
         if mishap == Mishap::AnswerLost {
@@ -132,6 +136,19 @@ impl Approvals for Line {
             }
             Err(rejection) => Err(rejected(rejection, world.ledger.latest(redeem.id))),
         }
+    }
+
+    async fn present(&self, id: ApprovalId, fence: u64, evidence: String) -> Result<(), Unavailable> {
+        let world = &self.world;
+        let mishap = world.mishap();
+        if mishap == Mishap::RequestLost {
+            return Err(self.fault());
+        }
+        let granted = world.advance(id, &Step::Present { fence, evidence }).await;
+        if mishap == Mishap::AnswerLost {
+            return Err(self.fault());
+        }
+        granted.map(drop).map_err(|rejection| Unavailable(rejection.to_string()))
     }
 
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_common::approval::{Outcome, State};
-use countersign_common::id::ApprovalId;
+use countersign_common::id::{ApprovalId, AttemptId};
 use countersign_common::time::ManualClock;
 
 use crate::testing::{START, agent, bundle, human, open, order, request, subject, target, yes};
@@ -44,6 +44,8 @@ async fn child_that_is_killed() {
                     session: session.id,
                     digest: held.approval.digest,
                     owner: control.node(),
+                    attempt: AttemptId::generate(),
+                    promises_evidence: false,
                 };
                 let redeemed = approvals.redeem(redeem).await.unwrap();
                 println!("ack {id} redeemed");

@@ -63,6 +63,7 @@ fn event(act: Act, digest: Digest, fence: u64) -> Option<Event> {
             digest: if same { digest } else { Digest::of(b"other") },
             owner: NodeId::from_u128(7),
             ineligible: BTreeSet::new(),
+            promises_evidence: false,
         },
         Act::Report(mine) => Event::Report { fence: fence + u64::from(!mine), outcome: Outcome::Completed },
         Act::NotSent => Event::NotSent { fence },
