@@ -1,6 +1,7 @@
 //! The store on real etcd servers.
 
 mod faults;
+mod lost_answers;
 mod start;
 
 use std::sync::Arc;
