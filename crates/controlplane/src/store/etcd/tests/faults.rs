@@ -66,10 +66,10 @@ async fn nothing_shows(mut cluster: EtcdCluster, fault: impl Fn(&mut EtcdCluster
     let (tell, last) = tokio::sync::oneshot::channel();
     let following = tokio::spawn(follow(patient(&cluster).await, last));
     let working = tokio::spawn(work(store.clone(), Arc::clone(&stop)));
-    for round in 0..3 {
+    // The leader first: it is the hardest to lose. Each has its turn, so the one that the watch is at, too.
+    let leader = cluster.leader().unwrap();
+    for index in [leader, (leader + 1) % 3, (leader + 2) % 3] {
         let before = store.revision().await.unwrap();
-        // The leader first: it is the hardest to lose.
-        let index = if round == 0 { cluster.leader().unwrap() } else { round };
         fault(&mut cluster, index);
         // The work goes on afterwards.
         let mut changes = store.watch("/w/", before).await.unwrap();
