@@ -162,12 +162,6 @@ impl ControlPlane {
         self.node
     }
 
-    /// Whether what is in memory follows the store. While it does not, what others do is seen late.
-    #[must_use]
-    pub fn follows_the_store(&self) -> bool {
-        self.following.load(Ordering::Acquire)
-    }
-
     /// Where everything lasts.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.store
@@ -176,6 +170,12 @@ impl ControlPlane {
     /// What time it is.
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// Whether what is in memory follows the store. While it does not, what others do is seen late.
+    #[must_use]
+    pub fn follows_the_store(&self) -> bool {
+        self.following.load(Ordering::Acquire)
     }
 
     /// Tokens and sessions.

@@ -9,11 +9,9 @@ use countersign_runtime::health::Health;
 use countersign_runtime::metrics::Metrics;
 use countersign_runtime::ops::Ops;
 use countersign_runtime::telemetry::{self, LogFormat, Otlp, Telemetry};
-use serde::Deserialize;
 use tokio::task::JoinHandle;
 
 use crate::error::{CliError, Exit};
-use crate::node::config::Document;
 use crate::output::Output;
 
 /// All metrics of all components, whichever of them a process has.
@@ -24,53 +22,6 @@ pub const METRICS: &[&[Metric]] = &[
     countersign_recording::metrics::ALL,
     countersign_controlplane::metrics::ALL,
 ];
-
-/// Where operators look when the configuration does not say.
-const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9443);
-
-/// What a configuration file says about what operators see.
-#[derive(Debug)]
-pub(crate) struct OpsConfig {
-    /// `listen_ops`: address of `/livez`, `/readyz` and `/metrics`, plain HTTP. Default 127.0.0.1:9443; `off`: none.
-    listen: Option<ListenOps>,
-    /// `otlp`: the OTLP receiver of traces (gRPC, no TLS). Default: that of `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
-    pub(crate) otlp: Option<String>,
-}
-
-/// `listen_ops`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(untagged, expecting = "an address such as 127.0.0.1:9443, or off")]
-enum ListenOps {
-    On(SocketAddr),
-    Off(Off),
-}
-
-/// `off`, which some readers of YAML take for a truth value.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Off {
-    Off,
-}
-
-impl OpsConfig {
-    /// Takes its keys from a configuration file.
-    pub(crate) fn read(document: &mut Document) -> Self {
-        Self { listen: document.optional("listen_ops"), otlp: document.optional("otlp") }
-    }
-
-    /// Listens for operators. An address that was asked for is listened on or nothing starts; the default may be
-    /// taken, by another process of ours on this machine most likely.
-    pub(crate) async fn listen(&self, operations: &mut Operations) -> Result<Option<SocketAddr>, CliError> {
-        match self.listen {
-            Some(ListenOps::On(address)) => operations.listen(Some(address)).await,
-            Some(ListenOps::Off(Off::Off)) => Ok(None),
-            None => Ok(operations.listen(Some(LISTEN_DEFAULT)).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "nothing is shown to operators; give `listen_ops`");
-                None
-            })),
-        }
-    }
-}
 
 /// A process as operators see it.
 #[derive(Debug)]

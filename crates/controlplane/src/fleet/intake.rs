@@ -4,20 +4,27 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::{fmt, io};
 
+use async_trait::async_trait;
 use countersign_common::Timestamp;
 use countersign_common::id::{NodeId, StreamId};
 use countersign_common::time::Clock;
 use countersign_recording::{Abandoned, Intake, IntakeError, Journal, Ledger, LocalJournal, Log, Position};
-use parking_lot::Mutex;
+use tokio::sync::Mutex;
 
 /// Takes the records of gateways in.
+#[async_trait]
 pub trait RecordIntake: Send + Sync + fmt::Debug {
     /// For one link of a gateway.
     fn link(&self, gateway: NodeId) -> Box<dyn LinkIntake>;
 
-    /// The gateway is lost: nothing more of it is taken, and the streams that it left open are ended. Repeated, it
-    /// does nothing; may be told to every control-plane node.
-    fn lost(&self, gateway: NodeId);
+    /// The gateway is lost, or has ended: nothing more of it is taken. To be told to every control-plane node.
+    fn refuse(&self, gateway: NodeId);
+
+    /// Ends the streams that it left open, after [`RecordIntake::refuse`]. Repeated, it does nothing.
+    ///
+    /// # Errors
+    /// When they could not be ended; to be tried again.
+    async fn end_lost(&self, gateway: NodeId) -> io::Result<()>;
 
     /// The journal that the positions are of.
     fn journal(&self) -> &Arc<dyn Journal>;
@@ -57,7 +64,7 @@ struct Sole {
     journal: Arc<LocalJournal>,
     clock: Arc<dyn Clock>,
     /// Those whose streams it has ended since its start: never twice at two times.
-    ended: Arc<Mutex<BTreeSet<NodeId>>>,
+    ended: Mutex<BTreeSet<NodeId>>,
 }
 
 impl LedgerIntake {
@@ -71,32 +78,35 @@ impl LedgerIntake {
     #[must_use]
     pub fn sole(journal: Arc<LocalJournal>, clock: Arc<dyn Clock>) -> Self {
         let ledger = Ledger::resume(Arc::clone(&journal));
-        Self { ledger, sole: Some(Sole { journal, clock, ended: Arc::default() }) }
+        Self { ledger, sole: Some(Sole { journal, clock, ended: Mutex::default() }) }
     }
 }
 
+#[async_trait]
 impl RecordIntake for LedgerIntake {
     fn link(&self, gateway: NodeId) -> Box<dyn LinkIntake> {
         Box::new(self.ledger.link(gateway))
     }
 
-    fn lost(&self, gateway: NodeId) {
+    fn refuse(&self, gateway: NodeId) {
         self.ledger.refuse(gateway);
+    }
+
+    async fn end_lost(&self, gateway: NodeId) -> io::Result<()> {
         let Some(Sole { journal, clock, ended }) = &self.sole else {
-            tracing::warn!(%gateway, "its streams of records stay open: nodes do not agree on their ends yet");
-            return;
+            tracing::debug!(%gateway, "streams that it may have left open stay so: nodes do not agree on ends yet");
+            return Ok(());
         };
-        if journal.open_streams().is_empty() || !ended.lock().insert(gateway) {
-            return;
+        // One at a time, and none at two times: the second end of a stream would be another one.
+        let mut ended = ended.lock().await;
+        if journal.open_streams().is_empty() || ended.contains(&gateway) {
+            return Ok(());
         }
-        let (journal, at, ended) = (Arc::clone(journal), clock.now(), Arc::clone(ended));
-        // Its fate: it reads what is recorded, and ends by itself.
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = end_streams(&journal, gateway, at) {
-                tracing::error!(%gateway, %error, "the streams of a lost gateway were not ended");
-                ended.lock().remove(&gateway);
-            }
-        });
+        let (journal, at) = (Arc::clone(journal), clock.now());
+        let done = tokio::task::spawn_blocking(move || end_streams(&journal, gateway, at)).await;
+        done.map_err(io::Error::other)??;
+        ended.insert(gateway);
+        Ok(())
     }
 
     fn journal(&self) -> &Arc<dyn Journal> {

@@ -78,7 +78,12 @@ impl Links {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (wish, drains) = (watch::Sender::new(None), Arc::default());
         let handle = Handle { number, gateway, outbox, wish, drains };
-        if let Some(older) = self.open.lock().insert(gateway, handle.clone()) {
+        let (older, count) = {
+            let mut open = self.open.lock();
+            (open.insert(gateway, handle.clone()), open.len())
+        };
+        crate::metrics::links(count);
+        if let Some(older) = older {
             older.end(Wish::Superseded);
         }
         handle
@@ -90,6 +95,7 @@ impl Links {
         let newest = open.get(&handle.gateway).is_some_and(|newest| newest.number == handle.number);
         if newest {
             open.remove(&handle.gateway);
+            crate::metrics::links(open.len());
         }
         newest
     }

@@ -20,6 +20,9 @@ const EVENTS_WAITING_MAX: usize = 1024;
 /// How often it is looked for what a lost node has left, besides being told.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// How often all starts are looked through for one that went while no node looked.
+const SEARCH_EVERY: Duration = Duration::from_secs(600);
+
 /// How often old starts are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(6 * 3600);
 
@@ -66,7 +69,10 @@ impl Fleet {
             while let Some(event) = events.recv().await {
                 match event {
                     Event::Changed(node) => self.node_changed(node.id),
-                    Event::Gone(id) => self.node_gone(id).await,
+                    Event::Gone(id) => {
+                        crate::metrics::node_gone();
+                        self.node_gone(id).await;
+                    }
                 }
             }
         };
@@ -102,18 +108,35 @@ impl Fleet {
     }
 
     /// INVARIANT: I1. What it had redeemed cannot be reported as anything but by itself or the target, and cannot
-    /// be presented any more; its streams of records are ended.
+    /// be presented any more.
     async fn give_up(&self, id: NodeId) -> Result<usize, ApprovalError> {
-        self.intake().lost(id);
+        self.intake().refuse(id);
         let count = self.control().approvals().owner_lost(id).await?;
-        self.nodes().given_up(id).await?;
+        // Where there is no room it is found again by [`Fleet::give_lost_up`].
+        let _ = self.to_end.try_send(id);
         Ok(count)
+    }
+
+    /// Ends the streams of those who are gone, one after the other: that reads what is recorded, and may take long.
+    pub(super) async fn end_streams(&self) {
+        let Some(mut gone) = self.ends.lock().take() else { return std::future::pending().await };
+        while let Some(id) = gone.recv().await {
+            if let Err(error) = self.end_streams_of(id).await {
+                tracing::error!(node = %id, %error, "the streams of a lost gateway were not ended");
+            }
+        }
+    }
+
+    async fn end_streams_of(&self, id: NodeId) -> std::io::Result<()> {
+        self.intake().end_lost(id).await?;
+        self.nodes().given_up(id).await.map_err(std::io::Error::other)
     }
 
     /// Gives up what nobody was told of: starts that went while no node looked, and redeemed commands whose owner
     /// has no place among the nodes.
     pub(super) async fn give_lost_up(&self) {
-        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        let (mut sweep, mut search) =
+            (tokio::time::interval(SWEEP_EVERY), tokio::time::interval(SEARCH_EVERY));
         loop {
             if let Err(error) = self.look_for_lost().await {
                 tracing::warn!(%error, "it could not be looked for lost nodes");
@@ -125,15 +148,18 @@ impl Fleet {
                     Ok(count) => tracing::info!(count, "starts of long ago are forgotten"),
                     Err(error) => tracing::warn!(%error, "old starts could not be swept"),
                 },
+                _ = search.tick() => match self.nodes().not_given_up().await {
+                    Ok(gone) => for id in gone {
+                        self.node_gone(id).await;
+                    },
+                    Err(error) => tracing::warn!(%error, "it could not be looked for starts that went unseen"),
+                },
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
     }
 
     async fn look_for_lost(&self) -> Result<(), StoreError> {
-        for id in self.nodes().not_given_up().await? {
-            self.node_gone(id).await;
-        }
         for owner in self.control().approvals().owners() {
             // Memory may be late: only the store says that a node is gone.
             if self.nodes().get(owner).is_none() && !self.nodes().is_alive(owner).await? {

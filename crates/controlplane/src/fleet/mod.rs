@@ -25,9 +25,9 @@ mod sample;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_common::id::Subject;
+use countersign_common::id::{NodeId, Subject};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 pub use join::{JoinError, JoinToken};
 pub(crate) use link::Outgoing;
@@ -101,7 +101,14 @@ pub struct Fleet {
     pulse: Pulse,
     /// This node's own record; another one after its lease was lost.
     own: Mutex<Node>,
+    /// Those whose streams of records have to be ended.
+    to_end: mpsc::Sender<NodeId>,
+    /// The other end, until [`Fleet::run`] takes it.
+    ends: Mutex<Option<mpsc::Receiver<NodeId>>>,
 }
+
+/// How many gateways may wait for their streams to be ended; those beyond are found again later.
+const ENDS_WAITING_MAX: usize = 1024;
 
 /// Why a gateway got no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +139,10 @@ impl Fleet {
         let (store, clock) = (control.store(), control.clock());
         let nodes = Nodes::new(Arc::clone(store), Arc::clone(clock), control.node(), options.node_ttl);
         let own = nodes.register_self(&options.name, &options.software).await?;
+        let (to_end, ends) = mpsc::channel(ENDS_WAITING_MAX);
         Ok(Arc::new(Self {
+            to_end,
+            ends: Mutex::new(Some(ends)),
             joins: Joins::new(Arc::clone(store), Arc::clone(clock), options.authority.digest()),
             nodes,
             links: Links::default(),
@@ -216,6 +226,7 @@ impl Fleet {
             () = self.keep_own_place() => {}
             () = self.follow_nodes() => {}
             () = self.give_lost_up() => {}
+            () = self.end_streams() => {}
             () = self.follow_cancels() => {}
             () = self.settle_doubts() => {}
         }
@@ -262,7 +273,8 @@ impl Fleet {
     }
 
     fn sampler(&self) -> Sampler {
-        Sampler::new(Arc::clone(self.control.bundles()), self.options.sample_one_in)
+        let (bundles, sessions) = (self.control.bundles(), self.control.sessions());
+        Sampler::new(Arc::clone(bundles), Arc::clone(sessions), self.options.sample_one_in)
     }
 }
 

@@ -10,12 +10,7 @@ use countersign_recording::{Begin, Envelope, Opened, Record, VerdictWord};
 use rustc_hash::FxHashMap;
 
 use crate::bundles::{Bundles, Question};
-
-/// The metric that counts differences.
-const DIFFERENCES: &str = "countersign_verdict_differences_total";
-
-/// The metric that counts the commands that were judged again.
-const SAMPLED: &str = "countersign_verdicts_sampled_total";
+use crate::sessions::Sessions;
 
 /// How far into a line its record's kind is looked for: numbers and digests before it are short.
 const HEAD_BYTES: usize = 256;
@@ -29,16 +24,17 @@ const CLOSED: &[u8] = b"\"record\":{\"closed\":";
 #[derive(Debug)]
 pub(super) struct Sampler {
     bundles: Arc<Bundles>,
+    sessions: Arc<Sessions>,
     /// One in so many; zero: none.
     one_in: u32,
     seen: u32,
-    streams: FxHashMap<StreamId, Arc<Asked>>,
+    streams: FxHashMap<StreamId, Asked>,
 }
 
 /// Who asks what on a connection, as its opening record says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Asked {
-    principal: Principal,
+    principal: Arc<Principal>,
     target: TargetName,
     role: RoleName,
     database: String,
@@ -57,8 +53,8 @@ enum Compared {
 
 impl Sampler {
     /// One in `one_in` commands; zero: none.
-    pub(super) fn new(bundles: Arc<Bundles>, one_in: u32) -> Self {
-        Self { bundles, one_in, seen: 0, streams: FxHashMap::default() }
+    pub(super) fn new(bundles: Arc<Bundles>, sessions: Arc<Sessions>, one_in: u32) -> Self {
+        Self { bundles, sessions, one_in, seen: 0, streams: FxHashMap::default() }
     }
 
     /// Looks at a record that was taken in. Costs a short search, and for a sampled one its reading.
@@ -74,35 +70,40 @@ impl Sampler {
                 && let Some(asked) = self.streams.get(&stream)
             {
                 self.seen = 0;
-                compare(&self.bundles, asked, stream, line);
+                let _ = compare(&self.bundles, asked, stream, line);
             }
         } else if contains(head, OPENED) {
-            if let Some(asked) = opened(line) {
-                self.streams.insert(stream, Arc::new(asked));
+            if let Some(asked) = self.opened(stream, line) {
+                self.streams.insert(stream, asked);
             }
         } else if contains(head, CLOSED) {
             self.streams.remove(&stream);
         }
     }
-}
 
-fn opened(line: &[u8]) -> Option<Asked> {
-    match Envelope::parse(line).ok()?.record {
-        Record::Opened(Opened { principal, target, role, database, .. }) => {
-            Some(Asked { principal, target, role, database })
+    /// Who asks on a connection. The session knows it better than the gateway says.
+    fn opened(&self, stream: StreamId, line: &[u8]) -> Option<Asked> {
+        let Ok(Envelope { record: Record::Opened(opened), .. }) = Envelope::parse(line) else { return None };
+        let Opened { session, principal, target, role, database, .. } = opened;
+        let known = self.sessions.get(session)?;
+        if *known.principal != principal || known.target != target {
+            crate::metrics::verdict_differs();
+            tracing::error!(%stream, %session, "a gateway records a session as somebody else's; look at that gateway");
         }
-        _ => None,
+        Some(Asked { principal: known.principal, target: known.target, role, database })
     }
 }
 
-fn compare(bundles: &Bundles, asked: &Asked, stream: StreamId, line: &[u8]) {
-    let Ok(Envelope { at, record: Record::Begin(begin), .. }) = Envelope::parse(line) else { return };
-    match judge_again(bundles, asked, &begin, at) {
-        Compared::Same => metrics::counter!(SAMPLED).increment(1),
+/// `None`: it is no command that begins.
+fn compare(bundles: &Bundles, asked: &Asked, stream: StreamId, line: &[u8]) -> Option<Compared> {
+    let Ok(Envelope { at, record: Record::Begin(begin), .. }) = Envelope::parse(line) else { return None };
+    let compared = judge_again(bundles, asked, &begin, at);
+    match compared {
+        Compared::Same => crate::metrics::verdict_sampled(),
         Compared::OtherBundle => {}
         Compared::Differs { ours } => {
-            metrics::counter!(SAMPLED).increment(1);
-            metrics::counter!(DIFFERENCES).increment(1);
+            crate::metrics::verdict_sampled();
+            crate::metrics::verdict_differs();
             tracing::error!(
                 %stream, command = %begin.id, target = %asked.target, subject = %asked.principal.subject,
                 gateway = begin.verdict.as_str(), ours = ours.as_str(), bundle = %begin.bundle,
@@ -110,6 +111,7 @@ fn compare(bundles: &Bundles, asked: &Asked, stream: StreamId, line: &[u8]) {
             );
         }
     }
+    Some(compared)
 }
 
 fn judge_again(bundles: &Bundles, asked: &Asked, begin: &Begin<'_>, at: Timestamp) -> Compared {
@@ -146,4 +148,56 @@ fn context(asked: &Asked, generation: Digest, in_transaction: bool) -> Context {
 
 fn contains(head: &[u8], what: &[u8]) -> bool {
     head.windows(what.len()).any(|window| window == what)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use countersign_common::command::Command;
+    use countersign_common::id::CommandId;
+    use countersign_recording::FactsJson;
+
+    use super::*;
+    use crate::testing::{Scratch, agent, target};
+
+    fn begin(verdict: VerdictWord, bundle: &str) -> Vec<u8> {
+        let command = Command { form: "query".into(), text: "SELECT 1".into(), parameters: Vec::new() };
+        let begin = Begin {
+            id: CommandId::generate(),
+            command: Cow::Owned(command),
+            facts: FactsJson::of(&countersign_common::Facts::nothing()),
+            verdict,
+            policies: Cow::default(),
+            bundle: bundle.into(),
+            digest: None,
+        };
+        let record = serde_json::to_value(Record::Begin(begin)).unwrap();
+        let stream = StreamId::generate();
+        let zeros = "0".repeat(64);
+        let line =
+            serde_json::json!({"v": 1, "stream": stream, "seq": 1, "prev": zeros, "at": 5, "record": record});
+        line.to_string().into_bytes()
+    }
+
+    #[tokio::test]
+    async fn a_verdict_that_the_bundle_does_not_give_is_a_difference() {
+        // Its bundle holds everything.
+        let scratch = Scratch::new().await;
+        let bundles = scratch.control.bundles();
+        let version = bundles.current().unwrap().version.to_string();
+        let asked = Asked {
+            principal: Arc::new(agent()),
+            target: target("shop"),
+            role: RoleName::new("app").unwrap(),
+            database: "shop".into(),
+        };
+        let compare = |verdict, bundle: &str| {
+            super::compare(bundles, &asked, StreamId::generate(), &begin(verdict, bundle))
+        };
+        assert_eq!(compare(VerdictWord::Hold, &version), Some(Compared::Same));
+        let differs = Some(Compared::Differs { ours: VerdictWord::Hold });
+        assert_eq!(compare(VerdictWord::Allow, &version), differs);
+        assert_eq!(compare(VerdictWord::Allow, "another"), Some(Compared::OtherBundle));
+    }
 }

@@ -12,10 +12,10 @@ use rustls::ServerConfig;
 use serde::Deserialize;
 
 use super::LISTEN_DEFAULT;
+use super::ops::ListenOps;
 use crate::data::DataDir;
 use crate::error::{CliError, Exit};
 use crate::node::config::Document;
-use crate::node::ops::OpsConfig;
 
 /// What this node is called when the configuration does not say.
 const NAME_DEFAULT: &str = "control-plane";
@@ -33,8 +33,10 @@ pub(super) struct Config {
     pub(super) store: StoreConfig,
     /// The fleet; `None` without `listen_fleet`.
     pub(super) fleet: Option<FleetConfig>,
-    /// `listen_ops`, `otlp`: what operators see.
-    pub(super) ops: OpsConfig,
+    /// `listen_ops`: address of `/livez`, `/readyz` and `/metrics`, plain HTTP. Default 127.0.0.1:9443; `off`: none.
+    pub(super) listen_ops: Option<ListenOps>,
+    /// `otlp`: the OTLP receiver of traces (gRPC, no TLS). Default: that of `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
+    pub(super) otlp: Option<String>,
 }
 
 /// `store`.
@@ -88,14 +90,15 @@ impl Config {
         let mut document = Document::read(file)?;
         let listen = document.optional("listen").unwrap_or(LISTEN_DEFAULT);
         let tls = document.optional("tls");
+        let listen_ops = document.optional("listen_ops");
+        let otlp = document.optional("otlp");
         let data: Option<PathBuf> = document.required("data");
         let store = document.optional("store").unwrap_or(StoreConfig::Embedded);
         // Missing only with a fault, which `finish` returns.
         let data = DataDir::of(data.as_deref());
         let fleet = FleetConfig::read(&mut document, &store, &data);
-        let ops = OpsConfig::read(&mut document);
         document.finish()?;
-        Ok(Self { listen, tls, data, store, fleet, ops })
+        Ok(Self { listen, tls, data, store, fleet, listen_ops, otlp })
     }
 
     pub(super) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, CliError> {

@@ -2,6 +2,7 @@
 
 mod config;
 mod fleet;
+mod ops;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +14,6 @@ use countersign_controlplane::grpc::ServeError;
 use countersign_controlplane::store::{EmbeddedStore, EtcdStore, Store};
 use countersign_controlplane::{ControlPlane, Options};
 use countersign_recording::SigningKey;
-use countersign_runtime::health::Health;
 use countersign_runtime::signal::Signals;
 use rustls::ServerConfig;
 use serde::Serialize;
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
 use self::config::{Config, StoreConfig};
+use self::ops::listen_ops;
 use super::Surroundings;
 use crate::data::DataDir;
 use crate::error::{CliError, Exit};
@@ -51,7 +52,6 @@ struct Ready<'a> {
     /// Where gateways link; nothing without `listen_fleet`.
     #[serde(skip_serializing_if = "Option::is_none")]
     fleet: Option<&'a str>,
-    /// Where operators look.
     #[serde(skip_serializing_if = "Option::is_none")]
     ops: Option<String>,
     data: &'a std::path::Path,
@@ -59,15 +59,14 @@ struct Ready<'a> {
 
 pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<(), CliError> {
     let config = Config::read(&arguments.config)?;
-    let mut operations = Operations::begin(around.output, config.ops.otlp.clone())?;
+    let mut operations = Operations::begin(around.output, config.otlp.clone())?;
     let mut signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
-    let running = Box::pin(Running::start(&config)).await?;
-    operations.watch_store(&running.control);
+    let running = Box::pin(Running::start(&config, &operations)).await?;
     let announced = config.data.announce(&running.url).map_err(announce_failed)?;
-    let ops = config.ops.listen(&mut operations).await?;
-    running.say_ready(&config, ops, around)?;
-    let ended = Box::pin(running.until_told(&mut signals, &operations.health)).await;
+    let ops = listen_ops(&mut operations, config.listen_ops).await?;
+    running.say_ready(ops, &config, around)?;
+    let ended = Box::pin(running.until_told(&mut signals, &operations)).await;
     drop(announced);
     operations.end().await;
     ended
@@ -76,7 +75,6 @@ pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<
 /// Everything runs.
 struct Running {
     url: String,
-    control: Arc<ControlPlane>,
     stop: watch::Sender<bool>,
     /// The API.
     serving: JoinHandle<Result<(), ServeError>>,
@@ -86,7 +84,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(config: &Config) -> Result<Self, CliError> {
+    async fn start(config: &Config, operations: &Operations) -> Result<Self, CliError> {
         let authority = config.fleet.as_ref().map(fleet::authority).transpose()?;
         config.data.create()?;
         let key = checkpoint_key(&config.data)?;
@@ -95,6 +93,7 @@ impl Running {
         let options =
             Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
         let control = open_on(&config.store, config.fleet.is_some(), options).await?;
+        operations.watch_store(&control);
         let (stop, stopped) = watch::channel(false);
         let fleet = match (&config.fleet, authority) {
             (Some(of), Some(authority)) => {
@@ -110,20 +109,19 @@ impl Running {
             url: listener.url(),
             stop,
             keeping: tokio::spawn(Arc::clone(&control).run(stopped.clone())),
-            serving: tokio::spawn(listener.serve(Arc::clone(&control), of, stopped)),
-            control,
+            serving: tokio::spawn(listener.serve(control, of, stopped)),
             fleet,
         })
     }
 
     fn say_ready(
         &self,
-        config: &Config,
         ops: Option<SocketAddr>,
+        config: &Config,
         around: &Surroundings,
     ) -> Result<(), CliError> {
-        let ops = ops.map(|address| format!("http://{address}"));
         let fleet = self.fleet.as_ref().map(|fleet| fleet.address.as_str());
+        let ops = ops.map(|address| format!("http://{address}"));
         let ready = Ready { event: "ready", api: &self.url, fleet, ops, data: config.data.path() };
         around.output.event(&ready, || match fleet {
             Some(fleet) => format!("The control plane listens on {}, for gateways on {fleet}.", self.url),
@@ -132,7 +130,7 @@ impl Running {
     }
 
     /// Waits for a signal, or for the end of something that must not end; then drains.
-    async fn until_told(mut self, signals: &mut Signals, health: &Health) -> Result<(), CliError> {
+    async fn until_told(mut self, signals: &mut Signals, operations: &Operations) -> Result<(), CliError> {
         let fleet_ended = async {
             match &mut self.fleet {
                 Some(fleet) => {
@@ -148,7 +146,7 @@ impl Running {
             served = &mut self.serving => return served_badly(served),
             () = fleet_ended => tracing::error!("the fleet's listener stopped"),
         }
-        health.drain();
+        operations.health.drain();
         tokio::select! {
             drained = self.drain() => drained,
             _ = signals.next() => Err(CliError::failed("ended by a second signal while draining")),

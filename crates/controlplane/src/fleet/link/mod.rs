@@ -242,6 +242,8 @@ impl Link {
     }
 
     async fn look_up_approval(self: Arc<Self>, id: ApprovalId) {
+        // The semaphore is never closed.
+        let _turn = self.calls.acquire().await;
         let approvals = self.fleet.control().approvals();
         if let Err(error) = approvals.look_up(id).await {
             tracing::info!(approval = %id, %error, "an approval that a gateway follows is not known");

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use countersign_common::id::NodeId;
 use countersign_common::time::{Clock, ManualClock, SystemClock};
 use countersign_recording::{CheckpointFile, LeftOpen, LocalJournal, SigningKey};
@@ -15,7 +17,9 @@ use tokio::task::JoinHandle;
 use crate::fleet::authority::AuthorityFiles;
 use crate::fleet::intake::LedgerIntake;
 use crate::fleet::{Fleet, FleetListener, FleetOptions};
-use crate::store::EmbeddedStore;
+use crate::store::{
+    Changes, EmbeddedStore, Entry, Kept, LeaseId, Outcome, Page, Revision, Store, StoreError, Transaction,
+};
 use crate::testing::{START, Scratch, StubArchive, StubCompiler, bundle, subject};
 use crate::{ControlPlane, Options};
 
@@ -23,8 +27,56 @@ use crate::{ControlPlane, Options};
 pub(super) struct Bed {
     pub(super) dir: TempDir,
     pub(super) authority: AuthorityFiles,
-    store: EmbeddedStore,
+    pub(super) store: Arc<Flaky>,
     nodes: u32,
+}
+
+/// A store that does not answer while it is told not to.
+#[derive(Debug)]
+pub(super) struct Flaky {
+    store: EmbeddedStore,
+    pub(super) silent: AtomicBool,
+}
+
+impl Flaky {
+    fn heard(&self) -> Result<&EmbeddedStore, StoreError> {
+        if self.silent.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(&self.store) }
+    }
+}
+
+#[async_trait]
+impl Store for Flaky {
+    async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
+        self.heard()?.get(key).await
+    }
+
+    async fn range(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        self.heard()?.range(prefix, after, limit).await
+    }
+
+    async fn transact(&self, transaction: Transaction) -> Result<Outcome, StoreError> {
+        self.heard()?.transact(transaction).await
+    }
+
+    async fn watch(&self, prefix: &str, after: Revision) -> Result<Changes, StoreError> {
+        self.heard()?.watch(prefix, after).await
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
+        self.heard()?.grant(ttl).await
+    }
+
+    async fn keep_alive(&self, lease: LeaseId) -> Result<Kept, StoreError> {
+        self.heard()?.keep_alive(lease).await
+    }
+
+    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.heard()?.revoke(lease).await
+    }
+
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        self.heard()?.revision().await
+    }
 }
 
 /// A control-plane node that runs.
@@ -43,6 +95,7 @@ impl Bed {
         let authority = AuthorityFiles::in_directory(dir.path());
         authority.create(&SystemClock).unwrap();
         let store = EmbeddedStore::open(dir.path().join("control.redb")).await.unwrap();
+        let store = Arc::new(Flaky { store, silent: AtomicBool::new(false) });
         Self { dir, authority, store, nodes: 0 }
     }
 
@@ -58,7 +111,7 @@ impl Bed {
             compiler: Arc::new(StubCompiler),
             archive: Arc::new(StubArchive),
         };
-        let control = ControlPlane::over(Arc::new(self.store.clone()), options).await.unwrap();
+        let control = ControlPlane::over(Arc::clone(&self.store) as _, options).await.unwrap();
         if control.bundles().current().is_none() {
             control.apply_bundle(bundle("hold dba 1"), &subject("operator")).await.unwrap();
         }
@@ -73,6 +126,7 @@ impl Bed {
         let authority = self.authority.read_or_create(&SystemClock).unwrap();
         let mut options = FleetOptions::new(format!("control-{}", self.nodes), authority, intake);
         options.node_ttl = Duration::from_secs(2);
+        options.bundle_lease = Duration::from_secs(6);
         let fleet = Fleet::open(Arc::clone(&control), options).await.unwrap();
         let listener = FleetListener::bind(Arc::clone(&fleet), "127.0.0.1:0".parse().unwrap()).await.unwrap();
         let (address, (stop, stopped)) = (listener.address(), watch::channel(false));

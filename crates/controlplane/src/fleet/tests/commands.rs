@@ -118,7 +118,6 @@ async fn a_command_is_held_approved_redeemed_and_reported_over_the_link() {
     assert_eq!(done.state.as_str(), "done");
     // Reported again, because the answer was lost.
     assert_eq!(link.approval(report(&redeemed, completed())).await, done);
-    node.stop().await;
 }
 
 #[tokio::test]
@@ -136,7 +135,6 @@ async fn i1_once_a_gateway_neither_presents_nor_reports_what_another_redeemed() 
     assert!(matches!(not_sent, Answer::NotTaken(_)), "{not_sent:?}");
     let standing = node.scratch.control.approvals().get(redeemed.id).await.unwrap().approval;
     assert_eq!(standing, redeemed);
-    node.stop().await;
 }
 
 #[tokio::test]
@@ -150,7 +148,6 @@ async fn what_cannot_be_read_is_refused_and_the_link_goes_on() {
     let wrong = HoldRequest { digest: countersign_common::Digest::of(b"x"), ..request(&session, "SELECT 1") };
     let answer = link.call(hold(&wrong)).await;
     assert!(matches!(answer, Answer::NotTaken(v1::NotTaken { digest_mismatch: true, .. })), "{answer:?}");
-    node.stop().await;
 }
 
 #[tokio::test]
@@ -177,7 +174,6 @@ async fn a_revoked_session_ends_at_the_gateways_that_have_it() {
     let unknown = countersign_common::id::SessionId::generate().to_string();
     later.send(FromGateway::Attach(v1::AttachSessions { session_ids: vec![unknown.clone()] })).await;
     assert_eq!(later.wait_for(ended).await, [unknown]);
-    node.stop().await;
 }
 
 #[tokio::test]
@@ -201,5 +197,4 @@ async fn bundles_are_pushed_and_what_became_of_them_is_shown() {
         shown.is_some_and(|node| node.gateway().is_some_and(|one| one.bundle.as_ref() == Some(&applied)))
     })
     .await;
-    node.stop().await;
 }

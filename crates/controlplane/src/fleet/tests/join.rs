@@ -28,7 +28,6 @@ async fn a_join_token_works_once_and_names_the_authority() {
     let unknown = Secret::new("csj_00.00".to_owned());
     let refused = Member::join_with(&node, "gateway-2", &unknown, &other).await.err().unwrap();
     assert_eq!(refused.code(), Code::Unauthenticated);
-    node.stop().await;
 }
 
 #[tokio::test]
@@ -49,7 +48,6 @@ async fn a_link_and_a_renewal_need_a_certificate_of_the_fleet() {
     assert_eq!(renewed.certificates.len(), 1);
     let garbage = v1::RenewCertificateRequest { certificate_request: b"garbage".to_vec() };
     assert_eq!(known.renew_certificate(garbage).await.unwrap_err().code(), Code::InvalidArgument);
-    node.stop().await;
 }
 
 #[tokio::test]
@@ -67,8 +65,6 @@ async fn a_certificate_of_another_authority_is_refused_in_the_handshake() {
         // In TLS 1.3 the client may learn it only with its first call.
         Ok(mut client) => assert!(client.link(tokio_stream::empty()).await.is_err()),
     }
-    node.stop().await;
-    elsewhere.stop().await;
 }
 
 #[tokio::test]
@@ -79,7 +75,6 @@ async fn a_start_of_one_gateway_cannot_be_taken_by_another() {
     let id = NodeId::generate();
     let _linked = one.link_as(&node, id).await;
     assert_eq!(two.open(&node, id).await.err().unwrap().code(), Code::PermissionDenied);
-    node.stop().await;
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Gateways and nodes come, move, end and are lost.
 
+use std::sync::atomic::Ordering;
+
 use countersign_api::v1;
 use countersign_api::v1::call::Call;
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
 use countersign_api::v1::report_command::Testimony;
+use countersign_common::id::NodeId;
+use tonic::Code;
 
 use super::bed::{Bed, Running, eventually};
 use super::commands::{completed, present, redeemed, report};
@@ -43,7 +47,6 @@ async fn a_gateway_that_is_lost_leaves_its_commands_in_doubt_and_does_not_come_b
     // Its next start is welcome, and knows best what became of it.
     let mut next = member.link(&node).await;
     assert_eq!(next.approval(report(&sent, completed())).await.state.as_str(), "done");
-    node.stop().await;
 }
 
 #[tokio::test]
@@ -57,7 +60,6 @@ async fn a_gateway_that_says_goodbye_is_gone_at_once() {
     let (_, status) = link.end().await;
     assert!(status.is_none(), "{status:?}");
     eventually("it is gone", async || node.node(id).is_none()).await;
-    node.stop().await;
 }
 
 #[tokio::test]
@@ -81,7 +83,6 @@ async fn another_node_goes_on_with_the_gateways_of_one_that_died() {
             .node(id)
             .is_some_and(|node| node.gateway().unwrap().linked_to == second.scratch.control.node())
     );
-    second.stop().await;
 }
 
 #[tokio::test]
@@ -95,8 +96,6 @@ async fn a_newer_link_of_a_gateway_takes_the_place_of_its_older_one_here_and_els
     let newest = member.link_as(&second, newer.id).await;
     assert!(newer.end().await.1.is_none());
     assert!(second.node(newest.id).is_some());
-    first.stop().await;
-    second.stop().await;
 }
 
 #[tokio::test]
@@ -124,8 +123,6 @@ async fn a_gateway_is_asked_to_drain_wherever_its_link_is() {
     assert!(second.fleet.drain("gateway-9").await.unwrap().is_none());
     assert!(second.fleet.drain("gateway-1").await.unwrap().is_some());
     assert!(link.wait_for(leave).await.drain);
-    first.stop().await;
-    second.stop().await;
 }
 
 #[tokio::test]
@@ -145,8 +142,6 @@ async fn a_cancel_request_finds_the_gateway_it_is_meant_for_on_either_node() {
     let nobody =
         (1..4096).find(|route| ![&meant, &near, &far].iter().any(|link| link.welcome.route == *route));
     near.call(cancel(nobody.unwrap(), b"lost")).await;
-    first.stop().await;
-    second.stop().await;
 }
 
 fn cancel(route: u32, key: &[u8]) -> Call {
@@ -197,5 +192,20 @@ async fn what_is_in_doubt_is_asked_of_the_target_through_a_gateway() {
     assert_eq!(state(&node, &in_doubt).await, "in_doubt");
     link.send(FromGateway::Testified(said)).await;
     link.standing(&in_doubt, "done").await;
-    node.stop().await;
+}
+
+#[tokio::test]
+async fn i8_closed_a_node_that_does_not_reach_its_store_lets_its_gateways_go_and_takes_nobody_in() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let member = Member::join(&node, "gateway-1").await;
+    let mut link = member.link(&node).await;
+    bed.store.silent.store(true, Ordering::SeqCst);
+    let told = link.wait_for(leave).await;
+    assert!(!told.drain && !told.lost);
+    let refused = member.open(&node, NodeId::generate()).await.err().unwrap();
+    assert_eq!(refused.code(), Code::Unavailable);
+    bed.store.silent.store(false, Ordering::SeqCst);
+    eventually("it takes gateways in again", async || member.open(&node, NodeId::generate()).await.is_ok())
+        .await;
 }

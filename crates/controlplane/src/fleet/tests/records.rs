@@ -105,7 +105,6 @@ async fn i5_records_are_acknowledged_when_they_are_kept_and_repeated_ones_are_ke
     let mut link = member.link_as(&node, link.id).await;
     link.send(records(1, &lines, 2)).await;
     while link.wait_for(kept).await.synced < 2 {}
-    node.stop().await;
 }
 
 #[tokio::test]
@@ -124,7 +123,6 @@ async fn i12_a_gap_or_another_gateways_stream_ends_the_link_and_is_not_kept() {
     let (frames, status) = link.end().await;
     assert_eq!(status.unwrap().code(), Code::InvalidArgument);
     assert!(!frames.into_iter().any(|frame| kept(frame).is_some_and(|kept| kept.accepted >= 1)));
-    node.stop().await;
 }
 
 #[tokio::test]
