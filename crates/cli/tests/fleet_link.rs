@@ -126,7 +126,7 @@ impl Bed {
         let tasks = vec![
             tokio::spawn({
                 let (control, stopped) = (Arc::clone(&control), stopped.clone());
-                async move { drop(control.run(stopped).await) }
+                async move { control.run(stopped).await }
             }),
             tokio::spawn(Arc::clone(&fleet).run(stopped)),
             tokio::spawn(async move { drop(serving.await) }),

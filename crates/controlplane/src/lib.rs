@@ -11,8 +11,10 @@ mod content;
 mod control_plane;
 pub mod fleet;
 pub mod grpc;
+pub mod journal;
 pub mod metrics;
 mod operator;
+pub mod redis;
 pub mod sessions;
 pub mod store;
 #[cfg(test)]

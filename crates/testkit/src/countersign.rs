@@ -367,7 +367,7 @@ fn dev(command: &mut Command, options: &DevOptions, data: &Path) {
 
 fn control_plane(command: &mut Command, folder: &Folder, data: &Path, fleet_port: u16) -> Result<()> {
     let config = format!(
-        "data: {}\nlisten: 127.0.0.1:0\nlisten_fleet: 127.0.0.1:{fleet_port}\n",
+        "data: {}\nlisten: 127.0.0.1:0\nlisten_fleet: 127.0.0.1:{fleet_port}\nlisten_ops: 'off'\n",
         data.display()
     );
     let config = folder.write("control.yaml", config)?;

@@ -23,8 +23,12 @@ pub(crate) enum Package {
     Protoc,
     /// etcd, server and client.
     Etcd,
-    /// Prometheus' promtool, which judges what we show it.
+    /// HAProxy, before the gateways of a fleet.
+    HaProxy,
+    /// Prometheus, for its `promtool`.
     Prometheus,
+    /// Redis, server and sentinel.
+    Redis,
     /// Python with virtual environments.
     Python,
     /// Node.js with npm.
@@ -41,7 +45,9 @@ impl Package {
         Self::Postgres,
         Self::PgBouncer,
         Self::Etcd,
+        Self::HaProxy,
         Self::Prometheus,
+        Self::Redis,
         Self::Python,
         Self::Node,
         Self::Java,
@@ -56,7 +62,9 @@ impl Package {
             Self::PgBouncer => &["pgbouncer"],
             Self::Protoc => &["protobuf-compiler", "libprotobuf-dev"],
             Self::Etcd => &["etcd-server", "etcd-client"],
+            Self::HaProxy => &["haproxy"],
             Self::Prometheus => &["prometheus"],
+            Self::Redis => &["redis-server"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Java => &["default-jdk-headless", "libpostgresql-jdbc-java", "libgoogle-gson-java"],
@@ -78,7 +86,9 @@ impl Package {
                     || (find("protoc", &[]).is_some() && well_known.is_file())
             }
             Self::Etcd => ["etcd", "etcdctl"].iter().all(|program| find(program, &[]).is_some()),
+            Self::HaProxy => find("haproxy", &sbin).is_some(),
             Self::Prometheus => find("promtool", &[]).is_some(),
+            Self::Redis => find("redis-server", &[]).is_some(),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
             Self::Java => {

@@ -6,9 +6,7 @@ use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
 use countersign_common::approval::{Approval, Rejection, State};
 use countersign_common::id::{ApprovalId, SessionId};
-use countersign_lifecycle::ports::{
-    Approvals, HoldRequest, Redeem, RedeemError, Testimony, Unavailable,
-};
+use countersign_lifecycle::ports::{Approvals, HoldRequest, Redeem, RedeemError, Testimony, Unavailable};
 
 use super::errands::Errand;
 use super::ports::LinkPorts;
@@ -106,7 +104,8 @@ impl LinkPorts {
         match answer {
             Answer::Approval(approval) => {
                 let approval = read(approval)?;
-                let ours = matches!(approval.state, State::Redeemed { owner, .. } if owner == self.shared.node);
+                let ours =
+                    matches!(approval.state, State::Redeemed { owner, .. } if owner == self.shared.node);
                 // INVARIANT: I1, I2. Another start's redemption, or one for something else, is none.
                 if ours && approval.id == redeem.id && approval.digest == redeem.digest {
                     return Ok(approval);

@@ -179,11 +179,7 @@ impl Shared {
         }
     }
 
-    fn welcomed(
-        &self,
-        welcome: v1::Welcome,
-        asked: countersign_common::Timestamp,
-    ) -> Result<(), DialError> {
+    fn welcomed(&self, welcome: v1::Welcome, asked: countersign_common::Timestamp) -> Result<(), DialError> {
         let lease = duration(welcome.bundle_lease, "welcome.bundle_lease")?;
         let theirs = timestamp(welcome.time, "welcome.time")?;
         if !(1..4096).contains(&welcome.route) {
@@ -197,10 +193,7 @@ impl Shared {
 }
 
 /// A connection to a control-plane node.
-pub(crate) async fn channel(
-    address: &str,
-    tls: ClientTlsConfig,
-) -> Result<Channel, tonic::transport::Error> {
+pub(crate) async fn channel(address: &str, tls: ClientTlsConfig) -> Result<Channel, tonic::transport::Error> {
     Endpoint::from_shared(format!("https://{address}"))?
         .tcp_nodelay(true)
         .http2_keep_alive_interval(PING_EVERY)

@@ -117,7 +117,11 @@ impl InHand {
             (_, Answer::Unavailable(_)) => Some(self.errand.clone()),
             (Errand::Disown(_), Answer::Approval(approval)) => not_sent(approval, node).map(Errand::Report),
             (Errand::Report(report), Answer::NotTaken(no)) => {
-                tracing::error!(approval = report.approval_id, reason = no.reason, "an outcome was not taken");
+                tracing::error!(
+                    approval = report.approval_id,
+                    reason = no.reason,
+                    "an outcome was not taken"
+                );
                 None
             }
             _ => None,

@@ -51,7 +51,9 @@ impl Incoming {
                 let body = answer.answer.ok_or("an answer without content")?;
                 self.shared.state.lock().calls.answer(answer.id, body);
             }
-            Control::RecordsKept(kept) => self.shared.journal.kept(&kept).map_err(|error| error.to_string())?,
+            Control::RecordsKept(kept) => {
+                self.shared.journal.kept(&kept).map_err(|error| error.to_string())?
+            }
             Control::Approval(approval) => {
                 let approval = read(approval).map_err(|error| error.to_string())?;
                 self.shared.state.lock().follows.tell(approval);
@@ -76,7 +78,8 @@ impl Incoming {
         let reason = if ended.reason.is_empty() { "the session has ended" } else { &ended.reason };
         let mut state = self.shared.state.lock();
         for id in &ended.session_ids {
-            let id: SessionId = parsed(id, "sessions_ended.session_ids").map_err(|error| error.to_string())?;
+            let id: SessionId =
+                parsed(id, "sessions_ended.session_ids").map_err(|error| error.to_string())?;
             state.attached.end(id, reason);
         }
         Ok(())

@@ -170,7 +170,10 @@ impl LinkJournal {
             return;
         }
         if !self.silent.swap(true, Ordering::AcqRel) {
-            tracing::error!(?patience, "records are not acknowledged; new commands are refused until they are");
+            tracing::error!(
+                ?patience,
+                "records are not acknowledged; new commands are refused until they are"
+            );
         }
         let waiting = inner.take_waiting();
         drop(inner);
@@ -388,4 +391,3 @@ impl Progress {
         old(self.accepted) || (somebody_waits_for_synced && old(self.synced))
     }
 }
-

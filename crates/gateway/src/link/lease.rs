@@ -71,9 +71,24 @@ impl Lease {
         self.clocks_differ.store(too_much, Ordering::Release);
         if too_much {
             // INVARIANT: I8. Without agreeing clocks no deadline means anything.
-            tracing::error!(?difference, "this machine's clock differs from the control plane's; commands are refused");
+            tracing::error!(
+                ?difference,
+                "this machine's clock differs from the control plane's; commands are refused"
+            );
         } else if difference > options.clock_difference_warned {
             tracing::warn!(?difference, "this machine's clock differs from the control plane's");
+        }
+    }
+
+    /// Whether the gateway may judge; why not, for operators.
+    ///
+    /// # Errors
+    /// The reason.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self.standing() {
+            Standing::Held => Ok(()),
+            Standing::Out(since) => Err(format!("no control plane that reaches its store, for {since:?}")),
+            Standing::ClocksDiffer => Err("the control plane's clock differs too much".into()),
         }
     }
 
@@ -103,7 +118,9 @@ impl<J: Judge> Judge for LeasedJudge<J> {
         match self.lease.standing() {
             Standing::Held => self.judge.judge(question),
             Standing::Out(since) if goes_on_alone(question, since) => self.judge.judge(question),
-            Standing::Out(_) => Err(Unavailable("the control plane has not been heard of for too long".into())),
+            Standing::Out(_) => {
+                Err(Unavailable("the control plane has not been heard of for too long".into()))
+            }
             Standing::ClocksDiffer => {
                 Err(Unavailable("the clocks of the gateway and the control plane differ too much".into()))
             }
@@ -117,4 +134,3 @@ fn goes_on_alone(question: &Question<'_>, since: Duration) -> bool {
     let allowed = question.target.reads_when_isolated;
     question.facts.is_plain_read() && allowed.is_some_and(|allowed| since <= allowed)
 }
-

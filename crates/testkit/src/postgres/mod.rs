@@ -73,6 +73,7 @@ pub struct Postgres {
     // Dropped before the folder it works in.
     process: Process,
     folder: Folder,
+    account: Account,
     port: u16,
     tls: Option<Certificates>,
 }
@@ -111,7 +112,7 @@ impl Postgres {
             let port = free_port()?;
             match run(account, folder.path(), port) {
                 Ok(process) => {
-                    let server = Self { process, folder, port, tls: options.tls };
+                    let server = Self { process, folder, account, port, tls: options.tls };
                     shop::set_password(&server, options.auth)?;
                     return Ok(server);
                 }
@@ -217,6 +218,24 @@ impl Postgres {
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Ends it as a crash would: connections break off, nothing is written in order.
+    ///
+    /// # Errors
+    /// It has ended already, or does not end.
+    pub fn crash(&mut self) -> Result<()> {
+        self.process.signal(Signal::Quit)?;
+        eventually("the end of PostgreSQL", Duration::from_secs(10), || self.process.ended()).map(drop)
+    }
+
+    /// Starts it again after [`Self::crash`], on the same data and port.
+    ///
+    /// # Errors
+    /// It does not start; the error has its log.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process = run(self.account, self.folder.path(), self.port)?;
+        Ok(())
     }
 
     /// Sends a signal to the postmaster.
@@ -338,6 +357,17 @@ mod tests {
         assert_eq!(connect(&server, "", &all).unwrap(), "300");
         assert!(connect(&server, "", &verify).is_err());
         assert!(connect(&server, "", &[("PGSSLMODE", Path::new("disable"))]).is_err());
+    }
+
+    #[test]
+    fn a_server_that_crashed_comes_back_with_what_was_committed() {
+        let options = PostgresOptions::default().with("synchronous_commit", "on");
+        let mut server = Postgres::start(options).unwrap();
+        server.sql("CREATE TABLE kept AS SELECT 7 AS n").unwrap();
+        server.crash().unwrap();
+        assert!(connect(&server, shop::PASSWORD, &[]).is_err());
+        server.start_again().unwrap();
+        assert_eq!(server.sql("SELECT n FROM kept").unwrap(), "7");
     }
 
     #[test]

@@ -45,6 +45,10 @@ pub(super) struct Config {
     pub(super) drain: Duration,
     /// `url`: where people look at requests.
     pub(super) url: Option<String>,
+    /// `listen_ops`: where operators look; none without it.
+    pub(super) listen_ops: Option<SocketAddr>,
+    /// `otlp`: where traces go.
+    pub(super) otlp: Option<String>,
 }
 
 /// `host:port`.
@@ -136,6 +140,8 @@ impl Config {
         let hash_key_file = document.required("hash_key_file");
         let drain = Duration::from_secs(document.optional("drain_seconds").unwrap_or(DRAIN_SECONDS));
         let url = document.optional("url");
+        let listen_ops = document.optional("listen_ops");
+        let otlp = document.optional("otlp");
         document.finish()?;
         // Missing only with a fault, which `finish` has returned.
         let control_planes = control_planes.map(|all| all.0).unwrap_or_default();
@@ -149,6 +155,8 @@ impl Config {
             hash_key_file: hash_key_file.unwrap_or_default(),
             drain,
             url,
+            listen_ops,
+            otlp,
         })
     }
 

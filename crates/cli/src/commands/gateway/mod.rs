@@ -2,6 +2,7 @@
 
 mod config;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +10,19 @@ use std::time::Duration;
 use clap::Args;
 use countersign_common::time::{Clock, SystemClock};
 use countersign_gateway::identity::{Identity, IdentityError, IdentityOptions};
-use countersign_gateway::link::{Link, LinkOptions, Order, Unfinished};
+use countersign_gateway::link::{Lease, Link, LinkOptions, Order, Unfinished};
 use countersign_gateway::{Gateway, ListenerConfig, Listeners, Served};
 use countersign_masking::HashKey;
 use countersign_runtime::signal::Signals;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use self::config::Config;
 use super::Surroundings;
-use super::controlplane::log;
 use crate::error::{CliError, Exit};
 use crate::node::hash_key;
+use crate::node::ops::Operations;
 
 /// How long to wait before the control plane is asked again for a certificate.
 const JOIN_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -47,6 +49,9 @@ struct Ready {
     listeners: Vec<String>,
     /// This start's id.
     node: String,
+    /// Where operators look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ops: Option<String>,
 }
 
 /// Everything that stays the same over all starts of the link.
@@ -57,6 +62,10 @@ struct Process<'a> {
     clock: Arc<dyn Clock>,
     signals: Signals,
     around: &'a Surroundings,
+    /// Where operators look.
+    ops: Option<SocketAddr>,
+    /// That of the present start of the link.
+    lease: Arc<Mutex<Option<Lease>>>,
 }
 
 /// What ends a start of the link.
@@ -70,22 +79,40 @@ enum End {
 /// Runs until it is told to end, then drains.
 pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<(), CliError> {
     let config = Config::read(&arguments.config)?;
-    log(around)?;
+    let mut operations = Operations::begin(around.output, config.otlp.clone())?;
     let signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     let listeners = config.listeners()?;
     let hash_key = Arc::new(hash_key::read(&config.hash_key_file)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut process = Process { config, listeners, hash_key, clock, signals, around };
-    let Some(identity) = process.identity().await? else { return Ok(()) };
-    let credentials = identity.credentials();
-    tokio::select! {
-        ended = process.serve(credentials) => ended,
-        () = identity.keep() => Err(CliError::failed("the certificate is no longer renewed")),
-    }
+    let ops = operations.listen(config.listen_ops).await?;
+    let lease = Arc::new(Mutex::new(None));
+    watch_lease(&operations, &lease);
+    let mut process = Process { config, listeners, hash_key, clock, signals, around, ops, lease };
+    let ended = process.run(&operations).await;
+    operations.end().await;
+    ended
+}
+
+/// It is ready only while it may judge.
+fn watch_lease(operations: &Operations, lease: &Arc<Mutex<Option<Lease>>>) {
+    let lease = Arc::clone(lease);
+    operations.health.register("control_plane", move || {
+        let lease = lease.lock().clone();
+        lease.map_or_else(|| Err("not linked yet".into()), |lease| lease.check().map_err(Into::into))
+    });
 }
 
 impl Process<'_> {
+    async fn run(&mut self, operations: &Operations) -> Result<(), CliError> {
+        let Some(identity) = self.identity().await? else { return Ok(()) };
+        let credentials = identity.credentials();
+        tokio::select! {
+            ended = self.serve(credentials, operations) => ended,
+            () = identity.keep() => Err(CliError::failed("the certificate is no longer renewed")),
+        }
+    }
+
     /// Who this gateway is; nothing when it is told to end before it is somebody.
     async fn identity(&mut self) -> Result<Option<Identity>, CliError> {
         let options = IdentityOptions {
@@ -113,12 +140,14 @@ impl Process<'_> {
     async fn serve(
         &mut self,
         credentials: watch::Receiver<tonic::transport::ClientTlsConfig>,
+        operations: &Operations,
     ) -> Result<(), CliError> {
         let url: Option<Arc<str>> = self.config.url.as_deref().map(Into::into);
         let (mut bound, mut unfinished) = (None, Unfinished::default());
         loop {
             let options = LinkOptions::new(self.config.control_planes.clone());
             let link = Link::start(options, credentials.clone(), Arc::clone(&self.clock), unfinished);
+            *self.lease.lock() = Some(link.lease());
             let ports = tokio::select! {
                 ports = link.ready(url.clone()) => ports,
                 // Nobody is served yet: there is nothing to drain.
@@ -133,6 +162,7 @@ impl Process<'_> {
             let (end, served) = self.accept(&gateway, &listeners, &link).await;
             match end {
                 End::Drain => {
+                    operations.health.drain();
                     drop(listeners);
                     return self.drain(link, served).await;
                 }
@@ -153,7 +183,8 @@ impl Process<'_> {
                 .help("choose another address in `listeners`; port 0 takes a free one")
         })?;
         let addresses: Vec<_> = listeners.addresses().iter().map(ToString::to_string).collect();
-        let ready = Ready { event: "ready", listeners: addresses, node: link.node().to_string() };
+        let ops = self.ops.map(|address| format!("http://{address}"));
+        let ready = Ready { event: "ready", listeners: addresses, node: link.node().to_string(), ops };
         let text = || format!("The gateway listens on {}.", ready.listeners.join(", "));
         self.around.output.event(&ready, text)?;
         Ok(listeners)
