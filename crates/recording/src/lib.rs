@@ -20,7 +20,7 @@ mod segment;
 mod stream;
 mod verify;
 
-pub use capture::Capture;
+pub use capture::{Capture, Captured};
 pub use checkpoint::{
     Checkpoint, CheckpointFile, CheckpointSink, InvalidKey, PublicKey, SigningKey, Tip, Tips,
 };
@@ -28,7 +28,8 @@ pub use journal::{Accepted, Encoded, Journal, JournalError, JournalExt, Position
 pub use line::{Effect, Envelope, MalformedLine};
 pub use local::{LocalJournal, Options};
 pub use record::{
-    Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Output, Record, Redeemed, VerdictWord,
+    Answer, Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Output, Record, Redeemed,
+    VerdictWord,
 };
 pub use render::{render_text, visible};
 pub use replay::{Replay, ReplayError};
