@@ -14,6 +14,7 @@ pub mod handshake;
 mod inert;
 pub mod parameters;
 mod reply;
+mod rules_in_force;
 mod session;
 mod settings_at_login;
 mod statements;
