@@ -7,16 +7,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_common::command::{Command, Context};
 use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, Road};
-use tokio::sync::Notify;
 
+use crate::cancel_registry::CancelSlot;
 use crate::reply;
 use crate::session::flow::{Broken, Flow, Moved};
+use crate::statements::{Name, Portal};
 
 /// One command, the client that sent it, and the connection it would run on.
 pub(crate) struct PgExchange<'s> {
     pub(crate) road: &'s Road,
     pub(crate) flow: &'s mut Flow,
-    pub(crate) cancel: &'s Notify,
+    pub(crate) cancel: &'s CancelSlot,
     pub(crate) command: &'s Command,
     pub(crate) described: Described,
     pub(crate) in_transaction: bool,
@@ -83,7 +84,7 @@ impl Exchange for PgExchange<'_> {
     async fn stirred(&mut self) {
         let seen = tokio::select! {
             biased;
-            () = self.cancel.notified() => Seen::Cancelled,
+            () = self.cancel.asked() => Seen::Cancelled,
             moved = self.flow.moved() => Seen::Moved(moved),
         };
         self.seen = Some(seen);
@@ -116,4 +117,6 @@ pub(crate) struct Unit {
     pub(crate) described: Described,
     /// What was read of its text.
     pub(crate) reading: Option<Arc<countersign_sql::Reading>>,
+    /// The portal it runs, for Execute.
+    pub(crate) portal: Option<(Name, Arc<Portal>)>,
 }

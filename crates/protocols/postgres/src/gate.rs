@@ -9,7 +9,7 @@ use countersign_common::target::Role;
 use countersign_common::{Digest, Target};
 use countersign_lifecycle::ports::{Admitted, NotAdmitted, Ports};
 use countersign_lifecycle::{Recorder, Road};
-use countersign_masking::{HashKey, Rules};
+use countersign_masking::HashKey;
 use countersign_recording::{Opened, Stream as RecordStream};
 use countersign_sql::Reader;
 use moka::sync::Cache;
@@ -21,6 +21,7 @@ use crate::catalogue::Database;
 use crate::codec::startup::Protocol;
 use crate::handshake::{Arrival, Door, Login, LoginRefused, Terms, receive};
 use crate::parameters::{ServerParameters, StartupParameters};
+use crate::rules_in_force::RulesInForce;
 use crate::session::{Session, Setting};
 use crate::settings_at_login;
 use crate::upstream::{Connector, Opening, Upstream};
@@ -46,6 +47,7 @@ pub struct Gate {
     registry: Arc<CancelRegistry>,
     connectors: Cache<(TargetName, Digest), Arc<Connector>>,
     databases: Cache<(TargetName, Digest, String), Arc<Database>>,
+    rules: Cache<TargetName, Arc<RulesInForce>>,
     /// What the target reported to a client with exactly this start-up; the next one is greeted with it, and its
     /// connection to the target opened only when it is needed.
     greetings: Cache<Greeting, ServerParameters>,
@@ -82,6 +84,7 @@ impl Gate {
             registry: Arc::default(),
             connectors: Cache::new(REMEMBERED_MAX),
             databases: Cache::new(REMEMBERED_MAX),
+            rules: Cache::new(REMEMBERED_MAX),
             greetings: Cache::new(REMEMBERED_MAX),
         }
     }
@@ -237,7 +240,7 @@ impl Gate {
             tracing::error!(%error, "a connection could not be recorded");
             LoginRefused::Unavailable
         })?;
-        let rules = Arc::new(Rules::new(ports.directory.rules(&checked.target.name)));
+        let rules = self.rules(&checked.target.name);
         let road = Road {
             node: ports.node,
             session: checked.admitted.session,
@@ -274,6 +277,11 @@ impl Gate {
         let connector = Arc::new(Connector::new(target)?);
         self.connectors.insert(key, Arc::clone(&connector));
         Ok(connector)
+    }
+
+    fn rules(&self, target: &TargetName) -> Arc<RulesInForce> {
+        let directory = || Arc::clone(&self.ports.directory);
+        self.rules.get_with(target.clone(), || Arc::new(RulesInForce::new(directory(), target.clone())))
     }
 
     fn database(&self, checked: &Checked, connector: &Arc<Connector>) -> Arc<Database> {

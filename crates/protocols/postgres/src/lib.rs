@@ -15,6 +15,7 @@ mod inert;
 pub mod metrics;
 pub mod parameters;
 mod reply;
+mod rules_in_force;
 mod session;
 mod settings_at_login;
 mod statements;

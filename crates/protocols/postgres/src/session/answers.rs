@@ -40,7 +40,7 @@ impl Flow {
     pub(crate) async fn take_answers(&mut self) -> Result<(), Broken> {
         let Some(open) = &mut self.upstream else { return Ok(()) };
         let mut input = std::mem::take(open.side.input());
-        let mut outlet = Outlet::default();
+        let mut outlet = Outlet::new(input.len());
         let walked = self.walk(&input, &mut outlet).await;
         // INVARIANT: I5. Whatever leaves belongs to commands whose records are accepted: `walk` saw to it.
         let consumed = walked?;
@@ -203,7 +203,7 @@ impl Flow {
                     Backend::ReadyForQuery(status) => {
                         self.status = *status;
                         if let Some(settings) = answer.settings() {
-                            self.settings.learn(settings);
+                            self.settings.learn(self.database.shared_settings(settings));
                         }
                         self.our_turn(outlet);
                         return Ok(());

@@ -210,7 +210,7 @@ impl Session {
                 Moved::FromClient => Ok(()),
                 Moved::ClientClosed => Err(Broken::Client),
             },
-            () = self.cancel.notify.notified() => {
+            () = self.cancel.asked() => {
                 self.cancel_upstream();
                 Ok(())
             }

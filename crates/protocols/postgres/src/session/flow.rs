@@ -93,6 +93,8 @@ pub(crate) struct Suspended {
     pub(crate) name: Name,
     pub(crate) portal: Arc<Portal>,
     pub(crate) running: Running,
+    /// Whether its rows may have to be masked, by the rules that were in force when it began.
+    pub(crate) masked: bool,
 }
 
 /// Both ends of a connection, and what is on its way.

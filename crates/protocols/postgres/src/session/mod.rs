@@ -21,7 +21,7 @@ use countersign_common::facts::Class;
 use countersign_common::target::Role;
 use countersign_lifecycle::ports::{Stop, stopped};
 use countersign_lifecycle::{Cleared, ClientSide, End, Road, UpstreamSide};
-use countersign_masking::{HashKey, Rules};
+use countersign_masking::HashKey;
 use countersign_sql::Reader;
 
 use self::describe::Kept;
@@ -39,6 +39,7 @@ use crate::exchange::Unit;
 use crate::inert::InertFrames;
 use crate::parameters::{ServerParameters, StartupParameters};
 use crate::reply;
+use crate::rules_in_force::RulesInForce;
 use crate::statements::Prepared;
 use crate::upstream::{Connector, Opening, Upstream};
 
@@ -55,7 +56,7 @@ pub(crate) struct Setting {
     pub(crate) role: Role,
     pub(crate) startup: StartupParameters,
     pub(crate) protocol: Protocol,
-    pub(crate) rules: Arc<Rules>,
+    pub(crate) rules: Arc<RulesInForce>,
     pub(crate) hash_key: Arc<HashKey>,
     pub(crate) cancel: Arc<CancelSlot>,
 }
@@ -70,6 +71,7 @@ pub(crate) struct Session {
     startup: StartupParameters,
     protocol: Protocol,
     cancel: Arc<CancelSlot>,
+    rules: Arc<RulesInForce>,
     flow: Flow,
     kept: Kept,
     pending: Pending,
@@ -115,7 +117,7 @@ impl Session {
             finished: Vec::new(),
             batch_failed: None,
             skipping: false,
-            rules: setting.rules,
+            rules: setting.rules.current(),
             hash_key: setting.hash_key,
             wanted: 0,
             stalled: false,
@@ -130,6 +132,7 @@ impl Session {
             startup: setting.startup,
             protocol: setting.protocol,
             cancel: setting.cancel,
+            rules: setting.rules,
             flow,
             kept: Kept::default(),
             pending: Pending::default(),
@@ -165,6 +168,8 @@ impl Session {
 
     async fn serve(&mut self) -> Result<(), Broken> {
         let mut stop = self.road.stop.clone();
+        // Begun once: to begin it anew around every command costs more than the look at it.
+        let mut stopping = std::pin::pin!(stopped(&mut stop));
         loop {
             self.intake().await?;
             if self.goodbye {
@@ -173,8 +178,8 @@ impl Session {
             // In this order, and the connection last: an answer without end must not keep out what ends it.
             tokio::select! {
                 biased;
-                stop = stopped(&mut stop) => return self.stop(stop).await,
-                () = self.cancel.notify.notified() => self.cancel_upstream(),
+                stop = &mut stopping => return self.stop(stop).await,
+                () = self.cancel.asked() => self.cancel_upstream(),
                 moved = self.flow.moved() => match moved? {
                     Moved::FromUpstream => self.flow.take_answers().await?,
                     Moved::FromClient => {}
@@ -396,4 +401,19 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hundred thousand of them wait on one gateway: what each carries counts.
+    #[test]
+    fn a_connection_and_the_future_that_serves_it_take_less_than_six_kib() {
+        const fn future_bytes<A, F>(_: fn(A) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size_of::<Session>() + future_bytes(Session::run);
+        assert!(bytes <= 6 * 1024, "{bytes}");
+    }
 }

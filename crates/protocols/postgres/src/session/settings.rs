@@ -3,6 +3,7 @@
 //! following every SET, ROLLBACK and set_config by ourselves would be a second server.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_sql::Lexing;
@@ -67,14 +68,14 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) enum Known {
     /// This, and nothing was sent since that may change it. With a number that grows with every change.
-    Current(Settings, u64),
+    Current(Arc<Settings>, u64),
     /// Something may have changed them, or nobody has asked yet.
     Stale(u64),
 }
 
 impl Known {
     /// The settings, when they are current.
-    pub(crate) const fn current(&self) -> Option<&Settings> {
+    pub(crate) fn current(&self) -> Option<&Settings> {
         match self {
             Self::Current(settings, _) => Some(settings),
             Self::Stale(_) => None,
@@ -94,7 +95,7 @@ impl Known {
     }
 
     /// The server has told them.
-    pub(crate) fn learn(&mut self, settings: Settings) {
+    pub(crate) fn learn(&mut self, settings: Arc<Settings>) {
         *self = Self::Current(settings, self.generation() + 1);
     }
 }
