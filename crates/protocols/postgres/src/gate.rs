@@ -21,9 +21,10 @@ use crate::catalogue::Database;
 use crate::codec::startup::Protocol;
 use crate::handshake::{Arrival, Door, Login, LoginRefused, Terms, receive};
 use crate::parameters::{ServerParameters, StartupParameters};
+use crate::session::way::Way;
 use crate::session::{Session, Setting};
 use crate::settings_at_login;
-use crate::upstream::{Connector, Opening, Upstream};
+use crate::upstream::{Connector, Opening, Upstream, UpstreamError};
 
 /// Targets, databases and greetings that are remembered.
 const REMEMBERED_MAX: u64 = 10_000;
@@ -41,7 +42,7 @@ pub struct GateConfig {
 #[derive(Debug)]
 pub struct Gate {
     config: GateConfig,
-    ports: Ports,
+    pub(crate) ports: Ports,
     reader: Reader,
     registry: Arc<CancelRegistry>,
     connectors: Cache<(TargetName, Digest), Arc<Connector>>,
@@ -198,7 +199,7 @@ impl Gate {
             Ok(client) => {
                 let mut session = Box::new(Session::new(client.stream, client.buffered, parameters, setting));
                 if let Some(upstream) = upstream {
-                    session.adopt(upstream);
+                    session.flow.adopt(upstream);
                 }
                 Some((session, registered))
             }
@@ -237,6 +238,13 @@ impl Gate {
             LoginRefused::Unavailable
         })?;
         let rules = Arc::new(Rules::new(ports.directory.rules(&checked.target.name)));
+        let way = Way {
+            connector,
+            role: checked.role.1,
+            database: checked.database.clone(),
+            startup: checked.startup,
+            protocol: checked.protocol,
+        };
         let road = Road {
             node: ports.node,
             session: checked.admitted.session,
@@ -254,18 +262,15 @@ impl Gate {
         Ok(Setting {
             road,
             reader: self.reader.clone(),
-            connector,
+            way,
             database,
-            role: checked.role.1,
-            startup: checked.startup,
-            protocol: checked.protocol,
             rules,
             hash_key: Arc::clone(&self.config.hash_key),
             cancel: Arc::clone(&registered.slot),
         })
     }
 
-    fn connector(&self, target: &Target) -> Result<Arc<Connector>, LoginRefused> {
+    pub(crate) fn connector(&self, target: &Target) -> Result<Arc<Connector>, UpstreamError> {
         let key = (target.name.clone(), target.generation);
         if let Some(connector) = self.connectors.get(&key) {
             return Ok(connector);
