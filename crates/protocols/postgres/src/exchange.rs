@@ -62,7 +62,7 @@ impl Exchange for PgExchange<'_> {
             role: self.road.role.clone(),
             database: self.road.database.clone(),
             settings,
-            transaction: self.flow.prefix,
+            transaction: self.flow.batch_prefix.or(self.flow.prefix),
         }
     }
 

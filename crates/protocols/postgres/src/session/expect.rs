@@ -137,9 +137,9 @@ impl Expected {
         self.0.is_empty()
     }
 
-    /// Whether nothing but ends of batches is awaited.
-    pub(crate) fn only_syncs(&self) -> bool {
-        self.0.iter().all(|expect| matches!(expect, Expect::OurSync))
+    /// Whether nothing is awaited but answers to ourselves, all of which come by themselves.
+    pub(crate) fn only_ours(&self) -> bool {
+        self.0.iter().all(|expect| matches!(expect, Expect::OurSync | Expect::Asked(..)))
     }
 
     /// How many answers are awaited.

@@ -120,6 +120,8 @@ pub(crate) struct Flow {
     pub(crate) database: Arc<Database>,
     /// Digest over what was run in the open transaction.
     pub(crate) prefix: Option<Digest>,
+    /// The same, with what was run in the open batch: up to its Sync that is one transaction, too.
+    pub(crate) batch_prefix: Option<Digest>,
     /// Commands of an implicit transaction that have run; whether it lasts is known at its end.
     pub(crate) finished: Vec<Flight>,
     /// The error that undoes it.

@@ -411,6 +411,7 @@ impl Session {
     /// What was sent so far does not vouch for what is sent next.
     pub(super) fn batch_is_over(&mut self) {
         self.flow.own_takes_no_more();
+        self.flow.batch_prefix = None;
         self.batch_sent = false;
         self.batch_ran = false;
         self.asked_for_answers = false;

@@ -109,6 +109,7 @@ impl Session {
             target: Arc::clone(&setting.road.target),
             database: setting.database,
             prefix: None,
+            batch_prefix: None,
             finished: Vec::new(),
             batch_failed: None,
             skipping: false,
@@ -298,9 +299,12 @@ impl Flow {
         }
         // Nobody else sees what an open transaction defines: until it ends the shared catalogue does not hold here.
         self.definitions_touched |= effects.is_none_or(|effects| effects.changes_definitions);
-        if in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty()) {
+        let goes_on = unit.command.form == "execute";
+        let stays = in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty());
+        if goes_on || stays {
+            let before = self.batch_prefix.or(self.prefix);
             let mut digest = countersign_common::digest::DigestBuilder::new("countersign.transaction.v1");
-            digest.optional(self.prefix.as_ref().map(|prefix| prefix.as_bytes().as_slice()));
+            digest.optional(before.as_ref().map(|prefix| prefix.as_bytes().as_slice()));
             digest.text(&unit.command.form).bytes(&unit.command.text);
             digest.number(unit.command.parameters.len() as u64);
             for parameter in &unit.command.parameters {
@@ -309,7 +313,11 @@ impl Flow {
                     .number(u64::from(parameter.binary))
                     .optional(parameter.value.as_deref());
             }
-            self.prefix = Some(digest.finish());
+            let digest = digest.finish();
+            self.batch_prefix = goes_on.then_some(digest);
+            if stays {
+                self.prefix = Some(digest);
+            }
         }
     }
 

@@ -34,6 +34,8 @@ pub(crate) enum Question {
 /// None in truth: no text of ours has a zero byte.
 pub(crate) fn write(out: &mut BytesMut, texts: &[&str]) -> Result<(), codec::Error> {
     let none = Bound { formats: &[], parameters: &[], result_formats: &[] };
+    // What is left of a question that failed; to close nothing is no error.
+    build::close(out, Subject::Statement(NAME))?;
     for text in texts {
         build::parse(out, NAME, text.as_bytes(), &[])?;
         build::bind(out, NAME, NAME, none)?;

@@ -141,7 +141,8 @@ impl Flow {
     /// As [`Self::take_up`]; there is no connection then.
     pub(crate) async fn take_up_again(&mut self, way: &Way) -> Result<(), Broken> {
         if self.upstream.is_some() {
-            return Ok(());
+            // It may just have been asked whether it can be given back.
+            return if self.expected.only_ours() { self.settle_in_time().await } else { Ok(()) };
         }
         self.take_up(way).await?;
         let mut question = BytesMut::new();
@@ -205,7 +206,7 @@ impl Flow {
     pub(crate) fn ask_for_leftovers(&mut self) {
         let free = self.upstream.is_some()
             && self.status == TransactionStatus::Idle
-            && self.expected.only_syncs()
+            && self.expected.only_ours()
             && self.own.is_none()
             && self.prefix.is_none()
             && self.suspended.is_empty()
