@@ -127,13 +127,10 @@ impl Exchange for PgExchange<'_> {
         self.in_own
     }
 
-    fn bears(&self, duties: &Duties) -> Result<(), Refusal> {
+    fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
         let masked = self.flow.may_show_masked(&self.unit.described.facts, &duties.unmask);
-        if masked && copies_a_query(self.unit) {
-            // INVARIANT: I6. Where its columns come from is told by nobody, so they cannot be masked.
-            return Err(Refusal::new(State::Blocked, COPY_OF_QUERY));
-        }
-        Ok(())
+        // INVARIANT: I6. Where its columns come from is told by nobody, so they cannot be masked.
+        (masked && copies_a_query(self.unit)).then(|| Refusal::new(State::Blocked, COPY_OF_QUERY))
     }
 
     fn into_wire(self) -> Bytes {
