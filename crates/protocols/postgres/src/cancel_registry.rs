@@ -95,15 +95,17 @@ impl CancelRegistry {
         (key, registered)
     }
 
-    /// Tells the connection with this key, if there is one. As in PostgreSQL nothing is answered either way.
-    pub(crate) fn cancel(&self, key: &CancelKey) {
+    /// Tells the connection with this key, and whether there is one with its process id. As in PostgreSQL the client
+    /// is answered nothing either way.
+    pub(crate) fn cancel(&self, key: &CancelKey) -> bool {
         let slots = self.slots.lock();
-        let Some(entry) = slots.get(&key.pid()) else { return };
+        let Some(entry) = slots.get(&key.pid()) else { return false };
         if entry.key.same_as(key)
             && let Some(slot) = entry.slot.upgrade()
         {
             slot.ask();
         }
+        true
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Prepared {
     pub(crate) reading: Arc<Reading>,
     /// Types of its parameters as far as the client gave them.
     pub(crate) types: Box<[u32]>,
+    /// Made by SQL: its text here is not what made it.
+    pub(crate) by_sql: bool,
 }
 
 /// A portal: a statement with its parameters.
@@ -99,7 +101,7 @@ impl Prepared {
     /// What SQL's own PREPARE made; its exact text stands in the command that made it.
     pub(crate) fn by_sql(reading: &Arc<Reading>) -> Self {
         let text = reading.fingerprint().unwrap_or_default().as_bytes().into();
-        Self { text, reading: Arc::clone(reading), types: Box::default() }
+        Self { text, reading: Arc::clone(reading), types: Box::default(), by_sql: true }
     }
 }
 
@@ -185,6 +187,11 @@ impl<T> Names<T> {
             Some(defined) => self.confirmed.insert(name.into(), defined),
             None => self.confirmed.remove(name),
         };
+    }
+
+    /// What the server has confirmed, by name.
+    pub(crate) fn confirmed(&self) -> impl Iterator<Item = (&Name, &Arc<T>)> {
+        self.confirmed.iter()
     }
 
     /// Whether there is room for another name.

@@ -8,14 +8,16 @@ use countersign_common::Facts;
 use countersign_common::command::{Command, Parameter};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::refusal::{Refusal, State};
-use countersign_lifecycle::{Cleared, Described, End, Passage, run, trace};
+use countersign_lifecycle::{Cleared, Described, End, Passage, Running, run, trace};
 use tracing::Instrument as _;
 
 use super::Session;
-use super::copy_in::{COPY_OF_QUERY, copies_a_query, is_copy};
+use super::copy_in::is_copy;
 use super::expect::{Expect, Flight};
 use super::flow::{Broken, Suspended};
+use super::own::NOT_IN_ONE_BATCH;
 use super::refuse::Form;
+use crate::block;
 use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
 use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
 use crate::exchange::{PgExchange, Unit};
@@ -173,19 +175,29 @@ impl Session {
         wire: Bytes,
         form: Form,
     ) -> Result<Option<Flight>, Broken> {
+        if self.flow.own.is_some() && !block::joins(unit) {
+            self.refuse(&Refusal::new(State::Blocked, NOT_IN_ONE_BATCH), form);
+            return Ok(None);
+        }
         let in_transaction = self.flow.in_transaction() || self.batch_ran;
         let exchange = PgExchange {
             road: &self.road,
             flow: &mut self.flow,
             cancel: &self.cancel,
-            command: &unit.command,
-            described: unit.described.clone(),
+            way: &self.way,
+            unit,
             in_transaction,
             batch_idle: self.batch_sent && !in_transaction,
             wire,
             seen: None,
+            in_own: false,
         };
-        match run(&self.road, exchange).await {
+        let passage = run(&self.road, exchange).await;
+        if self.flow.upstream.is_none() {
+            // It was given back while the command waited: nothing of the batch is upstream.
+            self.batch_sent = false;
+        }
+        match passage {
             Passage::Go(_, running) if self.flow.skipping => {
                 // What stands before it in its batch has failed while it waited: the server would skip it.
                 running.end(End::NotRun).await;
@@ -194,13 +206,8 @@ impl Session {
             Passage::Refused(_) if self.flow.skipping => Ok(None),
             Passage::Go(cleared, running) => {
                 self.follow_rules(unit, running.facts());
+                let Some(running) = self.around(running, form).await? else { return Ok(None) };
                 let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
-                if masked && copies_a_query(unit) {
-                    // INVARIANT: I6. Where its columns come from is told by nobody, so they cannot be masked.
-                    running.end(End::NotRun).await;
-                    self.refuse(&Refusal::new(State::Blocked, COPY_OF_QUERY), form);
-                    return Ok(None);
-                }
                 self.send_pending();
                 self.batch_ran = true;
                 self.flow.send(cleared);
@@ -224,6 +231,25 @@ impl Session {
         }
     }
 
+    /// Puts a transaction of our own around a command that owes evidence. `None`: it was refused.
+    async fn around(&mut self, running: Running, form: Form) -> Result<Option<Running>, Broken> {
+        if !running.owes_evidence() {
+            return Ok(Some(running));
+        }
+        match self.begin_own(&running).await {
+            Ok(None) => Ok(Some(running)),
+            Ok(Some(refusal)) => {
+                running.end(End::NotRun).await;
+                self.refuse(&refusal, form);
+                Ok(None)
+            }
+            Err(broken) => {
+                running.end(End::NotRun).await;
+                Err(broken)
+            }
+        }
+    }
+
     async fn parse(&mut self, parse: Parse<'_>, frame: Bytes) -> Result<(), Broken> {
         self.judge_risky().await?;
         self.prepare().await?;
@@ -241,6 +267,7 @@ impl Session {
             text: parse.text.into(),
             reading: self.read(parse.text),
             types: Oids::iter(parse.types).collect(),
+            by_sql: false,
         });
         self.flow.statements.sent(parse.name, Some(Arc::clone(&statement)));
         self.pending.push(frame, Expect::Parse(parse.name.into(), statement));
@@ -404,6 +431,8 @@ impl Session {
 
     /// What was sent so far does not vouch for what is sent next.
     pub(super) fn batch_is_over(&mut self) {
+        self.flow.own_takes_no_more();
+        self.flow.batch_prefix = None;
         self.batch_sent = false;
         self.batch_ran = false;
         self.asked_for_answers = false;
@@ -529,7 +558,7 @@ impl Session {
     fn unseen(&self) -> Arc<Prepared> {
         let unknown = countersign_sql::Lexing { standard_conforming_strings: false, safe_encoding: false };
         let reading = self.reader.read(b"", unknown);
-        Arc::new(Prepared { text: Box::default(), reading, types: Box::default() })
+        Arc::new(Prepared { text: Box::default(), reading, types: Box::default(), by_sql: false })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use countersign_lifecycle::End;
 use countersign_masking::{Column, CopyFormat, CopyMasker, Outlet, Plan, Source};
 use countersign_sql::{CopySide, Reading};
@@ -238,7 +239,15 @@ impl Flow {
             // The next statement of a string has columns of its own.
             flight.plan = None;
         }
-        keep(decoded, message, outlet);
+        if self.own.is_some() && !is_execute {
+            // Told once it is committed.
+            outlet.swallow();
+            if let Some(flight) = self.flight() {
+                flight.held = Some(Bytes::copy_from_slice(message.frame));
+            }
+        } else {
+            keep(decoded, message, outlet);
+        }
         if is_execute {
             self.finish_front(input, outlet).await?;
             self.our_turn(outlet);

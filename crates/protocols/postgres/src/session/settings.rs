@@ -12,7 +12,7 @@ use bytes::BytesMut;
 
 use crate::codec::build::{self, Bound};
 use crate::codec::frontend::Subject;
-use crate::codec::{self, Values};
+use crate::codec::{self, Backend, Values};
 
 /// Asks for all of [`Settings`] in one row. Every name is qualified, so that no search path can bend it.
 pub(crate) const QUERY: &str = "SELECT \
@@ -108,14 +108,35 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Takes a message of the answer.
+    pub(crate) fn take(&mut self, message: &Backend<'_>) {
+        match message {
+            Backend::DataRow(values) => self.row(*values),
+            Backend::ErrorResponse(_) => self.fail(),
+            _ => {}
+        }
+    }
+
+    /// The one value of the one row that was asked for.
+    pub(crate) fn only(self) -> Option<String> {
+        let row = self.row.filter(|_| !self.failed)?;
+        let [value] = <[String; 1]>::try_from(row).ok()?;
+        Some(value)
+    }
+
+    /// Whether the query did not fail.
+    pub(crate) const fn is_sound(&self) -> bool {
+        !self.failed
+    }
+
     /// Takes the row.
-    pub(crate) fn row(&mut self, values: Values<'_>) {
+    fn row(&mut self, values: Values<'_>) {
         let text = |value: Option<&[u8]>| value.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         self.row = values.iter().map(text).collect();
     }
 
     /// The query failed.
-    pub(crate) fn fail(&mut self) {
+    fn fail(&mut self) {
         self.failed = true;
     }
 
