@@ -123,6 +123,8 @@ pub enum Heard {
     },
     /// The subscription stands, again or for the first time: what was published before was not heard. Look.
     Gap,
+    /// There is no subscription, and why; nothing is heard until the next [`Heard::Gap`]. Said once.
+    Down(RedisError),
 }
 
 impl Redis {
@@ -257,22 +259,58 @@ impl Redis {
 
 /// Keeps a subscription up until nobody listens.
 async fn listen(options: RedisOptions, channels: Vec<String>, to: mpsc::Sender<Heard>) {
-    const PAUSE: Duration = Duration::from_millis(200);
+    const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+    let (mut pause, mut is_told) = (PAUSE.0, false);
     while !to.is_closed() {
-        let (pushed, mut pushes) = mpsc::unbounded_channel::<PushInfo>();
-        if let Ok(_connection) = subscribed(&options, &channels, pushed).await
-            && to.send(Heard::Gap).await.is_ok()
-        {
-            while let Some(push) = pushes.recv().await {
-                if ends_after(push, &to) {
-                    break;
-                }
+        let (pushed, pushes) = mpsc::unbounded_channel::<PushInfo>();
+        let down = match subscribed(&options, &channels, pushed).await {
+            Ok(connection) => {
+                (pause, is_told) = (PAUSE.0, false);
+                hear(connection, pushes, &to).await
             }
+            Err(error) => error,
+        };
+        if !is_told {
+            is_told = to.send(Heard::Down(down)).await.is_ok();
         }
         tokio::select! {
             () = to.closed() => return,
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+        pause = (pause * 2).min(PAUSE.1);
+    }
+}
+
+/// Passes on what comes, until the subscription ends; says why. A server that says nothing is asked whether it is there.
+async fn hear(
+    mut connection: MultiplexedConnection,
+    mut pushes: mpsc::UnboundedReceiver<PushInfo>,
+    to: &mpsc::Sender<Heard>,
+) -> RedisError {
+    const ASK_EVERY: Duration = Duration::from_secs(2);
+    if to.send(Heard::Gap).await.is_err() {
+        return RedisError::Unreachable("nobody listens".into());
+    }
+    let asked = async {
+        loop {
+            tokio::time::sleep(ASK_EVERY).await;
+            if let Err(error) = redis::cmd("PING").query_async::<Value>(&mut connection).await {
+                return error.into();
+            }
+        }
+    };
+    let heard = async {
+        while let Some(push) = pushes.recv().await {
+            if ends_after(push, to) {
+                break;
+            }
+        }
+        RedisError::Unreachable("the subscription ended".into())
+    };
+    tokio::select! {
+        silent = asked => silent,
+        ended = heard => ended,
+        () = to.closed() => RedisError::Unreachable("nobody listens".into()),
     }
 }
 

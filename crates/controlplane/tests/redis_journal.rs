@@ -344,6 +344,7 @@ async fn a_subscriber_is_told_when_it_may_have_missed_something() {
     redis.publish("hints", b"one").await.unwrap();
     assert_eq!(within(heard.recv()).await, Some(told(b"one")));
     server.restart().unwrap();
+    assert!(matches!(within(heard.recv()).await, Some(Heard::Down(_))));
     assert_eq!(within(heard.recv()).await, Some(Heard::Gap));
     within(async { while redis.publish("hints", b"two").await.is_err() {} }).await;
     assert_eq!(within(heard.recv()).await, Some(told(b"two")));

@@ -85,6 +85,13 @@ impl Nodes {
         nodes.find(|node| node.gateway().is_some_and(|gateway| gateway.route == route)).cloned()
     }
 
+    /// The other control-plane nodes that have links of gateways, as far as this node has heard.
+    pub(super) fn others_with_links(&self) -> BTreeSet<NodeId> {
+        let known = self.known.read();
+        let gateways = known.nodes.values().filter_map(|(_, node)| node.gateway());
+        gateways.map(|gateway| gateway.linked_to).filter(|node| *node != self.me).collect()
+    }
+
     /// Whether the store has it: for what may be done only about a node that is certainly gone.
     pub(super) async fn is_alive(&self, id: NodeId) -> Result<bool, StoreError> {
         for key in [record::gateway_key(id), record::control_key(id)] {
