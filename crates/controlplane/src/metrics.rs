@@ -74,6 +74,11 @@ const JOURNAL_FALLBACK: Metric = Metric::counter(
     &[],
     "Records that went to this node's files alone, because Redis was away",
 );
+const ARCHIVE_FAILURES: Metric = Metric::counter(
+    "countersign_archive_failures_total",
+    &[],
+    "Rounds of archiving, or of draining Redis, that failed: what they left stays where it is until one does not",
+);
 const NODES_LOST: Metric =
     Metric::counter("countersign_nodes_gone_total", &[], "Nodes of the fleet that were lost, or have ended");
 
@@ -95,6 +100,7 @@ pub const ALL: &[Metric] = &[
     HINTS_UP,
     JOURNAL_REDIS_UP,
     JOURNAL_FALLBACK,
+    ARCHIVE_FAILURES,
 ];
 
 static OPENED: LazyLock<Counter> = LazyLock::new(|| counter!(SESSIONS.name));
@@ -162,6 +168,11 @@ pub(crate) fn journal_redis(up: bool) {
 /// So many records are in this node's files alone.
 pub(crate) fn journal_fallback(records: u64) {
     counter!(JOURNAL_FALLBACK.name).increment(records);
+}
+
+/// A round of archiving failed.
+pub(crate) fn archive_failed() {
+    counter!(ARCHIVE_FAILURES.name).increment(1);
 }
 
 /// Following the store begins anew.

@@ -28,12 +28,23 @@ pub struct RedisOptions {
     pub username: Option<String>,
     /// Its password.
     pub password: Option<Secret<String>>,
-    /// The authority that the servers' certificates are signed by, PEM; `None`: no TLS.
-    pub tls_authority: Option<PathBuf>,
+    /// Whether over TLS, and whom to trust. Default off.
+    pub tls: RedisTls,
     /// How long connecting to one endpoint may take. Default 1 s.
     pub connect_timeout: Duration,
     /// How long an answer may take. Default 1 s.
     pub response_timeout: Duration,
+}
+
+/// Whether Redis is spoken to over TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedisTls {
+    /// No.
+    Off,
+    /// By the authorities that this machine trusts.
+    System,
+    /// By the authority in this file, PEM.
+    Authority(PathBuf),
 }
 
 impl RedisOptions {
@@ -45,7 +56,7 @@ impl RedisOptions {
             sentinel_master: None,
             username: None,
             password: None,
-            tls_authority: None,
+            tls: RedisTls::Off,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
         }
@@ -412,13 +423,15 @@ async fn client(
     let info = |addr: ConnectionAddr| -> Result<ConnectionInfo, RedisError> {
         Ok(addr.into_connection_info()?.set_redis_settings(settings))
     };
-    let Some(file) = &options.tls_authority else {
-        return Ok(Client::open(info(ConnectionAddr::Tcp(host, port))?)?);
-    };
-    let authority = tokio::fs::read(file)
-        .await
-        .map_err(|error| RedisError::Options(format!("cannot read `{}`: {error}", file.display())))?;
+    let authority =
+        match &options.tls {
+            RedisTls::Off => return Ok(Client::open(info(ConnectionAddr::Tcp(host, port))?)?),
+            RedisTls::System => None,
+            RedisTls::Authority(file) => Some(tokio::fs::read(file).await.map_err(|error| {
+                RedisError::Options(format!("cannot read `{}`: {error}", file.display()))
+            })?),
+        };
     let addr = ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None };
-    let certificates = TlsCertificates { client_tls: None, root_cert: Some(authority) };
+    let certificates = TlsCertificates { client_tls: None, root_cert: authority };
     Ok(Client::build_with_tls(info(addr)?, certificates)?)
 }

@@ -35,6 +35,7 @@ pub(crate) use link::Outgoing;
 pub use listener::{FleetListener, ListenError};
 pub(crate) use listener::{Peer, Secured};
 pub use nodes::{Gateway, Kind, Node, RegisterError};
+pub(crate) use nodes::{control_of, start_of};
 pub(crate) use open::Opening;
 
 use self::authority::{Authority, AuthorityError, CertificateRequest};

@@ -179,6 +179,12 @@ impl RedisJournal {
         })
     }
 
+    /// The place of the newest record.
+    #[must_use]
+    pub fn appended(&self) -> Position {
+        Position(self.queue.lock().appended)
+    }
+
     /// Keeps what is appended, until it is told to stop and all is kept; or until neither Redis nor the files take it.
     ///
     /// # Cancel safety

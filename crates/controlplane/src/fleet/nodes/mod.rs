@@ -15,6 +15,7 @@ use parking_lot::RwLock;
 use tokio::sync::mpsc;
 
 pub use record::{Gateway, Kind, Node};
+pub(crate) use record::{control_of, start_of};
 pub use register::RegisterError;
 pub(super) use register::{Arrival, Registered};
 
