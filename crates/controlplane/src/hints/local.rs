@@ -21,6 +21,9 @@ pub struct LocalHints(Arc<Mutex<HashMap<NodeId, mpsc::Sender<Heard>>>>);
 
 impl LocalHints {
     /// Lets a node hear whatever there is to hear: for tests of what a node does about it.
+    ///
+    /// # Errors
+    /// When it does not listen, or not quickly enough.
     pub fn say(&self, node: NodeId, heard: Heard) -> Result<(), Lost> {
         let to = self.0.lock().get(&node).cloned().ok_or_else(|| Lost("nobody listens".into()))?;
         to.try_send(heard).map_err(|error| Lost(error.to_string()))

@@ -10,15 +10,19 @@ use async_trait::async_trait;
 use countersign_common::id::NodeId;
 use countersign_common::time::{Clock, ManualClock, SystemClock};
 use countersign_recording::{CheckpointFile, LeftOpen, LocalJournal, SigningKey};
+use futures::StreamExt as _;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::approvals::APPROVALS;
 use crate::fleet::authority::AuthorityFiles;
 use crate::fleet::intake::LedgerIntake;
 use crate::fleet::{Fleet, FleetListener, FleetOptions};
+use crate::hints::Hints;
 use crate::store::{
-    Changes, EmbeddedStore, Entry, Kept, LeaseId, Outcome, Page, Revision, Store, StoreError, Transaction,
+    Change, Changes, EmbeddedStore, Entry, Kept, LeaseId, Outcome, Page, Revision, Store, StoreError,
+    Transaction,
 };
 use crate::testing::{START, Scratch, StubArchive, StubCompiler, bundle, subject};
 use crate::{ControlPlane, Options};
@@ -28,6 +32,8 @@ pub(super) struct Bed {
     pub(super) dir: TempDir,
     pub(super) authority: AuthorityFiles,
     pub(super) store: Arc<Flaky>,
+    /// How its nodes, from here on, give each other hints.
+    pub(super) hints: Option<Arc<dyn Hints>>,
     nodes: u32,
 }
 
@@ -36,6 +42,8 @@ pub(super) struct Bed {
 pub(super) struct Flaky {
     store: EmbeddedStore,
     pub(super) silent: AtomicBool,
+    /// Tells of no change of an approval while it is set.
+    pub(super) mute: Arc<AtomicBool>,
 }
 
 impl Flaky {
@@ -59,7 +67,13 @@ impl Store for Flaky {
     }
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Changes, StoreError> {
-        self.heard()?.watch(prefix, after).await
+        let changes = self.heard()?.watch(prefix, after).await?;
+        let mute = Arc::clone(&self.mute);
+        let told = move |change: &Result<Change, StoreError>| {
+            let of_approval = change.as_ref().is_ok_and(|change| change.key().starts_with(APPROVALS));
+            std::future::ready(!(of_approval && mute.load(Ordering::SeqCst)))
+        };
+        Ok(changes.filter(told).boxed())
     }
 
     async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
@@ -95,8 +109,8 @@ impl Bed {
         let authority = AuthorityFiles::in_directory(dir.path());
         authority.create(&SystemClock).unwrap();
         let store = EmbeddedStore::open(dir.path().join("control.redb")).await.unwrap();
-        let store = Arc::new(Flaky { store, silent: AtomicBool::new(false) });
-        Self { dir, authority, store, nodes: 0 }
+        let store = Arc::new(Flaky { store, silent: AtomicBool::new(false), mute: Arc::default() });
+        Self { dir, authority, store, hints: None, nodes: 0 }
     }
 
     /// A node with the usual settings, but nodes that nobody hears of are lost after two seconds.
@@ -125,6 +139,7 @@ impl Bed {
         let intake = Arc::new(LedgerIntake::sole(Arc::new(journal), clock));
         let authority = self.authority.read_or_create(&SystemClock).unwrap();
         let mut options = FleetOptions::new(format!("control-{}", self.nodes), authority, intake);
+        options.hints.clone_from(&self.hints);
         options.node_ttl = Duration::from_secs(2);
         options.bundle_lease = Duration::from_secs(6);
         let fleet = Fleet::open(Arc::clone(&control), options).await.unwrap();
