@@ -40,15 +40,15 @@ pub(super) struct Bed {
 /// A store that does not answer while it is told not to.
 #[derive(Debug)]
 pub(super) struct Flaky {
-    store: EmbeddedStore,
-    pub(super) silent: AtomicBool,
+    store: Arc<dyn Store>,
+    pub(super) silent: Arc<AtomicBool>,
     /// Tells of no change of an approval while it is set.
     pub(super) mute: Arc<AtomicBool>,
 }
 
 impl Flaky {
-    fn heard(&self) -> Result<&EmbeddedStore, StoreError> {
-        if self.silent.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(&self.store) }
+    fn heard(&self) -> Result<&dyn Store, StoreError> {
+        if self.silent.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(&*self.store) }
     }
 }
 
@@ -67,13 +67,16 @@ impl Store for Flaky {
     }
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Changes, StoreError> {
-        let changes = self.heard()?.watch(prefix, after).await?;
+        let (changes, silent) = (self.heard()?.watch(prefix, after).await?, Arc::clone(&self.silent));
         let mute = Arc::clone(&self.mute);
         let told = move |change: &Result<Change, StoreError>| {
             let of_approval = change.as_ref().is_ok_and(|change| change.key().starts_with(APPROVALS));
             std::future::ready(!(of_approval && mute.load(Ordering::SeqCst)))
         };
-        Ok(changes.filter(told).boxed())
+        // An open watch breaks, too: nothing more is heard on it.
+        let heard =
+            move |change| if silent.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { change };
+        Ok(changes.filter(told).map(heard).boxed())
     }
 
     async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
@@ -106,10 +109,14 @@ pub(super) struct Running {
 impl Bed {
     pub(super) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(dir.path().join("control.redb")).await.unwrap();
+        Self::over(dir, Arc::new(store))
+    }
+
+    pub(super) fn over(dir: TempDir, store: Arc<dyn Store>) -> Self {
         let authority = AuthorityFiles::in_directory(dir.path());
         authority.create(&SystemClock).unwrap();
-        let store = EmbeddedStore::open(dir.path().join("control.redb")).await.unwrap();
-        let store = Arc::new(Flaky { store, silent: AtomicBool::new(false), mute: Arc::default() });
+        let store = Arc::new(Flaky { store, silent: Arc::default(), mute: Arc::default() });
         Self { dir, authority, store, hints: None, nodes: 0 }
     }
 
