@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use countersign_api::v1;
 use countersign_api::v1::control_frame::Frame;
@@ -19,6 +19,7 @@ use super::gateway::{Linked, Member};
 use crate::approvals::Decide;
 use crate::hints::{Heard, Hint, Hints, LocalHints, RedisHints};
 use crate::redis::{Redis, RedisOptions, RedisTls};
+use crate::store::{EtcdConfig, EtcdStore};
 use crate::testing::{agent, human, request};
 
 /// Two nodes; a gateway that has its link to the second.
@@ -37,6 +38,10 @@ impl Stage {
     async fn start(hints: Option<Arc<dyn Hints>>) -> Self {
         let mut bed = Bed::new().await;
         bed.hints = hints;
+        Self::on(bed).await
+    }
+
+    async fn on(mut bed: Bed) -> Self {
         let (first, second) = (bed.node().await, bed.node().await);
         let link = Member::join(&second, "gateway-1").await.link(&second).await;
         eventually("the first node to know of the link", async || first.node(link.id).is_some()).await;
@@ -60,15 +65,7 @@ impl Stage {
 
     /// A person decides at the first node.
     async fn decide(&self, held: &Approval, vote: Vote) -> Approval {
-        let decide = Decide {
-            id: held.id,
-            by: human("bob", &["dba"]),
-            vote,
-            reason: None,
-            method: "token".into(),
-            rendering: held.rendering,
-        };
-        self.first.scratch.control.approvals().decide(decide).await.unwrap()
+        decide_at(&self.first, held, vote).await
     }
 
     /// The next state that the gateway is told of.
@@ -139,6 +136,12 @@ async fn without_hints_the_store_tells() {
     assert_eq!(stage.told().await, decided);
 }
 
+async fn decide_at(node: &Running, held: &Approval, vote: Vote) -> Approval {
+    let (by, method) = (human("bob", &["dba"]), "token".into());
+    let decide = Decide { id: held.id, by, vote, reason: None, method, rendering: held.rendering };
+    node.scratch.control.approvals().decide(decide).await.unwrap()
+}
+
 fn over(options: RedisOptions) -> Arc<dyn Hints> {
     Arc::new(RedisHints::new(Arc::new(Redis::new(options))))
 }
@@ -200,4 +203,43 @@ fn a_hint_is_read_as_it_is_written_and_nothing_else_is_one() {
     }
     assert!(Hint::read(&[0xff; 10]).is_err());
     assert!(Hint::read(&[b'1'; 4096]).is_err());
+}
+
+/// A measurement, printed: from a decision at one node, stored in etcd, to its frame at a gateway of another node.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: see docs/benchmarks.md"]
+async fn how_long_a_decision_takes_with_and_without_redis() {
+    const DECISIONS: usize = 300;
+    let server = testkit::Redis::start(&testkit::RedisOptions::default()).unwrap();
+    for hints in [None, Some(over(RedisOptions::new(vec![server.endpoint()])))] {
+        let etcd = testkit::EtcdCluster::start(3).unwrap();
+        let store = EtcdStore::open(EtcdConfig::new(etcd.endpoints())).await.unwrap();
+        let mut bed = Bed::over(tempfile::tempdir().unwrap(), Arc::new(store));
+        let with = if hints.is_some() { "with redis" } else { "without redis" };
+        bed.hints = hints;
+        let mut stage = Stage::on(bed).await;
+        let (mut from_click, mut from_stored) = (Vec::new(), Vec::new());
+        for number in 0..DECISIONS {
+            let held = stage.held(&format!("DELETE FROM carts WHERE id = {number}")).await;
+            let Stage { first, link, .. } = &mut stage;
+            let told = async {
+                let told = link.wait_for(|frame| matches!(frame, Frame::Approval(_)).then_some(()));
+                told.await;
+                Instant::now()
+            };
+            let clicked = Instant::now();
+            let decide = async {
+                decide_at(first, &held, Vote::Approve).await;
+                Instant::now()
+            };
+            let (told, stored) = tokio::join!(told, decide);
+            from_click.push(told - clicked);
+            from_stored.push(told.saturating_duration_since(stored));
+        }
+        for (what, mut all) in [("click", from_click), ("stored", from_stored)] {
+            all.sort();
+            let at = |share: usize| all[(all.len() * share / 100).min(all.len() - 1)];
+            println!("{with}, from {what}: p50 {:?} p99 {:?}", at(50), at(99));
+        }
+    }
 }
