@@ -95,3 +95,28 @@ fn with_redis_in_front_a_node_may_be_lost_with_its_disk() {
     let forks = report.faults.iter().filter(|fault| fault.to_string().contains("fork")).count();
     assert_eq!(forks, 0, "{:?}", report.faults);
 }
+
+#[test]
+fn the_streams_of_a_lost_gateway_are_ended_once_for_all_nodes() {
+    let stage = Stage::new("local");
+    let mut waiting = stage.asks();
+    eventually("the write to wait", Duration::from_secs(20), || {
+        let listed = stage.cli(0, &["requests", "ls", "--state", "pending"]);
+        Ok(listed["requests"].as_array().is_some_and(|all| !all.is_empty()).then_some(()))
+    })
+    .unwrap();
+    stage.kill_gateway();
+    waiting.wait().unwrap();
+    eventually("its streams to be ended", Duration::from_secs(60), || {
+        let (text, _) = stage.found(&[stage.archive()]);
+        Ok(text.contains("the gateway was lost").then_some(()))
+    })
+    .unwrap();
+    for node in 0..2 {
+        let verified = stage.cli(node, &["audit", "verify"]);
+        assert_eq!(verified["whole"], true, "{verified}");
+    }
+    let (text, report) = stage.found(&[stage.archive()]);
+    assert_eq!(text.matches("the gateway was lost").count(), 1);
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+}

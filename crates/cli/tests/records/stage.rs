@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub(crate) struct Stage {
     // In the order in which they have to end.
-    _gateway: Process,
+    gateway: Mutex<Process>,
     controls: Vec<Node>,
     _etcd: Etcd,
     _redis: Option<Redis>,
@@ -86,7 +86,7 @@ impl Stage {
         let log = folder.path().join("gateway.log");
         let gateway = start("gateway", &config, &log, &bundle.dev().environment);
         Self {
-            _gateway: gateway,
+            gateway: Mutex::new(gateway),
             controls,
             _etcd: etcd,
             _redis: redis,
@@ -114,6 +114,11 @@ impl Stage {
         *self.controls[node].process.lock().unwrap() = start("controlplane", config, log, &[]);
     }
 
+    /// Kills the gateway.
+    pub(crate) fn kill_gateway(&self) {
+        self.gateway.lock().unwrap().kill().unwrap();
+    }
+
     /// Asks a node in its own words.
     pub(crate) fn cli(&self, node: usize, arguments: &[&str]) -> Value {
         cli(&self.controls[node], arguments)
@@ -127,16 +132,26 @@ impl Stage {
         self.controls[node].data.join("recordings")
     }
 
+    /// A write, which waits for a person.
+    pub(crate) fn asks(&self) -> std::process::Child {
+        let write = "UPDATE customers SET credit_cents = 0 WHERE id = 1";
+        self.psql(write).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// A read with a mark in its text; whether it was answered.
     pub(crate) fn reads(&self, mark: &str) -> bool {
-        let output = Command::new("psql")
-            .args(["-X", "-A", "-t", "-h", "127.0.0.1", "-p", &self.gateway_port.to_string(), "-U", "shop"])
-            .args(["-d", shop::DATABASE, "-c", &format!("SELECT count(*) FROM customers /* {mark} */")])
-            .env("PGPASSWORD", &self.token)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let output = self.psql(&format!("SELECT count(*) FROM customers /* {mark} */")).output().unwrap();
         output.status.success() && output.stdout == b"300\n"
+    }
+
+    fn psql(&self, sql: &str) -> Command {
+        let mut command = Command::new("psql");
+        command
+            .args(["-X", "-A", "-t", "-h", "127.0.0.1", "-p", &self.gateway_port.to_string(), "-U", "shop"])
+            .args(["-d", shop::DATABASE, "-c", sql])
+            .env("PGPASSWORD", &self.token)
+            .stdin(Stdio::null());
+        command
     }
 
     /// What stands in these places, as one.
