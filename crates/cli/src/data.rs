@@ -3,6 +3,7 @@
 //! ```text
 //! control.redb        sessions, approvals, bundles
 //! recordings/         segments and checkpoints
+//! drained/            the same, of what this node drained from Redis
 //! keys/               checkpoint.key signs checkpoints, checkpoint.pub verifies them
 //! credentials/        passwords of `dev --target`
 //! operator.token      the first token, of the group `admin`
@@ -50,6 +51,11 @@ impl DataDir {
 
     pub(crate) fn recordings(&self) -> PathBuf {
         self.0.join("recordings")
+    }
+
+    /// What was drained from Redis by this node.
+    pub(crate) fn drained(&self) -> PathBuf {
+        self.0.join("drained")
     }
 
     pub(crate) fn keys(&self) -> PathBuf {
@@ -109,7 +115,7 @@ impl Drop for Announced {
 }
 
 /// Creates a directory for its owner alone; takes others' access to one that is there.
-fn private_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let permissions = fs::metadata(path)?.permissions();
     if permissions.mode() & 0o077 != 0 {

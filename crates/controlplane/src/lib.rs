@@ -11,6 +11,7 @@ mod content;
 mod control_plane;
 pub mod fleet;
 pub mod grpc;
+pub mod hints;
 pub mod journal;
 pub mod metrics;
 mod operator;

@@ -44,6 +44,41 @@ const VERDICT_DIFFERENCES: Metric = Metric::counter(
     "How often a gateway decided, or said whose session it is, otherwise than the control plane: look at that gateway",
 );
 const LINKS: Metric = Metric::gauge("countersign_links", &[], "Gateways that have their link to this node");
+const HINTS_GIVEN: Metric = Metric::counter(
+    "countersign_hints_given_total",
+    &[],
+    "Hints of decisions that this node gave other control-plane nodes",
+);
+const HINTS_LOST: Metric = Metric::counter(
+    "countersign_hints_lost_total",
+    &[],
+    "Hints that could not be given: the decision is seen some milliseconds later",
+);
+const HINTS_TAKEN: Metric = Metric::counter(
+    "countersign_hints_taken_total",
+    &["done"],
+    "Hints that came, by what was done: read (the store was read), passed_over (nobody waits here, or known already), malformed",
+);
+const HINTS_UP: Metric = Metric::gauge(
+    "countersign_hints_up",
+    &[],
+    "1 while this node hears hints, 0 while Redis is away; not there without `redis`",
+);
+const JOURNAL_REDIS_UP: Metric = Metric::gauge(
+    "countersign_journal_redis_up",
+    &[],
+    "1 while Redis takes records, 0 while they go to this node's files alone; not there without `journal: redis`",
+);
+const JOURNAL_FALLBACK: Metric = Metric::counter(
+    "countersign_journal_fallback_records_total",
+    &[],
+    "Records that went to this node's files alone, because Redis was away",
+);
+const ARCHIVE_FAILURES: Metric = Metric::counter(
+    "countersign_archive_failures_total",
+    &[],
+    "Rounds of archiving, or of draining Redis, that failed: what they left stays where it is until one does not",
+);
 const NODES_LOST: Metric =
     Metric::counter("countersign_nodes_gone_total", &[], "Nodes of the fleet that were lost, or have ended");
 
@@ -59,6 +94,13 @@ pub const ALL: &[Metric] = &[
     VERDICT_DIFFERENCES,
     LINKS,
     NODES_LOST,
+    HINTS_GIVEN,
+    HINTS_LOST,
+    HINTS_TAKEN,
+    HINTS_UP,
+    JOURNAL_REDIS_UP,
+    JOURNAL_FALLBACK,
+    ARCHIVE_FAILURES,
 ];
 
 static OPENED: LazyLock<Counter> = LazyLock::new(|| counter!(SESSIONS.name));
@@ -96,6 +138,41 @@ pub(crate) fn links(count: usize) {
 /// A node is gone.
 pub(crate) fn node_gone() {
     counter!(NODES_LOST.name).increment(1);
+}
+
+/// Another node got a hint.
+pub(crate) fn hint_given() {
+    counter!(HINTS_GIVEN.name).increment(1);
+}
+
+/// Hints went nowhere.
+pub(crate) fn hints_lost(count: u64) {
+    counter!(HINTS_LOST.name).increment(count);
+}
+
+/// What was done with a hint.
+pub(crate) fn hint_taken(done: &'static str) {
+    counter!(HINTS_TAKEN.name, "done" => done).increment(1);
+}
+
+/// Whether this node hears hints.
+pub(crate) fn hints_heard(up: bool) {
+    gauge!(HINTS_UP.name).set(if up { 1.0 } else { 0.0 });
+}
+
+/// Whether Redis takes records.
+pub(crate) fn journal_redis(up: bool) {
+    gauge!(JOURNAL_REDIS_UP.name).set(if up { 1.0 } else { 0.0 });
+}
+
+/// So many records are in this node's files alone.
+pub(crate) fn journal_fallback(records: u64) {
+    counter!(JOURNAL_FALLBACK.name).increment(records);
+}
+
+/// A round of archiving failed.
+pub(crate) fn archive_failed() {
+    counter!(ARCHIVE_FAILURES.name).increment(1);
 }
 
 /// Following the store begins anew.

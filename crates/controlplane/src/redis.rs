@@ -28,12 +28,23 @@ pub struct RedisOptions {
     pub username: Option<String>,
     /// Its password.
     pub password: Option<Secret<String>>,
-    /// The authority that the servers' certificates are signed by, PEM; `None`: no TLS.
-    pub tls_authority: Option<PathBuf>,
+    /// Whether over TLS, and whom to trust. Default off.
+    pub tls: RedisTls,
     /// How long connecting to one endpoint may take. Default 1 s.
     pub connect_timeout: Duration,
     /// How long an answer may take. Default 1 s.
     pub response_timeout: Duration,
+}
+
+/// Whether Redis is spoken to over TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedisTls {
+    /// No.
+    Off,
+    /// By the authorities that this machine trusts.
+    System,
+    /// By the authority in this file, PEM.
+    Authority(PathBuf),
 }
 
 impl RedisOptions {
@@ -45,7 +56,7 @@ impl RedisOptions {
             sentinel_master: None,
             username: None,
             password: None,
-            tls_authority: None,
+            tls: RedisTls::Off,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
         }
@@ -123,6 +134,8 @@ pub enum Heard {
     },
     /// The subscription stands, again or for the first time: what was published before was not heard. Look.
     Gap,
+    /// There is no subscription, and why; nothing is heard until the next [`Heard::Gap`]. Said once.
+    Down(RedisError),
 }
 
 impl Redis {
@@ -257,22 +270,58 @@ impl Redis {
 
 /// Keeps a subscription up until nobody listens.
 async fn listen(options: RedisOptions, channels: Vec<String>, to: mpsc::Sender<Heard>) {
-    const PAUSE: Duration = Duration::from_millis(200);
+    const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+    let (mut pause, mut is_told) = (PAUSE.0, false);
     while !to.is_closed() {
-        let (pushed, mut pushes) = mpsc::unbounded_channel::<PushInfo>();
-        if let Ok(_connection) = subscribed(&options, &channels, pushed).await
-            && to.send(Heard::Gap).await.is_ok()
-        {
-            while let Some(push) = pushes.recv().await {
-                if ends_after(push, &to) {
-                    break;
-                }
+        let (pushed, pushes) = mpsc::unbounded_channel::<PushInfo>();
+        let down = match subscribed(&options, &channels, pushed).await {
+            Ok(connection) => {
+                (pause, is_told) = (PAUSE.0, false);
+                hear(connection, pushes, &to).await
             }
+            Err(error) => error,
+        };
+        if !is_told {
+            is_told = to.send(Heard::Down(down)).await.is_ok();
         }
         tokio::select! {
             () = to.closed() => return,
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+        pause = (pause * 2).min(PAUSE.1);
+    }
+}
+
+/// Passes on what comes, until the subscription ends; says why. A server that says nothing is asked whether it is there.
+async fn hear(
+    mut connection: MultiplexedConnection,
+    mut pushes: mpsc::UnboundedReceiver<PushInfo>,
+    to: &mpsc::Sender<Heard>,
+) -> RedisError {
+    const ASK_EVERY: Duration = Duration::from_secs(2);
+    if to.send(Heard::Gap).await.is_err() {
+        return RedisError::Unreachable("nobody listens".into());
+    }
+    let asked = async {
+        loop {
+            tokio::time::sleep(ASK_EVERY).await;
+            if let Err(error) = redis::cmd("PING").query_async::<Value>(&mut connection).await {
+                return error.into();
+            }
+        }
+    };
+    let heard = async {
+        while let Some(push) = pushes.recv().await {
+            if ends_after(push, to) {
+                break;
+            }
+        }
+        RedisError::Unreachable("the subscription ended".into())
+    };
+    tokio::select! {
+        silent = asked => silent,
+        ended = heard => ended,
+        () = to.closed() => RedisError::Unreachable("nobody listens".into()),
     }
 }
 
@@ -374,13 +423,15 @@ async fn client(
     let info = |addr: ConnectionAddr| -> Result<ConnectionInfo, RedisError> {
         Ok(addr.into_connection_info()?.set_redis_settings(settings))
     };
-    let Some(file) = &options.tls_authority else {
-        return Ok(Client::open(info(ConnectionAddr::Tcp(host, port))?)?);
-    };
-    let authority = tokio::fs::read(file)
-        .await
-        .map_err(|error| RedisError::Options(format!("cannot read `{}`: {error}", file.display())))?;
+    let authority =
+        match &options.tls {
+            RedisTls::Off => return Ok(Client::open(info(ConnectionAddr::Tcp(host, port))?)?),
+            RedisTls::System => None,
+            RedisTls::Authority(file) => Some(tokio::fs::read(file).await.map_err(|error| {
+                RedisError::Options(format!("cannot read `{}`: {error}", file.display()))
+            })?),
+        };
     let addr = ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None };
-    let certificates = TlsCertificates { client_tls: None, root_cert: Some(authority) };
+    let certificates = TlsCertificates { client_tls: None, root_cert: authority };
     Ok(Client::build_with_tls(info(addr)?, certificates)?)
 }

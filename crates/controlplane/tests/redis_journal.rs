@@ -18,7 +18,7 @@ use countersign_common::principal::{Kind, Principal};
 use countersign_common::time::SystemClock;
 use countersign_common::{Command, Facts, Secret};
 use countersign_controlplane::journal::{Drain, Drained, RedisJournal, RedisJournalOptions, SyncedBy};
-use countersign_controlplane::redis::{Heard, Redis, RedisError, RedisOptions};
+use countersign_controlplane::redis::{Heard, Redis, RedisError, RedisOptions, RedisTls};
 use countersign_recording::*;
 use countersign_testkit as testkit;
 use tokio::sync::watch;
@@ -320,7 +320,7 @@ async fn a_connection_is_by_tls_as_the_acl_user_or_not_at_all() {
     let with = |password: &str, tls: bool| RedisOptions {
         username: Some("countersign".into()),
         password: Some(Secret::new(password.to_owned())),
-        tls_authority: tls.then(|| certificates.ca()),
+        tls: if tls { RedisTls::Authority(certificates.ca()) } else { RedisTls::Off },
         ..at(&server)
     };
     assert_eq!(Redis::new(with("right", true)).publish("x", b"").await, Ok(()));
@@ -329,7 +329,7 @@ async fn a_connection_is_by_tls_as_the_acl_user_or_not_at_all() {
     assert!(!refused.to_string().contains("wrong "), "{refused}");
     assert!(Redis::new(with("right", false)).publish("x", b"").await.is_err());
     let stranger = testkit::Certificates::make("nobody").unwrap();
-    let options = RedisOptions { tls_authority: Some(stranger.ca()), ..with("right", true) };
+    let options = RedisOptions { tls: RedisTls::Authority(stranger.ca()), ..with("right", true) };
     assert!(Redis::new(options).publish("x", b"").await.is_err());
 }
 
@@ -344,6 +344,7 @@ async fn a_subscriber_is_told_when_it_may_have_missed_something() {
     redis.publish("hints", b"one").await.unwrap();
     assert_eq!(within(heard.recv()).await, Some(told(b"one")));
     server.restart().unwrap();
+    assert!(matches!(within(heard.recv()).await, Some(Heard::Down(_))));
     assert_eq!(within(heard.recv()).await, Some(Heard::Gap));
     within(async { while redis.publish("hints", b"two").await.is_err() {} }).await;
     assert_eq!(within(heard.recv()).await, Some(told(b"two")));

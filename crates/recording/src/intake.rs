@@ -147,13 +147,20 @@ impl Ledger {
     /// may still live and go on with them.
     #[must_use]
     pub fn resume(journal: Arc<LocalJournal>) -> Arc<Self> {
+        let files = Arc::clone(&journal);
+        Self::resume_before(journal, &files)
+    }
+
+    /// The same for a journal that has these files behind it.
+    #[must_use]
+    pub fn resume_before(journal: Arc<dyn Journal>, files: &LocalJournal) -> Arc<Self> {
         let known = |one: crate::OpenStream| {
             // All of it was synced when the journal was opened.
             let (next_seq, tip, last) = (one.count, one.tip, Position(0));
             let stream = Known { gateway: None, next_seq, tip, last, closed: false, link: 0, again: None };
             (one.stream, stream)
         };
-        let streams = journal.open_streams().into_iter().map(known).collect();
+        let streams = files.open_streams().into_iter().map(known).collect();
         let state = State { streams, ..State::default() };
         Arc::new(Self { journal, links: AtomicU64::new(0), state: Mutex::new(state) })
     }

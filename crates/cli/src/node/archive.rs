@@ -4,12 +4,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_common::id::{SessionId, StreamId};
 use countersign_controlplane::audit::{
     Archive, ArchiveError, CommandSummary, Recording, Records, Verification,
 };
+use countersign_controlplane::journal::published_keys;
+use countersign_controlplane::store::Store;
 use countersign_recording::{
     ArchiveStore, Begin, Effect, Ending, Envelope, Log, PublicKey, Record, Report, SessionLines, Skim,
     Verifier,
@@ -28,22 +31,30 @@ const SUMMARY_TEXT_BYTES_MAX: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct LocalArchive {
     dir: PathBuf,
-    keys: Vec<PublicKey>,
+    key: PublicKey,
     archive: Option<ArchiveStore>,
+    /// Where the other nodes say by which keys they sign.
+    store: Option<Arc<dyn Store>>,
 }
 
 impl LocalArchive {
     /// Those in `dir`, whose checkpoints this key signs.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, key: PublicKey) -> Self {
-        Self { dir: dir.into(), keys: vec![key], archive: None }
+        Self { dir: dir.into(), key, archive: None, store: None }
     }
 
-    /// And those in the archive. `keys` are those that the other nodes sign with.
+    /// And those in the archive.
     #[must_use]
-    pub fn with_archive(mut self, archive: ArchiveStore, keys: &[PublicKey]) -> Self {
-        self.keys.extend(keys);
+    pub fn with_archive(mut self, archive: ArchiveStore) -> Self {
         self.archive = Some(archive);
+        self
+    }
+
+    /// Checkpoints may be signed by any node that has told its key in this store.
+    #[must_use]
+    pub fn with_keys_of(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
         self
     }
 
@@ -66,9 +77,13 @@ impl LocalArchive {
         done.map_err(io::Error::other).and_then(|result| result).map_err(unreadable)
     }
 
-    fn verifier(&self) -> Result<Verifier, ArchiveError> {
-        let (first, others) = self.keys.split_first().ok_or_else(|| unreadable("no key to verify with"))?;
-        Ok(others.iter().fold(Verifier::new(first), Verifier::or))
+    async fn verifier(&self) -> Result<Verifier, ArchiveError> {
+        let others = match &self.store {
+            Some(store) => published_keys(&**store).await.map_err(unreadable)?,
+            None => Vec::new(),
+        };
+        let others = others.iter().filter(|other| **other != self.key);
+        Ok(others.fold(Verifier::new(&self.key), Verifier::or))
     }
 }
 
@@ -101,7 +116,7 @@ impl Archive for LocalArchive {
     }
 
     async fn verify(&self, session: Option<SessionId>) -> Result<Verification, ArchiveError> {
-        let verifier = self.verifier()?;
+        let verifier = self.verifier().await?;
         let verified = self.blocking(move |logs| match session {
             Some(session) => verifier.verify_session(logs, session),
             None => verifier.verify_all(logs),

@@ -31,6 +31,7 @@ use self::board::Board;
 use self::record::Stored;
 use crate::bundles::Bundles;
 use crate::content;
+use crate::hints::Hint;
 use crate::sessions::{Session, Sessions};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
@@ -82,6 +83,7 @@ pub struct Approvals {
     /// Rung when a deadline may have become the next one.
     deadlines: Notify,
     changes: broadcast::Sender<Arc<Snapshot>>,
+    steps: broadcast::Sender<Hint>,
 }
 
 /// One approval, as it changes.
@@ -128,7 +130,8 @@ impl Approvals {
     ) -> Result<(Self, Revision), StoreError> {
         let (board, deadlines) = (Mutex::new(Board::default()), Notify::new());
         let (changes, _) = broadcast::channel(CHANGES_BEHIND_MAX);
-        let approvals = Self { store, clock, sessions, bundles, board, deadlines, changes };
+        let (steps, _) = broadcast::channel(CHANGES_BEHIND_MAX);
+        let approvals = Self { store, clock, sessions, bundles, board, deadlines, changes, steps };
         let revision = approvals.reload().await?;
         Ok((approvals, revision))
     }
@@ -177,6 +180,11 @@ impl Approvals {
     /// and finds it with [`Approvals::known`].
     pub(crate) fn changes(&self) -> broadcast::Receiver<Arc<Snapshot>> {
         self.changes.subscribe()
+    }
+
+    /// The steps that this node takes from now on, after which a waiting command goes on; each when it is committed.
+    pub(crate) fn steps(&self) -> broadcast::Receiver<Hint> {
+        self.steps.subscribe()
     }
 
     /// Reads the approval from the store, so that this node knows it.
@@ -479,6 +487,10 @@ impl Approvals {
         let approval = next.approval.clone();
         crate::metrics::stepped(&approval, next.changed_at);
         self.take_over(next);
+        if lets_go_on(&approval.state) {
+            // Nobody listens: no other node is to be told.
+            let _ = self.steps.send(Hint { approval: approval.id, revision: approval.revision });
+        }
         Ok(Some(approval))
     }
 
@@ -513,6 +525,23 @@ impl Approvals {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+/// Whether a waiting command goes on when it hears of this. What its own gateway did it knows already.
+fn lets_go_on(state: &State) -> bool {
+    match state {
+        State::Approved
+        | State::Denied
+        | State::Expired
+        | State::Withdrawn
+        | State::Voided { .. }
+        | State::Revoked { .. } => true,
+        State::Pending { .. }
+        | State::Redeemed { .. }
+        | State::InDoubt { .. }
+        | State::Done { .. }
+        | State::NotRun { .. } => false,
     }
 }
 

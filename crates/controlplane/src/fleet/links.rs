@@ -1,15 +1,15 @@
 //! The links that gateways have to this node: whoever has something to say to a gateway finds it here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use countersign_api::v1::control_frame::Frame;
-use countersign_common::id::NodeId;
+use countersign_common::id::{ApprovalId, NodeId};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::link::Outbox;
+use super::link::{Followed, Outbox};
 
 /// Why a link ends at the wish of this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(super) struct Handle {
     wish: watch::Sender<Option<Wish>>,
     /// Whether the gateway has been told to drain, or has said itself that it does.
     drains: Arc<AtomicBool>,
+    /// The approvals that it waits for.
+    pub(super) followed: Arc<Followed>,
 }
 
 impl Handle {
@@ -76,8 +78,8 @@ impl Links {
     /// A new link of a gateway; its older one ends.
     pub(super) fn open(&self, gateway: NodeId, outbox: Outbox) -> Handle {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let (wish, drains) = (watch::Sender::new(None), Arc::default());
-        let handle = Handle { number, gateway, outbox, wish, drains };
+        let (wish, drains, followed) = (watch::Sender::new(None), Arc::default(), Arc::default());
+        let handle = Handle { number, gateway, outbox, wish, drains, followed };
         let (older, count) = {
             let mut open = self.open.lock();
             (open.insert(gateway, handle.clone()), open.len())
@@ -103,6 +105,16 @@ impl Links {
     /// The link of a gateway.
     pub(super) fn get(&self, gateway: NodeId) -> Option<Handle> {
         self.open.lock().get(&gateway).cloned()
+    }
+
+    /// Whether a gateway that has its link here waits for the approval.
+    pub(super) fn follows(&self, id: ApprovalId) -> bool {
+        self.open.lock().values().any(|handle| handle.followed.contains(id))
+    }
+
+    /// All approvals that gateways wait for here.
+    pub(super) fn followed(&self) -> BTreeSet<ApprovalId> {
+        self.all().iter().flat_map(|handle| handle.followed.ids()).collect()
     }
 
     /// All links.

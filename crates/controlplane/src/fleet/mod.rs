@@ -4,12 +4,13 @@
 //! - [`authority`], [`member`], [`join`]: who belongs to the fleet.
 //! - [`nodes`]: who is alive, by leases in the store.
 //! - [`link`], [`links`]: the one stream of each gateway.
-//! - [`cancels`], [`doubt`], [`sample`]: what nodes do for each other's gateways, and look after.
+//! - [`cancels`], [`doubt`], [`hints`], [`sample`]: what nodes do for each other's gateways, and look after.
 //! - [`listener`]: the listener of the fleet.
 
 pub mod authority;
 mod cancels;
 mod doubt;
+mod hints;
 pub mod intake;
 mod join;
 mod link;
@@ -34,6 +35,7 @@ pub(crate) use link::Outgoing;
 pub use listener::{FleetListener, ListenError};
 pub(crate) use listener::{Peer, Secured};
 pub use nodes::{Gateway, Kind, Node, RegisterError};
+pub(crate) use nodes::{control_of, start_of};
 pub(crate) use open::Opening;
 
 use self::authority::{Authority, AuthorityError, CertificateRequest};
@@ -46,6 +48,7 @@ use self::nodes::Nodes;
 use self::pulse::Pulse;
 use self::sample::Sampler;
 use crate::ControlPlane;
+use crate::hints::Hints;
 use crate::store::{Store, StoreError};
 
 /// How the fleet is run.
@@ -61,6 +64,8 @@ pub struct FleetOptions {
     pub authority: Authority,
     /// Where the records of gateways go.
     pub intake: Arc<dyn RecordIntake>,
+    /// How nodes tell each other of decisions before the store does; `None`: not. Default `None`.
+    pub hints: Option<Arc<dyn Hints>>,
     /// How long a node that nobody hears of is alive. Default 30 s.
     pub node_ttl: Duration,
     /// How long a gateway may judge after it last heard from a node that reaches its store. Default 15 s.
@@ -81,6 +86,7 @@ impl FleetOptions {
             names: Vec::new(),
             authority,
             intake,
+            hints: None,
             node_ttl: Duration::from_secs(30),
             bundle_lease: Duration::from_secs(15),
             certificate_ttl: Duration::from_secs(24 * 3600),
@@ -229,6 +235,7 @@ impl Fleet {
             () = self.end_streams() => {}
             () = self.follow_cancels() => {}
             () = self.settle_doubts() => {}
+            () = self.exchange_hints() => {}
         }
     }
 
@@ -254,6 +261,10 @@ impl Fleet {
 
     fn store(&self) -> &Arc<dyn Store> {
         self.control.store()
+    }
+
+    fn hints(&self) -> Option<&Arc<dyn Hints>> {
+        self.options.hints.as_ref()
     }
 
     fn nodes(&self) -> &Nodes {

@@ -3,7 +3,15 @@
 //! on Redis: what it loses, or has twice, shows or is the same when all logs are read together.
 
 mod drain;
+mod election;
+mod keeper;
+mod keys;
+mod lost;
 mod redis;
 
 pub use drain::{Drain, DrainError, Drained};
+pub use election::Election;
+pub use keeper::{ArchiveOptions, Keeper, KeeperOptions, RedisFront};
+pub use keys::{publish_key, published_keys};
+pub use lost::ArchivedIntake;
 pub use redis::{RedisJournal, RedisJournalOptions, SyncedBy};

@@ -179,6 +179,12 @@ impl RedisJournal {
         })
     }
 
+    /// The place of the newest record.
+    #[must_use]
+    pub fn appended(&self) -> Position {
+        Position(self.queue.lock().appended)
+    }
+
     /// Keeps what is appended, until it is told to stop and all is kept; or until neither Redis nor the files take it.
     ///
     /// # Cancel safety
@@ -261,7 +267,7 @@ impl RedisJournal {
                 self.keep_here(batch).await?
             }
             None => {
-                metrics::counter!("countersign_journal_fallback_records_total").increment(batch.len() as u64);
+                crate::metrics::journal_fallback(batch.len() as u64);
                 self.keep_here(batch).await?
             }
         };
@@ -284,14 +290,14 @@ impl RedisJournal {
                 if health.away_since.take().is_some() {
                     tracing::info!("redis is back; records go there again");
                 }
-                metrics::gauge!("countersign_journal_redis_up").set(1.0);
+                crate::metrics::journal_redis(true);
                 Some(kept)
             }
             Err(error) => {
                 if health.away_since.is_none() {
                     tracing::warn!(%error, "redis does not take records; they are kept in this node's files");
                 }
-                metrics::gauge!("countersign_journal_redis_up").set(0.0);
+                crate::metrics::journal_redis(false);
                 *health = Health { away_since: Some(Instant::now()), syncs: None };
                 None
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_controlplane::fleet::authority::AuthorityFiles;
+use countersign_controlplane::redis::RedisOptions;
 use countersign_controlplane::store::etcd::EtcdConfig;
 use countersign_runtime::tls;
 use rustls::ServerConfig;
@@ -13,6 +14,8 @@ use serde::Deserialize;
 
 use super::LISTEN_DEFAULT;
 use super::ops::ListenOps;
+use super::records::RecordsConfig;
+use super::redis::RedisConfig;
 use crate::data::DataDir;
 use crate::error::{CliError, Exit};
 use crate::node::config::Document;
@@ -33,6 +36,10 @@ pub(super) struct Config {
     pub(super) store: StoreConfig,
     /// The fleet; `None` without `listen_fleet`.
     pub(super) fleet: Option<FleetConfig>,
+    /// `redis`: hints between nodes, and the journal where it is `redis`. Default none: nothing hangs on it.
+    pub(super) redis: Option<RedisOptions>,
+    /// `journal`, `journal_synced_by`, `archive`, `archive_seconds`.
+    pub(super) records: RecordsConfig,
     /// `listen_ops`: address of `/livez`, `/readyz` and `/metrics`, plain HTTP. Default 127.0.0.1:9443; `off`: none.
     pub(super) listen_ops: Option<ListenOps>,
     /// `otlp`: the OTLP receiver of traces (gRPC, no TLS). Default: that of `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
@@ -94,11 +101,14 @@ impl Config {
         let otlp = document.optional("otlp");
         let data: Option<PathBuf> = document.required("data");
         let store = document.optional("store").unwrap_or(StoreConfig::Embedded);
+        let redis: Option<RedisConfig> = document.optional("redis");
+        let records = RecordsConfig::read(&mut document, redis.as_ref().map(RedisConfig::is_cluster));
+        let redis = redis.and_then(|redis| redis.options(&mut document));
         // Missing only with a fault, which `finish` returns.
         let data = DataDir::of(data.as_deref());
         let fleet = FleetConfig::read(&mut document, &store, &data);
         document.finish()?;
-        Ok(Self { listen, tls, data, store, fleet, listen_ops, otlp })
+        Ok(Self { listen, tls, data, store, fleet, redis, records, listen_ops, otlp })
     }
 
     pub(super) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, CliError> {
@@ -187,6 +197,18 @@ mod tests {
         assert!(!config.fleet.unwrap().make_authority);
         let StoreConfig::Etcd(etcd) = config.store else { panic!("not etcd") };
         assert_eq!(etcd.endpoints, ["http://127.0.0.1:2379"]);
+    }
+
+    #[test]
+    fn records_go_to_redis_only_where_they_can_be_drained() {
+        let error = read("data: /x\njournal: redis\n").unwrap_err().to_string();
+        for fault in ["`journal: redis` needs `redis`", "`journal: redis` needs `archive`"] {
+            assert!(error.contains(fault), "{fault}: {error}");
+        }
+        let whole = "data: /x\njournal: redis\narchive: /a\nredis: {url: 'redis://h:1'}\n";
+        assert_eq!(read(whole).unwrap().redis.unwrap().endpoints, ["h:1"]);
+        let cluster = whole.replace("h:1'", "h:1', cluster: true");
+        assert!(read(&cluster).unwrap_err().to_string().contains("no cluster"));
     }
 
     #[test]

@@ -1,19 +1,22 @@
-//! The fleet of a control plane's process: its authority, the journal that its gateways' records go to, its listener.
+//! The fleet of a control plane's process: its authority, where its gateways' records go, its listener.
 
 use std::sync::Arc;
 
-use countersign_common::time::{Clock, SystemClock};
+use countersign_common::time::SystemClock;
 use countersign_controlplane::ControlPlane;
 use countersign_controlplane::fleet::authority::Authority;
-use countersign_controlplane::fleet::intake::LedgerIntake;
 use countersign_controlplane::fleet::{Fleet, FleetListener, FleetOptions};
 use countersign_controlplane::grpc::ServeError;
-use countersign_recording::{CheckpointFile, Ledger, LeftOpen, LocalJournal, SigningKey};
+use countersign_controlplane::hints::{Hints, RedisHints};
+use countersign_controlplane::journal::Keeper;
+use countersign_controlplane::redis::Redis;
+use countersign_controlplane::store::Store;
+use countersign_recording::ArchiveStore;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::config::FleetConfig;
-use crate::data::DataDir;
+use super::config::{Config, FleetConfig, StoreConfig};
+use super::records::{self, Kept};
 use crate::error::{CliError, Exit};
 
 /// A fleet that is served.
@@ -22,16 +25,15 @@ pub(super) struct Running {
     pub(super) address: String,
     pub(super) serving: JoinHandle<Result<(), ServeError>>,
     keeping: JoinHandle<()>,
-    journal: Arc<LocalJournal>,
+    keeper: Keeper,
 }
 
 /// What the fleet is given.
 pub(super) struct Parts<'a> {
-    pub(super) config: &'a FleetConfig,
-    pub(super) data: &'a DataDir,
-    pub(super) key: SigningKey,
-    /// Whether this is the only node of the control plane.
-    pub(super) sole: bool,
+    pub(super) config: &'a Config,
+    pub(super) fleet: &'a FleetConfig,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) archive: Option<ArchiveStore>,
     pub(super) control: Arc<ControlPlane>,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -47,25 +49,32 @@ pub(super) fn authority(config: &FleetConfig) -> Result<Authority, CliError> {
 
 /// Opens the fleet and serves it.
 pub(super) async fn start(parts: Parts<'_>, authority: Authority) -> Result<Running, CliError> {
-    let Parts { config, data, key, sole, control, stop } = parts;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let journal = Arc::new(open_journal(data, key, &clock)?);
-    let intake = match sole {
-        true => LedgerIntake::sole(Arc::clone(&journal), clock),
-        false => LedgerIntake::shared(Ledger::resume(Arc::clone(&journal))),
-    };
+    let Parts { config, fleet, store, archive, control, stop } = parts;
+    let redis = config.redis.clone().map(|options| Arc::new(Redis::new(options)));
+    let keeper = records::keep(Kept {
+        config: &config.records,
+        archive,
+        redis: redis.clone(),
+        data: &config.data,
+        store,
+        sole: matches!(config.store, StoreConfig::Embedded),
+        control: &control,
+        ttl: fleet.node_ttl,
+    })?;
     let options = FleetOptions {
-        names: config.names.clone(),
-        node_ttl: config.node_ttl,
-        bundle_lease: config.bundle_lease,
-        certificate_ttl: config.certificate_ttl,
-        sample_one_in: config.sample_one_in,
-        ..FleetOptions::new(config.name.clone(), authority, Arc::new(intake))
+        names: fleet.names.clone(),
+        node_ttl: fleet.node_ttl,
+        bundle_lease: fleet.bundle_lease,
+        certificate_ttl: fleet.certificate_ttl,
+        sample_one_in: fleet.sample_one_in,
+        hints: redis.map(|redis| Arc::new(RedisHints::new(redis)) as Arc<dyn Hints>),
+        ..FleetOptions::new(fleet.name.clone(), authority, keeper.intake())
     };
+    let listen = fleet.listen;
     let fleet = Fleet::open(control, options)
         .await
         .map_err(|error| CliError::report(Exit::Failed, "this node cannot enter the fleet", &error))?;
-    let listener = FleetListener::bind(Arc::clone(&fleet), config.listen)
+    let listener = FleetListener::bind(Arc::clone(&fleet), listen)
         .await
         .map_err(|error| CliError::because(Exit::Failed, "`listen_fleet`", &error))?;
     Ok(Running {
@@ -73,7 +82,7 @@ pub(super) async fn start(parts: Parts<'_>, authority: Authority) -> Result<Runn
         serving: tokio::spawn(listener.serve(stop.clone())),
         keeping: tokio::spawn(Arc::clone(&fleet).run(stop)),
         fleet,
-        journal,
+        keeper,
     })
 }
 
@@ -84,31 +93,17 @@ impl Running {
         let _ = self.keeping.await;
         self.fleet.goodbye().await;
         drop(self.fleet);
-        let journal = self.journal;
-        let closed = tokio::task::spawn_blocking(move || journal.close()).await;
-        match (served, closed) {
-            (Ok(Ok(())), Ok(Ok(()))) => Ok(()),
-            (_, Ok(Err(error))) => {
-                Err(CliError::because(Exit::Failed, "the recording could not be sealed", &error))
-            }
-            (Ok(Err(error)), _) => {
-                Err(CliError::because(Exit::Failed, "the fleet's listener stopped", &error))
-            }
-            (Err(error), _) | (_, Err(error)) => {
-                Err(CliError::because(Exit::Failed, "the fleet's listener stopped", &error))
-            }
+        let stopped = |error: &dyn std::error::Error| {
+            CliError::because(Exit::Failed, "the fleet's listener stopped", error)
+        };
+        self.keeper
+            .end()
+            .await
+            .map_err(|error| CliError::because(Exit::Failed, "the recording could not be sealed", &error))?;
+        match served {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(stopped(&error)),
+            Err(error) => Err(stopped(&error)),
         }
     }
-}
-
-/// Streams that were open stay open: their gateways may live, and go on with them.
-fn open_journal(data: &DataDir, key: SigningKey, clock: &Arc<dyn Clock>) -> Result<LocalJournal, CliError> {
-    let dir = data.recordings();
-    let options = countersign_recording::Options { left_open: LeftOpen::Keep, ..Default::default() };
-    let opened = CheckpointFile::open(&dir, key)
-        .and_then(|sink| LocalJournal::open(&dir, options, Arc::clone(clock), Box::new(sink)));
-    opened.map_err(|error| {
-        CliError::failed(format!("the recordings in `{}` cannot be opened: {error}", dir.display()))
-            .help("if another process has the data directory open, end it or choose another")
-    })
 }

@@ -3,6 +3,8 @@
 mod config;
 mod fleet;
 mod ops;
+mod records;
+mod redis;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,9 +13,10 @@ use std::time::Duration;
 
 use clap::Args;
 use countersign_controlplane::grpc::ServeError;
+use countersign_controlplane::journal::publish_key;
 use countersign_controlplane::store::{EmbeddedStore, EtcdStore, Store};
 use countersign_controlplane::{ControlPlane, Options};
-use countersign_recording::SigningKey;
+use countersign_recording::{ArchiveStore, SigningKey};
 use countersign_runtime::signal::Signals;
 use rustls::ServerConfig;
 use serde::Serialize;
@@ -88,18 +91,19 @@ impl Running {
         config.data.create()?;
         let authority = config.fleet.as_ref().map(fleet::authority).transpose()?;
         let key = checkpoint_key(&config.data)?;
-        let archive = LocalArchive::new(config.data.recordings(), key.public());
+        let store = open_store(config).await?;
+        let archived = config.records.archive()?;
+        let archive = readable(config, &key, archived.clone(), store.clone()).await?;
         let listener = bind(config.listen, config.tls()?).await?;
         let options =
             Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
-        let control = open_on(&config.store, config.fleet.is_some(), options).await?;
+        let control = open_on(store.clone(), options).await?;
         operations.watch_store(&control);
         let (stop, stopped) = watch::channel(false);
-        let fleet = match (&config.fleet, authority) {
-            (Some(of), Some(authority)) => {
-                let sole = matches!(config.store, StoreConfig::Embedded);
-                let (data, control, stop) = (&config.data, Arc::clone(&control), stopped.clone());
-                let parts = fleet::Parts { config: of, data, key, sole, control, stop };
+        let fleet = match (&config.fleet, authority, store) {
+            (Some(fleet), Some(authority), Some(store)) => {
+                let (control, stop, archive) = (Arc::clone(&control), stopped.clone(), archived);
+                let parts = fleet::Parts { config, fleet, store, archive, control, stop };
                 Some(fleet::start(parts, authority).await?)
             }
             _ => None,
@@ -175,25 +179,46 @@ fn served_badly(served: Result<Result<(), ServeError>, JoinError>) -> Result<(),
     }
 }
 
-/// Opens the control plane on its store. With a fleet, who of an earlier time is lost shows by the nodes' leases;
-/// without one, everybody of an earlier time is.
-async fn open_on(
-    store: &StoreConfig,
-    has_fleet: bool,
-    options: Options,
-) -> Result<Arc<ControlPlane>, CliError> {
-    let store: Arc<dyn Store> = match store {
-        StoreConfig::Embedded if !has_fleet => return open(options).await,
+/// The store that several processes know of; `None`: one control plane alone, which opens its own.
+async fn open_store(config: &Config) -> Result<Option<Arc<dyn Store>>, CliError> {
+    Ok(match &config.store {
+        StoreConfig::Embedded if config.fleet.is_none() => None,
         StoreConfig::Embedded => {
-            let opened = EmbeddedStore::open(options.data.join("control.redb")).await;
-            Arc::new(opened.map_err(|error| cannot_open(&error))?)
+            let opened = EmbeddedStore::open(config.data.path().join("control.redb")).await;
+            Some(Arc::new(opened.map_err(|error| cannot_open(&error))?))
         }
         StoreConfig::Etcd(etcd) => {
             let opened = EtcdStore::open(etcd.clone()).await;
-            Arc::new(opened.map_err(|error| CliError::report(Exit::Failed, "`store`", &error))?)
+            Some(Arc::new(opened.map_err(|error| CliError::report(Exit::Failed, "`store`", &error))?))
         }
-    };
-    ControlPlane::over(store, options).await.map_err(|error| cannot_open(&error))
+    })
+}
+
+/// The recordings that this node can read: its own, and the archive's. Its key is told to the others, theirs to it.
+async fn readable(
+    config: &Config,
+    key: &SigningKey,
+    archived: Option<ArchiveStore>,
+    store: Option<Arc<dyn Store>>,
+) -> Result<LocalArchive, CliError> {
+    let mut archive = LocalArchive::new(config.data.recordings(), key.public());
+    if let Some(archived) = archived {
+        archive = archive.with_archive(archived);
+    }
+    let Some(store) = store else { return Ok(archive) };
+    let name = config.fleet.as_ref().map_or("", |fleet| fleet.name.as_str());
+    let published = publish_key(&*store, &key.public(), name).await;
+    published.map_err(|error| CliError::report(Exit::Failed, "`store`", &error))?;
+    Ok(archive.with_keys_of(store))
+}
+
+/// Opens the control plane on its store. With a fleet, who of an earlier time is lost shows by the nodes' leases;
+/// without one, everybody of an earlier time is.
+async fn open_on(store: Option<Arc<dyn Store>>, options: Options) -> Result<Arc<ControlPlane>, CliError> {
+    match store {
+        None => open(options).await,
+        Some(store) => ControlPlane::over(store, options).await.map_err(|error| cannot_open(&error)),
+    }
 }
 
 fn cannot_open(error: &dyn std::error::Error) -> CliError {

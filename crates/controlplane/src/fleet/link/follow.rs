@@ -14,7 +14,7 @@ use crate::approvals::Approvals;
 
 /// What is followed, and up to which revision the gateway knows it.
 #[derive(Debug, Default)]
-pub(super) struct Followed(Mutex<HashMap<ApprovalId, u64>>);
+pub(in crate::fleet) struct Followed(Mutex<HashMap<ApprovalId, u64>>);
 
 impl Followed {
     /// Follows it from here on; tells at once what the gateway does not know yet. Whether this node knows the
@@ -26,6 +26,16 @@ impl Followed {
             self.tell(outbox, &snapshot.approval);
         }
         known.is_some()
+    }
+
+    /// Whether it is followed.
+    pub(in crate::fleet) fn contains(&self, id: ApprovalId) -> bool {
+        self.0.lock().contains_key(&id)
+    }
+
+    /// What is followed.
+    pub(in crate::fleet) fn ids(&self) -> Vec<ApprovalId> {
+        self.0.lock().keys().copied().collect()
     }
 
     /// No longer.
@@ -63,8 +73,7 @@ impl Followed {
     }
 
     fn tell_all(&self, approvals: &Approvals, outbox: &Outbox) {
-        let ids: Vec<ApprovalId> = self.0.lock().keys().copied().collect();
-        for snapshot in ids.into_iter().filter_map(|id| approvals.known(id)) {
+        for snapshot in self.ids().into_iter().filter_map(|id| approvals.known(id)) {
             self.tell(outbox, &snapshot.approval);
         }
     }

@@ -21,11 +21,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tonic::{Status, Streaming};
 
+pub(super) use self::follow::Followed;
 pub(crate) use self::outbox::Outgoing;
 pub(super) use self::outbox::{Outbox, outbox};
 
 use self::calls::Asker;
-use self::follow::Followed;
 use self::outbox::Over;
 use self::records::{BadRecords, Records};
 use self::sessions::Attached;
@@ -79,7 +79,7 @@ pub(super) struct Link {
     asker: Asker,
     handle: Handle,
     outbox: Outbox,
-    followed: Followed,
+    followed: Arc<Followed>,
     attached: Attached,
     records: Records,
     calls: Arc<Semaphore>,
@@ -102,9 +102,9 @@ impl Link {
             fleet,
             node,
             asker,
+            followed: Arc::clone(&handle.followed),
             handle,
             outbox,
-            followed: Followed::default(),
             attached: Attached::default(),
             records,
             calls: Arc::new(Semaphore::new(CALLS_MAX)),

@@ -15,6 +15,7 @@ use parking_lot::RwLock;
 use tokio::sync::mpsc;
 
 pub use record::{Gateway, Kind, Node};
+pub(crate) use record::{control_of, start_of};
 pub use register::RegisterError;
 pub(super) use register::{Arrival, Registered};
 
@@ -83,6 +84,13 @@ impl Nodes {
         let known = self.known.read();
         let mut nodes = known.nodes.values().map(|(_, node)| node);
         nodes.find(|node| node.gateway().is_some_and(|gateway| gateway.route == route)).cloned()
+    }
+
+    /// The other control-plane nodes that have links of gateways, as far as this node has heard.
+    pub(super) fn others_with_links(&self) -> BTreeSet<NodeId> {
+        let known = self.known.read();
+        let gateways = known.nodes.values().filter_map(|(_, node)| node.gateway());
+        gateways.map(|gateway| gateway.linked_to).filter(|node| *node != self.me).collect()
     }
 
     /// Whether the store has it: for what may be done only about a node that is certainly gone.

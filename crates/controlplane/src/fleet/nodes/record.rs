@@ -107,7 +107,17 @@ pub(super) fn gateway_key(id: NodeId) -> String {
 }
 
 pub(super) fn control_key(id: NodeId) -> String {
+    control_of(&id.to_string())
+}
+
+/// Where the control-plane node of this name stands; of none, the place before all of them.
+pub(crate) fn control_of(id: &str) -> String {
     format!("{NODES}control/{id}")
+}
+
+/// Where it stands that a gateway of this id was ever here.
+pub(crate) fn start_of(id: NodeId) -> String {
+    start_key(id)
 }
 
 pub(super) fn route_key(route: u32) -> String {

@@ -15,11 +15,14 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::approvals::APPROVALS;
 use crate::fleet::authority::AuthorityFiles;
 use crate::fleet::intake::LedgerIntake;
 use crate::fleet::{Fleet, FleetListener, FleetOptions};
+use crate::hints::Hints;
 use crate::store::{
-    Changes, EmbeddedStore, Entry, Kept, LeaseId, Outcome, Page, Revision, Store, StoreError, Transaction,
+    Change, Changes, EmbeddedStore, Entry, Kept, LeaseId, Outcome, Page, Revision, Store, StoreError,
+    Transaction,
 };
 use crate::testing::{START, Scratch, StubArchive, StubCompiler, bundle, subject};
 use crate::{ControlPlane, Options};
@@ -29,19 +32,23 @@ pub(super) struct Bed {
     pub(super) dir: TempDir,
     pub(super) authority: AuthorityFiles,
     pub(super) store: Arc<Flaky>,
+    /// How its nodes, from here on, give each other hints.
+    pub(super) hints: Option<Arc<dyn Hints>>,
     nodes: u32,
 }
 
 /// A store that does not answer while it is told not to.
 #[derive(Debug)]
 pub(super) struct Flaky {
-    store: EmbeddedStore,
+    store: Arc<dyn Store>,
     pub(super) silent: Arc<AtomicBool>,
+    /// Tells of no change of an approval while it is set.
+    pub(super) mute: Arc<AtomicBool>,
 }
 
 impl Flaky {
-    fn heard(&self) -> Result<&EmbeddedStore, StoreError> {
-        if self.silent.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(&self.store) }
+    fn heard(&self) -> Result<&dyn Store, StoreError> {
+        if self.silent.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(&*self.store) }
     }
 }
 
@@ -61,10 +68,15 @@ impl Store for Flaky {
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Changes, StoreError> {
         let (changes, silent) = (self.heard()?.watch(prefix, after).await?, Arc::clone(&self.silent));
+        let mute = Arc::clone(&self.mute);
+        let told = move |change: &Result<Change, StoreError>| {
+            let of_approval = change.as_ref().is_ok_and(|change| change.key().starts_with(APPROVALS));
+            std::future::ready(!(of_approval && mute.load(Ordering::SeqCst)))
+        };
         // An open watch breaks, too: nothing more is heard on it.
         let heard =
             move |change| if silent.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { change };
-        Ok(changes.map(heard).boxed())
+        Ok(changes.filter(told).map(heard).boxed())
     }
 
     async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
@@ -97,11 +109,15 @@ pub(super) struct Running {
 impl Bed {
     pub(super) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(dir.path().join("control.redb")).await.unwrap();
+        Self::over(dir, Arc::new(store))
+    }
+
+    pub(super) fn over(dir: TempDir, store: Arc<dyn Store>) -> Self {
         let authority = AuthorityFiles::in_directory(dir.path());
         authority.create(&SystemClock).unwrap();
-        let store = EmbeddedStore::open(dir.path().join("control.redb")).await.unwrap();
-        let store = Arc::new(Flaky { store, silent: Arc::default() });
-        Self { dir, authority, store, nodes: 0 }
+        let store = Arc::new(Flaky { store, silent: Arc::default(), mute: Arc::default() });
+        Self { dir, authority, store, hints: None, nodes: 0 }
     }
 
     /// A node with the usual settings, but nodes that nobody hears of are lost after two seconds.
@@ -130,6 +146,7 @@ impl Bed {
         let intake = Arc::new(LedgerIntake::sole(Arc::new(journal), clock));
         let authority = self.authority.read_or_create(&SystemClock).unwrap();
         let mut options = FleetOptions::new(format!("control-{}", self.nodes), authority, intake);
+        options.hints.clone_from(&self.hints);
         options.node_ttl = Duration::from_secs(2);
         options.bundle_lease = Duration::from_secs(6);
         let fleet = Fleet::open(Arc::clone(&control), options).await.unwrap();

@@ -3,6 +3,7 @@
 mod bed;
 mod commands;
 mod gateway;
+mod hints;
 mod join;
 mod lives;
 mod records;
