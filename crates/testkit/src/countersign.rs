@@ -97,6 +97,14 @@ impl Countersign {
         Ok(())
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
+    }
+
     /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {

@@ -1,0 +1,102 @@
+//! What a run plays on: real processes, the ways between them, and where they can be hit.
+
+mod dev;
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use countersign_testkit::{Dsn, Fault, Postgres, Terms};
+
+pub use dev::Dev;
+
+/// Which stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// `countersign dev` and PostgreSQL.
+    Dev,
+}
+
+impl Kind {
+    /// Starts it; `seed` decides what is left to chance.
+    ///
+    /// # Errors
+    /// A process does not start.
+    pub fn start(self, seed: u64) -> Result<Box<dyn Stage>> {
+        match self {
+            Self::Dev => Ok(Box::new(Dev::start(seed)?)),
+        }
+    }
+}
+
+/// What can be done to a process or a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blow {
+    /// `kill -9`; started again when it heals.
+    Kill,
+    /// `kill -STOP`; goes on when it heals.
+    Stop,
+    /// The network is like this until it heals.
+    Network(Fault),
+    /// Every connection breaks off.
+    Reset,
+}
+
+/// Where a stage can be hit.
+#[derive(Debug, Clone)]
+pub struct WeakPoint {
+    /// Its name: `gateway-1`, `gateway-1 to control-2`.
+    pub name: String,
+    /// Whether it is a process; else it is a way between two.
+    pub is_process: bool,
+}
+
+/// Everything that a run plays on.
+pub trait Stage {
+    /// The database behind it all.
+    fn server(&self) -> &Postgres;
+
+    /// Where an agent with this token connects.
+    fn door(&self, token: &str) -> Dsn;
+
+    /// Where the control plane's nodes have their API, past every fault.
+    fn apis(&self) -> Vec<String>;
+
+    /// The token of whoever set it up: issues tokens, audits.
+    ///
+    /// # Errors
+    /// There is none.
+    fn operator(&self) -> Result<String>;
+
+    /// Where it can be hit.
+    fn weak_points(&self) -> Vec<WeakPoint>;
+
+    /// Hits it.
+    ///
+    /// # Errors
+    /// There is no such point, or the system refuses it.
+    fn strike(&mut self, name: &str, blow: Blow) -> Result<()>;
+
+    /// Makes good what a blow has done.
+    ///
+    /// # Errors
+    /// A process does not come back.
+    fn heal(&mut self, name: &str, blow: Blow) -> Result<()>;
+
+    /// Verifies what is left when every process has ended; the faults.
+    ///
+    /// # Errors
+    /// A process did not end in order, or the verifier cannot be run.
+    fn end(&mut self) -> Result<Vec<String>>;
+
+    /// Copies the logs of all processes into a folder.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn keep_logs(&self, folder: &Path) -> Result<()>;
+}
+
+/// How long commands wait in a run: short enough that some become tickets and some expire.
+fn terms() -> Terms {
+    Terms { hold: "4s", hold_in_transaction: "4s", notice_every: "1s", timeout: "20s", ..Terms::default() }
+}
