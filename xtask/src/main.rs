@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod load;
 mod repo;
 mod run;
 mod setup;
@@ -29,6 +30,8 @@ enum Chore {
     Test(test::Options),
     /// Benchmarks against the peers, in ratios
     Bench(bench::Options),
+    /// Load: open loops, sessions that wait, storms; a report with plots
+    Load(load::Options),
     /// The rules of the house that the compiler does not know
     Tidy,
     /// Installs what the other chores need, and nothing that is there already
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Chore::Demo(options) => demo::run(&options),
         Chore::Test(options) => test::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Load(options) => load::run(&options),
         Chore::Tidy => tidy::run(),
         Chore::Setup => setup::all().map(|()| println!("Everything is there.")),
     };

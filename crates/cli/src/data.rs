@@ -131,6 +131,12 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(new, path)
 }
 
+/// The recordings that a named folder means: a data directory's, or the folder itself.
+pub(crate) fn recordings_in(dir: &Path) -> PathBuf {
+    let inside = DataDir::of(Some(dir)).recordings();
+    if inside.is_dir() { inside } else { dir.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

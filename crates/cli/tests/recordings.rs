@@ -7,6 +7,7 @@ mod support;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use countersign_common::Digest;
 use countersign_common::Facts;
@@ -15,7 +16,9 @@ use countersign_common::facts::{Action, Operation};
 use countersign_common::id::{CommandId, NodeId, RoleName};
 use countersign_common::time::SystemClock;
 use countersign_controlplane::sessions::Session;
-use countersign_recording::{Begin, Ended, Ending, FactsJson, Opened, Record, Stream, VerdictWord};
+use countersign_recording::{
+    ArchiveStore, Archiver, Begin, Ended, Ending, FactsJson, Opened, Record, Stream, VerdictWord,
+};
 use support::{Cli, Server, steady};
 
 /// Records one read of a session.
@@ -142,4 +145,24 @@ async fn only_administrators_look_at_recordings() {
     let bob = server.person("bob", &["dba"]).await;
     assert_eq!(bob.run(&format!("replay {}", session.id)).await.exit(), 3);
     assert_eq!(bob.run("audit verify").await.exit(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_that_lies_in_several_places_verifies_and_replays_as_one() {
+    let (server, session) = recorded().await;
+    let before = server.operator().run(&format!("replay {} --offline", session.id)).await.ok();
+    let root = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::folder(root.path()).unwrap();
+    let mut archiver = Archiver::new(archive, server.journal.clone(), Duration::ZERO).unwrap();
+    assert_eq!(archiver.last_round().await.unwrap().removed, [0]);
+
+    let (data, root) = (server.data.path().display(), root.path().display());
+    let whole = server.operator().run(&format!("audit verify {data} {root}")).await;
+    assert!(whole.ok().starts_with("Whole: "), "{}", whole.stdout());
+    let one = server.operator().run(&format!("audit verify {} {data} {root}", session.id)).await;
+    assert!(one.ok().contains("4 records"), "{}", one.stdout());
+    let part = server.operator().run(&format!("audit verify {data}")).await;
+    assert_eq!(part.exit(), 5, "{}", part.stdout());
+    let replayed = server.operator().run(&format!("replay {} --from {data} --from {root}", session.id)).await;
+    assert_eq!(replayed.ok(), before);
 }

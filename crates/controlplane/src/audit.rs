@@ -10,7 +10,7 @@ use countersign_common::{Principal, Timestamp};
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Store, StoreError, Transaction, range_all};
+use crate::store::{Outcome, Store, StoreError, Transaction, range_all};
 
 /// Where events stand: `/cs/audit/<time>-<random>`, so that they are in the order they happened.
 const AUDIT: &str = "/cs/audit/";
@@ -221,7 +221,12 @@ impl Audit {
         let at = self.clock.now();
         let key = format!("{AUDIT}{:020}-{}", at.as_micros(), countersign_common::id::AttemptId::generate());
         let event = AuditEvent { at, by: by.clone(), action, session };
-        self.store.transact(Transaction::new().put(key, crate::encode(&event))).await?;
-        Ok(())
+        let write = Transaction::new().if_absent(&key).put_own(&key, crate::encode(&event));
+        match self.store.transact(write).await? {
+            Outcome::Committed(_) => Ok(()),
+            Outcome::Conflict | Outcome::LeaseLost => {
+                Err(StoreError::BadValue { key, detail: "something stands there already".into() })
+            }
+        }
     }
 }

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use countersign_common::command::Context;
 use countersign_common::error::{Code, Origin, Report, Retry, code};
-use countersign_common::id::{BundleVersion, Subject};
+use countersign_common::id::{AttemptId, BundleVersion, Subject};
 use countersign_common::time::Clock;
 use countersign_common::{Facts, Principal, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
+use crate::content::{self, Content};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
 /// Which version is current.
 const CURRENT: &str = "/cs/bundle/current";
 
-/// Where the files of a version stand, in chunks: `/cs/bundle/files/<version>/<chunk>`.
+/// Where the files of a version stand, in chunks: `/cs/bundle/files/<version>/<attempt>/<chunk>`.
 const FILES: &str = "/cs/bundle/files/";
 
 /// How many bytes of the files stand under one key.
@@ -152,9 +153,23 @@ impl Report for BundleError {
 #[serde(deny_unknown_fields)]
 struct Pointer {
     version: BundleVersion,
+    /// Which attempt stored the files. Before there were attempts, they stood right under the version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempt: Option<AttemptId>,
+    /// How many chunks there are.
     chunks: usize,
     by: Subject,
     at: Timestamp,
+}
+
+impl Pointer {
+    /// Where its files stand.
+    fn prefix(&self) -> String {
+        match self.attempt {
+            Some(attempt) => format!("{FILES}{}/{attempt}/", self.version),
+            None => format!("{FILES}{}/", self.version),
+        }
+    }
 }
 
 /// The bundle that is current.
@@ -227,21 +242,36 @@ impl Bundles {
         {
             return Ok(version);
         }
-        let chunks: Vec<_> = bytes.chunks(CHUNK_BYTES).collect();
         let (by, at) = (by.clone(), self.clock.now());
-        let pointer = Pointer { version: version.clone(), chunks: chunks.len(), by, at };
-        let start =
-            Transaction::new().if_unchanged(CURRENT, before.as_ref()).put(CURRENT, crate::encode(&pointer));
-        let transaction =
-            (0..).zip(chunks).fold(start, |all, (index, chunk)| all.put(chunk_key(&version, index), chunk));
-        match self.store.transact(transaction).await? {
-            Outcome::Conflict => Err(BundleError::Contended),
+        let chunks = bytes.len().div_ceil(CHUNK_BYTES);
+        let attempt = Some(AttemptId::generate());
+        let pointer = Pointer { version: version.clone(), attempt, chunks, by, at };
+        // Not over a file, however often it is applied: the current one's are never touched.
+        let content = Content::prepare(&*self.store, at, &pointer.prefix(), &bytes, CHUNK_BYTES).await?;
+        let pointing = content.finish(
+            Transaction::new()
+                .if_unchanged(CURRENT, before.as_ref())
+                .put_own(CURRENT, crate::encode(&pointer)),
+        );
+        match self.store.transact(self.without(before.as_ref(), pointing)?).await? {
+            Outcome::Conflict | Outcome::LeaseLost => Err(BundleError::Contended),
             Outcome::Committed(revision) => {
                 *read_at = revision;
                 self.replace(Current { version: version.clone(), files: Arc::new(files), judge });
                 Ok(version)
             }
         }
+    }
+
+    /// The same transaction, and the files of the bundle that was current are swept some time later.
+    fn without(&self, before: Option<&Entry>, transaction: Transaction) -> Result<Transaction, StoreError> {
+        let Some(before) = before else { return Ok(transaction) };
+        let before: Pointer = crate::decode(before)?;
+        Ok(match before.attempt {
+            Some(_) => content::abandon(transaction, self.clock.now(), &before.prefix()),
+            // Files right under the version cannot be told from those of its later attempts.
+            None => transaction,
+        })
     }
 
     /// Reads the bundle that is current in the store, if it is newer than the one here. Whether it was.
@@ -268,10 +298,10 @@ impl Bundles {
     }
 
     async fn read_files(&self, pointer: &Pointer) -> Result<Files, StoreError> {
-        let prefix = format!("{FILES}{}/", pointer.version);
+        let prefix = pointer.prefix();
         let (chunks, _) = range_all(&*self.store, &prefix).await?;
         let value: Vec<u8> = chunks.into_iter().take(pointer.chunks).flat_map(|chunk| chunk.value).collect();
-        crate::decode(&Entry { key: prefix, value, modified: Revision(0) })
+        crate::decode(&Entry { key: prefix, value, modified: Revision(0), lease: None })
     }
 
     fn replace(&self, current: Current) {
@@ -279,8 +309,4 @@ impl Bundles {
         self.current.store(Some(Arc::clone(&current)));
         self.pushed.send_replace(Some(current));
     }
-}
-
-fn chunk_key(version: &BundleVersion, index: usize) -> String {
-    format!("{FILES}{version}/{index:06}")
 }

@@ -26,7 +26,7 @@ pub(crate) fn bad_value(entry: &Entry, detail: impl ToString) -> StoreError {
 /// The change that a committed write made.
 pub(crate) fn change_of(write: Write, modified: Revision) -> Change {
     match write {
-        Write::Put { key, value } => Change::Put(Entry { key, value, modified }),
+        Write::Put { key, value, .. } => Change::Put(Entry { key, value, modified, lease: None }),
         Write::Delete { key } => Change::Deleted { key, revision: modified },
     }
 }

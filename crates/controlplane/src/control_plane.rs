@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::approvals::{ApprovalError, Approvals};
 use crate::audit::{Archive, Audit};
 use crate::bundles::{BundleError, Bundles, Compile, Files};
+use crate::content;
 use crate::operator::{self, OperatorError};
 use crate::sessions::{RevokeError, SessionRefused, Sessions, What};
 use crate::store::{Change, EmbeddedStore, Revision, Store, StoreError};
@@ -86,6 +87,7 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct ControlPlane {
     node: NodeId,
+    clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
     sessions: Arc<Sessions>,
     bundles: Arc<Bundles>,
@@ -107,15 +109,24 @@ impl ControlPlane {
     pub async fn open(options: Options) -> Result<Arc<Self>, OpenError> {
         create_directory(&options.data).await?;
         let store = EmbeddedStore::open(options.data.join("control.redb")).await?;
-        Self::over(Arc::new(store), options).await
+        let control = Self::over(Arc::new(store), options).await?;
+        // INVARIANT: I1. The file is ours alone, so whoever redeemed under another id is gone.
+        let others = |owner| owner != control.node;
+        let lost = control.approvals.owners_lost(others).await.map_err(OpenError::Unfinished)?;
+        if lost > 0 {
+            tracing::warn!(count = lost, "commands of an earlier start are in doubt");
+        }
+        Ok(control)
     }
 
-    /// The same over another store.
+    /// The same over a store that other nodes use, too. Who of them is lost shows by their leases, not by
+    /// this start: whoever watches those calls [`Approvals::owner_lost`].
     ///
     /// # Errors
     /// As [`ControlPlane::open`].
     pub async fn over(store: Arc<dyn Store>, options: Options) -> Result<Arc<Self>, OpenError> {
         let Options { data, node, clock, compiler, archive } = options;
+        create_directory(&data).await?;
         let (sessions, sessions_at) = Sessions::load(Arc::clone(&store), Arc::clone(&clock)).await?;
         let sessions = Arc::new(sessions);
         let bundles = Arc::new(Bundles::load(Arc::clone(&store), Arc::clone(&clock), compiler).await?);
@@ -126,15 +137,11 @@ impl ControlPlane {
             Arc::clone(&bundles),
         )
         .await?;
-        // INVARIANT: I1. The file is ours alone, so whoever redeemed under another id is gone.
-        let lost = approvals.owners_lost(|owner| owner != node).await.map_err(OpenError::Unfinished)?;
-        if lost > 0 {
-            tracing::warn!(count = lost, "commands of an earlier start are in doubt");
-        }
         let operator_token = operator::ensure(&data, &sessions, operator()?).await?;
         Ok(Arc::new(Self {
             node,
-            audit: Audit::new(Arc::clone(&store), clock, archive),
+            audit: Audit::new(Arc::clone(&store), Arc::clone(&clock), archive),
+            clock,
             store,
             sessions,
             bundles,
@@ -298,6 +305,11 @@ impl ControlPlane {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "records of expired tokens and sessions swept"),
                 Err(error) => tracing::error!(%error, "expired tokens and sessions could not be swept"),
+            }
+            match content::sweep(&*self.store, self.clock.now()).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "unfinished and replaced content swept"),
+                Err(error) => tracing::error!(%error, "unfinished content could not be swept"),
             }
             tokio::time::sleep(SWEEP_EVERY).await;
         }

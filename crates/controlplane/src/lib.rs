@@ -7,6 +7,7 @@ pub mod approvals;
 pub mod audit;
 pub mod bundles;
 mod codec;
+mod content;
 mod control_plane;
 pub mod grpc;
 mod operator;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use countersign_common::id::AttemptId;
 use countersign_common::{Principal, Secret};
 
 use crate::sessions::{IssueError, IssueToken, Sessions};
@@ -60,11 +61,8 @@ pub(crate) async fn ensure(
 async fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use tokio::io::AsyncWriteExt as _;
 
-    let new = path.with_extension("token.new");
-    match tokio::fs::remove_file(&new).await {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    // Under a name of its own: another node may begin in the same directory at the same moment.
+    let new = path.with_extension(format!("new-{}", AttemptId::generate()));
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -1,15 +1,17 @@
 //! What recording costs a command: `cargo run --release --example append_cost -p countersign-recording`.
 //! Prints nanoseconds of a begin record (small statement, cached facts), of the end record, and of
-//! begin + accepted + end on one thread, on the file system of the current directory.
+//! begin + accepted + end on one thread, on the file system of the current directory; and of taking the same
+//! lines in as another node does, less what hashing them costs.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use countersign_common::id::{BundleVersion, CommandId, NodeId, RoleName, SessionId, Subject, TargetName};
 use countersign_common::principal::Kind;
 use countersign_common::time::SystemClock;
-use countersign_common::{Command, Facts, Principal};
+use countersign_common::{Command, Digest, Facts, Principal};
 use countersign_recording::*;
 
 const ROUNDS: u32 = 200_000;
@@ -50,6 +52,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let each = |total: u128| total / u128::from(ROUNDS);
     println!("begin {} ns, accepted {} ns, end {} ns", each(begins), each(accepts), each(ends));
+    drop(stream);
+    journal.close()?;
+    take_in(&data)
+}
+
+/// Takes a recording in, line by line.
+fn take_in(from: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let dir = tempfile::tempdir_in(".")?;
+    let sink = Box::new(CheckpointFile::open(dir.path(), SigningKey::from_seed(&[7; 32])?)?);
+    let options = Options { left_open: LeftOpen::Keep, ..Options::default() };
+    let journal = Arc::new(LocalJournal::open(dir.path(), options, Arc::new(SystemClock), sink)?);
+    let link = Ledger::resume(Arc::clone(&journal)).link(NodeId::from_u128(1));
+    let (mut lines, mut took, mut hashed) = (0u32, 0, 0);
+    for line in SessionLines::all(&[Log::at(from)])? {
+        let line = line?.text;
+        let skim = Skim::of(&line)?;
+        let start = Instant::now();
+        link.take(skim.stream, skim.seq, &line)?;
+        took += start.elapsed().as_nanos();
+        let start = Instant::now();
+        std::hint::black_box(Digest::of(&line));
+        hashed += start.elapsed().as_nanos();
+        lines += 1;
+    }
+    let each = |total: u128| total / u128::from(lines);
+    println!("taking in {} ns, of which hashing {} ns, on {lines} lines", each(took), each(hashed));
     Ok(())
 }
 
@@ -66,7 +94,7 @@ fn opened() -> Result<Opened, countersign_common::id::InvalidId> {
         role: RoleName::new("app")?,
         database: "shop".into(),
         client: "127.0.0.1:1".into(),
-        node: NodeId::generate(),
+        node: NodeId::from_u128(1),
         bundle: BundleVersion::from("0123456789abcdef"),
     })
 }

@@ -8,30 +8,41 @@
 //! What stands in a record must have been masked before it comes here; this crate masks nothing.
 //! `docs/recording.md` describes the format and what each setting survives.
 
+mod abandoned;
+mod archive;
 mod capture;
 mod checkpoint;
+mod intake;
 mod journal;
 mod line;
 mod local;
+mod log;
+mod merge;
 mod record;
 mod render;
 mod replay;
 mod segment;
+mod skim;
 mod stream;
 mod verify;
 
+pub use abandoned::Abandoned;
+pub use archive::{ArchiveStore, ArchiveStoreError, Archiver, Round};
 pub use capture::Capture;
 pub use checkpoint::{
     Checkpoint, CheckpointFile, CheckpointSink, InvalidKey, PublicKey, SigningKey, Tip, Tips,
 };
+pub use intake::{Intake, IntakeError, Ledger, Taken};
 pub use journal::{Accepted, Encoded, Journal, JournalError, JournalExt, Position, Synced};
 pub use line::{Effect, Envelope, MalformedLine};
-pub use local::{LocalJournal, Options};
+pub use local::{LeftOpen, LocalJournal, Options};
+pub use log::Log;
 pub use record::{
     Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Output, Record, Redeemed, VerdictWord,
 };
 pub use render::{render_text, visible};
-pub use replay::{Replay, ReplayError};
-pub use segment::SegmentPoint;
+pub use replay::{RecordLine, Replay, ReplayError, SessionLines};
+pub use segment::{OpenStream, SegmentPoint};
+pub use skim::Skim;
 pub use stream::{Stream, StreamError};
 pub use verify::{Fault, Problem, Report, StreamSummary, Verifier, verify, verify_session};

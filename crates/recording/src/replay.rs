@@ -1,33 +1,31 @@
-//! Reads the records of one session back, from all its streams, in the order in which the journal took
-//! them: that is the order of their times, but for what two connections did within the same microseconds.
-//! Proves nothing; that is [`crate::verify`]'s work.
+//! Reads the records of one session back, from all its streams and from all places where they lie: each
+//! stream in its order, streams among each other in the order of their times. Proves nothing; that is
+//! [`crate::verify`]'s work.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 
 use countersign_common::id::{SessionId, StreamId};
 
-use crate::line::{Envelope, MalformedLine, RECORD_PREFIX};
-use crate::record::Record;
-use crate::segment;
+use crate::line::{Envelope, MalformedLine};
+use crate::log::{Line, Log, stream_of};
+use crate::merge::{Index, Merged, Next};
+use crate::record::{Opened, Record};
 
-/// An iterator over the records of one session. Memory: one line, and the session's stream ids.
-#[derive(Debug)]
-pub struct Replay {
-    dir: PathBuf,
-    session: SessionId,
-    segments: VecDeque<u64>,
-    current: Option<Current>,
-    streams: BTreeSet<StreamId>,
-}
+/// What an opening record's line has, within its first bytes.
+const OPENED: &[u8] = b"\"record\":{\"opened\":";
+const OPENED_WITHIN_BYTES: usize = 320;
 
+/// One record's line, exactly as it is chained, and where it was found.
 #[derive(Debug)]
-struct Current {
-    segment: u64,
-    line: u64,
-    reader: BufReader<File>,
+pub struct RecordLine {
+    /// The segment.
+    pub segment: u64,
+    /// The line in it, from 1.
+    pub number: u64,
+    /// The line, without its line feed.
+    pub text: Vec<u8>,
 }
 
 /// Why a record could not be read back.
@@ -53,58 +51,89 @@ pub enum ReplayError {
     },
 }
 
+/// The record lines of one session, or of all. What lies in several places comes once. Memory: as
+/// [`Replay`].
+#[derive(Debug)]
+pub struct SessionLines {
+    merged: Merged,
+    /// `None`: all.
+    streams: Option<BTreeSet<StreamId>>,
+}
+
+impl SessionLines {
+    /// Those of `session`.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn open(logs: &[Log], session: SessionId) -> io::Result<Self> {
+        let mut streams = BTreeSet::new();
+        let index = Index::of(logs, |line, skim| {
+            if opening(&line.text).is_some_and(|opened| opened.session == session) {
+                streams.insert(skim.stream);
+            }
+            true
+        });
+        let mut index = index.map_err(|(_, error)| error)?;
+        // A part of a stream may come before the log that has its opening.
+        index.retain(|stream| streams.contains(&stream));
+        Ok(Self { merged: Merged::of(logs, index)?, streams: Some(streams) })
+    }
+
+    /// Those of all sessions.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn all(logs: &[Log]) -> io::Result<Self> {
+        let index = Index::of(logs, |_, _| true).map_err(|(_, error)| error)?;
+        Ok(Self { merged: Merged::of(logs, index)?, streams: None })
+    }
+
+    fn takes(&self, line: &Line) -> bool {
+        let Some(streams) = &self.streams else { return true };
+        stream_of(&line.text).is_some_and(|stream| streams.contains(&stream))
+    }
+}
+
+impl Iterator for SessionLines {
+    type Item = Result<RecordLine, ReplayError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.merged.next() {
+                Ok(Some(Next::Record(line))) if self.takes(&line) => {
+                    let Line { segment, number, text, .. } = line;
+                    return Some(Ok(RecordLine { segment, number, text }));
+                }
+                Ok(Some(Next::Record(_) | Next::Again(_))) => {}
+                Ok(None) => return None,
+                Err((segment, source)) => return Some(Err(ReplayError::Io { segment, source })),
+            }
+        }
+    }
+}
+
+/// An iterator over the records of one session. Memory: a line for each log, the session's stream ids, about
+/// 50 bytes for every stream there is, and what lies in one place before its turn comes.
+#[derive(Debug)]
+pub struct Replay {
+    lines: SessionLines,
+}
+
 impl Replay {
     /// The records of `session` in the recording in `dir`.
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// When a file cannot be read.
     pub fn open(dir: &Path, session: SessionId) -> io::Result<Self> {
-        let segments = segment::list(dir)?.into();
-        Ok(Self { dir: dir.to_owned(), session, segments, current: None, streams: BTreeSet::new() })
+        Self::of(&[Log::at(dir)], session)
     }
 
-    /// The next whole line; `None` at the end of everything.
-    fn next_line(&mut self) -> Result<Option<(u64, u64, Vec<u8>)>, ReplayError> {
-        loop {
-            if self.current.is_none() {
-                let Some(segment) = self.segments.pop_front() else { return Ok(None) };
-                let file = File::open(segment::path(&self.dir, segment))
-                    .map_err(|source| ReplayError::Io { segment, source })?;
-                self.current = Some(Current { segment, line: 0, reader: BufReader::new(file) });
-            }
-            let Some(current) = &mut self.current else { continue };
-            let mut text = Vec::new();
-            let segment = current.segment;
-            let read = current.reader.read_until(b'\n', &mut text);
-            if let Err(source) = read {
-                self.current = None;
-                return Err(ReplayError::Io { segment, source });
-            }
-            // Without a line feed it is not whole yet.
-            if text.pop() == Some(b'\n') {
-                current.line += 1;
-                return Ok(Some((segment, current.line, text)));
-            }
-            self.current = None;
-        }
-    }
-
-    /// Whether the line is of this session; learns the session's streams on the way. Other sessions'
-    /// lines are not parsed, but for their opening records.
-    fn take(&mut self, line: &[u8]) -> Result<Option<Envelope>, MalformedLine> {
-        let Some(stream) = stream_of(line) else { return Ok(None) };
-        let known = self.streams.contains(&stream);
-        if !known && !contains(line, b"\"record\":{\"opened\":") {
-            return Ok(None);
-        }
-        let envelope = Envelope::parse(line)?;
-        if let Record::Opened(opened) = &envelope.record
-            && opened.session == self.session
-        {
-            self.streams.insert(envelope.stream);
-            return Ok(Some(envelope));
-        }
-        Ok(known.then_some(envelope))
+    /// The records of `session` in all these logs.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn of(logs: &[Log], session: SessionId) -> io::Result<Self> {
+        Ok(Self { lines: SessionLines::open(logs, session)? })
     }
 }
 
@@ -112,29 +141,24 @@ impl Iterator for Replay {
     type Item = Result<Envelope, ReplayError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (segment, line, text) = match self.next_line() {
-                Ok(Some(next)) => next,
-                Ok(None) => return None,
-                Err(error) => return Some(Err(error)),
-            };
-            match self.take(&text) {
-                Ok(None) => {}
-                Ok(Some(envelope)) => return Some(Ok(envelope)),
-                Err(source) => return Some(Err(ReplayError::Malformed { segment, line, source })),
-            }
-        }
+        let line = match self.lines.next()? {
+            Ok(line) => line,
+            Err(error) => return Some(Err(error)),
+        };
+        let RecordLine { segment, number, text } = line;
+        let malformed = |source| ReplayError::Malformed { segment, line: number, source };
+        Some(Envelope::parse(&text).map_err(malformed))
     }
 }
 
-/// The stream a record's line names; `None` for headers and footers.
-fn stream_of(line: &[u8]) -> Option<StreamId> {
-    let rest = line.strip_prefix(RECORD_PREFIX.as_bytes())?;
-    let end = rest.iter().position(|&byte| byte == b'"')?;
-    std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
-}
-
-/// The opening record's name stands within the first bytes of a line.
-fn contains(line: &[u8], part: &[u8]) -> bool {
-    line.get(..320).unwrap_or(line).windows(part.len()).any(|window| window == part)
+/// The opening record of a line, if it is one. Others are not parsed.
+pub(crate) fn opening(line: &[u8]) -> Option<Opened> {
+    let start = line.get(..OPENED_WITHIN_BYTES).unwrap_or(line);
+    if !start.windows(OPENED.len()).any(|window| window == OPENED) {
+        return None;
+    }
+    match Envelope::parse(line).ok()?.record {
+        Record::Opened(opened) => Some(opened),
+        _ => None,
+    }
 }

@@ -52,15 +52,19 @@ pub(crate) struct Recovered {
     pub(crate) dropped_bytes: u64,
 }
 
-/// An open stream, in a header.
+/// An open stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct OpenStream {
-    pub(crate) stream: StreamId,
-    pub(crate) count: u64,
-    pub(crate) tip: Digest,
+pub struct OpenStream {
+    /// The stream.
+    pub stream: StreamId,
+    /// Its records so far; the number of the next one.
+    pub count: u64,
+    /// The hash of the last of them.
+    pub tip: Digest,
+    /// Commands that have begun and not ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) running: Vec<CommandId>,
+    pub running: Vec<CommandId>,
 }
 
 /// The last line of a sealed segment.
@@ -121,6 +125,11 @@ pub(crate) struct RunningDigest {
 impl RunningDigest {
     pub(crate) fn new() -> Self {
         Self { context: Context::new(&SHA256), lines: 0 }
+    }
+
+    /// How many lines it has seen.
+    pub(crate) const fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Adds a line by its hash.

@@ -176,17 +176,19 @@ fn endings(running: &[CommandId], next_seq: u64, reason: &str) -> Vec<Record<'st
     running.iter().map(lost).chain([closed]).collect()
 }
 
-/// Ends a stream that another, dead process left open: its lines, with their hashes, in order.
+/// Ends a stream that another, dead process left open: its lines, with their hashes, in order. They depend on
+/// nothing but what is given.
 pub(crate) fn end_abandoned(
     id: StreamId,
     next_seq: u64,
     mut tip: Digest,
     running: &[CommandId],
     at: Timestamp,
+    reason: &str,
 ) -> Result<Vec<(Vec<u8>, Digest, Effect)>, serde_json::Error> {
     let mut encoder = Encoder::new(id);
     let mut lines = Vec::with_capacity(running.len() + 1);
-    for (seq, record) in (next_seq..).zip(endings(running, next_seq, "the recorder died")) {
+    for (seq, record) in (next_seq..).zip(endings(running, next_seq, reason)) {
         let line = encoder.encode(seq, &tip, at, &record)?.to_vec();
         tip = Digest::of(&line);
         lines.push((line, tip, Effect::from(&record)));

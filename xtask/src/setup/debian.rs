@@ -21,6 +21,10 @@ pub(crate) enum Package {
     PgBouncer,
     /// HAProxy, before the gateways of a fleet.
     HaProxy,
+    /// The compiler of protobuf files and its well-known ones, for the build of the etcd client.
+    Protoc,
+    /// etcd, server and client.
+    Etcd,
     /// Python with virtual environments.
     Python,
     /// Node.js with npm.
@@ -33,9 +37,11 @@ impl Package {
     pub(crate) const ALL: &[Self] = &[
         Self::Compiler,
         Self::Clang,
+        Self::Protoc,
         Self::Postgres,
         Self::PgBouncer,
         Self::HaProxy,
+        Self::Etcd,
         Self::Python,
         Self::Node,
         Self::Java,
@@ -49,6 +55,8 @@ impl Package {
             Self::Postgres => &["postgresql-15", "postgresql-client-15"],
             Self::PgBouncer => &["pgbouncer"],
             Self::HaProxy => &["haproxy"],
+            Self::Protoc => &["protobuf-compiler", "libprotobuf-dev"],
+            Self::Etcd => &["etcd-server", "etcd-client"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Java => &["default-jdk-headless", "libpostgresql-jdbc-java", "libgoogle-gson-java"],
@@ -65,6 +73,12 @@ impl Package {
                 .all(|program| Path::new("/usr/lib/postgresql/15/bin").join(program).is_file()),
             Self::PgBouncer => find("pgbouncer", &sbin).is_some(),
             Self::HaProxy => find("haproxy", &sbin).is_some(),
+            Self::Protoc => {
+                let well_known = Path::new("/usr/include/google/protobuf/empty.proto");
+                std::env::var_os("PROTOC").is_some()
+                    || (find("protoc", &[]).is_some() && well_known.is_file())
+            }
+            Self::Etcd => ["etcd", "etcdctl"].iter().all(|program| find(program, &[]).is_some()),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
             Self::Java => {

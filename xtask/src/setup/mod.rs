@@ -25,23 +25,25 @@ pub(crate) fn all() -> Result<()> {
 
 /// What building the workspace needs.
 pub(crate) fn to_build() -> Result<()> {
-    debian::install(&[Package::Compiler, Package::Clang])
+    debian::install(&[Package::Compiler, Package::Clang, Package::Protoc])
 }
 
 /// What the demo needs besides.
 pub(crate) fn to_demonstrate() -> Result<()> {
-    debian::install(&[Package::Compiler, Package::Clang, Package::Postgres])
+    to_build()?;
+    debian::install(&[Package::Postgres])
 }
 
 /// What the benchmark needs besides.
 pub(crate) fn to_measure() -> Result<()> {
-    debian::install(&[Package::Compiler, Package::Clang, Package::Postgres, Package::PgBouncer])
+    to_build()?;
+    debian::install(&[Package::Postgres, Package::PgBouncer])
 }
 
 /// What the tests that start real servers need, the client programs aside.
 pub(crate) fn servers() -> Result<()> {
     to_measure()?;
-    debian::install(&[Package::HaProxy])
+    debian::install(&[Package::Etcd, Package::HaProxy])
 }
 
 /// What the client programs need.

@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 use countersign_api::v1;
 use countersign_common::error::code;
 use countersign_common::id::SessionId;
-use countersign_recording::{Checkpoint, PublicKey, Report, Verifier, verify_session};
+use countersign_recording::{Checkpoint, Log, PublicKey, Report, Verifier};
 use serde::Serialize;
 
 use super::Surroundings;
-use crate::data::DataDir;
+use crate::data::{DataDir, recordings_in};
 use crate::error::{CliError, Exit};
 
 /// What is done with recordings.
@@ -24,19 +24,21 @@ pub(crate) enum Command {
 /// What is verified.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// A session (`ses_…`), or a folder of recordings (or data directory) to verify offline. Without it:
-    /// everything that the control plane has.
+    /// A session (`ses_…`), or folders to verify offline: a node's data directory, its recordings, an archive.
+    /// Name all places that a control plane's nodes recorded to, as a session may lie in several. Without
+    /// any: everything that the control plane has.
     #[arg(value_name = "SESSION|DIR")]
-    what: Option<String>,
+    what: Vec<String>,
     /// Verifies the files in the data directory instead of asking the control plane.
     #[arg(long)]
     offline: bool,
-    /// The public key of the checkpoints: a file, or its 64 hex digits. Default: `keys/checkpoint.pub`
-    /// beside the recordings, which proves less: who can change them may be able to change it too.
+    /// The public key of the checkpoints: a file, or its 64 hex digits; once for each node. Default:
+    /// `keys/checkpoint.pub` beside the recordings, which proves less: who can change them may be able to
+    /// change it too.
     #[arg(long, value_name = "FILE|HEX")]
-    key: Option<String>,
+    key: Vec<String>,
     /// A checkpoint that was kept elsewhere (a file with one line of `checkpoints.jsonl`): the recording
-    /// has to reach it. Only so does it show when its newest part was taken away with its checkpoints.
+    /// (of several: the first) has to reach it. Only so does it show when its newest part was taken away with its checkpoints.
     #[arg(long, value_name = "FILE")]
     anchor: Option<PathBuf>,
 }
@@ -54,11 +56,11 @@ struct Verified {
 
 pub(crate) async fn run(command: &Command, around: &Surroundings) -> Result<(), CliError> {
     let Command::Verify(arguments) = command;
-    let session = arguments.what.as_deref().and_then(|what| what.parse::<SessionId>().ok());
-    let dir = arguments.what.as_deref().filter(|_| session.is_none()).map(Path::new);
-    let offline = dir.is_some() || arguments.offline || arguments.key.is_some() || arguments.anchor.is_some();
+    let (session, dirs) = arguments.what()?;
+    let offline =
+        !dirs.is_empty() || arguments.offline || !arguments.key.is_empty() || arguments.anchor.is_some();
     let verified = match offline {
-        true => on_files(arguments, session, &Place::of(dir, around)?)?,
+        true => on_files(arguments, session, &Places::of(&dirs, around)?)?,
         false => through_api(session, around).await?,
     };
     let what = session.map_or_else(|| "everything recorded".to_owned(), |id| id.to_string());
@@ -83,68 +85,112 @@ async fn through_api(session: Option<SessionId>, around: &Surroundings) -> Resul
     })
 }
 
-/// Where recordings and their key lie.
-struct Place {
-    recordings: PathBuf,
-    /// Where the key is looked for, when none is named.
+impl Verify {
+    /// The session, if one is named, and the folders.
+    fn what(&self) -> Result<(Option<SessionId>, Vec<&Path>), CliError> {
+        let (mut session, mut dirs) = (None, Vec::new());
+        for what in &self.what {
+            match what.parse::<SessionId>() {
+                Ok(id) if session.is_none() => session = Some(id),
+                Ok(_) => return Err(CliError::new(Exit::Usage, "name one session, or none")),
+                Err(_) => dirs.push(Path::new(what)),
+            }
+        }
+        Ok((session, dirs))
+    }
+}
+
+/// Where recordings and their keys lie.
+struct Places {
+    recordings: Vec<PathBuf>,
+    /// Where keys are looked for, when none is named.
     keys: Vec<PathBuf>,
 }
 
-impl Place {
-    fn of(dir: Option<&Path>, around: &Surroundings) -> Result<Self, CliError> {
-        let data = match dir {
-            None => around.data(),
-            Some(dir) if dir.join("recordings").is_dir() => DataDir::of(Some(dir)),
-            Some(dir) if dir.is_dir() => {
-                let beside = dir.join("..").join("keys").join("checkpoint.pub");
-                return Ok(Self { recordings: dir.to_owned(), keys: vec![beside] });
-            }
-            Some(dir) => {
-                return Err(CliError::new(
-                    Exit::NotFound,
-                    format!("`{}` is neither a session's id nor a folder", dir.display()),
-                )
-                .help("`countersign sessions ls --all` lists sessions"));
-            }
-        };
-        Ok(Self { recordings: data.recordings(), keys: vec![data.checkpoint_public_key()] })
+impl Places {
+    fn of(dirs: &[&Path], around: &Surroundings) -> Result<Self, CliError> {
+        let mut places = Self { recordings: Vec::new(), keys: Vec::new() };
+        if dirs.is_empty() {
+            let data = around.data();
+            places.recordings.push(data.recordings());
+            places.keys.push(data.checkpoint_public_key());
+        }
+        for dir in dirs {
+            places.add(dir)?;
+        }
+        Ok(places)
     }
 
-    fn key(&self, named: Option<&str>) -> Result<PublicKey, CliError> {
-        let named =
-            named.map(|named| named.parse::<PublicKey>().map_or_else(|_| Err(PathBuf::from(named)), Ok));
-        let file = match named {
-            Some(Ok(key)) => return Ok(key),
-            Some(Err(file)) => file,
-            None => self.keys.first().cloned().unwrap_or_default(),
+    fn add(&mut self, dir: &Path) -> Result<(), CliError> {
+        if !dir.is_dir() {
+            let what = format!("`{}` is neither a session's id nor a folder", dir.display());
+            return Err(
+                CliError::new(Exit::NotFound, what).help("`countersign sessions ls --all` lists sessions")
+            );
+        }
+        let recordings = recordings_in(dir);
+        self.keys.push(match recordings == dir {
+            true => dir.join("..").join("keys").join("checkpoint.pub"),
+            false => DataDir::of(Some(dir)).checkpoint_public_key(),
+        });
+        self.recordings.push(recordings);
+        Ok(())
+    }
+
+    fn names(&self) -> String {
+        self.recordings.iter().map(|dir| format!("`{}`", dir.display())).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Who checks: with the keys that were named, or else with those beside the recordings. An archive has none
+    /// beside it; with others named it needs none.
+    fn verifier(&self, named: &[String]) -> Result<Verifier, CliError> {
+        let keys: Vec<PublicKey> = match named.is_empty() {
+            false => named.iter().map(|named| key(named)).collect::<Result<_, _>>()?,
+            true => {
+                let beside = self.keys.iter().filter(|file| self.keys.len() == 1 || file.is_file());
+                beside.map(|file| key_in(file)).collect::<Result<_, _>>()?
+            }
         };
-        let text = std::fs::read_to_string(&file).map_err(|error| {
-            CliError::failed(format!("cannot read the public key `{}`: {error}", file.display()))
-                .help("name the key that signs the checkpoints with --key")
+        let (first, others) = keys.split_first().ok_or_else(|| {
+            CliError::failed(format!("there is no public key beside {}", self.names()))
+                .help("name the keys that sign the checkpoints with --key")
         })?;
-        text.parse()
-            .map_err(|error| CliError::failed(format!("`{}` holds no public key: {error}", file.display())))
+        Ok(others.iter().fold(Verifier::new(first), Verifier::or))
     }
 }
 
-fn on_files(arguments: &Verify, session: Option<SessionId>, place: &Place) -> Result<Verified, CliError> {
-    let key = place.key(arguments.key.as_deref())?;
+fn key(named: &str) -> Result<PublicKey, CliError> {
+    named.parse().or_else(|_| key_in(Path::new(named)))
+}
+
+fn key_in(file: &Path) -> Result<PublicKey, CliError> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        CliError::failed(format!("cannot read the public key `{}`: {error}", file.display()))
+            .help("name the key that signs the checkpoints with --key")
+    })?;
+    text.parse()
+        .map_err(|error| CliError::failed(format!("`{}` holds no public key: {error}", file.display())))
+}
+
+fn on_files(arguments: &Verify, session: Option<SessionId>, places: &Places) -> Result<Verified, CliError> {
     let failed = |error: std::io::Error| {
-        CliError::failed(format!("cannot read the recordings in `{}`: {error}", place.recordings.display()))
+        CliError::failed(format!("cannot read the recordings in {}: {error}", places.names()))
     };
+    let verifier = places.verifier(&arguments.key)?;
+    let logs = Log::find(&places.recordings).map_err(failed)?;
     let report = match (session, &arguments.anchor) {
         (Some(_), Some(_)) => {
             return Err(CliError::new(Exit::Usage, "--anchor is about the whole recording, not one session"));
         }
-        (Some(session), None) => verify_session(&place.recordings, &key, session).map_err(failed)?,
-        (None, None) => Verifier::new(&key).verify(&place.recordings).map_err(failed)?,
+        (Some(session), None) => verifier.verify_session(&logs, session).map_err(failed)?,
+        (None, None) => verifier.verify_all(&logs).map_err(failed)?,
         (None, Some(file)) => {
-            let anchor = anchor(file, &key)?;
-            Verifier::new(&key).anchored_by(anchor).verify(&place.recordings).map_err(failed)?
+            let anchor = anchor(file, &verifier)?;
+            verifier.anchored_by(anchor).verify_all(&logs).map_err(failed)?
         }
     };
     if let (Some(session), true) = (session, report.streams.is_empty()) {
-        let what = format!("there is no recording of {session} in `{}`", place.recordings.display());
+        let what = format!("there is no recording of {session} in {}", places.names());
         return Err(CliError::new(Exit::NotFound, what));
     }
     Ok(Verified {
@@ -155,10 +201,10 @@ fn on_files(arguments: &Verify, session: Option<SessionId>, place: &Place) -> Re
     })
 }
 
-fn anchor(file: &Path, key: &PublicKey) -> Result<Checkpoint, CliError> {
+fn anchor(file: &Path, verifier: &Verifier) -> Result<Checkpoint, CliError> {
     let text = std::fs::read(file)
         .map_err(|error| CliError::failed(format!("cannot read `{}`: {error}", file.display())))?;
-    Checkpoint::parse(text.trim_ascii_end(), key).map_err(|error| {
+    verifier.checkpoint(text.trim_ascii_end()).map_err(|error| {
         CliError::new(Exit::Unsound, format!("`{}` is no checkpoint by this key: {error}", file.display()))
     })
 }
@@ -177,6 +223,12 @@ fn text(verified: &Verified, what: &str) -> String {
         report.segments,
         report.checkpoints
     );
+    if report.repeated > 0 {
+        text.push_str(&format!(
+            "{} records were found more than once, the same: they were sent again after a failover.\n",
+            report.repeated
+        ));
+    }
     if report.uncovered_lines > 0 {
         text.push_str(&format!(
             "The last {} lines are not under a checkpoint yet: nothing but their own chains vouches for them.\n",

@@ -1,14 +1,16 @@
 //! `countersign replay`: what a session did. Through the API the look is itself recorded; offline it is
 //! not, and whoever can read the files could look without this command too.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use countersign_api::v1;
 use countersign_common::id::SessionId;
-use countersign_recording::{Envelope, render_text};
+use countersign_recording::{Envelope, Log, SessionLines, render_text};
 
 use super::Surroundings;
+use crate::data::recordings_in;
 use crate::error::{CliError, Exit};
-use crate::node::scan::SessionLines;
 use crate::output;
 
 /// Which session, and how.
@@ -22,6 +24,10 @@ pub(crate) struct Arguments {
     /// Reads the recordings in the data directory instead of asking the control plane.
     #[arg(long)]
     offline: bool,
+    /// Reads those in this folder: a node's data directory, its recordings, or an archive. May be given more than
+    /// once; what lies in several of them comes once.
+    #[arg(long, value_name = "DIR")]
+    from: Vec<PathBuf>,
 }
 
 /// How a recording is printed.
@@ -36,8 +42,8 @@ enum Format {
 pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<(), CliError> {
     let default = if around.output.is_json() { Format::Jsonl } else { Format::Text };
     let format = arguments.format.unwrap_or(default);
-    if arguments.offline {
-        return offline(arguments.session, format, around);
+    if arguments.offline || !arguments.from.is_empty() {
+        return offline(arguments, format, around);
     }
     let request = v1::GetSessionRecordingRequest { session_id: arguments.session.to_string() };
     let client = around.connect().await.map_err(|error| match error.exit() {
@@ -53,22 +59,27 @@ pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<
     Ok(())
 }
 
-fn offline(session: SessionId, format: Format, around: &Surroundings) -> Result<(), CliError> {
-    let dir = around.data().recordings();
-    let unreadable = |error: std::io::Error| {
-        CliError::failed(format!("cannot read the recordings in `{}`: {error}", dir.display()))
-            .help("name the data directory with --data")
+fn offline(arguments: &Arguments, format: Format, around: &Surroundings) -> Result<(), CliError> {
+    let dirs = match arguments.from.is_empty() {
+        true => vec![around.data().recordings()],
+        false => arguments.from.iter().map(|dir| recordings_in(dir)).collect(),
+    };
+    let place = dirs.iter().map(|dir| format!("`{}`", dir.display())).collect::<Vec<_>>().join(", ");
+    let unreadable = |error: &dyn std::error::Error| {
+        CliError::failed(format!("cannot read the recordings in {place}: {error}"))
+            .help("name the data directory with --data, or folders of recordings with --from")
     };
     let mut found = false;
-    for line in SessionLines::open(&dir, session).map_err(unreadable)? {
-        print(&line.map_err(unreadable)?, format)?;
+    let logs = Log::find(&dirs).map_err(|error| unreadable(&error))?;
+    for line in SessionLines::open(&logs, arguments.session).map_err(|error| unreadable(&error))? {
+        print(&line.map_err(|error| unreadable(&error))?.text, format)?;
         found = true;
     }
     if found {
         return Ok(());
     }
-    Err(CliError::new(Exit::NotFound, format!("there is no recording of {session} in `{}`", dir.display()))
-        .help("name the data directory with --data"))
+    Err(CliError::new(Exit::NotFound, format!("there is no recording of {} in {place}", arguments.session))
+        .help("name the data directory with --data, or folders of recordings with --from"))
 }
 
 /// A record; `--format` decides how, as it is JSON already.

@@ -1,21 +1,22 @@
-//! The recordings of a data directory behind the control plane's port. Files are read on threads that may
-//! block; a long recording is streamed, never gathered.
+//! Recordings behind the control plane's port: this node's own folder and, where there is one, the archive.
+//! Files are read on threads that may block; a long recording is streamed, never gathered.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use countersign_common::id::{SessionId, StreamId};
 use countersign_controlplane::audit::{
     Archive, ArchiveError, CommandSummary, Recording, Records, Verification,
 };
-use countersign_recording::{Begin, Ending, Envelope, PublicKey, Record, Report, Verifier, verify_session};
+use countersign_recording::{
+    ArchiveStore, Begin, Effect, Ending, Envelope, Log, PublicKey, Record, Report, SessionLines, Skim,
+    Verifier,
+};
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-
-use super::scan::{RecordLines, SessionLines, opening, stream_of};
 
 /// How many lines are read ahead of a slow reader.
 const LINES_AHEAD_MAX: usize = 64;
@@ -23,27 +24,51 @@ const LINES_AHEAD_MAX: usize = 64;
 /// How much of a command's text a summary has, in bytes.
 const SUMMARY_TEXT_BYTES_MAX: usize = 4096;
 
-/// Recordings in local segment files.
+/// Recordings in segment files: this node's, and what all nodes have archived.
 #[derive(Debug, Clone)]
 pub struct LocalArchive {
     dir: PathBuf,
-    key: PublicKey,
+    keys: Vec<PublicKey>,
+    archive: Option<ArchiveStore>,
 }
 
 impl LocalArchive {
     /// Those in `dir`, whose checkpoints this key signs.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, key: PublicKey) -> Self {
-        Self { dir: dir.into(), key }
+        Self { dir: dir.into(), keys: vec![key], archive: None }
+    }
+
+    /// And those in the archive. `keys` are those that the other nodes sign with.
+    #[must_use]
+    pub fn with_archive(mut self, archive: ArchiveStore, keys: &[PublicKey]) -> Self {
+        self.keys.extend(keys);
+        self.archive = Some(archive);
+        self
+    }
+
+    /// Where recordings lie now.
+    async fn logs(&self) -> Result<Vec<Log>, ArchiveError> {
+        let mut dirs = vec![self.dir.clone()];
+        if let Some(archive) = &self.archive {
+            dirs.push(archive.refresh().await.map_err(unreadable)?);
+        }
+        let found = tokio::task::spawn_blocking(move || Log::find(&dirs)).await;
+        found.map_err(io::Error::other).and_then(|result| result).map_err(unreadable)
     }
 
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Path, &PublicKey) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&[Log]) -> io::Result<T> + Send + 'static,
     ) -> Result<T, ArchiveError> {
-        let Self { dir, key } = self.clone();
-        let done = tokio::task::spawn_blocking(move || work(&dir, &key)).await;
+        let logs = self.logs().await?;
+        let done = tokio::task::spawn_blocking(move || work(&logs)).await;
         done.map_err(io::Error::other).and_then(|result| result).map_err(unreadable)
+    }
+
+    fn verifier(&self) -> Result<Verifier, ArchiveError> {
+        let (first, others) = self.keys.split_first().ok_or_else(|| unreadable("no key to verify with"))?;
+        Ok(others.iter().fold(Verifier::new(first), Verifier::or))
     }
 }
 
@@ -54,7 +79,7 @@ fn unreadable(error: impl ToString) -> ArchiveError {
 #[async_trait]
 impl Archive for LocalArchive {
     async fn recordings(&self, limit: usize) -> Result<Vec<Recording>, ArchiveError> {
-        let mut all = self.blocking(|dir, _| recordings(dir)).await?;
+        let mut all = self.blocking(recordings).await?;
         all.sort_by_key(|recording| std::cmp::Reverse((recording.started_at, recording.session)));
         all.truncate(limit);
         Ok(all)
@@ -62,26 +87,26 @@ impl Archive for LocalArchive {
 
     async fn records(&self, session: SessionId) -> Result<Records, ArchiveError> {
         let (sender, receiver) = mpsc::channel(LINES_AHEAD_MAX);
-        let dir = self.dir.clone();
-        // Ends with the file, or when the reader is gone and `blocking_send` fails.
-        tokio::task::spawn_blocking(move || send_lines(&dir, session, &sender));
+        let logs = self.logs().await?;
+        // Ends with the files, or when the reader is gone and `blocking_send` fails.
+        tokio::task::spawn_blocking(move || send_lines(&logs, session, &sender));
         let mut lines = ReceiverStream::new(receiver);
         let first = lines.next().await.ok_or(ArchiveError::NotFound(session))?;
         Ok(futures::stream::iter([first]).chain(lines).boxed())
     }
 
     async fn commands(&self, session: SessionId, limit: usize) -> Result<Vec<CommandSummary>, ArchiveError> {
-        let found = self.blocking(move |dir, _| commands(dir, session, limit)).await?;
+        let found = self.blocking(move |logs| commands(logs, session, limit)).await?;
         found.map(Vec::from).ok_or(ArchiveError::NotFound(session))
     }
 
     async fn verify(&self, session: Option<SessionId>) -> Result<Verification, ArchiveError> {
-        let report = self
-            .blocking(move |dir, key| match session {
-                Some(session) => verify_session(dir, key, session),
-                None => Verifier::new(key).verify(dir),
-            })
-            .await?;
+        let verifier = self.verifier()?;
+        let verified = self.blocking(move |logs| match session {
+            Some(session) => verifier.verify_session(logs, session),
+            None => verifier.verify_all(logs),
+        });
+        let report = verified.await?;
         match session {
             Some(session) if report.streams.is_empty() => Err(ArchiveError::NotFound(session)),
             _ => Ok(verification(&report)),
@@ -98,14 +123,13 @@ fn verification(report: &Report) -> Verification {
     Verification { records: report.records, faults }
 }
 
-fn send_lines(dir: &Path, session: SessionId, to: &mpsc::Sender<Result<String, ArchiveError>>) {
-    let lines = match SessionLines::open(dir, session) {
+fn send_lines(logs: &[Log], session: SessionId, to: &mpsc::Sender<Result<String, ArchiveError>>) {
+    let lines = match SessionLines::open(logs, session) {
         Ok(lines) => lines,
         Err(error) => return drop(to.blocking_send(Err(unreadable(error)))),
     };
     for line in lines {
-        let line =
-            line.and_then(|line| String::from_utf8(line).map_err(io::Error::other)).map_err(unreadable);
+        let line = line.map_err(unreadable).and_then(|line| String::from_utf8(line.text).map_err(unreadable));
         let failed = line.is_err();
         if to.blocking_send(line).is_err() || failed {
             return;
@@ -113,17 +137,19 @@ fn send_lines(dir: &Path, session: SessionId, to: &mpsc::Sender<Result<String, A
     }
 }
 
-/// Every session of a recording, in one pass. Memory: its streams.
-fn recordings(dir: &Path) -> io::Result<Vec<Recording>> {
+/// Every session that was recorded. Memory: its streams.
+fn recordings(logs: &[Log]) -> io::Result<Vec<Recording>> {
     let mut found: BTreeMap<SessionId, Recording> = BTreeMap::new();
     let mut open: BTreeMap<StreamId, SessionId> = BTreeMap::new();
     let mut of_stream: BTreeMap<StreamId, SessionId> = BTreeMap::new();
-    for line in RecordLines::open(dir)? {
-        let line = line?;
-        let Some(stream) = stream_of(&line) else { continue };
-        if let Some(Envelope { at, record: Record::Opened(opened), .. }) = opening(&line) {
-            of_stream.insert(stream, opened.session);
-            open.insert(stream, opened.session);
+    for line in SessionLines::all(logs)? {
+        let line = line.map_err(io::Error::other)?.text;
+        let Ok(skim) = Skim::of(&line) else { continue };
+        if skim.effect == Effect::Opens
+            && let Ok(Envelope { at, record: Record::Opened(opened), .. }) = Envelope::parse(&line)
+        {
+            of_stream.insert(skim.stream, opened.session);
+            open.insert(skim.stream, opened.session);
             found.entry(opened.session).or_insert(Recording {
                 session: opened.session,
                 principal: opened.principal,
@@ -132,12 +158,12 @@ fn recordings(dir: &Path) -> io::Result<Vec<Recording>> {
                 open: false,
             });
         }
-        let Some(recording) = of_stream.get(&stream).and_then(|session| found.get_mut(session)) else {
+        let Some(recording) = of_stream.get(&skim.stream).and_then(|session| found.get_mut(session)) else {
             continue;
         };
         recording.records += 1;
-        if closes(&line) {
-            open.remove(&stream);
+        if skim.effect == Effect::Closes {
+            open.remove(&skim.stream);
         }
     }
     for session in open.values() {
@@ -148,20 +174,14 @@ fn recordings(dir: &Path) -> io::Result<Vec<Recording>> {
     Ok(found.into_values().collect())
 }
 
-/// Whether a line is a stream's last.
-fn closes(line: &[u8]) -> bool {
-    const CLOSED: &[u8] = b"\"record\":{\"closed\":";
-    let start = line.get(..320).unwrap_or(line);
-    start.windows(CLOSED.len()).any(|window| window == CLOSED)
-}
-
 /// The last `limit` commands of a session, newest first; `None` when it has no recording.
-fn commands(dir: &Path, session: SessionId, limit: usize) -> io::Result<Option<VecDeque<CommandSummary>>> {
+fn commands(logs: &[Log], session: SessionId, limit: usize) -> io::Result<Option<VecDeque<CommandSummary>>> {
     let mut newest: VecDeque<CommandSummary> = VecDeque::new();
     let mut recorded = false;
-    for line in SessionLines::open(dir, session)? {
+    for line in SessionLines::open(logs, session)? {
         recorded = true;
-        let envelope = Envelope::parse(&line?).map_err(io::Error::other)?;
+        let line = line.map_err(io::Error::other)?.text;
+        let envelope = Envelope::parse(&line).map_err(io::Error::other)?;
         match envelope.record {
             Record::Begin(begin) => {
                 newest.push_front(summary(&begin, envelope.at));

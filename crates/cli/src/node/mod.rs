@@ -5,7 +5,6 @@ mod archive;
 mod compiler;
 pub(crate) mod config;
 pub(crate) mod listener;
-pub(crate) mod scan;
 
 pub use archive::LocalArchive;
 pub use compiler::PolicyCompiler;

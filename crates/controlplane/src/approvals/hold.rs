@@ -11,6 +11,7 @@ use countersign_common::{Digest, Facts, Timestamp, Verdict};
 use super::record::{self, Details, Stored};
 use super::{ATTEMPTS_MAX, ApprovalError, Approvals, DENIAL_REMEMBERED};
 use crate::bundles::Question;
+use crate::content::Content;
 use crate::sessions::Session;
 use crate::store::{Entry, Outcome, StoreError, Transaction};
 
@@ -74,7 +75,7 @@ impl Approvals {
     /// # Cancel safety
     /// People may have been asked all the same; the same command joins that request.
     pub async fn hold(&self, request: HoldRequest) -> Result<Held, ApprovalError> {
-        let session = self.sessions.check(request.session).map_err(ApprovalError::SessionEnded)?;
+        let session = self.session(request.session).await?;
         // INVARIANT: I2. The digest that people are asked about is computed here, from what they are shown.
         let digest = command::digest(&request.command, &request.context, &session.principal, request.session);
         if digest != request.digest || request.context.target != session.target {
@@ -87,11 +88,11 @@ impl Approvals {
             if let Some(held) = self.join(asked.as_ref()).await? {
                 return Ok(held);
             }
-            let (stored, chunks) = match prepared.take() {
+            let (stored, content) = match prepared.take() {
                 Some(again) => again,
-                None => self.prepare(&session, &request)?,
+                None => self.prepare(&session, &request).await?,
             };
-            let transaction = asking(&asked_key, asked.as_ref(), &stored, &chunks);
+            let transaction = content.finish(asking(&asked_key, asked.as_ref(), &stored));
             match self.store.transact(transaction).await {
                 Ok(Outcome::Committed(_)) => {
                     let approval = stored.approval.clone();
@@ -99,7 +100,9 @@ impl Approvals {
                     return Ok(Held { approval, joined: Joined::New });
                 }
                 // Somebody else asked, or nobody knows whether we did: look again.
-                Ok(Outcome::Conflict) | Err(StoreError::Unknown(_)) => prepared = Some((stored, chunks)),
+                Ok(Outcome::Conflict | Outcome::LeaseLost) | Err(StoreError::Unknown(_)) => {
+                    prepared = Some((stored, content));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -134,11 +137,11 @@ impl Approvals {
     }
 
     /// The record and the text of a new request. The terms are pinned here.
-    fn prepare(
+    async fn prepare(
         &self,
         session: &Session,
         request: &HoldRequest,
-    ) -> Result<(Stored, Vec<Vec<u8>>), ApprovalError> {
+    ) -> Result<(Stored, Content), ApprovalError> {
         let now = self.now();
         let terms = self.terms(session, request, now)?;
         let rendering = Rendering::of(&request.command, &request.context, &session.principal);
@@ -186,7 +189,9 @@ impl Approvals {
             ),
             approval,
         };
-        Ok((stored, details.chunks(record::CHUNK_BYTES).map(<[u8]>::to_vec).collect()))
+        let prefix = record::details_prefix(stored.approval.id);
+        let content = Content::prepare(&*self.store, now, &prefix, &details, record::CHUNK_BYTES).await?;
+        Ok((stored, content))
     }
 
     /// The terms by the control plane's own verdict. A gateway that held what we would allow keeps its
@@ -220,15 +225,13 @@ impl Approvals {
     }
 }
 
-/// The one transaction that asks: the record, its text, and that this command has it.
-fn asking(asked_key: &str, asked: Option<&Entry>, stored: &Stored, chunks: &[Vec<u8>]) -> Transaction {
+/// The one transaction that asks: the record, and that this command has it.
+fn asking(asked_key: &str, asked: Option<&Entry>, stored: &Stored) -> Transaction {
     let id = stored.approval.id;
     let key = record::approval_key(id);
-    let record = Transaction::new()
+    Transaction::new()
         .if_unchanged(asked_key, asked)
         .if_absent(&key)
         .put(asked_key, id.to_string())
-        .put(&key, crate::encode(stored));
-    let numbered = chunks.iter().enumerate();
-    numbered.fold(record, |all, (index, chunk)| all.put(record::chunk_key(id, index), chunk.clone()))
+        .put_own(&key, crate::encode(stored))
 }

@@ -8,6 +8,7 @@ mod hold;
 mod record;
 mod redeem;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub use redeem::Redeem;
 use self::board::Board;
 use self::record::Stored;
 use crate::bundles::Bundles;
-use crate::sessions::Sessions;
+use crate::content;
+use crate::sessions::{Session, Sessions};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
 /// How often a lost race is tried again. Each loss means that somebody else's step was taken, and an
@@ -54,6 +56,16 @@ pub struct Decide {
     pub method: String,
     /// The digest of the text that they were shown (I2).
     pub rendering: Digest,
+}
+
+/// What became of a write whose answer was lost.
+enum Settled {
+    /// It was written.
+    Mine,
+    /// Somebody else was faster; it never will be written.
+    Lost,
+    /// Nobody can tell.
+    Unclear,
 }
 
 /// Approvals.
@@ -158,12 +170,7 @@ impl Approvals {
     /// When there is no such approval, the store fails, or the text is not the one that was stored (I2).
     pub async fn details(&self, id: ApprovalId) -> Result<Details, ApprovalError> {
         let (_, stored) = self.read(id).await?;
-        let (chunks, _) = range_all(&*self.store, &record::details_prefix(id)).await?;
-        let mut bytes = Vec::with_capacity(stored.details_bytes);
-        for chunk in chunks {
-            bytes.extend_from_slice(&chunk.value);
-        }
-        let whole = Entry { key: record::details_prefix(id), value: bytes, modified: Revision(0) };
+        let whole = content::read(&*self.store, &record::details_prefix(id)).await?;
         // INVARIANT: I2. What people are shown is what was stored when the command was held.
         if Digest::of(&whole.value) != stored.details_digest {
             return Err(crate::bad_value(&whole, "its digest is not the recorded one").into());
@@ -421,13 +428,16 @@ impl Approvals {
                 bytes_max: record::RECORD_BYTES_MAX,
             });
         }
-        let transaction = Transaction::new().if_modified(&entry.key, entry.modified).put(&entry.key, value);
+        let transaction =
+            Transaction::new().if_modified(&entry.key, entry.modified).put_own(&entry.key, value);
         match self.store.transact(transaction).await {
             Ok(Outcome::Committed(_)) => {}
-            Ok(Outcome::Conflict) => return Ok(None),
-            // Mine means done. If it is not mine, it was not written or somebody has gone on since:
-            // either way the caller must not act on it.
-            Err(error) if error.is_ambiguous() && self.is_mine(next.approval.id, attempt).await => {}
+            Ok(Outcome::Conflict | Outcome::LeaseLost) => return Ok(None),
+            Err(error) if error.is_ambiguous() => match self.settle(&next).await? {
+                Settled::Mine => {}
+                Settled::Lost => return Ok(None),
+                Settled::Unclear => return Err(error.into()),
+            },
             Err(error) => return Err(error.into()),
         }
         let approval = next.approval.clone();
@@ -435,8 +445,18 @@ impl Approvals {
         Ok(Some(approval))
     }
 
-    async fn is_mine(&self, id: ApprovalId, attempt: AttemptId) -> bool {
-        self.read(id).await.is_ok_and(|(_, stored)| stored.attempt == attempt)
+    /// Finds out whether a write was written of which nobody knows. Every write is the next revision of
+    /// the one before, so whoever stands at its revision has won it.
+    async fn settle(&self, next: &Stored) -> Result<Settled, ApprovalError> {
+        let (_, found) = self.read(next.approval.id).await?;
+        Ok(if found.attempt == next.attempt {
+            Settled::Mine
+        } else if found.approval.revision == next.approval.revision {
+            Settled::Lost
+        } else {
+            // It may still be written, or somebody has gone on since: the caller must not act on it.
+            Settled::Unclear
+        })
     }
 
     async fn read(&self, id: ApprovalId) -> Result<(Entry, Stored), ApprovalError> {
@@ -444,6 +464,14 @@ impl Approvals {
         let entry = entry.ok_or(ApprovalError::NotFound(id))?;
         let stored = crate::decode(&entry)?;
         Ok((entry, stored))
+    }
+
+    /// The session, if it goes on; one that was opened at another node a moment ago is learnt.
+    async fn session(&self, id: SessionId) -> Result<Session, ApprovalError> {
+        if self.sessions.get(id).is_none() {
+            self.sessions.look_again(id, &BTreeSet::new()).await?;
+        }
+        self.sessions.check(id).map_err(ApprovalError::SessionEnded)
     }
 
     fn now(&self) -> Timestamp {

@@ -16,7 +16,7 @@ const COMMANDS: &str = "/cs/commands/";
 /// Which approval a command of a session last had: `/cs/asked/<session>/<digest>`.
 const ASKED: &str = "/cs/asked/";
 
-/// How many bytes of a text stand under one key.
+/// How many bytes of a text stand under one key: more would not be a small record any more.
 pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 
 /// The largest record, in bytes. An ordinary one has less than 1 KiB; many stages, groups and long
@@ -92,11 +92,6 @@ pub(super) fn approval_key(id: ApprovalId) -> String {
 /// The prefix of the chunks of its text.
 pub(super) fn details_prefix(id: ApprovalId) -> String {
     format!("{COMMANDS}{}/{id}/", crate::bucket(&id.to_bytes()))
-}
-
-/// The key of one chunk.
-pub(super) fn chunk_key(id: ApprovalId, index: usize) -> String {
-    format!("{}{index:06}", details_prefix(id))
 }
 
 /// The key that says which approval a command of a session last had.

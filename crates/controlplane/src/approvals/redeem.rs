@@ -9,7 +9,7 @@ use countersign_common::verdict::Reason;
 use countersign_common::{Digest, Verdict};
 
 use super::{ATTEMPTS_MAX, ApprovalError, Approvals, Details};
-use crate::bundles::Question;
+use crate::bundles::{BundleError, Question};
 
 /// What a gateway presents in order to run a command.
 #[derive(Debug, Clone)]
@@ -41,6 +41,7 @@ impl Approvals {
     /// A caller that stops waiting must not send; the approval may be used up all the same, and goes in
     /// doubt when its owner is lost.
     pub async fn redeem(&self, redeem: Redeem) -> Result<Approval, ApprovalError> {
+        self.look_again(&redeem).await?;
         for _ in 0..ATTEMPTS_MAX {
             let (entry, stored) = self.read(redeem.id).await?;
             let approval = &stored.approval;
@@ -73,6 +74,26 @@ impl Approvals {
             }
         }
         Err(ApprovalError::Contended)
+    }
+
+    /// Reads from the store what decides and may have changed at another node a moment ago: the session
+    /// with its token, the stop buttons, the bundle. What memory says may be late without bound.
+    ///
+    /// INVARIANT: I3. Who was stopped before this call began does not redeem.
+    async fn look_again(&self, redeem: &Redeem) -> Result<(), ApprovalError> {
+        let (_, stored) = self.read(redeem.id).await?;
+        let approvers = stored.approval.decisions.into_iter().map(|decision| decision.approver);
+        let involved: BTreeSet<Subject> =
+            stored.approval.requester.chain().cloned().chain(approvers).collect();
+        let bundle = async {
+            self.bundles.reload().await.map(drop).map_err(|error| match error {
+                BundleError::Store(error) => ApprovalError::Store(error),
+                // One is current that this node cannot read: it has nothing to judge by.
+                _ => ApprovalError::NoBundle,
+            })
+        };
+        let session = async { Ok(self.sessions.look_again(redeem.session, &involved).await?) };
+        futures::try_join!(bundle, session).map(drop)
     }
 
     /// Voids every open approval whose command is blocked by the current bundle; how many there were.

@@ -2,6 +2,7 @@
 
 mod crash;
 mod model;
+mod nodes;
 
 use std::sync::Arc;
 use std::time::Duration;

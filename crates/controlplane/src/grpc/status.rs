@@ -73,7 +73,7 @@ pub(super) fn issue(error: &IssueError) -> Status {
     match error {
         IssueError::Lifetime { .. } => Status::invalid_argument(format!("`ttl`: {error}")),
         IssueError::TooLarge { .. } => Status::invalid_argument(format!("`principal`: {error}")),
-        IssueError::NoRandom => Status::unavailable(error.to_string()),
+        IssueError::NoRandom | IssueError::NoLease => Status::unavailable(error.to_string()),
         IssueError::Store(error) => store(error),
     }
 }

@@ -100,6 +100,9 @@ pub enum IssueError {
         /// The longest life.
         max_days: u64,
     },
+    /// The store kept losing the lease under which the token was to stand.
+    #[error("the store keeps losing leases; are the clocks of its machines and of this one right?")]
+    NoLease,
     /// The machine gave no random bytes.
     #[error("no random bytes")]
     NoRandom,

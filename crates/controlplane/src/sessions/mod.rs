@@ -3,7 +3,9 @@
 //! same session. Absolute times in the records decide, never a lease or a timer.
 
 mod error;
+mod expiry;
 mod index;
+mod learn;
 mod record;
 mod revoke;
 
@@ -14,8 +16,8 @@ use aws_lc_rs::rand;
 use countersign_common::id::{SessionId, Subject, TargetName, TokenId};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Principal, Secret, Timestamp};
-use parking_lot::RwLock;
-use tokio::sync::broadcast;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Semaphore, broadcast};
 
 pub use error::{IssueError, SessionRefused};
 pub use record::{Mark, Session, Token};
@@ -23,7 +25,7 @@ pub(crate) use record::{REVOCATIONS, SESSIONS, TOKENS};
 pub use revoke::{Revocation, Revocations, RevokeError, What};
 
 use self::index::Index;
-use crate::store::{Change, Outcome, Revision, Store, StoreError, Transaction, range_all};
+use crate::store::{Change, Outcome, Revision, Store, StoreError, Transaction, WRITES_MAX, range_all};
 
 /// How every token begins, so that scanners for leaked secrets find it.
 const TOKEN_PREFIX: &str = "cst_";
@@ -46,6 +48,9 @@ const ATTEMPTS_MAX: usize = 16;
 
 /// How many revocations a listener may be behind before it is told to look again.
 const REVOCATIONS_BEHIND_MAX: usize = 1024;
+
+/// How many unknown tokens are looked up in the store at once.
+const UNKNOWN_TOKENS_MAX: usize = 16;
 
 /// What a token is issued for.
 #[derive(Debug, Clone)]
@@ -87,6 +92,8 @@ pub struct Sessions {
     clock: Arc<dyn Clock>,
     index: RwLock<Index>,
     revocations: broadcast::Sender<Revocation>,
+    leases: Mutex<expiry::Known>,
+    unknown_tokens: Semaphore,
 }
 
 impl Sessions {
@@ -96,7 +103,14 @@ impl Sessions {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Revision), StoreError> {
         let (revocations, _) = broadcast::channel(REVOCATIONS_BEHIND_MAX);
-        let sessions = Self { store, clock, index: RwLock::new(Index::default()), revocations };
+        let sessions = Self {
+            store,
+            clock,
+            index: RwLock::new(Index::default()),
+            revocations,
+            leases: Mutex::default(),
+            unknown_tokens: Semaphore::new(UNKNOWN_TOKENS_MAX),
+        };
         let revision = sessions.reload().await?;
         Ok((sessions, revision))
     }
@@ -150,7 +164,9 @@ impl Sessions {
             return Err(IssueError::TooLarge { bytes: value.len(), bytes_max: TOKEN_RECORD_BYTES_MAX });
         }
         let key = record::token_key(&hash);
-        match self.write(Transaction::new().if_absent(&key).put(&key, value)).await? {
+        let write = |lease| Transaction::new().if_absent(&key).put_own_under(lease, &key, value.as_slice());
+        match self.write_until(token.expires_at, write).await? {
+            Outcome::LeaseLost => Err(IssueError::NoLease),
             // 256 random bits do not meet twice; if they do, the machine's random bytes are broken.
             Outcome::Conflict => Err(IssueError::NoRandom),
             Outcome::Committed(_) => Ok(Issued { id: token.id, secret, expires_at: token.expires_at }),
@@ -190,7 +206,14 @@ impl Sessions {
         token: &Secret<String>,
         target: &TargetName,
     ) -> Result<Session, SessionRefused> {
-        let token = self.live_token(token)?;
+        let token = match self.live_token(token) {
+            // It may have been issued at another node a moment ago.
+            Err(SessionRefused::UnknownToken) => {
+                self.learn_token(&Digest::of(token.expose().as_bytes())).await?;
+                self.live_token(token)?
+            }
+            known => known?,
+        };
         if token.target.as_ref().is_some_and(|only| only != target) {
             return Err(SessionRefused::OtherTarget { token: token.id, target: target.clone() });
         }
@@ -209,6 +232,7 @@ impl Sessions {
         let session = Session {
             id: SessionId::generate(),
             token: token.id,
+            token_hash: self.index.read().token_by_id(token.id).map(|(hash, _)| *hash),
             principal: Arc::clone(&token.principal),
             target: target.clone(),
             opened_at: self.clock.now(),
@@ -216,20 +240,24 @@ impl Sessions {
             revoked: None,
         };
         let (key, of_key) = (record::session_key(session.id), record::session_of_key(token.id, target));
-        let transaction = Transaction::new()
-            .if_absent(&of_key)
-            .put(&of_key, session.id.to_string())
-            .put(&key, crate::encode(&session));
-        match self.write(transaction).await {
+        let write = |lease| {
+            Transaction::new()
+                .if_absent(&of_key)
+                .put_own_under(lease, &of_key, session.id.to_string())
+                .put_under(lease, &key, crate::encode(&session))
+        };
+        match self.write_until(session.expires_at, write).await {
             Ok(Outcome::Committed(_)) => Ok(()),
             // After an ambiguous error either it is there, or the next attempt creates it.
-            Ok(Outcome::Conflict) | Err(StoreError::Unknown(_)) => self.learn(&of_key).await,
+            Ok(Outcome::Conflict | Outcome::LeaseLost) | Err(StoreError::Unknown(_)) => {
+                self.learn_session_of(&of_key).await
+            }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Reads the session that stands under an index key.
-    async fn learn(&self, of_key: &str) -> Result<(), SessionRefused> {
+    async fn learn_session_of(&self, of_key: &str) -> Result<(), SessionRefused> {
         let Some(entry) = self.store.get(of_key).await? else { return Ok(()) };
         let id = std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok());
         let id: SessionId = id.ok_or_else(|| crate::bad_value(&entry, "not a session id"))?;
@@ -308,7 +336,6 @@ impl Sessions {
     /// # Errors
     /// When the store fails; what was deleted until then stays deleted.
     pub async fn sweep(&self) -> Result<usize, StoreError> {
-        const BATCH: usize = 256;
         let now = self.clock.now();
         let long_gone = |expires_at: Timestamp| now >= expires_at.after(KEPT_AFTER_EXPIRY);
         let keys: Vec<String> = {
@@ -320,7 +347,7 @@ impl Sessions {
             });
             tokens.map(|(hash, _)| record::token_key(hash)).chain(of_sessions).collect()
         };
-        for batch in keys.chunks(BATCH) {
+        for batch in keys.chunks(WRITES_MAX) {
             let delete = batch.iter().fold(Transaction::new(), |all, key| all.delete(key));
             self.write(delete).await?;
         }

@@ -48,6 +48,10 @@ pub struct Session {
     pub id: SessionId,
     /// The token that opened it.
     pub token: TokenId,
+    /// The hash under which that token stands, so that a node that does not know it can look it up. `None`
+    /// in records from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_hash: Option<Digest>,
     /// Who asks.
     pub principal: Arc<Principal>,
     /// Where.

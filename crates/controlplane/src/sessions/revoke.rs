@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 
 use super::record::{self, Mark, Session, Token};
 use super::{ATTEMPTS_MAX, Sessions};
-use crate::store::{Change, Outcome, StoreError, Transaction};
+use crate::store::{Change, Entry, Outcome, StoreError, Transaction};
 
 /// What is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Sessions {
             match self.write(transaction).await {
                 Ok(Outcome::Committed(_)) => return Ok(()),
                 // After an ambiguous error the next round finds it done, or does it.
-                Ok(Outcome::Conflict) | Err(StoreError::Unknown(_)) => {}
+                Ok(Outcome::Conflict | Outcome::LeaseLost) | Err(StoreError::Unknown(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -104,7 +104,7 @@ impl Sessions {
                     return Ok(None);
                 }
                 let revoked = crate::encode(&Session { revoked: Some(mark.clone()), ..session });
-                return Ok(Some(Transaction::new().if_modified(&key, entry.modified).put(&key, revoked)));
+                return Ok(Some(rewriting(&entry, revoked)));
             }
             What::Token(id) => {
                 let hash = self.index.read().token_by_id(*id).map(|(hash, _)| *hash);
@@ -116,7 +116,7 @@ impl Sessions {
                     return Ok(None);
                 }
                 let revoked = crate::encode(&Token { revoked: Some(mark.clone()), ..token });
-                return Ok(Some(Transaction::new().if_modified(&key, entry.modified).put(&key, revoked)));
+                return Ok(Some(rewriting(&entry, revoked)));
             }
             What::Subject(subject) => (record::revocation_key(subject), crate::encode(mark)),
         };
@@ -149,6 +149,11 @@ impl Sessions {
         };
         index.sessions().filter(concerned).map(|session| session.id).collect()
     }
+}
+
+/// The write of a record that goes when the one before it would have gone.
+fn rewriting(entry: &Entry, value: Vec<u8>) -> Transaction {
+    Transaction::new().if_modified(&entry.key, entry.modified).put_own_under(entry.lease, &entry.key, value)
 }
 
 /// At most 256 bytes of a reason: records stay small.

@@ -1,6 +1,6 @@
 //! What stands under a key, and what happened to it.
 
-use super::Revision;
+use super::{LeaseId, Revision};
 
 /// What stands under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Entry {
     pub value: Vec<u8>,
     /// When it was last written. Comparisons are on this.
     pub modified: Revision,
+    /// The lease with which it goes away. To be given again where the key is written again.
+    pub lease: Option<LeaseId>,
 }
 
 /// Something that happened under a watched prefix.

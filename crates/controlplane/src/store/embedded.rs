@@ -5,6 +5,8 @@
 //! transaction keeps a revision of its own. Reads take a snapshot where they are called: a small record
 //! out of redb's page cache costs microseconds, less than a thread hop would.
 
+mod apply;
+mod sweeper;
 mod tables;
 mod watch;
 mod writer;
@@ -13,16 +15,20 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redb::{Database, DatabaseError, ReadableDatabase, StorageError};
 use tokio::sync::{mpsc, oneshot};
 
+use self::apply::{Done, Work};
 use self::writer::{Request, Writer};
-use super::{Changes, Entry, Outcome, Page, Revision, Store, StoreError, Transaction};
+use super::{
+    Changes, Entry, Kept, LeaseId, Outcome, Page, Revision, Store, StoreError, TTL_MIN, Transaction,
+};
 
-/// How many transactions may wait for the writer; more wait in `transact` before they are queued.
-const QUEUE_TRANSACTIONS_MAX: usize = 1024;
+/// How many requests may wait for the writer; more wait in `transact` before they are queued.
+const QUEUE_REQUESTS_MAX: usize = 1024;
 
 /// How many bytes of the file redb may keep in memory. Its own default is 1 GiB.
 const CACHE_BYTES: usize = 64 << 20;
@@ -72,11 +78,19 @@ impl EmbeddedStore {
     /// As [`EmbeddedStore::open`].
     pub async fn open_with(path: impl Into<PathBuf>, history: History) -> Result<Self, StoreError> {
         let path = path.into();
-        let opened = tokio::task::spawn_blocking(move || Self::open_blocking(&path, history));
-        opened.await.unwrap_or_else(|panicked| Err(StoreError::Read(Arc::new(panicked))))
+        let (deadlines, next_deadline) = tokio::sync::watch::channel(None);
+        let opened = tokio::task::spawn_blocking(move || Self::open_blocking(&path, history, deadlines));
+        let store = opened.await.unwrap_or_else(|panicked| Err(StoreError::Read(Arc::new(panicked))))?;
+        // Its fate: it ends by itself when the last store handle is gone.
+        tokio::spawn(sweeper::run(store.writer.downgrade(), next_deadline));
+        Ok(store)
     }
 
-    fn open_blocking(path: &Path, history: History) -> Result<Self, StoreError> {
+    fn open_blocking(
+        path: &Path,
+        history: History,
+        deadlines: tokio::sync::watch::Sender<Option<u64>>,
+    ) -> Result<Self, StoreError> {
         // Only its owner reads it: it holds hashes of tokens, and the texts of commands.
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
@@ -85,14 +99,21 @@ impl EmbeddedStore {
             Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|e| open_error(path, e))?;
         let newest = tables::prepare(&database, path)?;
         let shared = Arc::new(Shared { database, newest: tokio::sync::watch::Sender::new(newest) });
-        let (sender, receiver) = mpsc::channel(QUEUE_TRANSACTIONS_MAX);
-        let writer = Writer::new(Arc::clone(&shared), history)?;
+        let (sender, receiver) = mpsc::channel(QUEUE_REQUESTS_MAX);
+        let writer = Writer::new(Arc::clone(&shared), history, deadlines)?;
         // A thread and not a blocking task: it lives as long as the store, and blocks on fsync.
         std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run(receiver))
             .map_err(|e| StoreError::Open { path: path.into(), source: Arc::new(e) })?;
         Ok(Self { shared, writer: sender })
+    }
+
+    async fn write(&self, work: Work) -> Result<Done, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(Request { work, reply }).await.map_err(|_| StoreError::Closed)?;
+        // The writer answers every request that it took; if it is gone, it died in the middle of one.
+        answer.await.unwrap_or_else(|gone| Err(StoreError::Unknown(Arc::new(gone))))
     }
 }
 
@@ -110,20 +131,41 @@ impl Store for EmbeddedStore {
 
     async fn transact(&self, transaction: Transaction) -> Result<Outcome, StoreError> {
         transaction.check()?;
-        let (reply, answer) = oneshot::channel();
-        let request = Request { transaction, reply };
-        self.writer.send(request).await.map_err(|_| StoreError::Closed)?;
-        // The writer answers every request that it took; if it is gone, it died in the middle of one.
-        answer.await.unwrap_or_else(|gone| Err(StoreError::Unknown(Arc::new(gone))))
+        match self.write(Work::Transact(transaction)).await? {
+            Done::Transacted(outcome) => Ok(outcome),
+            Done::Kept(_) | Done::Nothing => Err(misanswered()),
+        }
     }
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Changes, StoreError> {
         watch::changes(Arc::clone(&self.shared), prefix.to_owned(), after)
     }
 
+    async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
+        let lease = super::lease::new_id()?;
+        self.write(Work::Grant { lease, ttl: ttl.max(TTL_MIN) }).await?;
+        Ok(lease)
+    }
+
+    async fn keep_alive(&self, lease: LeaseId) -> Result<Kept, StoreError> {
+        match self.write(Work::KeepAlive(lease)).await? {
+            Done::Kept(kept) => Ok(kept),
+            Done::Transacted(_) | Done::Nothing => Err(misanswered()),
+        }
+    }
+
+    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.write(Work::Revoke(lease)).await.map(drop)
+    }
+
     async fn revision(&self) -> Result<Revision, StoreError> {
         Ok(*self.shared.newest.borrow())
     }
+}
+
+/// The writer answered something else than was asked: a fault of ours.
+fn misanswered() -> StoreError {
+    StoreError::Unknown(Arc::new(std::io::Error::other("the writer answered another request")))
 }
 
 fn read_error(source: impl Into<redb::Error>) -> StoreError {

@@ -47,6 +47,44 @@ pub enum StoreError {
         #[source]
         source: Source,
     },
+    /// No member of the etcd cluster answers, or those that do have no leader. Nothing was written.
+    #[error("no etcd member of {endpoints} does its part: {detail}")]
+    Unreachable {
+        /// The members, as configured.
+        endpoints: String,
+        /// What the last one said, or why it was not reached.
+        detail: String,
+    },
+    /// etcd does not know the user, or does not let it do what we need.
+    #[error(
+        "etcd refuses access: {detail}; check user, password, client certificate and the role's permissions"
+    )]
+    Unauthorised {
+        /// What etcd said.
+        detail: String,
+    },
+    /// A member of the etcd cluster is too old.
+    #[error("the etcd member {endpoint} has version {found}; {oldest} or later is needed")]
+    TooOld {
+        /// The member.
+        endpoint: String,
+        /// Its version.
+        found: String,
+        /// The oldest that will do.
+        oldest: &'static str,
+    },
+    /// What is configured for etcd does not hold together.
+    #[error("the configuration of etcd is not usable: {detail}")]
+    Misconfigured {
+        /// What is wrong.
+        detail: String,
+    },
+    /// etcd has reached its quota, or refuses the request for what it is. Nothing was written.
+    #[error("etcd refuses the request: {detail}; nothing was written")]
+    Refused {
+        /// What etcd said.
+        detail: String,
+    },
     /// A read failed.
     #[error("the store cannot be read")]
     Read(#[source] Source),
@@ -107,11 +145,19 @@ impl Report for StoreError {
     fn retry(&self) -> Retry {
         match self {
             Self::Unknown(_) => Retry::Unknown,
-            Self::Read(_) | Self::Write(_) | Self::Closed | Self::Compacted { .. } => Retry::Safe,
+            Self::Read(_)
+            | Self::Write(_)
+            | Self::Closed
+            | Self::Compacted { .. }
+            | Self::Unreachable { .. }
+            | Self::Refused { .. } => Retry::Safe,
             Self::InUse { .. }
             | Self::Damaged { .. }
             | Self::OtherFormat { .. }
             | Self::Open { .. }
+            | Self::Unauthorised { .. }
+            | Self::TooOld { .. }
+            | Self::Misconfigured { .. }
             | Self::TooLarge { .. }
             | Self::BadValue { .. } => Retry::Never,
         }

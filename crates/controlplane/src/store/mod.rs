@@ -1,12 +1,18 @@
 //! Where state lasts: small values under keys, written in transactions that compare first, watched by
-//! revision. Two stores will implement it, the embedded one ([`embedded`]) and etcd; one conformance
-//! suite runs on both. What the values mean is left to the modules that own the keys.
+//! revision, and gone with their lease where they stand under one. Two stores implement it, the embedded
+//! one ([`embedded`]) and [`etcd`]; one conformance suite runs on both. What the values mean is left to
+//! the modules that own the keys.
 
 mod change;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod embedded;
 mod error;
+pub mod etcd;
+mod lease;
+mod transaction;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -14,151 +20,17 @@ use futures::stream::BoxStream;
 pub use change::{Change, Entry};
 pub use embedded::EmbeddedStore;
 pub use error::StoreError;
+pub use etcd::{EtcdConfig, EtcdStore, EtcdTls, EtcdUser};
+pub use lease::{Kept, LeaseId, TTL_MIN};
+pub use transaction::{
+    Compare, Expected, KEY_BYTES_MAX, Outcome, TRANSACTION_BYTES_MAX, Transaction, VALUE_BYTES_MAX,
+    WRITES_MAX, Write,
+};
 
-/// The longest key, in bytes.
-pub const KEY_BYTES_MAX: usize = 512;
-
-/// The largest value, in bytes: etcd refuses requests above 1.5 MiB, and no value of ours comes near.
-/// What is larger is stored in chunks.
-pub const VALUE_BYTES_MAX: usize = 256 * 1024;
-
-/// The most writes of one transaction, so that a commit stays short.
-pub const WRITES_MAX: usize = 4096;
-
-/// A moment in the store's history: grows by one with every committed transaction that writes.
+/// A moment in the store's history: grows with every committed transaction that writes, and when what
+/// stood under a lease goes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Revision(pub u64);
-
-/// Something that must hold for a transaction to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Compare {
-    /// The key.
-    pub key: String,
-    /// What must be true of it.
-    pub expected: Expected,
-}
-
-/// What must be true of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    /// There is nothing under it.
-    Absent,
-    /// It was last written at this revision.
-    Modified(Revision),
-}
-
-/// One write of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Write {
-    /// This value stands under this key afterwards.
-    Put {
-        /// The key; at most [`KEY_BYTES_MAX`].
-        key: String,
-        /// The value; at most [`VALUE_BYTES_MAX`].
-        value: Vec<u8>,
-    },
-    /// Nothing stands under this key afterwards. Not an error where nothing stood.
-    Delete {
-        /// The key.
-        key: String,
-    },
-}
-
-impl Write {
-    /// The key that is written.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        match self {
-            Self::Put { key, .. } | Self::Delete { key } => key,
-        }
-    }
-}
-
-/// Writes that happen together, if all comparisons hold, or not at all.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Transaction {
-    /// What must hold.
-    pub compares: Vec<Compare>,
-    /// What is written then; no key twice.
-    pub writes: Vec<Write>,
-}
-
-impl Transaction {
-    /// A transaction that does nothing yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Only if there is nothing under `key`.
-    #[must_use]
-    pub fn if_absent(mut self, key: impl Into<String>) -> Self {
-        self.compares.push(Compare { key: key.into(), expected: Expected::Absent });
-        self
-    }
-
-    /// Only if `key` was last written at `revision`.
-    #[must_use]
-    pub fn if_modified(mut self, key: impl Into<String>, revision: Revision) -> Self {
-        self.compares.push(Compare { key: key.into(), expected: Expected::Modified(revision) });
-        self
-    }
-
-    /// Only if `key` still is as `entry` says: absent, or last written when it was.
-    #[must_use]
-    pub fn if_unchanged(self, key: &str, entry: Option<&Entry>) -> Self {
-        match entry {
-            None => self.if_absent(key),
-            Some(entry) => self.if_modified(key, entry.modified),
-        }
-    }
-
-    /// Puts a value.
-    #[must_use]
-    pub fn put(mut self, key: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.writes.push(Write::Put { key: key.into(), value: value.into() });
-        self
-    }
-
-    /// Deletes a key.
-    #[must_use]
-    pub fn delete(mut self, key: impl Into<String>) -> Self {
-        self.writes.push(Write::Delete { key: key.into() });
-        self
-    }
-
-    /// Whether it is within the bounds that every store keeps.
-    ///
-    /// # Errors
-    /// [`StoreError::TooLarge`] naming what is too large.
-    pub fn check(&self) -> Result<(), StoreError> {
-        let too_large =
-            |what, bytes, bytes_max| Err(StoreError::TooLarge { what, size: bytes, size_max: bytes_max });
-        if self.writes.len() > WRITES_MAX {
-            return too_large("transaction", self.writes.len(), WRITES_MAX);
-        }
-        for write in &self.writes {
-            if write.key().len() > KEY_BYTES_MAX {
-                return too_large("key", write.key().len(), KEY_BYTES_MAX);
-            }
-            if let Write::Put { value, .. } = write
-                && value.len() > VALUE_BYTES_MAX
-            {
-                return too_large("value", value.len(), VALUE_BYTES_MAX);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What became of a transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was written, at this revision, and lasts.
-    Committed(Revision),
-    /// A comparison did not hold; nothing was written.
-    Conflict,
-}
 
 /// Some entries, and the moment they are of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,7 +65,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     ///
     /// # Errors
     /// [`StoreError::Unknown`] when it is not known whether it was written; after any other error
-    /// nothing was.
+    /// nothing was. With [`Transaction::put_own`] that is rare, but never impossible.
     ///
     /// # Cancel safety
     /// A caller that stops waiting does not know whether it was written; the write is whole or not at all.
@@ -205,6 +77,25 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// [`StoreError::Compacted`] when the history no longer reaches back that far: range and watch from
     /// there. The stream may end with the same.
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Changes, StoreError>;
+
+    /// A lease that lives at least `ttl` (at least [`TTL_MIN`], in whole seconds) unless it is kept alive. It is a
+    /// minimum: a lease may outlive it, by a full `ttl` when etcd changes its leader.
+    ///
+    /// # Errors
+    /// When the store cannot be written. A lease of which nobody was told ends by itself.
+    async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError>;
+
+    /// Lets a lease begin its time anew. That it is lost is an answer, not an error.
+    ///
+    /// # Errors
+    /// When the store cannot be reached; the lease may live on all the same.
+    async fn keep_alive(&self, lease: LeaseId) -> Result<Kept, StoreError>;
+
+    /// Ends a lease, and deletes what stands under it. One that is lost already stays lost.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError>;
 
     /// The newest revision.
     ///

@@ -108,6 +108,8 @@ impl Gather {
         account.count = count;
         account.tip = record.hash;
         match record.effect {
+            // A line may come a second time, after a failover.
+            Effect::Begins(id) if account.running.contains(&id) => {}
             Effect::Begins(id) => account.running.push(id),
             Effect::Ends(id) => account.running.retain(|&one| one != id),
             Effect::Opens | Effect::Continues | Effect::Closes => {}
@@ -141,7 +143,20 @@ impl Gather {
         tips
     }
 
-    fn open(&self) -> Vec<OpenStream> {
+    /// Whether nothing has gathered.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.buffers.lines.is_empty()
+    }
+
+    /// Forgets streams.
+    pub(super) fn let_go(&mut self, streams: &[StreamId]) {
+        for stream in streams {
+            self.accounts.remove(stream);
+        }
+    }
+
+    /// The open streams, by their ids.
+    pub(super) fn open(&self) -> Vec<OpenStream> {
         let mut open: Vec<_> = self
             .accounts
             .iter()

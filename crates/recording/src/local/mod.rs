@@ -16,13 +16,14 @@ mod writer;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use countersign_common::id::StreamId;
 use countersign_common::time::Clock;
 use parking_lot::{Condvar, Mutex};
 
@@ -31,6 +32,7 @@ use self::syncer::{Agenda, Syncer};
 use self::writer::Writer;
 use crate::checkpoint::{CheckpointSink, Tips};
 use crate::journal::{Encoded, Journal, JournalError, Position};
+use crate::segment::OpenStream;
 
 /// Sizes and periods of a [`LocalJournal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,18 @@ pub struct Options {
     pub sync_delay_max: Duration,
     /// How often tips are handed to the sink while something is recorded. Default 1 s.
     pub checkpoint_every: Duration,
+    /// What becomes of the streams that a dead process left open. Default: they are ended as lost.
+    pub left_open: LeftOpen,
+}
+
+/// What becomes of the streams that a dead process left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOpen {
+    /// They were this process's own connections, which died with it: they are ended as lost.
+    EndAsLost,
+    /// They are connections of gateways that may still live: they stay open and are gone on with, or are
+    /// ended when their gateway is declared lost ([`crate::Abandoned`]).
+    Keep,
 }
 
 impl Default for Options {
@@ -53,6 +67,7 @@ impl Default for Options {
             buffer_bytes_max: 1 << 20,
             sync_delay_max: Duration::from_millis(30),
             checkpoint_every: Duration::from_secs(1),
+            left_open: LeftOpen::EndAsLost,
         }
     }
 }
@@ -64,6 +79,7 @@ impl Default for Options {
 pub struct LocalJournal {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    dir: PathBuf,
     /// Held for as long as the journal is open: one writer per directory.
     _lock: File,
 }
@@ -77,16 +93,21 @@ struct Shared {
     gather: Mutex<Gather>,
     agenda: Mutex<Agenda>,
     wake: Condvar,
+    /// Told when the thread has done a round.
+    settled: Condvar,
     /// Whether the thread knows that there is something to sync.
     dirty: AtomicBool,
     accepted: AtomicU64,
     synced: AtomicU64,
+    /// Segments below this one are sealed and synced.
+    sealed: AtomicU64,
     failure: OnceLock<JournalError>,
 }
 
 impl LocalJournal {
-    /// Opens the journal in `dir`, or creates it. What a dead process left half written is put aside, and
-    /// the streams it left open are ended as lost (see `docs/recording.md`).
+    /// Opens the journal in `dir`, or creates it. What a dead process left half written is put aside, what
+    /// it left unsynced is synced, and the streams it left open are treated as
+    /// [`Options::left_open`] says (see `docs/recording.md`).
     ///
     /// # Errors
     /// When the directory cannot be read or written, or another process has it open.
@@ -100,6 +121,7 @@ impl LocalJournal {
         let mut open = File::options();
         let lock = open.write(true).create(true).truncate(false).mode(0o600).open(dir.join("lock"))?;
         lock.try_lock().map_err(|e| io::Error::new(io::ErrorKind::ResourceBusy, e.to_string()))?;
+        crate::log::ensure_id(dir)?;
         let found = recover::recover(dir, clock.now())?;
         let abandoned = found.header.open.clone();
         let writer = Writer::create(dir, &found.header)?;
@@ -110,24 +132,71 @@ impl LocalJournal {
             gather: Mutex::new(gather),
             agenda: Mutex::default(),
             wake: Condvar::new(),
+            settled: Condvar::new(),
             dirty: AtomicBool::new(false),
             accepted: AtomicU64::new(0),
             synced: AtomicU64::new(0),
+            sealed: AtomicU64::new(found.header.segment),
             failure: OnceLock::new(),
             clock,
         });
         let syncer = Syncer::new(Arc::clone(&shared), sink);
         let thread = std::thread::Builder::new().name("recording-sync".into()).spawn(|| syncer.run())?;
-        let journal = Self { shared, thread: Mutex::new(Some(thread)), _lock: lock };
-        journal.end_abandoned(&abandoned)?;
+        let journal = Self { shared, thread: Mutex::new(Some(thread)), dir: dir.to_owned(), _lock: lock };
+        if options.left_open == LeftOpen::EndAsLost {
+            journal.end_abandoned(&abandoned)?;
+        }
         Ok(journal)
     }
 
+    /// The streams that are open here, as far as they are here.
+    #[must_use]
+    pub fn open_streams(&self) -> Vec<OpenStream> {
+        self.shared.gather.lock().open()
+    }
+
+    /// Writes what has gathered to the kernel, so that whoever reads the files finds it.
+    ///
+    /// # Errors
+    /// When the journal has failed, or fails now.
+    pub fn flush(&self) -> Result<(), JournalError> {
+        self.shared.flush(Wanted::Records).map(drop)
+    }
+
+    /// Seals the segment that is written and begins the next, when there is anything in it; and waits until it
+    /// is synced. Says below which number all segments are. Blocks.
+    ///
+    /// # Errors
+    /// When the journal has failed, or fails now.
+    pub fn seal_and_sync(&self) -> Result<u64, JournalError> {
+        let sealed = self.shared.seal()?;
+        self.shared.await_sealed(sealed)
+    }
+
+    /// Segments below this number are sealed and synced: they change no more, and may be copied away.
+    #[must_use]
+    pub fn sealed(&self) -> u64 {
+        self.shared.sealed.load(Ordering::Acquire)
+    }
+
+    /// Where its segments are.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Keeps no account of these streams any more: they went on, and ended, at other nodes. A restart may find
+    /// those again that have lines in the last segment.
+    pub fn let_go(&self, streams: &[StreamId]) {
+        self.shared.gather.lock().let_go(streams);
+    }
+
     /// INVARIANT: I5 - commands that were running when the process died get their end record: lost.
-    fn end_abandoned(&self, abandoned: &[crate::segment::OpenStream]) -> io::Result<()> {
+    fn end_abandoned(&self, abandoned: &[OpenStream]) -> io::Result<()> {
         let at = self.shared.clock.now();
         for one in abandoned {
-            let lines = crate::stream::end_abandoned(one.stream, one.count, one.tip, &one.running, at)?;
+            let why = "the recorder died";
+            let lines = crate::stream::end_abandoned(one.stream, one.count, one.tip, &one.running, at, why)?;
             for (seq, (line, hash, effect)) in (one.count..).zip(&lines) {
                 let encoded = Encoded { line, hash: *hash, stream: one.stream, seq, effect: *effect };
                 self.append(encoded).map_err(io::Error::other)?;
@@ -219,9 +288,44 @@ impl Shared {
 
     /// Writes what has gathered to the kernel, and says what then stands in the segments.
     fn flush(&self, wanted: Wanted) -> Result<Written, JournalError> {
+        self.flush_into(wanted, self.options.segment_bytes_max)
+    }
+
+    /// Says below which number all segments are sealed then.
+    fn seal(&self) -> Result<u64, JournalError> {
+        let (segment, empty) = {
+            let writer = self.writer.lock();
+            (writer.segment(), !writer.has_records() && self.gather.lock().is_empty())
+        };
+        if empty {
+            return self.check().map(|()| segment);
+        }
+        let written = self.flush_into(Wanted::Records, 0)?;
+        let mut agenda = self.agenda.lock();
+        agenda.hurry();
+        drop(agenda);
+        self.wake.notify_one();
+        Ok(written.segment)
+    }
+
+    fn await_sealed(&self, segment: u64) -> Result<u64, JournalError> {
+        let mut agenda = self.agenda.lock();
+        loop {
+            let sealed = self.sealed.load(Ordering::Acquire);
+            if sealed >= segment {
+                return Ok(sealed);
+            }
+            self.check()?;
+            // The thread moves `sealed`, or fails, before it takes the lock and tells.
+            self.settled.wait(&mut agenda);
+        }
+    }
+
+    /// The same, where a segment has room for so many bytes.
+    fn flush_into(&self, wanted: Wanted, segment_bytes_max: usize) -> Result<Written, JournalError> {
         let mut writer = self.writer.lock();
         self.check()?;
-        let room = self.options.segment_bytes_max.saturating_sub(writer.written_bytes());
+        let room = segment_bytes_max.saturating_sub(writer.written_bytes());
         let spare = writer.spare();
         let batch = self.gather.lock().take(wanted, room, spare);
         let appended = batch.appended;
@@ -250,7 +354,11 @@ impl Shared {
 #[derive(Debug)]
 struct Written {
     position: Position,
+    /// The segment that is written now.
+    segment: u64,
     files: Vec<Arc<File>>,
+    /// Where segments were sealed since the last sync.
+    seals: Vec<Tips>,
     /// The directory, when it has a new entry.
     dir: Option<Arc<File>>,
     tips: Option<Tips>,

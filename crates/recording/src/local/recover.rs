@@ -10,10 +10,11 @@ use std::path::Path;
 use countersign_common::id::StreamId;
 use countersign_common::{Digest, Timestamp};
 
-use crate::line::{Effect, Envelope};
+use crate::line::Effect;
 use crate::segment::{
     self, FOOTER_PREFIX, Footer, Header, OpenStream, Recovered, RunningDigest, SegmentPoint,
 };
+use crate::skim::Skim;
 
 /// How a journal goes on.
 pub(super) struct Found {
@@ -28,6 +29,8 @@ pub(super) fn recover(dir: &Path, now: Timestamp) -> io::Result<Found> {
     while let Some(last) = segments.pop() {
         let tail = Tail::read(dir, last)?;
         dropped_bytes += tail.put_aside_torn(dir)?;
+        // The dead process may not have come to it, and from here on all of it is vouched for.
+        File::open(segment::path(dir, last))?.sync_all()?;
         if tail.point.lines == 0 {
             // It died between making the file and writing its header: as if it had not been made.
             std::fs::remove_file(segment::path(dir, last))?;
@@ -93,23 +96,25 @@ impl Tail {
             self.sealed = Footer::parse(line).is_ok();
             return self.sealed;
         }
-        let Ok(envelope) = Envelope::parse(line) else { return false };
-        self.account(&envelope, Digest::of(line));
+        // Not more than was checked when it was taken in: else one line that a gateway sent would make all
+        // that stands behind it unreadable.
+        let Ok(skim) = Skim::of(line) else { return false };
+        self.account(&skim, Digest::of(line));
         true
     }
 
-    fn account(&mut self, envelope: &Envelope, tip: Digest) {
-        let stream = envelope.stream;
-        let effect = Effect::from(&envelope.record);
-        if effect == Effect::Closes {
+    fn account(&mut self, skim: &Skim, tip: Digest) {
+        let stream = skim.stream;
+        if skim.effect == Effect::Closes {
             self.open.remove(&stream);
             return;
         }
         let fresh = || OpenStream { stream, count: 0, tip, running: Vec::new() };
         let one = self.open.entry(stream).or_insert_with(fresh);
-        one.count = envelope.seq + 1;
+        one.count = skim.seq + 1;
         one.tip = tip;
-        match effect {
+        match skim.effect {
+            Effect::Begins(id) if one.running.contains(&id) => {}
             Effect::Begins(id) => one.running.push(id),
             Effect::Ends(id) => one.running.retain(|&other| other != id),
             Effect::Opens | Effect::Continues | Effect::Closes => {}

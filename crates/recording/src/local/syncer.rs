@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::gather::Wanted;
 use super::{Shared, Written};
-use crate::checkpoint::CheckpointSink;
+use crate::checkpoint::{CheckpointSink, Tips};
 use crate::journal::{JournalError, Position};
 
 /// What the thread has to do.
@@ -28,6 +28,12 @@ impl Agenda {
     /// Something was appended.
     pub(super) fn dirty(&mut self) {
         self.dirty_since.get_or_insert_with(Instant::now);
+    }
+
+    /// A round is wanted at once, though nobody waits for a position.
+    pub(super) fn hurry(&mut self) {
+        self.dirty();
+        self.urgent = true;
     }
 
     /// Someone waits for this position.
@@ -113,7 +119,14 @@ impl Syncer {
             self.shared.poison(&format!("sync: {error}"))
         })?;
         self.shared.synced.store(written.position.0, Ordering::Release);
+        // Before anyone may take it away, the end of a sealed segment is signed.
+        for seal in &written.seals {
+            self.keep(seal)?;
+        }
+        let closed = if wanted == Wanted::Close { written.segment + 1 } else { written.segment };
+        self.shared.sealed.store(closed, Ordering::Release);
         let ready = self.shared.agenda.lock().take_ready(written.position);
+        self.shared.settled.notify_all();
         ready.into_iter().for_each(Waker::wake);
         match written.tips {
             None => {
@@ -123,9 +136,13 @@ impl Syncer {
             }
             Some(tips) => {
                 self.tips_due = None;
-                self.sink.keep(&tips).map_err(|error| self.shared.poison(&format!("checkpoint: {error}")))
+                self.keep(&tips)
             }
         }
+    }
+
+    fn keep(&mut self, tips: &Tips) -> Result<(), JournalError> {
+        self.sink.keep(tips).map_err(|error| self.shared.poison(&format!("checkpoint: {error}")))
     }
 }
 
@@ -140,6 +157,7 @@ impl Shared {
     /// Wakes everyone who waits, to see that the journal has failed or is closed.
     fn wake_all(&self) {
         let ready = self.agenda.lock().take_ready(Position(u64::MAX));
+        self.settled.notify_all();
         ready.into_iter().for_each(Waker::wake);
     }
 }

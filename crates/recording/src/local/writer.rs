@@ -23,6 +23,8 @@ pub(super) struct Writer {
     digest: RunningDigest,
     /// Sealed, and not yet handed out to be synced.
     sealed: Vec<Arc<File>>,
+    /// Where these ended, to be signed.
+    seals: Vec<Tips>,
     /// Whether the directory has an entry that is not synced.
     new_entry: bool,
     spare: Buffers,
@@ -38,6 +40,7 @@ impl Writer {
             written_bytes: 0,
             digest: RunningDigest::new(),
             sealed: Vec::new(),
+            seals: Vec::new(),
             new_entry: true,
             spare: Buffers::default(),
         };
@@ -48,6 +51,16 @@ impl Writer {
     /// Bytes of the segment so far.
     pub(super) const fn written_bytes(&self) -> usize {
         self.written_bytes
+    }
+
+    /// The number of the segment.
+    pub(super) const fn segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// Whether there is more in the segment than its header.
+    pub(super) const fn has_records(&self) -> bool {
+        self.digest.lines() > 1
     }
 
     /// Empty buffers to be filled.
@@ -74,6 +87,8 @@ impl Writer {
         });
         Ok(Written {
             position: batch.appended,
+            segment: self.segment,
+            seals: if wanted.syncs() { std::mem::take(&mut self.seals) } else { Vec::new() },
             files: if wanted.syncs() { self.unsynced() } else { Vec::new() },
             dir: self.unsynced_dir(wanted)?,
             tips,
@@ -96,6 +111,7 @@ impl Writer {
     fn rotate(&mut self, open: Vec<OpenStream>, now: Timestamp) -> io::Result<()> {
         self.seal(now)?;
         let previous = self.digest.point(self.segment);
+        self.seals.push(Tips { at: now, point: previous, changed: Vec::new(), closed: false });
         let segment = self.segment + 1;
         let header = Header { segment, at: now, previous: Some(previous), recovered: None, open };
         let file = Arc::new(create(&self.dir, segment)?);

@@ -1,16 +1,16 @@
 //! What the checkpoints promise, and whether the segments keep it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
-use std::io::{self, BufReader};
-use std::path::Path;
+use std::io;
 
 use countersign_common::Digest;
 use countersign_common::id::StreamId;
 
-use super::report::{Fault, Problem, Report};
-use crate::checkpoint::{Checkpoint, FILE_NAME, PublicKey, Tip};
+use super::log::LogRun;
+use super::report::Problem;
+use crate::checkpoint::{Checkpoint, PublicKey, Tip};
 use crate::line::NO_PREVIOUS;
+use crate::log::{Log, read_line};
 use crate::segment::SegmentPoint;
 
 /// What was signed.
@@ -25,35 +25,33 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Reads the checkpoints beside the segments; what is wrong with them goes into the report.
-    pub(super) fn read(dir: &Path, key: &PublicKey, report: &mut Report) -> io::Result<Self> {
+    /// Reads the checkpoints of a log; what is wrong with them goes into the report. All have to be signed by
+    /// the one of `keys` that signed the first.
+    pub(super) fn read(log: &Log, keys: &[PublicKey], run: &mut LogRun<'_>) -> io::Result<Self> {
         let mut expected = Self::default();
-        let file = match File::open(dir.join(FILE_NAME)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                report.add(fault(0, Problem::NoCheckpoint));
-                return Ok(expected);
-            }
-            Err(error) => return Err(error),
+        let Some(mut reader) = log.checkpoints()? else {
+            run.fault(0, None, Problem::NoCheckpoint);
+            return Ok(expected);
         };
-        let mut reader = BufReader::new(file);
         let (mut number, mut prev, mut line) = (0, NO_PREVIOUS, Vec::new());
-        while super::read_line(&mut reader, &mut line)? > 0 {
+        let mut key = None;
+        while read_line(&mut reader, &mut line)? > 0 {
             // A half-written last line is no checkpoint yet.
             let Some(text) = line.strip_suffix(b"\n") else { break };
+            let key = key.get_or_insert_with(|| signer(text, keys));
             match check(text, key, number, &prev) {
                 Ok(checkpoint) => {
-                    report.checkpoints += 1;
+                    run.checkpoint();
                     expected.add(&checkpoint);
                 }
-                Err(why) => report.add(fault(0, Problem::CheckpointBroken { number, why })),
+                Err(why) => run.fault(0, None, Problem::CheckpointBroken { number, why }),
             }
             number += 1;
             prev = Digest::of(text);
             line.clear();
         }
         if number == 0 {
-            report.add(fault(0, Problem::NoCheckpoint));
+            run.fault(0, None, Problem::NoCheckpoint);
         }
         Ok(expected)
     }
@@ -117,19 +115,21 @@ impl Expected {
     }
 
     /// The newest tip of every stream.
-    pub(super) const fn tips(&self) -> &BTreeMap<StreamId, Tip> {
-        &self.tips
+    pub(super) fn into_tips(self) -> BTreeMap<StreamId, Tip> {
+        self.tips
     }
 }
 
-fn check(text: &[u8], key: &PublicKey, number: u64, prev: &Digest) -> Result<Checkpoint, String> {
+/// The key that signed this line; the first, when none did, so that its fault is told.
+fn signer(text: &[u8], keys: &[PublicKey]) -> Option<PublicKey> {
+    keys.iter().find(|key| Checkpoint::parse(text, key).is_ok()).or(keys.first()).copied()
+}
+
+fn check(text: &[u8], key: &Option<PublicKey>, number: u64, prev: &Digest) -> Result<Checkpoint, String> {
+    let key = key.as_ref().ok_or("no key to check it with")?;
     let checkpoint = Checkpoint::parse(text, key).map_err(|e| e.to_string())?;
     if checkpoint.seq != number || checkpoint.prev != *prev {
         return Err(format!("it does not follow the one before (it says to be number {})", checkpoint.seq));
     }
     Ok(checkpoint)
-}
-
-const fn fault(segment: u64, problem: Problem) -> Fault {
-    Fault { segment, line: None, stream: None, seq: None, problem }
 }

@@ -14,13 +14,18 @@ const FAULTS_MAX: usize = 1000;
 /// What a verification found. Whole means: no faults.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
+    /// Logs read: one a writer.
+    pub logs: u64,
     /// Segments read.
     pub segments: u64,
-    /// Records read.
+    /// Records read, each counted once.
     pub records: u64,
+    /// Records found again, the same, in another place: sent twice after a failover.
+    pub repeated: u64,
     /// Checkpoints that are signed and linked.
     pub checkpoints: u64,
-    /// Whether the last segment is sealed: its writer ended in order. If not, it runs or was killed.
+    /// Whether the last segment of every log is sealed: its writer ended in order. If not, it runs or was
+    /// killed.
     pub sealed: bool,
     /// How many times a journal was opened after its writer had died.
     pub recoveries: u64,
@@ -81,6 +86,9 @@ impl fmt::Display for Report {
         if open > 0 {
             writeln!(f, "{open} streams are open")?;
         }
+        if self.repeated > 0 {
+            writeln!(f, "{} records are there more than once, the same", self.repeated)?;
+        }
         if self.recoveries > 0 {
             let (times, bytes) = (self.recoveries, self.recovered_bytes);
             writeln!(
@@ -119,6 +127,9 @@ pub struct StreamSummary {
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
+    /// The log, when there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// The segment.
     pub segment: u64,
     /// The line in it, from 1.
@@ -133,6 +144,9 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(log) = &self.log {
+            write!(f, "{log} ")?;
+        }
         write!(f, "segment {}", self.segment)?;
         if let Some(line) = self.line {
             write!(f, " line {line}")?;
@@ -243,6 +257,17 @@ pub enum Problem {
         /// What the record names.
         found_prev: Digest,
     },
+    /// Another record stands for the same place of a stream elsewhere.
+    #[error("fork: this record's place is taken by one with hash {expected}, this one has {found}")]
+    Forked {
+        /// The hash of the one that was found first.
+        expected: Digest,
+        /// The hash of this one.
+        found: Digest,
+    },
+    /// A record stands in a log behind later ones of its stream, and was not there before them.
+    #[error("the log had come further in this stream before: reordered")]
+    Reordered,
     /// A stream begins without its opening record, or opens twice.
     #[error("a stream has exactly one opening record, as its first")]
     OpeningMisplaced,

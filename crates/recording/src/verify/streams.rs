@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_common::Digest;
 use countersign_common::id::{ApprovalId, CommandId, SessionId, StreamId};
 
-use super::checkpoints::Expected;
 use super::report::{Problem, StreamSummary};
+use crate::checkpoint::Tip;
 use crate::line::{Envelope, NO_PREVIOUS};
 use crate::record::{Begin, Closed, Ended, Record, Redeemed, VerdictWord};
 
@@ -46,9 +46,9 @@ impl Streams {
     }
 
     /// What is wrong with the streams as a whole.
-    pub(super) fn finish(&self, expected: &Expected) -> Vec<(StreamId, Problem)> {
+    pub(super) fn finish(&self, tips: &BTreeMap<StreamId, Tip>) -> Vec<(StreamId, Problem)> {
         let mut problems = Vec::new();
-        for (id, tip) in expected.tips() {
+        for (id, tip) in tips {
             let found = self.streams.get(id).map_or(0, |stream| stream.next_seq);
             if found < tip.count {
                 problems.push((*id, Problem::StreamCutOff { expected: tip.count, found }));

@@ -138,3 +138,59 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 pub fn poll<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
     std::pin::Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop()))
 }
+
+/// One line of a gateway's chain, on its way.
+pub type Sent = (StreamId, u64, Vec<u8>);
+
+/// A journal as a gateway of a fleet has it: lines that wait to be sent.
+#[derive(Debug, Default)]
+pub struct Outbox(std::sync::Mutex<Vec<Sent>>);
+
+impl Outbox {
+    /// The lines that one connection writes, from its opening to its end.
+    pub fn of(story: impl FnOnce(&mut Stream)) -> Vec<Sent> {
+        let outbox = Arc::new(Self::default());
+        let journal: Arc<dyn Journal> = outbox.clone();
+        let mut stream = Stream::open(journal, clock(), opened(SESSION)).unwrap();
+        story(&mut stream);
+        stream.close("client left").unwrap();
+        std::mem::take(&mut outbox.0.lock().unwrap())
+    }
+
+    /// Those of a connection with so many reads: 2 + 3 lines a read.
+    pub fn of_reads(reads: u128) -> Vec<Sent> {
+        let first = CommandId::generate();
+        let id = |read| CommandId::from_u128(u128::from_be_bytes(first.to_bytes()) + read);
+        Self::of(|stream| (0..reads).for_each(|number| read(stream, id(number))))
+    }
+}
+
+impl Journal for Outbox {
+    fn append(&self, record: Encoded<'_>) -> Result<Position, JournalError> {
+        let mut lines = self.0.lock().unwrap();
+        lines.push((record.stream, record.seq, record.line.to_vec()));
+        Ok(Position(lines.len() as u64))
+    }
+
+    fn poll_accepted(&self, _: Position, _: &mut Context<'_>) -> Poll<Result<(), JournalError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_synced(&self, _: Position, _: &mut Context<'_>) -> Poll<Result<(), JournalError>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The gateway that all test connections are at.
+pub const GATEWAY: NodeId = NodeId::from_u128(9);
+
+/// A control-plane node's journal: streams of gateways stay open.
+pub fn keeping(dir: &Path) -> Arc<LocalJournal> {
+    journal(dir, Options { left_open: LeftOpen::Keep, segment_bytes_max: 3000, ..Options::default() })
+}
+
+/// Sends lines; all have to be taken. How many were there before.
+pub fn send(intake: &Intake, lines: &[Sent]) -> usize {
+    let take = |(stream, seq, line): &Sent| intake.take(*stream, *seq, line).unwrap().again;
+    lines.iter().filter(|line| take(line)).count()
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use redb::{Database, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::read_error;
-use crate::store::{Change, Entry, Page, Revision, StoreError};
+use crate::store::{Change, Entry, LeaseId, Page, Revision, StoreError};
 
 /// key → (modified, value).
 pub(super) const ENTRIES: TableDefinition<'_, &str, (u64, &[u8])> = TableDefinition::new("entries");
@@ -22,6 +22,15 @@ pub(super) const CHANGES: TableDefinition<'_, ChangeKey, ChangeValue> = TableDef
 /// Counters by name.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
+/// lease → (deadline in microseconds since 1970, time to live in microseconds).
+pub(super) const LEASES: TableDefinition<'_, u64, (u64, u64)> = TableDefinition::new("leases");
+
+/// key → the lease that it stands under.
+pub(super) const LEASED: TableDefinition<'_, &str, u64> = TableDefinition::new("leased");
+
+/// (lease, key that stands under it).
+pub(super) const UNDER: TableDefinition<'_, (u64, &str), ()> = TableDefinition::new("under");
+
 /// Name of the counter that holds the newest revision.
 pub(super) const REVISION: &str = "revision";
 
@@ -31,8 +40,11 @@ pub(super) const COMPACTED: &str = "compacted";
 /// Name of the counter that holds the format of the file.
 const FORMAT: &str = "format";
 
-/// The format that this version reads and writes.
-const FORMAT_NOW: u64 = 1;
+/// The format that this version writes; it has leases.
+const FORMAT_NOW: u64 = 2;
+
+/// The oldest format that it takes over.
+const FORMAT_OLDEST: u64 = 1;
 
 /// Creates the tables in a new file, checks the format of an old one; the newest revision.
 pub(super) fn prepare(database: &Database, path: &Path) -> Result<Revision, StoreError> {
@@ -41,16 +53,18 @@ pub(super) fn prepare(database: &Database, path: &Path) -> Result<Revision, Stor
     let (format, newest) = (|| -> Result<(u64, u64), redb::Error> {
         write.open_table(ENTRIES)?;
         write.open_table(CHANGES)?;
+        write.open_table(LEASES)?;
+        write.open_table(LEASED)?;
+        write.open_table(UNDER)?;
         let mut meta = write.open_table(META)?;
         let format = meta.get(FORMAT)?.map(|value| value.value());
-        if format.is_none() {
-            meta.insert(FORMAT, FORMAT_NOW)?;
-        }
+        // Refused below, before this is committed, where it is a format that we do not know.
+        meta.insert(FORMAT, FORMAT_NOW)?;
         let newest = meta.get(REVISION)?.map_or(0, |value| value.value());
         Ok((format.unwrap_or(FORMAT_NOW), newest))
     })()
     .map_err(failed)?;
-    if format != FORMAT_NOW {
+    if !(FORMAT_OLDEST..=FORMAT_NOW).contains(&format) {
         return Err(StoreError::OtherFormat { path: path.into(), found: format, expected: FORMAT_NOW });
     }
     write.commit().map_err(|e| failed(e.into()))?;
@@ -60,11 +74,18 @@ pub(super) fn prepare(database: &Database, path: &Path) -> Result<Revision, Stor
 /// What stands under `key`.
 pub(super) fn get(read: &ReadTransaction, key: &str) -> Result<Option<Entry>, StoreError> {
     let entries = read.open_table(ENTRIES).map_err(read_error)?;
-    let found = entries.get(key).map_err(read_error)?;
-    Ok(found.map(|found| {
-        let (modified, value) = found.value();
-        entry(key, modified, value)
-    }))
+    let leased = read.open_table(LEASED).map_err(read_error)?;
+    let Some(found) = entries.get(key).map_err(read_error)? else { return Ok(None) };
+    let (modified, value) = found.value();
+    Ok(Some(Entry { lease: lease_of(&leased, key)?, ..entry(key, modified, value) }))
+}
+
+/// The lease that a key stands under.
+fn lease_of(
+    leased: &impl ReadableTable<&'static str, u64>,
+    key: &str,
+) -> Result<Option<LeaseId>, StoreError> {
+    Ok(leased.get(key).map_err(read_error)?.map(|lease| LeaseId(lease.value())))
 }
 
 /// At most `limit` entries under `prefix` behind `after`.
@@ -77,6 +98,7 @@ pub(super) fn range(
     use std::ops::Bound;
 
     let entries = read.open_table(ENTRIES).map_err(read_error)?;
+    let leased = read.open_table(LEASED).map_err(read_error)?;
     let start = after.filter(|key| *key >= prefix).map_or(Bound::Included(prefix), Bound::Excluded);
     let mut page = Page { entries: Vec::new(), revision: counter(read, REVISION)?, more: false };
     for item in entries.range::<&str>((start, Bound::Unbounded)).map_err(read_error)? {
@@ -89,7 +111,8 @@ pub(super) fn range(
             break;
         }
         let (modified, value) = found.value();
-        page.entries.push(entry(key.value(), modified, value));
+        let lease = lease_of(&leased, key.value())?;
+        page.entries.push(Entry { lease, ..entry(key.value(), modified, value) });
     }
     Ok(page)
 }
@@ -130,5 +153,5 @@ fn counter(read: &ReadTransaction, name: &str) -> Result<Revision, StoreError> {
 }
 
 fn entry(key: &str, modified: u64, value: &[u8]) -> Entry {
-    Entry { key: key.to_owned(), value: value.to_vec(), modified: Revision(modified) }
+    Entry { key: key.to_owned(), value: value.to_vec(), modified: Revision(modified), lease: None }
 }

@@ -1,12 +1,13 @@
 //! The embedded store: durable, one writer, watched without gaps.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_common::error::{Report, code};
 use futures::StreamExt as _;
 
 use super::{EmbeddedStore, History};
-use crate::store::{Outcome, Revision, Store, StoreError, Transaction, conformance};
+use crate::store::{Kept, Outcome, Revision, Store, StoreError, Transaction, conformance};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_store_conforms() {
@@ -114,4 +115,53 @@ async fn a_watcher_that_sleeps_past_the_history_gets_an_error_and_not_a_gap() {
     }
     assert!(matches!(changes.next().await, Some(Err(StoreError::Compacted { .. }))));
     assert!(changes.next().await.is_none());
+}
+
+/// Opens it once the writer's thread of the last to have it open has closed it.
+async fn reopen(path: &std::path::Path) -> EmbeddedStore {
+    loop {
+        match EmbeddedStore::open(path).await {
+            Err(StoreError::InUse { .. }) => tokio::task::yield_now().await,
+            opened => break opened.unwrap(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lease_outlives_a_restart_and_ends_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let store = EmbeddedStore::open(&path).await.unwrap();
+    let long = store.grant(Duration::from_secs(600)).await.unwrap();
+    let short = store.grant(Duration::from_secs(1)).await.unwrap();
+    let put = Transaction::new().put_under(long, "/long", "v").put_under(short, "/short", "v");
+    let Outcome::Committed(after) = store.transact(put).await.unwrap() else { panic!() };
+    drop(store);
+    let store = reopen(&path).await;
+    let mut changes = store.watch("/", after).await.unwrap();
+    let change = changes.next().await.unwrap().unwrap();
+    assert_eq!(change.key(), "/short");
+    assert_eq!(store.keep_alive(short).await.unwrap(), Kept::Lost);
+    assert!(matches!(store.keep_alive(long).await.unwrap(), Kept::For(_)));
+    assert_eq!(store.get("/long").await.unwrap().unwrap().lease, Some(long));
+}
+
+#[tokio::test]
+async fn a_store_from_before_leases_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    {
+        let database = redb::Database::create(&path).unwrap();
+        let write = database.begin_write().unwrap();
+        write.open_table(super::tables::META).unwrap().insert("format", 1).unwrap();
+        write.open_table(super::tables::META).unwrap().insert("revision", 7).unwrap();
+        write.open_table(super::tables::ENTRIES).unwrap().insert("/x", (7, b"v".as_slice())).unwrap();
+        write.commit().unwrap();
+    }
+    let store = EmbeddedStore::open(&path).await.unwrap();
+    let found = store.get("/x").await.unwrap().unwrap();
+    assert_eq!((found.modified, found.lease), (Revision(7), None));
+    let lease = store.grant(Duration::from_secs(600)).await.unwrap();
+    let put = Transaction::new().if_modified("/x", Revision(7)).put_under(lease, "/x", "v");
+    assert_eq!(store.transact(put).await.unwrap(), Outcome::Committed(Revision(8)));
 }

@@ -1,68 +1,61 @@
-//! The one writer: takes the transactions that have gathered, applies them in order, commits them
-//! together, then wakes the watchers and answers.
+//! The one writer: takes the work that has gathered, applies it in order, commits it together, then
+//! wakes the watchers and answers.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use redb::{ReadableDatabase, ReadableTable, Table, WriteTransaction};
-use tokio::sync::{mpsc, oneshot};
+use redb::{ReadableDatabase, ReadableTable};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::tables::{CHANGES, COMPACTED, ChangeKey, ChangeValue, ENTRIES, META, REVISION};
-use super::{History, Shared, read_error};
-use crate::store::{Compare, Expected, Outcome, Revision, StoreError, Transaction, Write};
+use super::apply::{Done, Memory, Tables, Work, size};
+use super::tables::{CHANGES, LEASES, META, REVISION};
+use super::{History, LeaseId, Shared, read_error};
+use crate::store::{Revision, StoreError};
 
-/// How many transactions one commit may carry.
-const GROUP_TRANSACTIONS_MAX: usize = 256;
+/// How many requests one commit may carry.
+pub(super) const GROUP_REQUESTS_MAX: usize = 256;
 
-/// How many old revisions one commit may drop; bounds the length of a commit.
-const TRIM_CHANGES_MAX: usize = 2048;
-
-/// A transaction that somebody waits for.
+/// Work that somebody waits for.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) transaction: Transaction,
-    pub(super) reply: oneshot::Sender<Result<Outcome, StoreError>>,
+    pub(super) work: Work,
+    pub(super) reply: oneshot::Sender<Result<Done, StoreError>>,
 }
 
 /// The one writer.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     history: History,
-    /// Bytes of keys and values that the history holds.
-    history_bytes: u64,
-}
-
-/// The state of the history while a group is applied.
-struct Applied {
-    outcomes: Vec<Outcome>,
-    newest: u64,
-    history_bytes: u64,
+    memory: Memory,
+    /// Whether a commit failed since `memory` was read.
+    stale: bool,
+    /// When the next lease ends; the sweeper sleeps until then.
+    next_deadline: watch::Sender<Option<u64>>,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, history: History) -> Result<Self, StoreError> {
-        let read = shared.database.begin_read().map_err(read_error)?;
-        let table = read.open_table(CHANGES).map_err(read_error)?;
-        let mut history_bytes = 0;
-        for item in table.iter().map_err(read_error)? {
-            let (_, what) = item.map_err(read_error)?;
-            let (key, value) = what.value();
-            history_bytes += size(key, value);
-        }
-        drop((table, read));
-        Ok(Self { shared, history, history_bytes })
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        history: History,
+        next_deadline: watch::Sender<Option<u64>>,
+    ) -> Result<Self, StoreError> {
+        let memory = remembered(&shared)?;
+        let writer = Self { shared, history, memory, stale: false, next_deadline };
+        writer.tell_deadline();
+        Ok(writer)
     }
 
     /// Serves requests until the last store handle is gone.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut group = Vec::with_capacity(GROUP_TRANSACTIONS_MAX);
-        while requests.blocking_recv_many(&mut group, GROUP_TRANSACTIONS_MAX) > 0 {
-            let (transactions, replies): (Vec<_>, Vec<_>) =
-                group.drain(..).map(|request| (request.transaction, request.reply)).unzip();
-            match self.commit(&transactions) {
-                Ok(outcomes) => {
-                    for (reply, outcome) in replies.into_iter().zip(outcomes) {
+        let mut group = Vec::with_capacity(GROUP_REQUESTS_MAX);
+        while requests.blocking_recv_many(&mut group, GROUP_REQUESTS_MAX) > 0 {
+            let (work, replies): (Vec<_>, Vec<_>) =
+                group.drain(..).map(|request| (request.work, request.reply)).unzip();
+            match self.commit(&work) {
+                Ok(done) => {
+                    for (reply, done) in replies.into_iter().zip(done) {
                         // Whoever stopped waiting does not want to know.
-                        let _ = reply.send(Ok(outcome));
+                        let _ = reply.send(Ok(done));
                     }
                 }
                 Err(error) => {
@@ -75,124 +68,65 @@ impl Writer {
         }
     }
 
-    /// Applies all and commits once. On an error none of them is answered as written.
-    fn commit(&mut self, transactions: &[Transaction]) -> Result<Vec<Outcome>, StoreError> {
+    /// Applies all and commits once. On an error none of it is answered as written.
+    fn commit(&mut self, work: &[Work]) -> Result<Vec<Done>, StoreError> {
+        if self.stale {
+            self.memory = remembered(&self.shared)?;
+            self.shared.newest.send_replace(Revision(self.memory.newest));
+        }
+        self.stale = true;
+        let done = self.commit_over_memory(work)?;
+        self.stale = false;
+        Ok(done)
+    }
+
+    fn commit_over_memory(&mut self, work: &[Work]) -> Result<Vec<Done>, StoreError> {
         // redb commits durably (fsync) unless told otherwise; we never tell it otherwise.
         let write = self.shared.database.begin_write().map_err(write_error)?;
-        let before = *self.shared.newest.borrow();
-        let applied = self.apply_all(&write, before, transactions).map_err(write_error)?;
-        if applied.newest == before.0 {
+        self.memory.changed = false;
+        let mut tables = Tables::open(&write, now()).map_err(write_error)?;
+        let done: Result<Vec<_>, _> = work.iter().map(|one| tables.apply(&mut self.memory, one)).collect();
+        let done = done.map_err(write_error)?;
+        if !self.memory.changed {
+            drop(tables);
             write.abort().map_err(write_error)?;
-            return Ok(applied.outcomes);
+            return Ok(done);
         }
+        tables.close(&mut self.memory, self.history).map_err(write_error)?;
         write.commit().map_err(|e| StoreError::Unknown(Arc::new(redb::Error::from(e))))?;
-        self.history_bytes = applied.history_bytes;
-        self.shared.newest.send_replace(Revision(applied.newest));
-        Ok(applied.outcomes)
+        self.shared.newest.send_replace(Revision(self.memory.newest));
+        self.tell_deadline();
+        Ok(done)
     }
 
-    fn apply_all(
-        &self,
-        write: &WriteTransaction,
-        before: Revision,
-        transactions: &[Transaction],
-    ) -> Result<Applied, redb::Error> {
-        let mut entries = write.open_table(ENTRIES)?;
-        let mut changes = write.open_table(CHANGES)?;
-        let mut meta = write.open_table(META)?;
-        let mut applied = Applied {
-            outcomes: Vec::with_capacity(transactions.len()),
-            newest: before.0,
-            history_bytes: self.history_bytes,
-        };
-        for transaction in transactions {
-            let outcome = apply(&mut entries, &mut changes, &mut applied, transaction)?;
-            applied.outcomes.push(outcome);
-        }
-        meta.insert(REVISION, applied.newest)?;
-        self.trim(&mut changes, &mut meta, &mut applied)?;
-        Ok(applied)
-    }
-
-    /// Drops the oldest revisions that the history has no room for; always whole revisions.
-    fn trim(
-        &self,
-        changes: &mut Table<'_, ChangeKey, ChangeValue>,
-        meta: &mut Table<'_, &'static str, u64>,
-        applied: &mut Applied,
-    ) -> Result<(), redb::Error> {
-        let mut compacted = None;
-        for _ in 0..TRIM_CHANGES_MAX {
-            let Some((at, _)) = changes.first()? else { break };
-            let (oldest, _) = at.value();
-            let over = applied.newest - oldest >= self.history.revisions_max
-                || applied.history_bytes > self.history.bytes_max
-                // What is left of a revision whose first changes are gone.
-                || compacted == Some(oldest);
-            drop(at);
-            if !over {
-                break;
-            }
-            if let Some((_, what)) = changes.pop_first()? {
-                let (key, value) = what.value();
-                applied.history_bytes = applied.history_bytes.saturating_sub(size(key, value));
-            }
-            compacted = Some(oldest);
-        }
-        if let Some(oldest) = compacted {
-            meta.insert(COMPACTED, oldest)?;
-        }
-        Ok(())
+    fn tell_deadline(&self) {
+        let next = self.memory.deadlines.first().map(|(deadline, _)| *deadline);
+        self.next_deadline.send_if_modified(|known| std::mem::replace(known, next) != next);
     }
 }
 
-/// Applies one transaction, if its comparisons hold.
-fn apply(
-    entries: &mut Table<'_, &'static str, (u64, &'static [u8])>,
-    changes: &mut Table<'_, ChangeKey, ChangeValue>,
-    applied: &mut Applied,
-    transaction: &Transaction,
-) -> Result<Outcome, redb::Error> {
-    for compare in &transaction.compares {
-        if !holds(entries, compare)? {
-            return Ok(Outcome::Conflict);
-        }
+/// What the tables say.
+fn remembered(shared: &Shared) -> Result<Memory, StoreError> {
+    let read = shared.database.begin_read().map_err(read_error)?;
+    let newest = read.open_table(META).map_err(read_error)?.get(REVISION).map_err(read_error)?;
+    let newest = newest.map_or(0, |newest| newest.value());
+    let mut memory = Memory { newest, history_bytes: 0, deadlines: Default::default(), changed: false };
+    for item in read.open_table(CHANGES).map_err(read_error)?.iter().map_err(read_error)? {
+        let (_, what) = item.map_err(read_error)?;
+        let (key, value) = what.value();
+        memory.history_bytes += size(key, value);
     }
-    if transaction.writes.is_empty() {
-        return Ok(Outcome::Committed(Revision(applied.newest)));
+    for item in read.open_table(LEASES).map_err(read_error)?.iter().map_err(read_error)? {
+        let (lease, times) = item.map_err(read_error)?;
+        memory.deadlines.insert((times.value().0, LeaseId(lease.value())));
     }
-    applied.newest += 1;
-    let revision = applied.newest;
-    for (index, write) in (0_u32..).zip(&transaction.writes) {
-        let (key, value) = match write {
-            Write::Put { key, value } => {
-                entries.insert(key.as_str(), (revision, value.as_slice()))?;
-                (key.as_str(), Some(value.as_slice()))
-            }
-            Write::Delete { key } => {
-                entries.remove(key.as_str())?;
-                (key.as_str(), None)
-            }
-        };
-        changes.insert((revision, index), (key, value))?;
-        applied.history_bytes += size(key, value);
-    }
-    Ok(Outcome::Committed(Revision(revision)))
+    Ok(memory)
 }
 
-fn holds(
-    entries: &Table<'_, &'static str, (u64, &'static [u8])>,
-    compare: &Compare,
-) -> Result<bool, redb::Error> {
-    let found = entries.get(compare.key.as_str())?.map(|found| Revision(found.value().0));
-    Ok(match compare.expected {
-        Expected::Absent => found.is_none(),
-        Expected::Modified(revision) => found == Some(revision),
-    })
-}
-
-fn size(key: &str, value: Option<&[u8]>) -> u64 {
-    (key.len() + value.map_or(0, <[u8]>::len)) as u64
+/// Now, in microseconds since 1970. Deadlines of leases outlive the process, so they are on this clock.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn write_error(source: impl Into<redb::Error>) -> StoreError {

@@ -1,0 +1,281 @@
+//! A log: the segments of one writer, wherever they lie (the writer's own folder, the folder they were
+//! archived to), and its lines. Everything that reads recordings reads logs.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use countersign_common::id::StreamId;
+
+use crate::checkpoint;
+use crate::line::RECORD_PREFIX;
+use crate::skim::{LINE_BYTES_MAX, Skim};
+
+/// The file that says whose segments lie in a folder.
+pub(crate) const ID_FILE: &str = "id";
+
+/// What is behind the name of a segment that was archived.
+pub(crate) const COMPRESSED: &str = ".zst";
+
+/// The segments of one writer, in one folder or several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    dirs: Vec<PathBuf>,
+}
+
+impl Log {
+    /// The one in this folder. A folder that is not there yet is an empty log.
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
+        Self { dirs: vec![dir.into()] }
+    }
+
+    /// The logs in these folders: those that say they are of the same writer are one. A folder that holds
+    /// no segments itself stands for the folders in it, as the archive has them.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn find(dirs: &[PathBuf]) -> io::Result<Vec<Self>> {
+        let mut logs: Vec<(Option<String>, Self)> = Vec::new();
+        for dir in dirs {
+            for dir in with_segments(dir)? {
+                let id = read_id(&dir)?;
+                match logs.iter_mut().find(|(other, _)| id.is_some() && *other == id) {
+                    Some((_, log)) if log.dirs.contains(&dir) => {}
+                    Some((_, log)) => log.dirs.push(dir),
+                    None => logs.push((id, Self::at(dir))),
+                }
+            }
+        }
+        Ok(logs.into_iter().map(|(_, log)| log).collect())
+    }
+
+    /// Where it lies, for people.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.dirs.first().map_or_else(String::new, |dir| dir.display().to_string())
+    }
+
+    /// The numbers of its segments, ascending.
+    pub(crate) fn segments(&self) -> io::Result<Vec<u64>> {
+        let mut numbers = BTreeSet::new();
+        for dir in &self.dirs {
+            numbers.extend(entries(dir)?.iter().filter_map(|name| number_of(name)));
+        }
+        Ok(numbers.into_iter().collect())
+    }
+
+    /// Opens a segment, from where it is found first.
+    pub(crate) fn open(&self, segment: u64) -> io::Result<Box<dyn BufRead + Send>> {
+        for dir in &self.dirs {
+            let plain = crate::segment::path(dir, segment);
+            match File::open(&plain) {
+                Ok(file) => return Ok(Box::new(BufReader::with_capacity(1 << 20, file))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+            match File::open(compressed(&plain)) {
+                Ok(file) => {
+                    let reader = zstd::stream::read::Decoder::new(file)?;
+                    return Ok(Box::new(BufReader::with_capacity(1 << 20, reader)));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    /// Its checkpoints: the copy that goes furthest.
+    pub(crate) fn checkpoints(&self) -> io::Result<Option<Box<dyn BufRead + Send>>> {
+        let mut longest: Option<(u64, Vec<PathBuf>)> = None;
+        for dir in &self.dirs {
+            let (bytes, files) = checkpoint_files(dir)?;
+            if !files.is_empty() && longest.as_ref().is_none_or(|(most, _)| *most < bytes) {
+                longest = Some((bytes, files));
+            }
+        }
+        let Some((_, files)) = longest else { return Ok(None) };
+        let mut all: Box<dyn io::Read + Send> = Box::new(io::empty());
+        for file in files {
+            all = Box::new(io::Read::chain(all, File::open(file)?));
+        }
+        Ok(Some(Box::new(BufReader::new(all))))
+    }
+
+    /// The lines of its records.
+    pub(crate) fn lines(&self) -> io::Result<Lines> {
+        Ok(Lines { log: self.clone(), segments: self.segments()?.into(), current: None })
+    }
+}
+
+/// One record's line, and where it was found.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// Index of its log.
+    pub(crate) log: usize,
+    pub(crate) segment: u64,
+    /// From 1.
+    pub(crate) number: u64,
+    pub(crate) text: Vec<u8>,
+    /// `None` when it does not begin as a record does.
+    pub(crate) skim: Option<Skim>,
+    /// Whether its log had come further in its stream before.
+    pub(crate) late: bool,
+}
+
+/// The record lines of one log, in the order in which its journal took them. Memory: one line.
+pub(crate) struct Lines {
+    log: Log,
+    segments: VecDeque<u64>,
+    current: Option<Current>,
+}
+
+struct Current {
+    segment: u64,
+    number: u64,
+    reader: Box<dyn BufRead + Send>,
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+impl Lines {
+    /// The next whole line of a record; an error says in which segment, and the lines of the next follow.
+    pub(crate) fn next(&mut self) -> Result<Option<Line>, (u64, io::Error)> {
+        loop {
+            let Some(current) = &mut self.current else {
+                let Some(segment) = self.segments.pop_front() else { return Ok(None) };
+                let reader = self.log.open(segment).map_err(|error| (segment, error))?;
+                self.current = Some(Current { segment, number: 0, reader });
+                continue;
+            };
+            let mut text = Vec::new();
+            if let Err(error) = read_line(&mut current.reader, &mut text) {
+                let segment = current.segment;
+                self.current = None;
+                return Err((segment, error));
+            }
+            // Without a line feed it is not whole yet.
+            if text.pop() != Some(b'\n') {
+                self.current = None;
+                continue;
+            }
+            current.number += 1;
+            if text.starts_with(RECORD_PREFIX.as_bytes()) {
+                let (segment, number) = (current.segment, current.number);
+                let skim = Skim::place(&text).ok();
+                return Ok(Some(Line { log: 0, segment, number, text, skim, late: false }));
+            }
+        }
+    }
+}
+
+/// Reads up to and with the next line feed; says how many bytes.
+pub(crate) fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    let read = io::Read::take(reader, LINE_BYTES_MAX as u64 + 1).read_until(b'\n', line)?;
+    if read > LINE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than 256 MiB"));
+    }
+    Ok(read)
+}
+
+/// The stream a record's line names; `None` for headers and footers.
+pub(crate) fn stream_of(line: &[u8]) -> Option<StreamId> {
+    let rest = line.strip_prefix(RECORD_PREFIX.as_bytes())?;
+    let end = rest.iter().position(|&byte| byte == b'"')?;
+    std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
+}
+
+/// The id of the log in this folder; `None`: it was written before logs had one.
+pub(crate) fn read_id(dir: &Path) -> io::Result<Option<String>> {
+    match std::fs::read_to_string(dir.join(ID_FILE)) {
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|id| is_id(id))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The id of the log in this folder; a new one, from now on, when it has none.
+pub(crate) fn ensure_id(dir: &Path) -> io::Result<String> {
+    if let Some(id) = read_id(dir)? {
+        return Ok(id);
+    }
+    let mut random = [0; 16];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
+    let id = hex::encode(random);
+    let path = dir.join(ID_FILE);
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(format!("{id}\n").as_bytes())?;
+    file.sync_all()?;
+    Ok(id)
+}
+
+/// 32 hex digits; it becomes a name in the archive, so nothing else passes.
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The number of a segment by its file's name.
+pub(crate) fn number_of(name: &str) -> Option<u64> {
+    let name = name.strip_suffix(COMPRESSED).unwrap_or(name);
+    name.strip_prefix("segment-")?.strip_suffix(".jsonl")?.parse().ok()
+}
+
+/// Where in all checkpoints an archived piece of them begins, by its file's name.
+pub(crate) fn piece_offset(name: &str) -> Option<u64> {
+    name.strip_prefix("checkpoints-")?.strip_suffix(".jsonl")?.parse().ok()
+}
+
+/// The files with a folder's checkpoints, in order, and their bytes: one that is written, or archived pieces.
+fn checkpoint_files(dir: &Path) -> io::Result<(u64, Vec<PathBuf>)> {
+    let mut pieces: Vec<_> = entries(dir)?
+        .into_iter()
+        .filter_map(|name| match name.as_str() {
+            checkpoint::FILE_NAME => Some((0, name)),
+            other => piece_offset(other).map(|offset| (offset, name)),
+        })
+        .collect();
+    pieces.sort();
+    let files: Vec<_> = pieces.into_iter().map(|(_, name)| dir.join(name)).collect();
+    let bytes = files.iter().map(|file| Ok(std::fs::metadata(file)?.len())).sum::<io::Result<u64>>()?;
+    Ok((bytes, files))
+}
+
+fn compressed(plain: &Path) -> PathBuf {
+    let mut name = plain.as_os_str().to_owned();
+    name.push(COMPRESSED);
+    name.into()
+}
+
+/// The folder itself when it has segments or nothing else, or else the folders in it that have.
+fn with_segments(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let holds = |dir: &Path| -> io::Result<bool> {
+        Ok(entries(dir)?.iter().any(|name| name == ID_FILE || number_of(name).is_some()))
+    };
+    if holds(dir)? {
+        return Ok(vec![dir.to_owned()]);
+    }
+    let mut inside = Vec::new();
+    for name in entries(dir)? {
+        let sub = dir.join(name);
+        if sub.is_dir() && holds(&sub)? {
+            inside.push(sub);
+        }
+    }
+    inside.sort();
+    Ok(if inside.is_empty() { vec![dir.to_owned()] } else { inside })
+}
+
+fn entries(dir: &Path) -> io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}

@@ -1,0 +1,162 @@
+//! One log as files: every segment follows from the one before and is what its footer says, every
+//! checkpoint is fulfilled. What the records say is [`super::story`]'s part.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use countersign_common::Digest;
+use countersign_common::id::StreamId;
+
+use super::checkpoints::Expected;
+use super::report::{Fault, Problem, Report};
+use crate::checkpoint::Tip;
+use crate::line::RECORD_PREFIX;
+use crate::log::{Log, read_line};
+use crate::merge::Index;
+use crate::segment::{FOOTER_PREFIX, Footer, HEADER_PREFIX, Header, RunningDigest, SegmentPoint};
+use crate::skim::Skim;
+
+/// One run over the segments of a log.
+pub(super) struct LogRun<'a> {
+    number: usize,
+    /// What faults are told of it; `None` when there is no other.
+    name: Option<String>,
+    report: &'a mut Report,
+    index: &'a mut Index,
+    /// Where the segment before ended, and whether it was sealed.
+    last: Option<(SegmentPoint, bool)>,
+}
+
+impl<'a> LogRun<'a> {
+    pub(super) const fn new(
+        number: usize,
+        name: Option<String>,
+        report: &'a mut Report,
+        index: &'a mut Index,
+    ) -> Self {
+        Self { number, name, report, index, last: None }
+    }
+
+    /// Reads all of it; gives back the newest tips that were signed.
+    pub(super) fn read(mut self, log: &Log, mut expected: Expected) -> io::Result<BTreeMap<StreamId, Tip>> {
+        let segments = log.segments()?;
+        let mut due = 0;
+        for &number in &segments {
+            if number != due {
+                self.fault(number, None, Problem::SegmentMissing { number: due });
+                break;
+            }
+            due += 1;
+            self.segment(log, number, due == segments.len() as u64, &mut expected)?;
+        }
+        if segments.is_empty() {
+            self.fault(0, None, Problem::Empty);
+        }
+        let last = self.last.map(|(point, _)| point);
+        let sealed = self.last.is_some_and(|(_, sealed)| sealed);
+        for (point, problem) in expected.unfulfilled(last, sealed) {
+            self.fault(point.segment, None, problem);
+        }
+        self.report.sealed &= sealed;
+        self.report.uncovered_lines += expected.uncovered_lines(last);
+        Ok(expected.into_tips())
+    }
+
+    fn segment(&mut self, log: &Log, number: u64, is_last: bool, expected: &mut Expected) -> io::Result<()> {
+        let mut reader = log.open(number)?;
+        let mut digest = RunningDigest::new();
+        let mut sealed = false;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if read_line(&mut reader, &mut line)? == 0 {
+                break;
+            }
+            let index = digest.point(number).lines;
+            let Some(text) = line.strip_suffix(b"\n") else {
+                self.torn(number, index, is_last, line.len());
+                break;
+            };
+            if sealed {
+                self.fault(number, Some(index), Problem::AfterFooter);
+            }
+            self.line(number, index, text, &digest, &mut sealed);
+            digest.push(&Digest::of(text));
+            let point = digest.point(number);
+            for problem in expected.reach(&point) {
+                self.fault(number, Some(index), problem);
+            }
+        }
+        self.report.segments += 1;
+        self.last = Some((digest.point(number), sealed));
+        Ok(())
+    }
+
+    fn line(&mut self, number: u64, index: u64, text: &[u8], digest: &RunningDigest, sealed: &mut bool) {
+        if index == 0 {
+            self.header(number, text);
+        } else if text.starts_with(FOOTER_PREFIX.as_bytes()) {
+            *sealed = true;
+            self.footer(number, index, text, digest);
+        } else if text.starts_with(HEADER_PREFIX.as_bytes()) {
+            self.fault(number, Some(index), Problem::Malformed { why: "a header inside a segment".into() });
+        } else if !text.starts_with(RECORD_PREFIX.as_bytes()) {
+            self.fault(number, Some(index), Problem::Malformed { why: "not the line of a record".into() });
+        } else if let Ok(skim) = Skim::place(text) {
+            self.index.add(self.number, &skim);
+        }
+    }
+
+    fn header(&mut self, number: u64, text: &[u8]) {
+        let header = match Header::parse(text) {
+            Ok(header) => header,
+            Err(error) => return self.fault(number, Some(0), Problem::Malformed { why: error.to_string() }),
+        };
+        let before = self.last.map(|(point, _)| point);
+        if header.segment != number || header.previous != before {
+            self.fault(number, Some(0), Problem::SegmentsUnlinked { names: header.previous, found: before });
+        }
+        let unsealed_before = self.last.is_some_and(|(_, sealed)| !sealed);
+        if unsealed_before && header.recovered.is_none() {
+            self.fault(number, Some(0), Problem::FooterMissing { segment: number.saturating_sub(1) });
+        }
+        if let Some(recovered) = header.recovered {
+            self.report.recoveries += 1;
+            self.report.recovered_bytes += recovered.dropped_bytes;
+        }
+    }
+
+    fn footer(&mut self, number: u64, index: u64, text: &[u8], digest: &RunningDigest) {
+        let point = digest.point(number);
+        match Footer::parse(text) {
+            Ok(footer) if footer.lines == point.lines && footer.digest == point.digest => {}
+            Ok(footer) => self.fault(
+                number,
+                Some(index),
+                Problem::SegmentChanged { expected: footer.digest, found: point.digest, lines: footer.lines },
+            ),
+            Err(error) => self.fault(number, Some(index), Problem::Malformed { why: error.to_string() }),
+        }
+    }
+
+    /// The last line of the file has no line feed. In the last segment of a recording that is open, that
+    /// is a record being written; anywhere else something was cut off.
+    fn torn(&mut self, number: u64, index: u64, is_last: bool, bytes: usize) {
+        if is_last {
+            self.report.torn_bytes += bytes as u64;
+        } else {
+            self.fault(number, Some(index), Problem::Malformed { why: "no line feed at the end".into() });
+        }
+    }
+
+    /// A checkpoint is signed and linked.
+    pub(super) const fn checkpoint(&mut self) {
+        self.report.checkpoints += 1;
+    }
+
+    /// Something is wrong in this segment, at this line, from 0.
+    pub(super) fn fault(&mut self, segment: u64, index: Option<u64>, problem: Problem) {
+        let line = index.map(|index| index + 1);
+        self.report.add(Fault { log: self.name.clone(), segment, line, stream: None, seq: None, problem });
+    }
+}

@@ -1,0 +1,118 @@
+//! The records of all logs as one story: each chain whole, whatever parts of it lie where, and nothing said
+//! twice that is not the same.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use countersign_common::Digest;
+use countersign_common::id::StreamId;
+use rustc_hash::FxHashMap;
+
+use super::report::{Fault, Problem, Report};
+use super::streams::Streams;
+use crate::checkpoint::Tip;
+use crate::line::Envelope;
+use crate::log::{Line, Log};
+use crate::merge::{Index, Merged, Next};
+
+/// One run over the records.
+pub(super) struct Story<'a> {
+    logs: &'a [Log],
+    report: &'a mut Report,
+    streams: Streams,
+    /// What was found at each place of the streams that lie in more than one. Memory: 70 bytes a record of
+    /// these.
+    found: FxHashMap<(StreamId, u64), Digest>,
+}
+
+impl<'a> Story<'a> {
+    pub(super) fn new(logs: &'a [Log], report: &'a mut Report) -> Self {
+        Self { logs, report, streams: Streams::default(), found: FxHashMap::default() }
+    }
+
+    /// Reads all of it; `tips` are what was signed.
+    pub(super) fn read(mut self, index: Index, tips: Vec<(StreamId, Tip)>) -> io::Result<()> {
+        let mut merged = Merged::of(self.logs, index)?;
+        while let Some(next) = merged.next().map_err(|(_, error)| error)? {
+            match next {
+                Next::Record(line) => {
+                    let spread = line.skim.is_some_and(|skim| merged.index().is_spread(skim.stream));
+                    self.record(&line, spread);
+                }
+                Next::Again(line) => self.again(&line),
+            }
+        }
+        for (stream, problem) in self.streams.finish(&newest(tips)) {
+            self.report.add(Fault {
+                log: None,
+                segment: 0,
+                line: None,
+                stream: Some(stream),
+                seq: None,
+                problem,
+            });
+        }
+        self.report.streams = self.streams.summaries();
+        Ok(())
+    }
+
+    fn record(&mut self, line: &Line, spread: bool) {
+        let envelope = match Envelope::parse(&line.text) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                return self.fault(line, None, Problem::Malformed { why: error.to_string() });
+            }
+        };
+        self.report.records += 1;
+        let (stream, seq) = (envelope.stream, envelope.seq);
+        let hash = Digest::of(&line.text);
+        if spread {
+            self.found.insert((stream, seq), hash);
+        }
+        // INVARIANT: I12 - a log never comes back to a place that it has left empty.
+        if line.late {
+            self.fault(line, Some((stream, seq)), Problem::Reordered);
+        }
+        for problem in self.streams.take(envelope, hash) {
+            self.fault(line, Some((stream, seq)), problem);
+        }
+    }
+
+    /// INVARIANT: I12 - what stands for the same place in two places is the same.
+    fn again(&mut self, line: &Line) {
+        let Some(skim) = line.skim else { return };
+        let (place, found) = ((skim.stream, skim.seq), Digest::of(&line.text));
+        match self.found.get(&place) {
+            Some(&expected) if expected != found => {
+                self.fault(line, Some(place), Problem::Forked { expected, found });
+            }
+            Some(_) => self.report.repeated += 1,
+            // The record at this place could not be read; that was told.
+            None => {}
+        }
+    }
+
+    fn fault(&mut self, line: &Line, place: Option<(StreamId, u64)>, problem: Problem) {
+        let log = (self.logs.len() > 1).then(|| self.logs.get(line.log).map(Log::name)).flatten();
+        self.report.add(Fault {
+            log,
+            segment: line.segment,
+            line: Some(line.number),
+            stream: place.map(|(stream, _)| stream),
+            seq: place.map(|(_, seq)| seq),
+            problem,
+        });
+    }
+}
+
+/// The newest tip of every stream, in whatever log it was signed.
+fn newest(tips: Vec<(StreamId, Tip)>) -> BTreeMap<StreamId, Tip> {
+    let mut newest: BTreeMap<StreamId, Tip> = BTreeMap::new();
+    for (stream, tip) in tips {
+        match newest.get(&stream) {
+            Some(known) if known.count >= tip.count => {}
+            _ => drop(newest.insert(stream, tip)),
+        }
+    }
+    newest
+}

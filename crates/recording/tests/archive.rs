@@ -1,0 +1,196 @@
+//! What is sealed goes to the archive once, unchanged, and is read there like anywhere else.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_recording::*;
+use object_store::memory::InMemory;
+use support::*;
+
+/// A control-plane node with its archive.
+struct Node {
+    dir: tempfile::TempDir,
+    journal: Arc<LocalJournal>,
+    ledger: Arc<Ledger>,
+}
+
+impl Node {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = keeping(dir.path());
+        let ledger = Ledger::resume(Arc::clone(&journal));
+        Self { dir, journal, ledger }
+    }
+
+    fn archiver(&self, archive: &ArchiveStore, keep_local: Duration) -> Archiver {
+        Archiver::new(archive.clone(), Arc::clone(&self.journal), keep_local).unwrap()
+    }
+
+    fn segments(&self) -> usize {
+        segments(self.dir.path()).len()
+    }
+}
+
+fn segments(dir: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.to_string_lossy().contains("segment-"));
+    paths.sort();
+    paths
+}
+
+const FOREVER: Duration = Duration::from_secs(1 << 30);
+
+fn report(dirs: &[&Path]) -> Report {
+    let dirs: Vec<_> = dirs.iter().map(|dir| dir.to_path_buf()).collect();
+    Verifier::new(&key().public()).verify_all(&Log::find(&dirs).unwrap()).unwrap()
+}
+
+fn replayed(dirs: &[&Path]) -> Vec<Vec<u8>> {
+    let dirs: Vec<_> = dirs.iter().map(|dir| dir.to_path_buf()).collect();
+    let lines = SessionLines::open(&Log::find(&dirs).unwrap(), SESSION).unwrap();
+    lines.map(|line| line.unwrap().text).collect()
+}
+
+fn texts(lines: &[Sent]) -> Vec<Vec<u8>> {
+    lines.iter().map(|(_, _, text)| text.clone()).collect()
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_read_from_the_archive_when_it_is_no_longer_here() {
+    let root = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::folder(root.path()).unwrap();
+    let node = Node::start();
+    let lines = Outbox::of_reads(9);
+    let link = node.ledger.link(GATEWAY);
+    send(&link, &lines[..20]);
+    let mut archiver = node.archiver(&archive, Duration::ZERO);
+    let round = archiver.round().await.unwrap();
+    assert!(!round.archived.is_empty() && round.archived == round.removed, "{round:?}");
+    assert_eq!(node.segments(), 1, "the one that is written");
+    send(&link, &lines[20..]);
+    node.journal.flush().unwrap();
+    // What is sealed is in the archive, what is not is here.
+    assert_eq!(replayed(&[root.path()]), texts(&lines[..20]));
+    assert_eq!(replayed(&[node.dir.path(), root.path()]), texts(&lines));
+    assert_eq!(replayed(&[root.path(), node.dir.path()]), texts(&lines));
+
+    archiver.round().await.unwrap();
+    assert_eq!(archiver.round().await.unwrap(), Round::default(), "nothing to seal, nothing to archive");
+    node.journal.close().unwrap();
+    archiver.last_round().await.unwrap();
+    for places in [vec![root.path()], vec![node.dir.path(), root.path()]] {
+        let report = report(&places);
+        assert_eq!(report.faults, vec![]);
+        assert_eq!((report.records, report.logs, report.sealed), (lines.len() as u64, 1, true));
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_restarts_archives_nothing_twice_and_goes_on() {
+    let root = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::folder(root.path()).unwrap();
+    let node = Node::start();
+    let lines = Outbox::of_reads(6);
+    let link = node.ledger.link(GATEWAY);
+    send(&link, &lines[..10]);
+    // Two that work at the same time: each segment is put once, and both are content.
+    let (mut one, mut other) = (node.archiver(&archive, FOREVER), node.archiver(&archive, FOREVER));
+    other.last_round().await.unwrap();
+    let first = one.round().await.unwrap().archived;
+    assert_eq!(other.last_round().await.unwrap().archived, first);
+    send(&link, &lines[10..]);
+    let mut after = node.archiver(&archive, FOREVER);
+    let second = after.round().await.unwrap().archived;
+    assert!(!second.is_empty() && second.iter().all(|number| !first.contains(number)));
+    assert_eq!(replayed(&[root.path()]), texts(&lines));
+    assert_eq!(report(&[root.path()]).faults, vec![]);
+}
+
+#[tokio::test]
+async fn what_stands_in_the_archive_under_a_segments_name_is_never_overwritten_and_nothing_is_lost() {
+    let root = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::folder(root.path()).unwrap();
+    let node = Node::start();
+    send(&node.ledger.link(GATEWAY), &Outbox::of_reads(1));
+    let mut archiver = node.archiver(&archive, Duration::ZERO);
+    let name = root.path().join(archiver.log()).join("segment-00000000.jsonl.zst");
+    fs::create_dir_all(name.parent().unwrap()).unwrap();
+    let other = zstd_of(b"another\n");
+    fs::write(&name, &other).unwrap();
+    let conflict = archiver.round().await.unwrap_err();
+    assert!(matches!(conflict, ArchiveStoreError::Conflict { .. }), "{conflict}");
+    assert_eq!(fs::read(&name).unwrap(), other);
+    assert_eq!(node.segments(), 2, "it is still here");
+}
+
+fn zstd_of(bytes: &[u8]) -> Vec<u8> {
+    zstd::stream::encode_all(bytes, 0).unwrap()
+}
+
+#[tokio::test]
+async fn i12_complete_what_is_changed_or_missing_in_the_archive_is_found() {
+    let root = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::folder(root.path()).unwrap();
+    let node = Node::start();
+    send(&node.ledger.link(GATEWAY), &Outbox::of_reads(6));
+    let mut archiver = node.archiver(&archive, FOREVER);
+    archiver.round().await.unwrap();
+    node.journal.close().unwrap();
+    archiver.last_round().await.unwrap();
+    let folder = root.path().join(archiver.log());
+    assert_eq!(report(&[root.path()]).faults, vec![]);
+    for path in segments(&folder) {
+        let original = fs::read(&path).unwrap();
+        let mut text = zstd::stream::decode_all(&*original).unwrap();
+        let middle = text.len() / 2;
+        text[middle] ^= 1;
+        fs::write(&path, zstd_of(&text)).unwrap();
+        assert!(!report(&[root.path()]).is_whole(), "{} changed", path.display());
+        fs::remove_file(&path).unwrap();
+        assert!(!report(&[root.path()]).is_whole(), "{} removed", path.display());
+        fs::write(&path, original).unwrap();
+    }
+    assert_eq!(report(&[root.path()]).faults, vec![]);
+}
+
+#[tokio::test]
+async fn an_archive_in_an_object_store_is_read_through_its_copy() {
+    let cache = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::of(Arc::new(InMemory::new()), cache.path().to_owned());
+    let nodes = [Node::start(), Node::start()];
+    let lines = Outbox::of_reads(5);
+    // Failed over from one to the other.
+    send(&nodes[0].ledger.link(GATEWAY), &lines[..9]);
+    send(&nodes[1].ledger.link(GATEWAY), &lines[7..]);
+    for node in &nodes {
+        let mut archiver = node.archiver(&archive, Duration::ZERO);
+        archiver.round().await.unwrap();
+        node.journal.close().unwrap();
+        archiver.last_round().await.unwrap();
+    }
+    let folder = archive.refresh().await.unwrap();
+    assert_eq!(replayed(&[&folder]), texts(&lines));
+    let report = report(&[&folder]);
+    assert_eq!((report.faults, report.logs, report.repeated), (vec![], 2, 2));
+}
+
+#[test]
+fn a_recording_that_was_made_before_logs_had_an_id_is_read_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    small_recording(dir.path());
+    fs::remove_file(dir.path().join("id")).unwrap();
+    let report = report(&[dir.path()]);
+    assert_eq!((report.faults, report.records), (vec![], 19));
+}

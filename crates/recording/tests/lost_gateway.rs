@@ -1,0 +1,151 @@
+//! A gateway that is gone for good: every command that it began ends exactly once, whichever nodes have its
+//! records and however many of them end its streams.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_common::Timestamp;
+use countersign_common::id::{CommandId, NodeId};
+use countersign_recording::*;
+use support::*;
+
+const AT: Timestamp = Timestamp::from_micros(1_700_000_500_000_000);
+
+/// Two reads, and two commands that run when the gateway dies. Ten lines.
+fn broken_off() -> Vec<Sent> {
+    let mut lines = Outbox::of(|stream| {
+        read(stream, CommandId::from_u128(1));
+        stream.append(&begin(CommandId::from_u128(2), "SELECT 2", VerdictWord::Allow)).unwrap();
+        read(stream, CommandId::from_u128(3));
+        stream.append(&begin(CommandId::from_u128(4), "SELECT 4", VerdictWord::Allow)).unwrap();
+    });
+    // Without what the stream says when it is dropped.
+    lines.truncate(9);
+    lines
+}
+
+struct Node {
+    dir: tempfile::TempDir,
+    journal: Arc<LocalJournal>,
+    ledger: Arc<Ledger>,
+}
+
+fn node(sent: &[Sent]) -> Node {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = keeping(dir.path());
+    let ledger = Ledger::resume(Arc::clone(&journal));
+    send(&ledger.link(GATEWAY), sent);
+    journal.flush().unwrap();
+    Node { dir, journal, ledger }
+}
+
+fn logs(nodes: &[Node]) -> Vec<Log> {
+    nodes.iter().map(|node| Log::at(node.dir.path())).collect()
+}
+
+fn survey(nodes: &[Node]) -> Abandoned {
+    nodes.iter().for_each(|node| node.ledger.refuse(GATEWAY));
+    Abandoned::survey(&logs(nodes), GATEWAY, AT).unwrap()
+}
+
+/// How often each begun command ended.
+fn ends(nodes: &[Node]) -> BTreeMap<CommandId, u32> {
+    let mut ends = BTreeMap::new();
+    for envelope in Replay::of(&logs(nodes), SESSION).unwrap() {
+        match envelope.unwrap().record {
+            Record::Begin(begin) => drop(ends.insert(begin.id, 0)),
+            Record::End(ended) => *ends.get_mut(&ended.id).unwrap() += 1,
+            _ => {}
+        }
+    }
+    ends
+}
+
+#[test]
+fn i5_recorded_whoever_ends_the_streams_of_a_lost_gateway_every_command_ends_once() {
+    let lines = broken_off();
+    // Each of the two is the one that goes on; both have some; and who ends them has not even seen it all.
+    for (first, second) in [(0..5, 3..9), (0..9, 0..2), (0..9, 9..9)] {
+        for closers in [vec![0], vec![1], vec![0, 1], vec![1, 0, 1]] {
+            let nodes = [node(&lines[first.clone()]), node(&lines[second.clone()])];
+            let abandoned = survey(&nodes);
+            assert_eq!(abandoned.streams.len(), 1);
+            assert_eq!((abandoned.streams[0].count, abandoned.streams[0].running.len()), (9, 2));
+            for closer in closers {
+                assert!(abandoned.end(&*nodes[closer].journal).unwrap().is_some());
+            }
+            nodes.iter().for_each(|node| node.journal.close().unwrap());
+            let report = Verifier::new(&key().public()).verify_all(&logs(&nodes)).unwrap();
+            assert_eq!(report.faults, vec![]);
+            assert!(report.streams[0].closed);
+            assert!(ends(&nodes).values().all(|&ends| ends == 1), "{:?}", ends(&nodes));
+        }
+    }
+}
+
+#[test]
+fn streams_that_ended_and_those_of_other_gateways_are_left_alone() {
+    let nodes = [node(&Outbox::of_reads(1)), node(&broken_off())];
+    nodes.iter().for_each(|node| node.ledger.refuse(GATEWAY));
+    let other = Abandoned::survey(&logs(&nodes), NodeId::from_u128(10), AT).unwrap();
+    assert_eq!((other.streams, other.parted), (vec![], vec![]));
+    let abandoned = survey(&nodes);
+    assert_eq!(abandoned.streams.len(), 1);
+    // What was ended is found ended: nothing is done twice.
+    abandoned.end(&*nodes[0].journal).unwrap();
+    nodes[0].journal.flush().unwrap();
+    assert_eq!(survey(&nodes).streams, vec![]);
+}
+
+#[test]
+fn a_stream_of_which_a_part_is_nowhere_stays_open() {
+    let lines = broken_off();
+    let nodes = [node(&lines[..3]), node(&lines[6..])];
+    let abandoned = survey(&nodes);
+    assert_eq!((abandoned.streams, abandoned.parted), (vec![], vec![lines[0].0]));
+}
+
+#[tokio::test]
+async fn nodes_that_saw_different_parts_agree_on_one_end() {
+    let lines = broken_off();
+    let root = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::folder(root.path()).unwrap();
+    let nodes = [node(&lines[..9]), node(&lines[..5])];
+    let seen = |node: &Node| Abandoned::survey(&[Log::at(node.dir.path())], GATEWAY, AT).unwrap();
+    assert_eq!(archive.agreed(GATEWAY).await.unwrap(), None);
+    let (one, other) = (seen(&nodes[0]), seen(&nodes[1]));
+    assert_ne!(one, other);
+    assert_eq!(archive.agree(&one).await.unwrap(), one);
+    assert_eq!(archive.agree(&other).await.unwrap(), one);
+    assert_eq!(archive.agreed(GATEWAY).await.unwrap(), Some(one));
+}
+
+#[test]
+fn a_stream_that_went_on_and_ended_elsewhere_can_be_let_go() {
+    let lines = Outbox::of_reads(2);
+    let node = node(&lines[..4]);
+    assert_eq!(node.journal.open_streams().len(), 1);
+    node.journal.let_go(&[lines[0].0]);
+    assert_eq!(node.journal.open_streams(), vec![]);
+    // What the next segment does not name is not found again after a restart.
+    node.journal.seal_and_sync().unwrap();
+    node.journal.close().unwrap();
+    let Node { dir, journal, ledger } = node;
+    drop((journal, ledger));
+    assert_eq!(reopened(dir.path()), vec![]);
+}
+
+fn reopened(dir: &Path) -> Vec<OpenStream> {
+    keeping(dir).open_streams()
+}

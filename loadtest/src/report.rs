@@ -1,0 +1,96 @@
+//! The report: one page of Markdown with its plots beside it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::plot::Plot;
+
+/// What one load gave.
+#[derive(Debug, Clone)]
+pub(crate) struct Section {
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) table: Table,
+    pub(crate) plots: Vec<Plot>,
+}
+
+/// A table.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) fn new(head: &[&str]) -> Self {
+        Self { head: head.iter().map(|text| (*text).to_owned()).collect(), rows: Vec::new() }
+    }
+
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!("| {} |\n|{}\n", self.head.join(" | "), "--:|".repeat(self.head.len()));
+        for row in &self.rows {
+            let _ = writeln!(text, "| {} |", row.join(" | "));
+        }
+        text
+    }
+}
+
+/// Milliseconds as people read them.
+pub(crate) fn ms(value: f64) -> String {
+    if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") }
+}
+
+impl Section {
+    fn markdown(&self) -> String {
+        let mut text = format!("## {}\n\n{}\n\n{}\n", self.title, self.text, self.table.markdown());
+        for plot in &self.plots {
+            let _ = writeln!(text, "![{}]({}.svg)\n", self.title, plot.file);
+        }
+        text
+    }
+}
+
+/// Writes `report.md` and the plots into `folder`; the text.
+pub(crate) fn write(folder: &Path, machine: &str, sections: &[Section]) -> Result<String> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut text = format!("# Load\n\n{machine}\n\n");
+    for section in sections {
+        text.push_str(&section.markdown());
+        for plot in &section.plots {
+            plot.draw(folder)?;
+        }
+    }
+    std::fs::write(folder.join("report.md"), &text)?;
+    Ok(text)
+}
+
+/// What it ran on: without that figures say nothing.
+pub(crate) fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let model = model.trim_start_matches([' ', '\t', ':']);
+    format!(
+        "On {cores} cores ({model}), which the load generator, the gateways, the control plane and PostgreSQL share, \
+         everything on loopback. Absolute figures are this machine's; compare within one report."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_markdown() {
+        let mut table = Table::new(&["a", "b"]);
+        table.row(["1".into(), "2".into()]);
+        assert_eq!(table.markdown(), "| a | b |\n|--:|--:|\n| 1 | 2 |\n");
+        assert_eq!((ms(1.234), ms(123.4)), ("1.23".to_owned(), "123".to_owned()));
+    }
+}
