@@ -52,9 +52,7 @@ fn unrecorded(
     let rows = tale.rows(effect).len();
     let begun = |record: &&Record| matches!(&record.said, Said::Begun(Some(begun)) if begun == effect);
     let redeemed = |record: &&Record| matches!(record.said, Said::Redeemed(_));
-    let let_go = |records: &&Vec<&Record>| {
-        records.iter().any(|record| begun(record)) && records.iter().any(|record| redeemed(record))
-    };
+    let let_go = |records: &&Vec<&Record>| records.iter().any(begun) && records.iter().any(redeemed);
     let recorded = commands.values().filter(let_go).count();
     let what = format!("{effect} is there {rows} times and recorded {recorded} times");
     (rows > recorded).then(|| violation(Rule::RecordsWrong, what))

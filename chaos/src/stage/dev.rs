@@ -3,12 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use countersign_testkit::{
-    Bundle, Countersign, Dsn, FaultProxy, Postgres, PostgresOptions, Signal, binary, shop,
-};
+use countersign_testkit::{Bundle, Countersign, Dsn, FaultProxy, Postgres, Signal, shop};
 
-use super::{Blow, Stage, WeakPoint, terms};
-use crate::command;
+use super::{Blow, Stage, WeakPoint, server, terms, verify};
 
 const COUNTERSIGN: &str = "countersign";
 const POSTGRES: &str = "postgres";
@@ -49,14 +46,6 @@ impl Dev {
             _ => bail!("no way `{name}`"),
         }
     }
-}
-
-/// A database that keeps what it has committed when it crashes.
-pub(super) fn server() -> Result<Postgres> {
-    let options = PostgresOptions::default().with("synchronous_commit", "on").with("max_connections", "400");
-    let server = Postgres::start(options)?;
-    server.sql(command::TABLE)?;
-    Ok(server)
 }
 
 fn api_address(gateway: &Countersign) -> Result<std::net::SocketAddr> {
@@ -116,14 +105,7 @@ impl Stage for Dev {
 
     fn end(&mut self) -> Result<Vec<String>> {
         self.gateway.stop()?;
-        let mut verify = std::process::Command::new(binary()?);
-        verify.args(["audit", "verify", "--offline", "--data"]).arg(self.gateway.data());
-        let output = verify.output().context("cannot run countersign")?;
-        if output.status.success() {
-            return Ok(Vec::new());
-        }
-        let printed = [output.stdout, output.stderr].concat();
-        Ok(vec![format!("offline: {}", String::from_utf8_lossy(&printed).trim())])
+        verify(&[self.gateway.data().to_path_buf()])
     }
 
     fn keep_logs(&self, folder: &Path) -> Result<()> {

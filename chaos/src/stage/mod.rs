@@ -1,20 +1,27 @@
 //! What a run plays on: real processes, the ways between them, and where they can be hit.
 
 mod dev;
+mod fleet;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
-use countersign_testkit::{Dsn, Fault, Postgres, Terms};
+use countersign_testkit::{Dsn, Fault, Postgres, PostgresOptions, Terms, binary};
+
+use crate::command;
 
 pub use dev::Dev;
+pub use fleet::Fleet;
 
 /// Which stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// `countersign dev` and PostgreSQL.
     Dev,
+    /// Three members of etcd, three control-plane nodes, three gateways, HAProxy and PostgreSQL.
+    Fleet,
 }
 
 impl Kind {
@@ -25,6 +32,7 @@ impl Kind {
     pub fn start(self, seed: u64) -> Result<Box<dyn Stage>> {
         match self {
             Self::Dev => Ok(Box::new(Dev::start(seed)?)),
+            Self::Fleet => Ok(Box::new(Fleet::start(seed)?)),
         }
     }
 }
@@ -94,6 +102,26 @@ pub trait Stage {
     /// # Errors
     /// They cannot be written.
     fn keep_logs(&self, folder: &Path) -> Result<()>;
+}
+
+/// A database that keeps what it has committed when it crashes.
+fn server() -> Result<Postgres> {
+    let options = PostgresOptions::default().with("synchronous_commit", "on").with("max_connections", "400");
+    let server = Postgres::start(options)?;
+    server.sql(command::TABLE)?;
+    Ok(server)
+}
+
+/// What the verifier says is wrong with the recordings in these data folders.
+fn verify(folders: &[PathBuf]) -> Result<Vec<String>> {
+    let mut command = Command::new(binary()?);
+    let output = command.args(["audit", "verify", "--offline"]).args(folders).output();
+    let output = output.context("cannot run countersign")?;
+    if output.status.success() {
+        return Ok(Vec::new());
+    }
+    let printed = [output.stdout, output.stderr].concat();
+    Ok(vec![format!("offline: {}", String::from_utf8_lossy(&printed).trim())])
 }
 
 /// How long commands wait in a run: short enough that some become tickets and some expire.
