@@ -1,7 +1,7 @@
 //! What a run plays on: real processes, the ways between them, and where they can be hit.
 
+mod cluster;
 mod dev;
-mod fleet;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,8 +12,8 @@ use countersign_testkit::{Dsn, Fault, Postgres, PostgresOptions, Terms, binary};
 
 use crate::command;
 
+pub use cluster::Cluster;
 pub use dev::Dev;
-pub use fleet::Fleet;
 
 /// Which stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,7 +21,7 @@ pub enum Kind {
     /// `countersign dev` and PostgreSQL.
     Dev,
     /// Three members of etcd, three control-plane nodes, three gateways, HAProxy and PostgreSQL.
-    Fleet,
+    Cluster,
 }
 
 impl Kind {
@@ -32,7 +32,7 @@ impl Kind {
     pub fn start(self, seed: u64) -> Result<Box<dyn Stage>> {
         match self {
             Self::Dev => Ok(Box::new(Dev::start(seed)?)),
-            Self::Fleet => Ok(Box::new(Fleet::start(seed)?)),
+            Self::Cluster => Ok(Box::new(Cluster::start(seed)?)),
         }
     }
 }

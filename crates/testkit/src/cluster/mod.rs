@@ -1,4 +1,4 @@
-//! A whole fleet, as one runs it in production: etcd, Redis, control-plane nodes, gateways, HAProxy before them;
+//! A cluster: the whole fleet, as one runs it in production: etcd, control-plane nodes, gateways, HAProxy before them;
 //! each its own process with its own configuration file. Every part can be killed, stopped and started again, and
 //! every way between two parts can go bad, where that is asked for.
 
@@ -27,9 +27,9 @@ use ways::Ways;
 /// How long a part may take to end in good order.
 const END_LIMIT: Duration = Duration::from_secs(40);
 
-/// How large a fleet.
+/// How large a cluster.
 #[derive(Debug, Clone, Copy)]
-pub struct FleetOptions {
+pub struct ClusterOptions {
     /// Members of etcd.
     pub etcd: usize,
     /// Control-plane nodes.
@@ -40,15 +40,15 @@ pub struct FleetOptions {
     pub bad_ways: Option<u64>,
 }
 
-impl Default for FleetOptions {
+impl Default for ClusterOptions {
     fn default() -> Self {
         Self { etcd: 3, controls: 3, gateways: 3, bad_ways: None }
     }
 }
 
-/// A running fleet.
+/// A running cluster.
 #[derive(Debug)]
-pub struct Fleet {
+pub struct Cluster {
     // In the order in which they have to end.
     balancer: HaProxy,
     gateways: Vec<Gateway>,
@@ -62,12 +62,12 @@ pub struct Fleet {
 /// The person who decides unless a test names another: human, of group `dba`.
 const APPROVER: &str = "dora";
 
-impl Fleet {
+impl Cluster {
     /// Starts one with this bundle in force; clients can connect when this returns.
     ///
     /// # Errors
     /// A part is not installed, or does not get ready; the error has what it logged.
-    pub fn start(bundle: &Bundle, options: &FleetOptions) -> Result<Self> {
+    pub fn start(bundle: &Bundle, options: &ClusterOptions) -> Result<Self> {
         let folder = Folder::new(Account::Own)?;
         let etcd = EtcdCluster::start(options.etcd)?;
         let mut ways = Ways::new(options.bad_ways);
@@ -95,10 +95,10 @@ impl Fleet {
             backends.push(Backend { name: gateway.name().into(), address, ready: None });
         }
         let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: false })?;
-        let mut fleet =
+        let mut cluster =
             Self { balancer, gateways, controls, ways, etcd, _folder: folder, approver: String::new() };
-        fleet.approver = fleet.token(APPROVER, "human", &["dba"])?;
-        Ok(fleet)
+        cluster.approver = cluster.token(APPROVER, "human", &["dba"])?;
+        Ok(cluster)
     }
 
     /// Where a client connects with `token` to reach `target`: before the balancer.

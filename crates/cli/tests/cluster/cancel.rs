@@ -12,7 +12,7 @@ fn a_cancel_that_lands_on_another_gateway_finds_its_way() {
     client.cancel(&stage.agent);
     let refused = client.outcome().unwrap().unwrap_err();
     assert!(refused.says_not_executed(), "{refused:?}");
-    let shown = stage.fleet.cli_as(stage.fleet.approver(), &["requests", "show", &ticket]).unwrap();
+    let shown = stage.cluster.cli_as(stage.cluster.approver(), &["requests", "show", &ticket]).unwrap();
     assert_eq!(shown["state"], "withdrawn", "{shown}");
     stage.pending(0);
     assert_eq!(stage.rows(), [""; 0]);

@@ -17,7 +17,7 @@ fn i3_what_a_revoked_session_has_open_ends_and_nothing_of_it_runs_afterwards() {
     // Its request ends with it: nobody can agree any more.
     let refused = waiting.outcome().unwrap().unwrap_err();
     assert!(refused.says_not_executed() || refused.sqlstate.starts_with("57P"), "{refused:?}");
-    assert!(stage.fleet.approve(&ticket).is_err(), "a request outlived its session");
+    assert!(stage.cluster.approve(&ticket).is_err(), "a request outlived its session");
     // Whether the word reached this connection before the command or the command came first: it does not run.
     if let Ok(outcome) = idle.run(&insert("afterwards")) {
         outcome.unwrap_err();

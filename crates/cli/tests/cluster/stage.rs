@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_testkit::{
-    Bundle, Dsn, Fleet, FleetOptions, Part, Postgres, PostgresOptions, Terms, eventually, shop,
+    Bundle, Cluster, ClusterOptions, Dsn, Part, Postgres, PostgresOptions, Terms, eventually, shop,
 };
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A fleet before a shop.
 pub(crate) struct Stage {
     // In the order in which they have to end.
-    pub(crate) fleet: Fleet,
+    pub(crate) cluster: Cluster,
     pub(crate) server: Postgres,
     _bundle: Bundle,
     pub(crate) agent: Dsn,
@@ -27,10 +27,10 @@ impl Stage {
         server.sql("SET ROLE shop_app; CREATE TABLE effects (id text NOT NULL)").unwrap();
         let terms = Terms { hold: "5m", hold_in_transaction: "1m", ..Terms::default() };
         let bundle = Bundle::example(&server, &terms).unwrap();
-        let fleet = Fleet::start(&bundle, &FleetOptions::default()).unwrap();
-        let token = fleet.token("agent-7", "agent", &["agents"]).unwrap();
-        let agent = fleet.dsn("shop", &token, shop::DATABASE);
-        Self { fleet, server, _bundle: bundle, agent }
+        let cluster = Cluster::start(&bundle, &ClusterOptions::default()).unwrap();
+        let token = cluster.token("agent-7", "agent", &["agents"]).unwrap();
+        let agent = cluster.dsn("shop", &token, shop::DATABASE);
+        Self { cluster, server, _bundle: bundle, agent }
     }
 
     /// A client of the agent's, through the balancer; tried until a gateway takes it.
@@ -41,7 +41,7 @@ impl Stage {
     /// Waits until so many requests are pending; their ids.
     pub(crate) fn pending(&self, count: usize) -> Vec<String> {
         eventually(&format!("{count} pending requests"), SOON, || {
-            let pending = self.fleet.pending()?;
+            let pending = self.cluster.pending()?;
             Ok((pending.len() == count).then_some(pending))
         })
         .unwrap()
@@ -58,19 +58,19 @@ impl Stage {
         let mut client = self.client();
         client.send_insert(id);
         let ticket = client.ticket();
-        self.fleet.approve(&ticket).unwrap();
+        self.cluster.approve(&ticket).unwrap();
         client.expect_ran();
     }
 
     /// As the operator, who may do everything but approve.
     pub(crate) fn operator(&self, arguments: &[&str]) -> Value {
-        self.fleet.cli_as(&self.fleet.operator().unwrap(), arguments).unwrap()
+        self.cluster.cli_as(&self.cluster.operator().unwrap(), arguments).unwrap()
     }
 
     /// Leaves only one gateway.
     pub(crate) fn leave_one_gateway(&mut self) {
         for number in [1, 2] {
-            self.fleet.stop(Part::Gateway(number)).unwrap();
+            self.cluster.stop(Part::Gateway(number)).unwrap();
         }
     }
 }

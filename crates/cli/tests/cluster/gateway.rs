@@ -23,9 +23,9 @@ fn i1_the_clients_of_a_killed_gateway_join_their_approvals_elsewhere_and_each_co
         .collect();
     stage.pending(CLIENTS);
     for number in [1, 2] {
-        stage.fleet.start_again(Part::Gateway(number)).unwrap();
+        stage.cluster.start_again(Part::Gateway(number)).unwrap();
     }
-    stage.fleet.kill(Part::Gateway(0)).unwrap();
+    stage.cluster.kill(Part::Gateway(0)).unwrap();
 
     for ((client, ticket), id) in waiting.iter_mut().zip(&ids) {
         assert!(client.outcome().is_err(), "the connection outlived its gateway");
@@ -36,7 +36,7 @@ fn i1_the_clients_of_a_killed_gateway_join_their_approvals_elsewhere_and_each_co
     assert_eq!(stage.pending(CLIENTS).len(), CLIENTS);
     assert_eq!(stage.rows(), [""; 0], "something ran that nobody agreed to");
     for (_, ticket) in &waiting {
-        stage.fleet.approve(ticket).unwrap();
+        stage.cluster.approve(ticket).unwrap();
     }
     for (client, _) in &mut waiting {
         client.expect_ran();

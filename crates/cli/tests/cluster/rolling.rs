@@ -57,9 +57,9 @@ fn restart(stage: &mut Stage, parts: &[Part]) -> Vec<Result<Refused, String>> {
     };
     works(&load);
     for part in parts {
-        stage.fleet.stop(*part).unwrap();
+        stage.cluster.stop(*part).unwrap();
         works(&load);
-        stage.fleet.start_again(*part).unwrap();
+        stage.cluster.start_again(*part).unwrap();
         works(&load);
     }
     load.stop.store(true, Ordering::Release);
@@ -94,7 +94,7 @@ fn gateways_restart_one_by_one_and_the_connections_that_had_to_move_are_told_why
     let mut client = stage.client();
     client.send_insert("held");
     assert_eq!(client.ticket(), ticket);
-    stage.fleet.approve(&ticket).unwrap();
+    stage.cluster.approve(&ticket).unwrap();
     client.expect_ran();
     assert_eq!(stage.rows(), ["held"]);
 }

@@ -9,15 +9,15 @@ fn one_dead_member_is_not_noticed_by_clients() {
     let mut stage = Stage::new();
     let mut client = stage.client();
     stage.approved_insert("before");
-    let leader = stage.fleet.etcd().leader().unwrap();
+    let leader = stage.cluster.etcd().leader().unwrap();
     // The leader, and one who only follows.
     for member in [leader, (leader + 1) % 3] {
-        stage.fleet.kill(Part::Etcd(member)).unwrap();
+        stage.cluster.kill(Part::Etcd(member)).unwrap();
         for number in 0..3 {
             assert_eq!(client.run("SELECT 1").unwrap().unwrap(), "SELECT 1");
             stage.approved_insert(&format!("without-{member}-{number}"));
         }
-        stage.fleet.start_again(Part::Etcd(member)).unwrap();
+        stage.cluster.start_again(Part::Etcd(member)).unwrap();
     }
     assert_eq!(stage.rows().len(), 7);
 }
@@ -31,18 +31,18 @@ fn i8_without_a_majority_nothing_risky_runs_and_it_recovers_by_itself() {
     waiting.send_insert("waiting");
     let ticket = waiting.ticket();
     for member in [0, 1] {
-        stage.fleet.kill(Part::Etcd(member)).unwrap();
+        stage.cluster.kill(Part::Etcd(member)).unwrap();
     }
     // It may be refused at once, or after the time in which an answer was waited for.
     let refused = client.run(&insert("risky")).unwrap().unwrap_err();
     assert_eq!(refused.sqlstate, "55G05", "{refused:?}");
     assert!(refused.says_not_executed(), "{refused:?}");
-    assert!(stage.fleet.approve(&ticket).is_err(), "approved without a majority");
+    assert!(stage.cluster.approve(&ticket).is_err(), "approved without a majority");
     assert_eq!(stage.rows(), ["before"]);
 
-    stage.fleet.etcd().restart_without_waiting(0).unwrap();
-    stage.fleet.start_again(Part::Etcd(1)).unwrap();
-    eventually("the approval to be possible", SOON, || Ok(stage.fleet.approve(&ticket).ok())).unwrap();
+    stage.cluster.etcd().restart_without_waiting(0).unwrap();
+    stage.cluster.start_again(Part::Etcd(1)).unwrap();
+    eventually("the approval to be possible", SOON, || Ok(stage.cluster.approve(&ticket).ok())).unwrap();
     // The connection may have waited it out, or was told to come back.
     let outcome = waiting.outcome().unwrap();
     if let Err(refused) = outcome {
