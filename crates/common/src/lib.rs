@@ -11,6 +11,7 @@ pub mod digest;
 pub mod error;
 pub mod facts;
 pub mod id;
+pub mod metric;
 pub mod principal;
 pub mod refusal;
 pub mod rendering;

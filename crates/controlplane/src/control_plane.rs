@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_common::Principal;
@@ -17,7 +18,7 @@ use crate::bundles::{BundleError, Bundles, Compile, Files};
 use crate::content;
 use crate::operator::{self, OperatorError};
 use crate::sessions::{RevokeError, SessionRefused, Sessions, What};
-use crate::store::{Change, EmbeddedStore, Revision, Store, StoreError};
+use crate::store::{Change, EmbeddedStore, Metered, Revision, Store, StoreError};
 
 /// Everything that the control plane writes stands below this.
 const ALL: &str = "/cs/";
@@ -96,6 +97,8 @@ pub struct ControlPlane {
     /// After which revision the follower begins.
     loaded: Revision,
     operator_token: PathBuf,
+    /// Whether the store's changes are followed without a gap.
+    following: AtomicBool,
 }
 
 impl ControlPlane {
@@ -127,6 +130,7 @@ impl ControlPlane {
     pub async fn over(store: Arc<dyn Store>, options: Options) -> Result<Arc<Self>, OpenError> {
         let Options { data, node, clock, compiler, archive } = options;
         create_directory(&data).await?;
+        let store: Arc<dyn Store> = Arc::new(Metered::new(store));
         let (sessions, sessions_at) = Sessions::load(Arc::clone(&store), Arc::clone(&clock)).await?;
         let sessions = Arc::new(sessions);
         let bundles = Arc::new(Bundles::load(Arc::clone(&store), Arc::clone(&clock), compiler).await?);
@@ -148,6 +152,7 @@ impl ControlPlane {
             approvals: Arc::new(approvals),
             loaded: sessions_at.min(approvals_at),
             operator_token,
+            following: AtomicBool::new(true),
         }))
     }
 
@@ -155,6 +160,12 @@ impl ControlPlane {
     #[must_use]
     pub fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// Whether what is in memory follows the store. While it does not, what others do is seen late.
+    #[must_use]
+    pub fn follows_the_store(&self) -> bool {
+        self.following.load(Ordering::Acquire)
     }
 
     /// Tokens and sessions.
@@ -236,10 +247,15 @@ impl ControlPlane {
         let mut after = self.loaded;
         loop {
             if let Err(error) = self.follow_from(&mut after).await {
+                crate::metrics::watch_restarted();
+                self.following.store(false, Ordering::Release);
                 tracing::warn!(%error, after = after.0, "following the store ended; reading everything again");
                 tokio::time::sleep(REST_AFTER_ERROR).await;
                 match self.reload().await {
-                    Ok(revision) => after = revision,
+                    Ok(revision) => {
+                        after = revision;
+                        self.following.store(true, Ordering::Release);
+                    }
                     Err(error) => tracing::error!(%error, "the store cannot be read"),
                 }
             }

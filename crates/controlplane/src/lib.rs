@@ -10,7 +10,10 @@ mod codec;
 mod content;
 mod control_plane;
 pub mod grpc;
+pub mod journal;
+pub mod metrics;
 mod operator;
+pub mod redis;
 pub mod sessions;
 pub mod store;
 #[cfg(test)]

@@ -3,7 +3,9 @@
 
 mod bundle;
 mod listener;
+pub mod metrics;
 
 pub use bundle::BundleJudge;
 pub use countersign_postgres::ALPN as POSTGRES_ALPN;
+pub use countersign_postgres::metrics::ALL as POSTGRES_METRICS;
 pub use listener::{Gateway, ListenerConfig, StartError};

@@ -85,9 +85,10 @@ impl Gateway {
                 accepted = self.accept() => match accepted {
                     Ok((socket, peer, place)) => {
                         let gate = Arc::clone(&self.gate);
+                        let open = crate::metrics::connected();
                         connections.spawn(async move {
                             gate.serve(socket, peer).await;
-                            drop(place);
+                            drop((place, open));
                         });
                     }
                     Err(error) => {

@@ -11,12 +11,13 @@ use countersign_common::refusal::{Refusal, State as RefusalState};
 use countersign_common::target::OnDisconnect;
 use countersign_common::verdict::Duties;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tracing::Instrument as _;
 
 use crate::exchange::{Asked, Exchange, Meanwhile};
 use crate::ports::{HoldRequest, Redeem, RedeemError, Stop, Testimony, stopped};
-use crate::road::{Passage, Road, unavailable};
+use crate::road::{Passage, Road, refused, unavailable};
 use crate::running::{Redeemed, Running};
-use crate::{Cleared, recorder::Begun};
+use crate::{Cleared, metrics, recorder::Begun, trace};
 
 /// One command that waits.
 pub(crate) struct Hold<'r, E> {
@@ -50,7 +51,11 @@ impl<E: Exchange> Hold<'_, E> {
         if let Err(error) = recorded {
             return self.refuse(unavailable(&error));
         }
-        match self.wait(approval).await {
+        let held = metrics::held();
+        tracing::Span::current().record("countersign.approval", tracing::field::display(approval.id));
+        let ended = self.wait(approval).instrument(trace::hold()).await;
+        drop(held);
+        match ended {
             Ended::Approved(approval) => self.redeem(&approval).await,
             Ended::Refused(refusal) => self.refuse(refusal),
             Ended::Left => {
@@ -199,7 +204,7 @@ impl<E: Exchange> Hold<'_, E> {
         }
         // INVARIANT: I5. The begin record is durable before the approval is used up, so that a journal
         // that fails costs nobody their approval.
-        if let Err(error) = road.recorder.synced(self.begun.position).await {
+        if let Err(error) = road.recorder.synced(self.begun.position).instrument(trace::record()).await {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
         // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes. It is
@@ -213,7 +218,7 @@ impl<E: Exchange> Hold<'_, E> {
             attempt: AttemptId::generate(),
             promises_evidence: self.exchange.promises_evidence(),
         };
-        let redeemed = match road.approvals.redeem(redeem).await {
+        let redeemed = match road.approvals.redeem(redeem).instrument(trace::redeem()).await {
             Ok(redeemed) => redeemed,
             Err(error) => return self.refuse(refusal_of(error, approval)),
         };
@@ -230,6 +235,7 @@ impl<E: Exchange> Hold<'_, E> {
             road.approvals.report(used.approval, used.fence, Testimony::NotSent).await;
             return self.refuse(refusal.with_ticket(used.approval));
         }
+        metrics::released(&redeemed, road.now());
         let facts = Arc::clone(&self.exchange.described().facts);
         let running = Running::new(road, self.begun, facts, self.duties, Some(used));
         Passage::Go(Cleared::command(self.exchange.into_wire()), running)
@@ -237,7 +243,7 @@ impl<E: Exchange> Hold<'_, E> {
 
     fn refuse(&self, refusal: Refusal) -> Passage {
         self.road.recorder.end_refused(self.command(), refusal.state);
-        Passage::Refused(refusal)
+        refused(refusal)
     }
 }
 

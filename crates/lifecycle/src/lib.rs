@@ -8,11 +8,13 @@
 mod cleared;
 mod exchange;
 mod hold;
+pub mod metrics;
 pub mod ports;
 mod recorder;
 mod road;
 mod running;
 mod socket;
+pub mod trace;
 
 pub use cleared::{Cleared, Inert};
 pub use exchange::{Asked, Exchange, Meanwhile};

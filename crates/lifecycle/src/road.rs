@@ -7,6 +7,8 @@ use countersign_common::refusal::{Refusal, State};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Facts, Principal, Target, Timestamp, Verdict, command};
 use tokio::sync::watch;
+use tracing::field::display;
+use tracing::{Instrument as _, Span};
 
 use crate::Cleared;
 use crate::exchange::Exchange;
@@ -14,6 +16,7 @@ use crate::hold::Hold;
 use crate::ports::{Approvals, Judge, Question, Ruling, Stop, Unavailable};
 use crate::recorder::{Begun, Recorder};
 use crate::running::Running;
+use crate::{metrics, trace};
 
 /// What stays the same for all commands of one connection.
 #[derive(Debug)]
@@ -64,19 +67,24 @@ pub enum Passage {
 /// The connection's task runs it to its end.
 pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
     if let Some(refusal) = road.revoked() {
-        return Passage::Refused(refusal);
+        return refused(refusal);
     }
-    let ruling = match road.rule(&exchange) {
+    let span = Span::current();
+    span.record("countersign.session", display(road.session));
+    let ruling = match trace::judge().in_scope(|| road.rule(&exchange)) {
         Ok(ruling) => ruling,
         // INVARIANT: I8. Nobody to judge means no.
-        Err(error) => return Passage::Refused(unavailable(&error)),
+        Err(error) => return refused(unavailable(&error)),
     };
+    span.record("countersign.verdict", trace::verdict(&ruling.verdict));
+    metrics::judged(&ruling.verdict, &exchange.described().facts);
     let digest = matches!(ruling.verdict, Verdict::Hold(..)).then(|| road.digest(&exchange));
     let begun = match road.recorder.begin(exchange.command(), exchange.described(), &ruling, digest) {
         Ok(begun) => begun,
         // INVARIANT: I5, I8. What cannot be recorded does not run.
-        Err(error) => return Passage::Refused(unavailable(&error)),
+        Err(error) => return refused(unavailable(&error)),
     };
+    span.record("countersign.command", display(begun.command));
     match ruling.verdict {
         Verdict::Allow(duties) => {
             if let Err(error) = road.recorded_first(&exchange.described().facts, &begun).await {
@@ -145,13 +153,19 @@ impl Road {
         if facts.is_plain_read() && !self.target.recording.reads_synced {
             return Ok(());
         }
-        self.recorder.synced(begun.position).await
+        self.recorder.synced(begun.position).instrument(trace::record()).await
     }
 
     fn refuse(&self, begun: &Begun, refusal: Refusal) -> Passage {
         self.recorder.end_refused(begun.command, refusal.state);
-        Passage::Refused(refusal)
+        refused(refusal)
     }
+}
+
+/// The end of the road for a command that may not go.
+pub(crate) fn refused(refusal: Refusal) -> Passage {
+    metrics::refused(refusal.state);
+    Passage::Refused(refusal)
 }
 
 /// The refusal for what cannot be judged, recorded or asked at the moment.

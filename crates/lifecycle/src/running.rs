@@ -13,6 +13,7 @@ use crate::Cleared;
 use crate::ports::{Approvals, Testimony, Unavailable};
 use crate::recorder::{Begun, Recorder};
 use crate::road::Road;
+use crate::trace::Onward;
 
 /// A command that was let go and has not ended. It ends exactly once: by [`Running::end`], or, when the
 /// connection's task is lost with it, by being dropped, which records that nobody knows.
@@ -26,6 +27,7 @@ pub struct Running {
     output: Option<Capture>,
     recorder: Recorder,
     approvals: Arc<dyn Approvals>,
+    onward: Onward,
     ended: bool,
 }
 
@@ -65,6 +67,7 @@ impl Running {
             output: Some(Capture::new(road.target.recording.output_bytes_max)),
             recorder: road.recorder.clone(),
             approvals: Arc::clone(&road.approvals),
+            onward: Onward::forward(),
             ended: false,
         }
     }
@@ -95,7 +98,8 @@ impl Running {
     /// # Cancel safety
     /// Safe: it only waits.
     // INVARIANT: I5.
-    pub async fn accepted(&self) -> Result<(), Unavailable> {
+    pub async fn accepted(&mut self) -> Result<(), Unavailable> {
+        self.onward.answer();
         self.recorder.accepted(self.begun.position).await
     }
 
@@ -144,6 +148,7 @@ impl Running {
     // INVARIANT: I5. Exactly one end record.
     fn finish(&mut self, end: &End<'_>) {
         self.ended = true;
+        self.onward.end(end);
         let output = self.output.take().map(|capture| capture.finish(self.begun.command));
         self.recorder.end(self.begun.command, output, end);
     }

@@ -23,7 +23,7 @@ const REASON: &str = "the gateway was lost";
 /// nodes write them, or one of them twice, a record stands in two places and is the same.
 ///
 /// So one of these has to be agreed on for a gateway in the whole control plane, and then may be carried out any
-/// number of times. [`crate::ArchiveStore::agree`] agrees by a conditional put. Whoever surveys has to see to it that,
+/// number of times. [`crate::ArchiveStore::end_lost`] does all of it, and agrees by a conditional put. Whoever surveys has to see to it that,
 /// before, no node takes anything more of the gateway ([`crate::Ledger::refuse`]) and that what nodes have of
 /// it lies in `logs`: their own folder after [`crate::LocalJournal::flush`], other nodes' in the archive, after
 /// [`crate::LocalJournal::seal_and_sync`]. What a dead node has and nobody else is not seen: a stream that went on there

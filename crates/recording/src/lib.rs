@@ -18,6 +18,7 @@ mod line;
 mod local;
 mod log;
 mod merge;
+pub mod metrics;
 mod record;
 mod render;
 mod replay;

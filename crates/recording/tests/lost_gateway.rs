@@ -149,3 +149,32 @@ fn a_stream_that_went_on_and_ended_elsewhere_can_be_let_go() {
 fn reopened(dir: &Path) -> Vec<OpenStream> {
     keeping(dir).open_streams()
 }
+
+#[tokio::test]
+async fn i5_recorded_the_streams_of_a_lost_gateway_are_ended_through_the_archive_by_whoever_comes() {
+    let lines = broken_off();
+    let root = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::folder(root.path()).unwrap();
+    let nodes = [node(&lines[..5]), node(&lines[3..9])];
+    let link = nodes[0].ledger.link(GATEWAY);
+    // Every node refuses the gateway, and archives what it has.
+    let keep = std::time::Duration::from_secs(3600);
+    for node in &nodes {
+        node.ledger.refuse(GATEWAY);
+        Archiver::new(archive.clone(), node.journal.clone(), keep).unwrap().round().await.unwrap();
+    }
+    let end = async |node: &Node| {
+        let ended = archive.end_lost(&node.ledger, &node.journal, GATEWAY, AT).await.unwrap();
+        assert_eq!((ended.streams[0].count, ended.streams[0].running.len()), (9, 2));
+        assert_eq!(node.journal.open_streams(), vec![]);
+        ended
+    };
+    let first = end(&nodes[0]).await;
+    assert_eq!(end(&nodes[1]).await, first);
+    assert_eq!(end(&nodes[0]).await, first);
+    assert!(matches!(link.take(lines[5].0, 5, &lines[5].2), Err(IntakeError::Lost { .. })));
+    nodes.iter().for_each(|node| node.journal.close().unwrap());
+    let report = Verifier::new(&key().public()).verify_all(&logs(&nodes)).unwrap();
+    assert_eq!(report.faults, vec![]);
+    assert!(report.streams[0].closed && ends(&nodes).values().all(|&ends| ends == 1));
+}

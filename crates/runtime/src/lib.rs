@@ -1,5 +1,9 @@
-//! What every process needs: TLS, telemetry, tasks, drain.
+//! What every process needs: TLS, telemetry, health, tasks, drain.
 
+pub mod health;
+pub mod metrics;
+pub mod ops;
 pub mod signal;
 pub mod telemetry;
 pub mod tls;
+pub mod trace_context;

@@ -1,11 +1,30 @@
-//! Logs of a process: on stderr, for people or as one JSON object a line, filtered by `COUNTERSIGN_LOG`.
+//! Logs and traces of a process. Logs go to stderr, for people or as one JSON object a line, filtered by
+//! `COUNTERSIGN_LOG`. Traces go to an OTLP receiver where one is named; else the spans of the road cost a check of
+//! a flag each.
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tracing::Subscriber;
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry};
 
 /// The variable with the filter, such as `info`, `warn,countersign_controlplane=debug`.
 pub const FILTER_VARIABLE: &str = "COUNTERSIGN_LOG";
+
+/// The variable that names the OTLP receiver where the configuration does not.
+pub const OTLP_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// The target of the spans that are exported. Other spans and events, of libraries above all, never are: only those
+/// with this target promise to carry no text of a statement and no secret.
+pub const TRACE_TARGET: &str = "countersign::trace";
 
 /// The filter when the variable is not set.
 const FILTER_DEFAULT: &str = "info";
@@ -19,34 +38,121 @@ pub enum LogFormat {
     Json,
 }
 
-/// Why logs could not be set up.
+/// Where traces go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Otlp {
+    /// The receiver, OTLP over gRPC without TLS: `http://127.0.0.1:4317`.
+    pub endpoint: String,
+    /// Which share of the commands is traced, from 0 to 1. A trace that was begun elsewhere is followed as
+    /// it was decided there.
+    pub share: f64,
+}
+
+impl Otlp {
+    /// All commands to this receiver; without one, to that of `OTEL_EXPORTER_OTLP_ENDPOINT`; `None`: nowhere.
+    #[must_use]
+    pub fn of(endpoint: Option<String>) -> Option<Self> {
+        let endpoint = endpoint.or_else(|| std::env::var(OTLP_VARIABLE).ok())?;
+        (!endpoint.trim().is_empty()).then_some(Self { endpoint, share: 1.0 })
+    }
+}
+
+/// Why logs or traces could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter cannot be read.
     #[error("{FILTER_VARIABLE} cannot be read: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Traces cannot be sent there.
+    #[error("traces cannot be sent to `{endpoint}`")]
+    Exporter {
+        /// Where.
+        endpoint: String,
+        /// Why.
+        source: opentelemetry_otlp::ExporterBuildError,
+    },
     /// Somebody else in this process was faster.
     #[error("logs are set up already")]
     Twice,
 }
 
-/// Sets logs up for the whole process. To be called once.
+/// What has to be ended with the process: the last traces are sent then.
+#[derive(Debug, Default)]
+#[must_use = "the last traces are sent when it is ended"]
+pub struct Telemetry(Option<SdkTracerProvider>);
+
+impl Telemetry {
+    /// Sends what has not been sent, for at most five seconds. Waits: not on a thread that others need.
+    pub fn end(self) {
+        if let Some(provider) = self.0
+            && let Err(error) = provider.shutdown()
+        {
+            tracing::warn!(%error, "the last traces were not sent");
+        }
+    }
+}
+
+/// Sets logs and traces up for the whole process. To be called once, in the runtime.
 ///
 /// # Errors
-/// When the filter cannot be read, or logs are set up already.
-pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
+/// When the filter or the receiver's address cannot be read, or logs are set up already.
+pub fn init(format: LogFormat, otlp: Option<&Otlp>) -> Result<Telemetry, TelemetryError> {
+    let provider = otlp.map(provider).transpose()?;
+    let traces = provider.as_ref().map(traces);
+    let set = Registry::default().with(logs(format)?).with(traces).try_init();
+    set.map_err(|_| TelemetryError::Twice)?;
+    Ok(Telemetry(provider))
+}
+
+type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
+
+fn logs<S>(format: LogFormat) -> Result<BoxedLayer<S>, TelemetryError>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
     let filter = match std::env::var(FILTER_VARIABLE) {
         Ok(filter) if !filter.trim().is_empty() => EnvFilter::try_new(filter)?,
         _ => EnvFilter::try_new(FILTER_DEFAULT)?,
     };
+    // The road's spans are for traces; on log lines they would be noise, and would cost when nobody traces.
+    let filter = filter.and(filter_fn(|metadata| metadata.target() != TRACE_TARGET));
     // stdout is for results: a ready line, a document.
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let set = match format {
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    Ok(match format {
         LogFormat::Human => {
             let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            builder.with_ansi(colours).with_target(false).try_init()
+            layer.with_ansi(colours).with_target(false).with_filter(filter).boxed()
         }
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    set.map_err(|_| TelemetryError::Twice)
+        LogFormat::Json => layer.json().flatten_event(true).with_filter(filter).boxed(),
+    })
+}
+
+fn provider(otlp: &Otlp) -> Result<SdkTracerProvider, TelemetryError> {
+    let exporter =
+        opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(&otlp.endpoint).build();
+    let exporter =
+        exporter.map_err(|source| TelemetryError::Exporter { endpoint: otlp.endpoint.clone(), source })?;
+    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(otlp.share)));
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let resource = Resource::builder().with_service_name("countersign").with_attribute(version).build();
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_sampler(sampler)
+        .with_resource(resource)
+        .build())
+}
+
+fn traces<S>(provider: &SdkTracerProvider) -> BoxedLayer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    // Spans of the road only, and no events: what a log line says may quote more than a trace may.
+    let only_ours = filter_fn(|metadata| metadata.is_span() && metadata.target() == TRACE_TARGET);
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("countersign"));
+    layer
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(only_ours)
+        .boxed()
 }

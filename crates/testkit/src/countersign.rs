@@ -25,6 +25,8 @@ pub struct DevOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Where it keeps its data; `None`: a temporary folder that goes away with it.
     pub data: Option<PathBuf>,
+    /// More of the command line, such as `--listen-ops`.
+    pub arguments: Vec<String>,
 }
 
 /// A running `countersign dev`, with a person who may approve.
@@ -36,6 +38,7 @@ pub struct Countersign {
     options: DevOptions,
     postgres: String,
     api: String,
+    ops: Option<String>,
     data: PathBuf,
     approver: String,
 }
@@ -58,6 +61,7 @@ impl Countersign {
             options,
             postgres: text(&ready, "postgres")?,
             api: text(&ready, "api")?,
+            ops: text(&ready, "ops").ok(),
             data,
             approver: String::new(),
         };
@@ -74,6 +78,7 @@ impl Countersign {
         self.process = process;
         self.postgres = text(&ready, "postgres")?;
         self.api = text(&ready, "api")?;
+        self.ops = text(&ready, "ops").ok();
         Ok(())
     }
 
@@ -119,6 +124,12 @@ impl Countersign {
     #[must_use]
     pub fn api(&self) -> &str {
         &self.api
+    }
+
+    /// Where operators look, as a URL, where it was started with `--listen-ops`.
+    #[must_use]
+    pub fn ops(&self) -> Option<&str> {
+        self.ops.as_deref()
     }
 
     /// Where it keeps its data.
@@ -306,6 +317,7 @@ fn launch(options: &DevOptions, folder: &Folder, data: &Path) -> Result<(Process
         .arg(&options.config)
         .arg("--data")
         .arg(data)
+        .args(&options.arguments)
         .envs(options.environment.iter().cloned());
     for (name, url) in &options.targets {
         command.arg("--target").arg(format!("{name}={url}"));

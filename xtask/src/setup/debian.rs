@@ -19,12 +19,16 @@ pub(crate) enum Package {
     Postgres,
     /// PgBouncer, the peer in benchmarks.
     PgBouncer,
-    /// HAProxy, before the gateways of a fleet.
-    HaProxy,
     /// The compiler of protobuf files and its well-known ones, for the build of the etcd client.
     Protoc,
     /// etcd, server and client.
     Etcd,
+    /// HAProxy, before the gateways of a fleet.
+    HaProxy,
+    /// Prometheus, for its `promtool`.
+    Prometheus,
+    /// Redis, server and sentinel.
+    Redis,
     /// Python with virtual environments.
     Python,
     /// Node.js with npm.
@@ -40,8 +44,10 @@ impl Package {
         Self::Protoc,
         Self::Postgres,
         Self::PgBouncer,
-        Self::HaProxy,
         Self::Etcd,
+        Self::HaProxy,
+        Self::Prometheus,
+        Self::Redis,
         Self::Python,
         Self::Node,
         Self::Java,
@@ -54,9 +60,11 @@ impl Package {
             Self::Clang => &["libclang-dev"],
             Self::Postgres => &["postgresql-15", "postgresql-client-15"],
             Self::PgBouncer => &["pgbouncer"],
-            Self::HaProxy => &["haproxy"],
             Self::Protoc => &["protobuf-compiler", "libprotobuf-dev"],
             Self::Etcd => &["etcd-server", "etcd-client"],
+            Self::HaProxy => &["haproxy"],
+            Self::Prometheus => &["prometheus"],
+            Self::Redis => &["redis-server"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Java => &["default-jdk-headless", "libpostgresql-jdbc-java", "libgoogle-gson-java"],
@@ -72,13 +80,15 @@ impl Package {
                 .iter()
                 .all(|program| Path::new("/usr/lib/postgresql/15/bin").join(program).is_file()),
             Self::PgBouncer => find("pgbouncer", &sbin).is_some(),
-            Self::HaProxy => find("haproxy", &sbin).is_some(),
             Self::Protoc => {
                 let well_known = Path::new("/usr/include/google/protobuf/empty.proto");
                 std::env::var_os("PROTOC").is_some()
                     || (find("protoc", &[]).is_some() && well_known.is_file())
             }
             Self::Etcd => ["etcd", "etcdctl"].iter().all(|program| find(program, &[]).is_some()),
+            Self::HaProxy => find("haproxy", &sbin).is_some(),
+            Self::Prometheus => find("promtool", &[]).is_some(),
+            Self::Redis => find("redis-server", &[]).is_some(),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
             Self::Java => {

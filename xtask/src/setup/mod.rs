@@ -43,7 +43,7 @@ pub(crate) fn to_measure() -> Result<()> {
 /// What the tests that start real servers need, the client programs aside.
 pub(crate) fn servers() -> Result<()> {
     to_measure()?;
-    debian::install(&[Package::Etcd, Package::HaProxy])
+    debian::install(&[Package::Etcd, Package::HaProxy, Package::Prometheus, Package::Redis])
 }
 
 /// What the client programs need.
@@ -51,6 +51,17 @@ pub(crate) fn clients() -> Result<()> {
     debian::install(&[Package::Python, Package::Node, Package::Java])?;
     python::clients()?;
     node::clients()
+}
+
+/// What checking `deploy/` needs.
+pub(crate) fn to_check_deployment() -> Result<()> {
+    debian::install(&[Package::Python, Package::HaProxy, Package::Prometheus])?;
+    python::deploy_tools()
+}
+
+/// A checker of `deploy/`, once they are installed.
+pub(crate) fn deploy_tool(name: &str) -> Result<PathBuf> {
+    python::deploy_tool(name)
 }
 
 /// The linter of protobuf files.

@@ -22,6 +22,20 @@ pub(super) fn tools() -> Result<()> {
     environment(&tools_folder()?, &list, &["--require-hashes", "--only-binary=:all:"])
 }
 
+/// Checkers of what stands in `deploy/`.
+pub(super) fn deploy_tools() -> Result<()> {
+    environment(&deploy_folder()?, &repo::root().join("xtask/tools/deploy-requirements.txt"), &[])
+}
+
+/// One of them. Not the machine's own: versions differ in what they let pass.
+pub(super) fn deploy_tool(name: &str) -> Result<PathBuf> {
+    Ok(deploy_folder()?.join("bin").join(name))
+}
+
+fn deploy_folder() -> Result<PathBuf> {
+    Ok(repo::build()?.join("tools/deploy"))
+}
+
 /// A tool: the one of this machine, or ours.
 pub(super) fn tool(name: &str) -> Option<PathBuf> {
     let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check of CI, step by step, each announced, with a table at the end. A step
 //! that cannot run has failed.
 
+mod deploy;
 mod fuzz;
 mod steps;
 

@@ -20,6 +20,11 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "tidy", about: "the rules of the house hold", run: tidy::run },
     Step { name: "deny", about: "licences, sources and banned crates", run: deny },
     Step { name: "proto", about: "the protobuf files are in good style", run: proto },
+    Step {
+        name: "deploy",
+        about: "what stands in deploy/ is read by what will read it",
+        run: super::deploy::run,
+    },
     Step { name: "clippy", about: "no lint is unanswered", run: clippy },
     Step { name: "tests", about: "unit and integration tests", run: tests },
     Step { name: "docs", about: "examples in the documentation", run: docs },

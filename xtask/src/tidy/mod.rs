@@ -10,6 +10,7 @@ mod headers;
 mod leftovers;
 mod links;
 mod machine;
+mod metrics;
 mod sizes;
 
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ const RULES: &[Rule] = &[
     ("nothing names this or another machine", machine::check),
     ("every error code has its page", errors::check),
     ("every decision has its sections", decisions::check),
+    ("alerts and dashboards name metrics that exist", metrics::check),
     ("the changelog has a place for what comes next", changelog::check),
     ("links lead somewhere", links::check),
 ];

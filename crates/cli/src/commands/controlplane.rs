@@ -8,7 +8,6 @@ use clap::Args;
 use countersign_controlplane::{ControlPlane, Options};
 use countersign_recording::SigningKey;
 use countersign_runtime::signal::Signals;
-use countersign_runtime::telemetry::{self, LogFormat};
 use countersign_runtime::tls;
 use rustls::ServerConfig;
 use serde::{Deserialize, Serialize};
@@ -19,11 +18,47 @@ use crate::data::DataDir;
 use crate::error::{CliError, Exit};
 use crate::node::config::Document;
 use crate::node::listener::Listener;
+use crate::node::ops::Operations;
 use crate::node::{LocalArchive, PolicyCompiler};
 
 /// Where it listens when the configuration does not say.
 pub(crate) const LISTEN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7443);
+
+/// Where operators look when the configuration does not say.
+const LISTEN_OPS_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9443);
+
+/// `listen_ops`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "an address such as 127.0.0.1:9443, or off")]
+enum ListenOps {
+    On(SocketAddr),
+    Off(Off),
+}
+
+/// `off`, which some readers of YAML take for a truth value.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Off {
+    Off,
+}
+
+/// An address that was asked for is listened on or nothing starts; the default may be taken, by another control plane
+/// on this machine most likely.
+async fn listen_ops(
+    operations: &mut Operations,
+    wanted: Option<ListenOps>,
+) -> Result<Option<SocketAddr>, CliError> {
+    match wanted {
+        Some(ListenOps::On(address)) => operations.listen(Some(address)).await,
+        Some(ListenOps::Off(Off::Off)) => Ok(None),
+        None => Ok(operations.listen(Some(LISTEN_OPS_DEFAULT)).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "nothing is shown to operators; give `listen_ops`");
+            None
+        })),
+    }
+}
 
 /// How it is configured.
 #[derive(Debug, Args)]
@@ -42,6 +77,10 @@ struct Config {
     tls: Option<TlsFiles>,
     /// `data`: the data directory.
     data: DataDir,
+    /// `listen_ops`: address of `/livez`, `/readyz` and `/metrics`, plain HTTP. Default 127.0.0.1:9443; `off`: none.
+    listen_ops: Option<ListenOps>,
+    /// `otlp`: the OTLP receiver of traces (gRPC, no TLS). Default: that of `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
+    otlp: Option<String>,
 }
 
 /// `tls`.
@@ -59,10 +98,12 @@ impl Config {
         let mut document = Document::read(file)?;
         let listen = document.optional("listen").unwrap_or(LISTEN_DEFAULT);
         let tls = document.optional("tls");
+        let listen_ops = document.optional("listen_ops");
+        let otlp = document.optional("otlp");
         let data: Option<PathBuf> = document.required("data");
         document.finish()?;
         // Missing only with a fault, which `finish` has returned.
-        Ok(Self { listen, tls, data: DataDir::of(data.as_deref()) })
+        Ok(Self { listen, tls, data: DataDir::of(data.as_deref()), listen_ops, otlp })
     }
 
     fn tls(&self) -> Result<Option<Arc<ServerConfig>>, CliError> {
@@ -77,12 +118,14 @@ impl Config {
 struct Ready<'a> {
     event: &'static str,
     api: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ops: Option<String>,
     data: &'a std::path::Path,
 }
 
 pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<(), CliError> {
     let config = Config::read(&arguments.config)?;
-    log(around)?;
+    let mut operations = Operations::begin(around.output, config.otlp.clone())?;
     let mut signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     config.data.create()?;
@@ -91,16 +134,20 @@ pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<
     let listener = bind(config.listen, config.tls()?).await?;
     let options = Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
     let control = open(options).await?;
+    operations.watch_store(&control);
     let (stop, stopped) = watch::channel(false);
     let url = listener.url();
     let keeping = tokio::spawn(Arc::clone(&control).run(stopped.clone()));
     let mut serving = tokio::spawn(listener.serve(control, stopped));
     let announced = config.data.announce(&url).map_err(announce_failed)?;
-    let ready = Ready { event: "ready", api: &url, data: config.data.path() };
+    let ops = listen_ops(&mut operations, config.listen_ops).await?;
+    let ops = ops.map(|address| format!("http://{address}"));
+    let ready = Ready { event: "ready", api: &url, ops, data: config.data.path() };
     around.output.event(&ready, || format!("The control plane listens on {url}."))?;
     let served = tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "draining");
+            operations.health.drain();
             stop.send_replace(true);
             tokio::select! {
                 served = &mut serving => served,
@@ -113,17 +160,12 @@ pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<
     stop.send_replace(true);
     // What it does is safe to stop at any point: every step is one transaction.
     let _ = keeping.await;
+    operations.end().await;
     match served {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(CliError::because(Exit::Failed, "the API stopped", &error)),
         Err(error) => Err(CliError::because(Exit::Failed, "the API stopped", &error)),
     }
-}
-
-/// Sets logs up, in the format of the output.
-pub(crate) fn log(around: &Surroundings) -> Result<(), CliError> {
-    let format = if around.output.is_json() { LogFormat::Json } else { LogFormat::Human };
-    telemetry::init(format).map_err(|error| CliError::because(Exit::Usage, "logs cannot be set up", &error))
 }
 
 /// The key that signs checkpoints, its public half written beside it for auditors.

@@ -11,6 +11,7 @@ mod gateway;
 mod hash_key;
 mod options;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use countersign_controlplane::grpc::ServeError;
 use countersign_masking::HashKey;
 use countersign_policy::CurrentBundle;
 use countersign_recording::{CheckpointFile, LocalJournal};
+use countersign_runtime::health::Health;
 use countersign_runtime::signal::Signals;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -31,10 +33,11 @@ pub(crate) use self::options::DevOptions;
 use self::bundle::Source;
 use self::gateway::{Gateway, Parts};
 use crate::commands::Surroundings;
-use crate::commands::controlplane::{announce_failed, bind, checkpoint_key, log, open};
+use crate::commands::controlplane::{announce_failed, bind, checkpoint_key, open};
 use crate::data::{Announced, DataDir};
 use crate::error::{CliError, Exit};
 use crate::node::listener::Listener;
+use crate::node::ops::Operations;
 use crate::node::{LocalArchive, PolicyCompiler};
 
 /// What is said when it is ready.
@@ -45,22 +48,31 @@ struct Ready<'a> {
     postgres: String,
     /// Where the commands connect.
     api: &'a str,
+    /// Where operators look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ops: Option<String>,
     data: &'a Path,
 }
 
 /// Runs until SIGTERM or SIGINT, then drains.
 pub(crate) async fn run(options: DevOptions, around: &Surroundings) -> Result<(), CliError> {
-    log(around)?;
+    let mut operations = Operations::begin(around.output, options.otlp.clone())?;
     let mut signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     let prepared = Prepared::new(&options, around).await?;
     let mut running = Box::pin(prepared.start(&options)).await?;
-    running.say_ready(&options, around)?;
+    operations.watch_store(&running.control);
+    running.report_to(&operations.health);
+    // Only now: before it serves, nobody is told that it is ready.
+    let ops = operations.listen(options.listen_ops).await?;
+    running.say_ready(&options, ops, around)?;
     let ended = running.until_told(&mut signals).await;
+    operations.health.drain();
     tokio::select! {
         drained = running.drain() => drained?,
         _ = signals.next() => return Err(CliError::failed("ended by a second signal while draining")),
     }
+    operations.end().await;
     ended
 }
 
@@ -156,9 +168,24 @@ struct Running {
 }
 
 impl Running {
-    fn say_ready(&self, options: &DevOptions, around: &Surroundings) -> Result<(), CliError> {
+    /// From here on it is ready while it records and nothing that must not end has ended.
+    fn report_to(&self, health: &Health) {
+        let journal = Arc::clone(&self.journal);
+        health.register("recording", move || match journal.failure() {
+            None => Ok(()),
+            Some(_) => Err("has failed; commands are refused until the process is started anew".into()),
+        });
+    }
+
+    fn say_ready(
+        &self,
+        options: &DevOptions,
+        ops: Option<SocketAddr>,
+        around: &Surroundings,
+    ) -> Result<(), CliError> {
         let postgres = self.gateway.address.to_string();
-        let ready = Ready { event: "ready", postgres, api: &self.api, data: self.data.path() };
+        let ops = ops.map(|address| format!("http://{address}"));
+        let ready = Ready { event: "ready", postgres, api: &self.api, ops, data: self.data.path() };
         around.output.event(&ready, || options.welcome(&ready, &self.control))
     }
 
@@ -225,6 +252,9 @@ impl DevOptions {
         let mut text = String::from("Countersign is ready.\n");
         text.push_str(&format!("  PostgreSQL    {}\n", ready.postgres));
         text.push_str(&format!("  API           {}\n", ready.api));
+        if let Some(ops) = &ready.ops {
+            text.push_str(&format!("  operators     {ops}/metrics\n"));
+        }
         text.push_str(&format!("  data          {}\n", ready.data.display()));
         if let Some(bundle) = control.bundles().current() {
             text.push_str(&format!("  bundle        {}\n", bundle.version));

@@ -47,6 +47,14 @@ pub(crate) struct DevOptions {
     /// Where the commands connect (gRPC); on loopback only; port 0: any that is free.
     #[arg(long, value_name = "ADDR", default_value_t = loopback(7443))]
     pub(super) listen_api: SocketAddr,
+    /// Where operators look: /livez, /readyz and Prometheus' /metrics, over plain HTTP; port 0: any that is free. Off
+    /// unless given.
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen_ops: Option<SocketAddr>,
+    /// Where traces go: an OTLP receiver (gRPC, no TLS), such as http://127.0.0.1:4317. Off unless given, here or in
+    /// OTEL_EXPORTER_OTLP_ENDPOINT.
+    #[arg(long, value_name = "URL")]
+    pub(super) otlp: Option<String>,
 }
 
 impl DevOptions {

@@ -1,10 +1,12 @@
 //! The parts that every process of ours is put together from: the policy engine as the control plane's
-//! compiler, local recordings as its archive, its listener, its configuration.
+//! compiler, local recordings as its archive, its listeners, its configuration.
 
 mod archive;
 mod compiler;
 pub(crate) mod config;
 pub(crate) mod listener;
+pub(crate) mod ops;
 
 pub use archive::LocalArchive;
 pub use compiler::PolicyCompiler;
+pub use ops::METRICS;

@@ -96,6 +96,7 @@ impl Approvals {
             match self.store.transact(transaction).await {
                 Ok(Outcome::Committed(_)) => {
                     let approval = stored.approval.clone();
+                    crate::metrics::stepped(&approval, self.now());
                     self.take_over(stored);
                     return Ok(Held { approval, joined: Joined::New });
                 }

@@ -441,6 +441,7 @@ impl Approvals {
             Err(error) => return Err(error.into()),
         }
         let approval = next.approval.clone();
+        crate::metrics::stepped(&approval, next.changed_at);
         self.take_over(next);
         Ok(Some(approval))
     }

@@ -247,7 +247,10 @@ impl Sessions {
                 .put_under(lease, &key, crate::encode(&session))
         };
         match self.write_until(session.expires_at, write).await {
-            Ok(Outcome::Committed(_)) => Ok(()),
+            Ok(Outcome::Committed(_)) => {
+                crate::metrics::session_opened();
+                Ok(())
+            }
             // After an ambiguous error either it is there, or the next attempt creates it.
             Ok(Outcome::Conflict | Outcome::LeaseLost) | Err(StoreError::Unknown(_)) => {
                 self.learn_session_of(&of_key).await

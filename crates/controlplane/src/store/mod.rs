@@ -10,6 +10,7 @@ pub mod embedded;
 mod error;
 pub mod etcd;
 mod lease;
+mod metered;
 mod transaction;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use embedded::EmbeddedStore;
 pub use error::StoreError;
 pub use etcd::{EtcdConfig, EtcdStore, EtcdTls, EtcdUser};
 pub use lease::{Kept, LeaseId, TTL_MIN};
+pub(crate) use metered::Metered;
 pub use transaction::{
     Compare, Expected, KEY_BYTES_MAX, Outcome, TRANSACTION_BYTES_MAX, Transaction, VALUE_BYTES_MAX,
     WRITES_MAX, Write,

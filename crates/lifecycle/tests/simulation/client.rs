@@ -261,7 +261,7 @@ impl Connection {
     }
 
     /// Forwards a cleared command and gives its answer back, or loses it on one of the ways there are.
-    async fn forward(&mut self, cleared: Cleared, running: Running) {
+    async fn forward(&mut self, cleared: Cleared, mut running: Running) {
         let world = Arc::clone(&self.line.world);
         let number = self.line.number();
         match world.throw(|dice| dice.below(20)) {

@@ -196,6 +196,7 @@ impl Gate {
         let recorder = setting.road.recorder.clone();
         match door.open(&parameters, &key).await {
             Ok(client) => {
+                crate::metrics::let_in();
                 let mut session = Box::new(Session::new(client.stream, client.buffered, parameters, setting));
                 if let Some(upstream) = upstream {
                     session.adopt(upstream);
@@ -302,6 +303,7 @@ async fn shut<T>(
     target: &TargetName,
     refused: &LoginRefused,
 ) -> Option<T> {
+    crate::metrics::shut_out(refused);
     tracing::info!(%peer, %target, reason = %refused, "a client was not let in");
     door.shut(refused).await;
     None

@@ -12,6 +12,7 @@ mod exchange;
 mod gate;
 pub mod handshake;
 mod inert;
+pub mod metrics;
 pub mod parameters;
 mod reply;
 mod session;

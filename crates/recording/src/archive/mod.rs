@@ -11,6 +11,7 @@
 //! reads recordings ([`crate::Log`]) reads archives.
 
 mod archiver;
+mod lost;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

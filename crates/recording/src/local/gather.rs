@@ -84,6 +84,11 @@ impl Gather {
         Self { accounts: open.iter().map(account).collect(), ..Self::default() }
     }
 
+    /// How many records were appended.
+    pub(super) const fn appended(&self) -> u64 {
+        self.appended
+    }
+
     /// Takes a record in; says where it stands and how many bytes have gathered.
     pub(super) fn append(&mut self, record: Encoded<'_>) -> Result<(Position, usize), JournalError> {
         if self.closed {

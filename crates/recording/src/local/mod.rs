@@ -142,6 +142,7 @@ impl LocalJournal {
         });
         let syncer = Syncer::new(Arc::clone(&shared), sink);
         let thread = std::thread::Builder::new().name("recording-sync".into()).spawn(|| syncer.run())?;
+        crate::metrics::opened();
         let journal = Self { shared, thread: Mutex::new(Some(thread)), dir: dir.to_owned(), _lock: lock };
         if options.left_open == LeftOpen::EndAsLost {
             journal.end_abandoned(&abandoned)?;
@@ -203,6 +204,12 @@ impl LocalJournal {
             }
         }
         Ok(())
+    }
+
+    /// Why nothing is recorded any more; `None` while it works.
+    #[must_use]
+    pub fn failure(&self) -> Option<JournalError> {
+        self.shared.failure.get().cloned()
     }
 
     /// Writes and syncs everything, seals the segment, hands out the last tips. Appends answer
@@ -337,12 +344,17 @@ impl Shared {
         Ok(written)
     }
 
+    fn appended(&self) -> u64 {
+        self.gather.lock().appended()
+    }
+
     fn check(&self) -> Result<(), JournalError> {
         self.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
     fn poison(&self, cause: &str) -> JournalError {
         let failure = self.failure.get_or_init(|| {
+            crate::metrics::failed();
             tracing::error!(cause, "recording has failed; commands are refused from now on");
             JournalError::Poisoned { cause: cause.into() }
         });

@@ -113,6 +113,7 @@ impl Syncer {
 
     fn round(&mut self, wanted: Wanted) -> Result<(), JournalError> {
         let written = self.shared.flush(wanted)?;
+        let start = Instant::now();
         sync(&written).map_err(|error| {
             // INVARIANT: I8 - a failed fdatasync may have dropped the pages it could not write, and a
             // second one would answer well; so nothing is vouched for any more.
@@ -125,6 +126,7 @@ impl Syncer {
         }
         let closed = if wanted == Wanted::Close { written.segment + 1 } else { written.segment };
         self.shared.sealed.store(closed, Ordering::Release);
+        crate::metrics::synced(start.elapsed(), self.shared.appended().saturating_sub(written.position.0));
         let ready = self.shared.agenda.lock().take_ready(written.position);
         self.shared.settled.notify_all();
         ready.into_iter().for_each(Waker::wake);

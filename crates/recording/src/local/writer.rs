@@ -72,6 +72,7 @@ impl Writer {
     pub(super) fn write(&mut self, batch: Batch, wanted: Wanted, now: Timestamp) -> io::Result<Written> {
         self.file.as_ref().write_all(&batch.buffers.lines)?;
         self.written_bytes += batch.buffers.lines.len();
+        crate::metrics::written(batch.buffers.lines.len());
         self.digest.push_all(&batch.buffers.hashes);
         match (wanted, batch.open) {
             (Wanted::Close, _) => self.seal(now)?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_common::approval::{Rejection, State};
-use countersign_common::id::NodeId;
+use countersign_common::id::{AttemptId, NodeId};
 use countersign_common::time::ManualClock;
 use countersign_testkit::Etcd;
 use tokio::sync::watch;
@@ -65,7 +65,14 @@ impl Drop for Pair {
 }
 
 fn redeem(session: &Session, held: &crate::approvals::Held, owner: NodeId) -> Redeem {
-    Redeem { id: held.approval.id, session: session.id, digest: held.approval.digest, owner }
+    Redeem {
+        id: held.approval.id,
+        session: session.id,
+        digest: held.approval.digest,
+        owner,
+        attempt: AttemptId::generate(),
+        promises_evidence: false,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

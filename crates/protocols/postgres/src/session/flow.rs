@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use countersign_common::{Digest, Target};
 use countersign_lifecycle::{Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Running, UpstreamSide};
 use countersign_masking::{HashKey, Masked, Rules};
+use countersign_runtime::metrics::Level;
 
 use super::expect::{Expect, Expected, Flight};
 use super::settings;
@@ -82,6 +83,8 @@ pub(crate) struct Open {
     /// Bytes that have to be there at once before more of the answer can be read.
     pub(crate) wanted: usize,
     pub(crate) cancel: Option<CancelToken>,
+    /// Counts it among the open ones.
+    pub(crate) _held: Level,
 }
 
 /// A portal that stopped at its row limit, and its command.

@@ -10,7 +10,8 @@ use countersign_common::Facts;
 use countersign_common::command::{Command, Parameter};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::refusal::{Refusal, State};
-use countersign_lifecycle::{Cleared, Described, End, Passage, run};
+use countersign_lifecycle::{Cleared, Described, End, Passage, run, trace};
+use tracing::Instrument as _;
 
 use super::Session;
 use super::copy_in::{COPY_OF_QUERY, copies_a_query, is_copy};
@@ -22,6 +23,9 @@ use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, b
 use crate::exchange::{PgExchange, Unit};
 use crate::inert::{CallsNothingUnknown, InertFrames};
 use crate::statements::{Known, Name, Portal, Prepared, ResultFormats};
+
+/// The target's kind, as traces name it.
+const SYSTEM: &str = "postgresql";
 
 impl Session {
     /// Takes in what the client has sent so far.
@@ -108,15 +112,19 @@ impl Session {
         }
         self.check_copying(&message, tag)?;
         match message {
-            Frontend::Query(text) => self.query(text, frame).await,
+            Frontend::Query(text) => self.query(text, frame).instrument(trace::command(SYSTEM)).await,
             Frontend::Parse(parse) => self.parse(parse, frame).await,
             Frontend::Bind(bind) => self.bind(bind, frame).await,
             Frontend::Describe(subject) => self.describe_subject(subject, frame).await,
-            Frontend::Execute(execute) => self.execute(execute, frame).await,
+            Frontend::Execute(execute) => {
+                self.execute(execute, frame).instrument(trace::command(SYSTEM)).await
+            }
             Frontend::Close(subject) => self.close(subject, frame).await,
             Frontend::Sync => self.sync(frame).await,
             Frontend::Flush => self.flush(frame).await,
-            Frontend::FunctionCall(call) => self.function_call(call, frame).await,
+            Frontend::FunctionCall(call) => {
+                self.function_call(call, frame).instrument(trace::command(SYSTEM)).await
+            }
             Frontend::CopyData(_) | Frontend::CopyDone | Frontend::CopyFail(_) => self.copy(&message, frame),
             Frontend::Terminate => {
                 self.goodbye = true;
@@ -146,8 +154,8 @@ impl Session {
         if self.is_skipping() {
             return Ok(());
         }
-        let reading = self.read(text);
-        let described = self.describe(&reading, &[]).await?;
+        let reading = trace::read().in_scope(|| self.read(text));
+        let described = self.describe(&reading, &[]).instrument(trace::resolve()).await?;
         let command = Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() };
         let unit = Unit { command, described, reading: Some(reading) };
         let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
@@ -290,7 +298,7 @@ impl Session {
 
     async fn execute_portal(&mut self, name: Name, portal: Arc<Portal>, frame: Bytes) -> Result<(), Broken> {
         let reading = Arc::clone(&portal.statement.reading);
-        let described = self.describe(&reading, &portal.statement.types).await?;
+        let described = self.describe(&reading, &portal.statement.types).instrument(trace::resolve()).await?;
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "execute".into(), text, parameters };
         self.describe_before_rows(&name, &portal, &described);

@@ -150,6 +150,7 @@ impl Session {
             walker: Flow::upstream_walker(),
             wanted: 0,
             cancel: upstream.cancel,
+            _held: crate::metrics::upstream_held(),
         });
     }
 

@@ -130,6 +130,12 @@ impl Connector {
     /// # Cancel safety
     /// Cancel safe: a connection that is half open is closed.
     pub async fn connect(&self, opening: &Opening<'_>) -> Result<Upstream, UpstreamError> {
+        let result = self.log_in(opening).await;
+        crate::metrics::dialled(&result);
+        result
+    }
+
+    async fn log_in(&self, opening: &Opening<'_>) -> Result<Upstream, UpstreamError> {
         let mut login = Login { role: opening.role, keys: &self.keys, used_kept_keys: false };
         let first = self.attempt(opening, &mut login).await;
         let error = match first {

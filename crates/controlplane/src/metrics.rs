@@ -1,0 +1,90 @@
+//! What the control plane counts.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use countersign_common::Timestamp;
+use countersign_common::approval::{Approval, State};
+use countersign_common::error::{Report as _, Retry};
+use countersign_common::metric::Metric;
+use metrics::{Counter, Histogram, counter, histogram};
+
+use crate::store::StoreError;
+
+const APPROVALS: Metric = Metric::counter(
+    "countersign_approvals_total",
+    &["state"],
+    "Steps of approvals, by the state that they led to: pending counts what people were asked",
+);
+const DECISION: Metric = Metric::histogram(
+    "countersign_decision_seconds",
+    &["decision"],
+    "From asking people until they had all agreed, or one had said no",
+);
+const SESSIONS: Metric =
+    Metric::counter("countersign_sessions_opened_total", &[], "Sessions opened for a token on a target");
+const STORE: Metric =
+    Metric::histogram("countersign_store_seconds", &["call"], "How long the store took for a call");
+const STORE_ERRORS: Metric =
+    Metric::counter("countersign_store_errors_total", &["call", "kind"], "Calls to the store that failed");
+const WATCH_RESTARTS: Metric = Metric::counter(
+    "countersign_watch_restarts_total",
+    &[],
+    "How often following the store's changes ended, so that everything was read again",
+);
+
+/// All of them.
+pub const ALL: &[Metric] = &[APPROVALS, DECISION, SESSIONS, STORE, STORE_ERRORS, WATCH_RESTARTS];
+
+static OPENED: LazyLock<Counter> = LazyLock::new(|| counter!(SESSIONS.name));
+static RESTARTED: LazyLock<Counter> = LazyLock::new(|| counter!(WATCH_RESTARTS.name));
+
+/// An approval took a step, or began.
+pub(crate) fn stepped(approval: &Approval, now: Timestamp) {
+    counter!(APPROVALS.name, "state" => approval.state.as_str()).increment(1);
+    if matches!(approval.state, State::Approved | State::Denied) {
+        let seconds = approval.created_at.until(now).as_secs_f64();
+        histogram!(DECISION.name, "decision" => approval.state.as_str()).record(seconds);
+    }
+}
+
+/// A session was opened.
+pub(crate) fn session_opened() {
+    OPENED.increment(1);
+}
+
+/// Following the store begins anew.
+pub(crate) fn watch_restarted() {
+    RESTARTED.increment(1);
+}
+
+/// What a caller can do about it.
+fn kind(error: &StoreError) -> &'static str {
+    match error.retry() {
+        Retry::Unknown => "unknown",
+        Retry::Safe => "unavailable",
+        Retry::Never => "lasting",
+    }
+}
+
+/// The calls to a store.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    name: &'static str,
+    seconds: Histogram,
+}
+
+impl Calls {
+    /// Those of this name.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, seconds: histogram!(STORE.name, "call" => name) }
+    }
+
+    /// One took so long, and ended so.
+    pub(crate) fn ended<T>(&self, took: Duration, result: &Result<T, StoreError>) {
+        self.seconds.record(took.as_secs_f64());
+        if let Err(error) = result {
+            counter!(STORE_ERRORS.name, "call" => self.name, "kind" => kind(error)).increment(1);
+        }
+    }
+}

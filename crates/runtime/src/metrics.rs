@@ -1,0 +1,118 @@
+//! Metrics of a process: collected from its start, rendered for Prometheus when somebody asks. The components name
+//! theirs in their own `metrics.rs`; handles are taken once and cost an atomic addition each time.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_common::metric::{Kind, Metric};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+/// Upper bounds of histograms, in seconds: from a sync of a quick disk to an hour of a person's thinking.
+const SECONDS: [f64; 18] = [
+    0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0,
+    900.0, 3600.0,
+];
+
+/// How often measured values that nobody has asked for are put into their buckets, so that they take no memory.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// What a process has counted and measured.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Metrics {
+    /// Begins to collect, for the whole process; to be called before the components start, because a handle that is
+    /// taken earlier counts nothing. `described` are all metrics of all components in this process. A second call
+    /// gives what the first began.
+    ///
+    /// # Errors
+    /// When another library of this process collects metrics already.
+    pub fn begin(described: &[&[Metric]]) -> Result<Self, MetricsError> {
+        static BEGUN: Mutex<Option<Metrics>> = Mutex::new(None);
+        let mut begun = BEGUN.lock().unwrap_or_else(PoisonError::into_inner);
+        let metrics = match begun.take() {
+            Some(metrics) => metrics,
+            None => Self(PrometheusBuilder::new().set_buckets(&SECONDS)?.install_recorder()?),
+        };
+        described.iter().copied().flatten().for_each(describe);
+        *begun = Some(metrics.clone());
+        Ok(metrics)
+    }
+
+    /// All of it, in the text format of Prometheus.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Keeps the memory of measured values small; until aborted.
+    ///
+    /// # Cancel safety
+    /// Safe at any point.
+    pub async fn upkeep(self) {
+        let mut tick = tokio::time::interval(UPKEEP_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.0.run_upkeep();
+        }
+    }
+}
+
+/// Why metrics cannot be collected.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics cannot be collected")]
+pub struct MetricsError(#[from] BuildError);
+
+fn describe(metric: &Metric) {
+    match metric.kind {
+        Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
+        Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+        Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
+    }
+}
+
+/// One more on a gauge for as long as this is held: a field of what is counted, so that the gauge falls with it.
+#[derive(Debug)]
+pub struct Level(&'static metrics::Gauge);
+
+impl Level {
+    /// One more.
+    #[must_use]
+    pub fn raise(gauge: &'static metrics::Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+
+    const LEVEL: Metric = Metric::gauge("countersign_test_level", &[], "how many there are");
+    static GAUGE: LazyLock<metrics::Gauge> = LazyLock::new(|| metrics::gauge!(LEVEL.name));
+
+    #[test]
+    fn a_gauge_falls_with_what_it_counts() {
+        let metrics = Metrics::begin(&[&[LEVEL]]).unwrap();
+        let (one, other) = (Level::raise(&GAUGE), Level::raise(&GAUGE));
+        assert!(metrics.render().contains("countersign_test_level 2"), "{}", metrics.render());
+        drop((one, other));
+        assert!(metrics.render().contains("countersign_test_level 0"), "{}", metrics.render());
+        assert!(metrics.render().contains("# HELP countersign_test_level how many there are"));
+    }
+}

@@ -1,0 +1,208 @@
+//! A Redis of our own: with an append-only file or without, open or behind an ACL user and TLS, alone, as a replica, or
+//! watched by three sentinels.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::wait::{eventually, free_port};
+use crate::{Account, Certificates, Folder, Process, Signal};
+
+/// How Redis is set.
+#[derive(Debug, Default)]
+pub struct RedisOptions<'a> {
+    /// Keeps an append-only file that is synced at every write.
+    pub synced: bool,
+    /// The only user and its password; `None`: everybody.
+    pub user: Option<(&'a str, &'a str)>,
+    /// Takes TLS alone, with the server's certificate of these.
+    pub tls: Option<&'a Certificates>,
+    /// Follows the server on this port.
+    pub replica_of: Option<u16>,
+}
+
+/// A running Redis.
+#[derive(Debug)]
+pub struct Redis {
+    // Dropped before the folder it works in.
+    process: Process,
+    server: Server,
+}
+
+#[derive(Debug)]
+struct Server {
+    folder: Folder,
+    account: Account,
+    arguments: Vec<String>,
+    port: u16,
+}
+
+impl Redis {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Redis is not installed, or does not start; the error has its log.
+    pub fn start(options: &RedisOptions<'_>) -> Result<Self> {
+        let account = Account::Own;
+        let mut last = None;
+        for _ in 0..5 {
+            let port = free_port()?;
+            let folder = Folder::new(account)?;
+            let arguments = arguments(options, &folder, port)?;
+            let server = Server { folder, account, arguments, port };
+            match server.run() {
+                Ok(process) => return Ok(Self { process, server }),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| anyhow::anyhow!("no port")))
+    }
+
+    /// `host:port`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("localhost:{}", self.server.port)
+    }
+
+    /// Its port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    /// Kills it: it has no chance to say or write anything.
+    ///
+    /// # Errors
+    /// The system does not tell how it ended.
+    pub fn kill(&mut self) -> Result<()> {
+        if self.process.ended()?.is_none() {
+            self.process.signal(Signal::Kill)?;
+            eventually("Redis to end", Duration::from_secs(10), || self.process.ended())?;
+        }
+        Ok(())
+    }
+
+    /// Stands still, or goes on.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
+    }
+
+    /// Starts it again after [`Self::kill`], on the same port, with what it had kept.
+    ///
+    /// # Errors
+    /// It does not start; the error has its log.
+    pub fn restart(&mut self) -> Result<()> {
+        self.kill()?;
+        self.process = self.server.run()?;
+        Ok(())
+    }
+}
+
+impl Server {
+    fn run(&self) -> Result<Process> {
+        let log_path = self.folder.path().join("log");
+        let log = std::fs::File::create(&log_path)?;
+        let mut command = Command::new(program("redis-server")?);
+        command.args(&self.arguments).current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.account.apply(&mut command);
+        let mut process = Process::spawn("redis", &mut command, Signal::Terminate)?;
+        eventually("Redis to take connections", Duration::from_secs(10), || {
+            let said = std::fs::read_to_string(&log_path).unwrap_or_default();
+            if let Some(status) = process.ended()? {
+                bail!("Redis ended ({status}): {said}");
+            }
+            let ready = said.contains("Ready to accept connections") || said.contains("monitor master");
+            Ok(ready.then_some(()))
+        })?;
+        Ok(process)
+    }
+}
+
+fn arguments(options: &RedisOptions<'_>, folder: &Folder, port: u16) -> Result<Vec<String>> {
+    let mut words = format!("--bind 127.0.0.1 --save  --dir {}", folder.path().display());
+    match options.tls {
+        None => words.push_str(&format!(" --port {port}")),
+        Some(tls) => words.push_str(&format!(
+            " --port 0 --tls-port {port} --tls-auth-clients no --tls-cert-file {} --tls-key-file {} --tls-ca-cert-file {}",
+            tls.server().display(),
+            tls.server_key().display(),
+            tls.ca().display()
+        )),
+    }
+    if options.synced {
+        words.push_str(" --appendonly yes --appendfsync always");
+    }
+    if let Some(port) = options.replica_of {
+        words.push_str(&format!(" --replicaof 127.0.0.1 {port} --repl-diskless-sync-delay 0"));
+    }
+    if let Some((user, password)) = options.user {
+        let acl = folder
+            .write("users.acl", format!("user default off\nuser {user} on >{password} ~* &* +@all\n"))?;
+        words.push_str(&format!(" --aclfile {}", acl.display()));
+    }
+    // Two spaces stand around an empty word: `--save ""` turns snapshots off.
+    Ok(words.split(' ').map(str::to_owned).collect())
+}
+
+/// Three sentinels that watch a master, and make a replica the master when it is gone.
+#[derive(Debug)]
+pub struct Sentinels {
+    sentinels: Vec<Redis>,
+}
+
+impl Sentinels {
+    /// The name that they know the master by.
+    pub const MASTER: &'static str = "countersign";
+
+    /// Starts them.
+    ///
+    /// # Errors
+    /// Redis is not installed, or they do not start.
+    pub fn start(master: &Redis) -> Result<Self> {
+        let name = Self::MASTER;
+        let config = format!(
+            "sentinel monitor {name} 127.0.0.1 {} 2\nsentinel down-after-milliseconds {name} 500\n\
+             sentinel failover-timeout {name} 3000\n",
+            master.port()
+        );
+        let sentinels = (0..3).map(|_| sentinel(&config)).collect::<Result<_>>()?;
+        Ok(Self { sentinels })
+    }
+
+    /// Their endpoints.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<String> {
+        self.sentinels.iter().map(Redis::endpoint).collect()
+    }
+}
+
+fn sentinel(config: &str) -> Result<Redis> {
+    let account = Account::Own;
+    let mut last = None;
+    for _ in 0..5 {
+        let port = free_port()?;
+        let folder = Folder::new(account)?;
+        let file = folder.write("sentinel.conf", format!("port {port}\nbind 127.0.0.1\n{config}"))?;
+        let arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
+        let server = Server { folder, account, arguments, port };
+        match server.run() {
+            Ok(process) => return Ok(Redis { process, server }),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| anyhow::anyhow!("no port")))
+}
+
+fn program(name: &str) -> Result<PathBuf> {
+    let places = ["/usr/bin", "/usr/local/bin"].map(|folder| PathBuf::from(folder).join(name));
+    places
+        .into_iter()
+        .find(|path| path.is_file())
+        .with_context(|| format!("no {name} on this machine; install redis-server"))
+}

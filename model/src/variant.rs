@@ -1,0 +1,48 @@
+//! Which protocol is checked: the product's own, in its two forms, and those that were thought of and are broken.
+
+/// A form of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Variant {
+    /// The product's: redeemed by compare-and-swap, never taken back; what is unknown is in doubt.
+    Plain,
+    /// The product's where the target can testify: evidence is presented before the target commits.
+    Evidence,
+    /// Broken: an approval whose owner's lease is lost goes back to approved, to be tried elsewhere.
+    TakeBack,
+    /// Broken: the same, and the target runs what carries the approval's mark only once.
+    TakeBackMarked,
+    /// Broken: a gateway takes the hint that an approval was granted for the grant.
+    HintAlone,
+    /// Broken: evidence is promised, and the target commits whether or not it could be presented.
+    CommitUnpresented,
+    /// Broken: a gateway tells its client that the approval expired, by the clock and not by the record.
+    ExpiredByTheClock,
+    /// Broken: a gateway tells its client that the request was withdrawn without hearing whether it was.
+    WithdrawnUnheard,
+}
+
+impl Variant {
+    /// Whether gateways promise evidence when they redeem.
+    pub(crate) const fn promises_evidence(self) -> bool {
+        matches!(self, Self::Evidence | Self::CommitUnpresented)
+    }
+
+    /// Whether the loss of an owner puts its approval back to approved.
+    pub(crate) const fn takes_back(self) -> bool {
+        matches!(self, Self::TakeBack | Self::TakeBackMarked)
+    }
+}
+
+/// How often each thing may go wrong in one run. Delays, races, lost and doubled hints, and losing a lease
+/// after a crash are free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Faults {
+    /// Crashes of gateways and control-plane nodes, together.
+    pub crashes: u8,
+    /// Leases lost by gateways that are alive.
+    pub leases: u8,
+    /// Writes of which the writer does not learn whether they were done.
+    pub writes: u8,
+    /// Connections to the target that break, and bytes that never arrive.
+    pub breaks: u8,
+}
