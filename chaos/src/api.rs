@@ -73,6 +73,17 @@ impl Api {
         Err(last)
     }
 
+    /// The same way to each node alone, for what one of them has and the others do not.
+    #[must_use]
+    pub fn each(&self) -> Vec<Self> {
+        let alone = |channel: &Channel| Self {
+            channels: vec![channel.clone()],
+            token: self.token.clone(),
+            turn: AtomicUsize::new(0),
+        };
+        self.channels.iter().map(alone).collect()
+    }
+
     /// The channel to the `turn`th node, for whoever chooses the node on purpose.
     #[must_use]
     pub fn channel(&self, turn: usize) -> Option<Channel> {

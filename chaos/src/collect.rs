@@ -1,7 +1,7 @@
 //! What is left when all is quiet: rows, approvals, records. Read from the database past the gateway, and from
 //! the control plane as auditors read it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -202,18 +202,26 @@ pub async fn going_on(api: &Api) -> Result<Vec<String>> {
 pub async fn records(api: &Api, patience: Duration) -> Result<Vec<Record>> {
     let start = std::time::Instant::now();
     loop {
-        let mut all = Vec::new();
-        for session in api.recordings().await.context("no list of recordings")? {
-            let lines = api.records(&session).await.with_context(|| format!("no records of {session}"))?;
-            for line in lines {
-                all.extend(record(&line)?);
-            }
-        }
+        let lines = lines(api).await?;
+        let all = lines.iter().filter_map(|line| record(line).transpose());
+        let all: Vec<Record> = all.collect::<Result<_>>()?;
         if open(&all) == 0 || start.elapsed() > patience {
             return Ok(all);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// The lines of all recordings. A node has what it took in, and after a failover two may have the same line.
+async fn lines(api: &Api) -> Result<BTreeSet<String>> {
+    let mut lines = BTreeSet::new();
+    for node in api.each() {
+        for session in node.recordings().await.context("no list of recordings")? {
+            let recorded = node.records(&session).await;
+            lines.extend(recorded.with_context(|| format!("no records of {session}"))?);
+        }
+    }
+    Ok(lines)
 }
 
 /// How many commands have begun and not ended.

@@ -192,12 +192,16 @@ async fn aftermath(
     dora: &Api,
     agents: &[String],
 ) -> Result<Aftermath> {
+    let mut faults = Vec::new();
+    for node in operator.each() {
+        faults.extend(node.verify().await.context("the recordings cannot be verified")?);
+    }
     Ok(Aftermath {
         history: history.entries(),
         rows: collect::rows(stage.server())?,
         approvals: collect::approvals(dora, agents).await?,
         records: collect::records(operator, QUIET_LIMIT).await?,
-        faults: operator.verify().await.context("the recordings cannot be verified")?,
+        faults,
     })
 }
 

@@ -72,7 +72,7 @@ impl Cluster {
         let etcd = EtcdCluster::start(options.etcd)?;
         let mut ways = Ways::new(options.bad_ways);
         let authority = folder.path().join("authority");
-        product::json(Command::new(binary()?).args(["fleet", "init"]).arg(&authority))?;
+        product::json(Command::new(binary()?).args(["fleet", "init", "--output", "json"]).arg(&authority))?;
         let mut controls = Vec::new();
         for number in 0..options.controls {
             let stores = ways.lead_to_etcd(number, &etcd.endpoints())?;
