@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{apply, audit, controlplane, decide, policy, replay, requests, sessions, token};
+use crate::commands::{apply, audit, controlplane, decide, fleet, policy, replay, requests, sessions, token};
 use crate::dev::DevOptions;
 use crate::output::Format;
 
@@ -61,6 +61,9 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Runs a control plane.
     Controlplane(controlplane::Arguments),
+    /// Works on the fleet: its authority, who joins, who is there.
+    #[command(subcommand)]
+    Fleet(fleet::Command),
     /// Validates a bundle and puts it in force.
     Apply(apply::Arguments),
     /// Works on policies, without a server.

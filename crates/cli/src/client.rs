@@ -8,6 +8,7 @@ use std::time::Duration;
 use countersign_api::v1::approval_service_client::ApprovalServiceClient;
 use countersign_api::v1::audit_service_client::AuditServiceClient;
 use countersign_api::v1::bundle_service_client::BundleServiceClient;
+use countersign_api::v1::node_service_client::NodeServiceClient;
 use countersign_api::v1::session_service_client::SessionServiceClient;
 use countersign_common::Secret;
 use countersign_controlplane::grpc::ANSWER_BYTES_MAX;
@@ -68,6 +69,10 @@ impl Client {
 
     pub(crate) fn bundles(&self) -> BundleServiceClient<Connection> {
         BundleServiceClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    pub(crate) fn nodes(&self) -> NodeServiceClient<Connection> {
+        NodeServiceClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     pub(crate) fn sessions(&self) -> SessionServiceClient<Connection> {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use countersign_common::command::Context;
 use countersign_common::error::{Code, Origin, Report, Retry, code};
-use countersign_common::id::{AttemptId, BundleVersion, Subject};
+use countersign_common::id::{AttemptId, BundleVersion, Subject, TargetName};
 use countersign_common::time::Clock;
-use countersign_common::{Facts, Principal, Timestamp, Verdict};
+use countersign_common::{Digest, Facts, Principal, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
@@ -48,6 +48,8 @@ pub struct Question<'a> {
 pub trait Judge: Send + Sync + std::fmt::Debug {
     /// The version of the bundle.
     fn version(&self) -> BundleVersion;
+    /// The version of a target's entry; `None`: there is no such target.
+    fn generation(&self, target: &TargetName) -> Option<Digest>;
     /// The verdict. A target that the bundle does not have (any more) is blocked: fail closed.
     fn judge(&self, question: &Question<'_>) -> Verdict;
 }

@@ -162,6 +162,16 @@ impl ControlPlane {
         self.node
     }
 
+    /// Where everything lasts.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What time it is.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// Whether what is in memory follows the store. While it does not, what others do is seen late.
     #[must_use]
     pub fn follows_the_store(&self) -> bool {

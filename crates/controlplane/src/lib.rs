@@ -9,6 +9,7 @@ pub mod bundles;
 mod codec;
 mod content;
 mod control_plane;
+pub mod fleet;
 pub mod grpc;
 pub mod journal;
 pub mod metrics;

@@ -7,7 +7,7 @@ use countersign_common::Timestamp;
 use countersign_common::approval::{Approval, State};
 use countersign_common::error::{Report as _, Retry};
 use countersign_common::metric::Metric;
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Histogram, counter, gauge, histogram};
 
 use crate::store::StoreError;
 
@@ -33,8 +33,33 @@ const WATCH_RESTARTS: Metric = Metric::counter(
     "How often following the store's changes ended, so that everything was read again",
 );
 
+const VERDICTS_SAMPLED: Metric = Metric::counter(
+    "countersign_verdicts_sampled_total",
+    &[],
+    "Commands that gateways decided alone and the control plane judged again",
+);
+const VERDICT_DIFFERENCES: Metric = Metric::counter(
+    "countersign_verdict_differences_total",
+    &[],
+    "How often a gateway decided, or said whose session it is, otherwise than the control plane: look at that gateway",
+);
+const LINKS: Metric = Metric::gauge("countersign_links", &[], "Gateways that have their link to this node");
+const NODES_LOST: Metric =
+    Metric::counter("countersign_nodes_gone_total", &[], "Nodes of the fleet that were lost, or have ended");
+
 /// All of them.
-pub const ALL: &[Metric] = &[APPROVALS, DECISION, SESSIONS, STORE, STORE_ERRORS, WATCH_RESTARTS];
+pub const ALL: &[Metric] = &[
+    APPROVALS,
+    DECISION,
+    SESSIONS,
+    STORE,
+    STORE_ERRORS,
+    WATCH_RESTARTS,
+    VERDICTS_SAMPLED,
+    VERDICT_DIFFERENCES,
+    LINKS,
+    NODES_LOST,
+];
 
 static OPENED: LazyLock<Counter> = LazyLock::new(|| counter!(SESSIONS.name));
 static RESTARTED: LazyLock<Counter> = LazyLock::new(|| counter!(WATCH_RESTARTS.name));
@@ -51,6 +76,26 @@ pub(crate) fn stepped(approval: &Approval, now: Timestamp) {
 /// A session was opened.
 pub(crate) fn session_opened() {
     OPENED.increment(1);
+}
+
+/// A gateway's verdict was judged again.
+pub(crate) fn verdict_sampled() {
+    counter!(VERDICTS_SAMPLED.name).increment(1);
+}
+
+/// A gateway decided otherwise, or names a session as somebody else's.
+pub(crate) fn verdict_differs() {
+    counter!(VERDICT_DIFFERENCES.name).increment(1);
+}
+
+/// So many gateways have their link here.
+pub(crate) fn links(count: usize) {
+    gauge!(LINKS.name).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+}
+
+/// A node is gone.
+pub(crate) fn node_gone() {
+    counter!(NODES_LOST.name).increment(1);
 }
 
 /// Following the store begins anew.

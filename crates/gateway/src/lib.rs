@@ -2,6 +2,7 @@
 //! keeps nothing that must last; what does, it asks of its ports.
 
 mod bundle;
+pub mod link;
 mod listener;
 pub mod metrics;
 

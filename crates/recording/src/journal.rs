@@ -55,6 +55,10 @@ pub enum JournalError {
         /// What failed first.
         cause: Arc<str>,
     },
+    /// Whoever keeps the records does not acknowledge them at the moment. What was taken is not lost; nothing new is
+    /// taken until they do.
+    #[error("records are not acknowledged at the moment")]
+    Unacknowledged,
     /// It was closed.
     #[error("the journal is closed")]
     Closed,

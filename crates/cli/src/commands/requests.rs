@@ -29,8 +29,26 @@ enum Command {
         /// Its id (`apr_…`), as clients see it in their ticket.
         id: ApprovalId,
     },
+    /// Says whether a command in doubt ran, as you found out. What the target can be asked about settles itself.
+    Resolve(Resolve),
     /// Lists the open requests, then prints every change as it happens, until interrupted.
     Watch,
+}
+
+/// What became of a command in doubt.
+#[derive(Debug, Args)]
+struct Resolve {
+    /// Its id (`apr_…`).
+    id: ApprovalId,
+    /// It ran.
+    #[arg(long, conflicts_with = "not_run", required_unless_present = "not_run")]
+    ran: bool,
+    /// It did not run, and will not.
+    #[arg(long)]
+    not_run: bool,
+    /// How you know.
+    #[arg(long)]
+    reason: String,
 }
 
 /// Which requests.
@@ -121,6 +139,7 @@ pub(crate) async fn run(arguments: Arguments, around: &Surroundings) -> Result<(
             let details = fetch(&client, id).await?;
             around.output.result(&details, || details.text(now()))
         }
+        Some(Command::Resolve(resolve)) => self::resolve(&client, resolve, around).await,
         Some(Command::Watch) => watch(&client, around).await,
     }
 }
@@ -140,6 +159,15 @@ async fn fetch_list(client: &Client, request: v1::ListApprovalsRequest) -> Resul
     let answer = client.approvals().list_approvals(request).await?.into_inner();
     let requests = answer.approvals.into_iter().map(RequestView::read).collect::<Result<_, _>>()?;
     Ok(Listed { requests, revision: answer.revision })
+}
+
+async fn resolve(client: &Client, resolve: Resolve, around: &Surroundings) -> Result<(), CliError> {
+    let ran = if resolve.ran { v1::CommandRan::Yes } else { v1::CommandRan::No };
+    let request =
+        v1::ResolveApprovalRequest { id: resolve.id.to_string(), ran: ran.into(), reason: resolve.reason };
+    let resolved = client.approvals().resolve_approval(request).await?.into_inner().approval;
+    let view = RequestView::read(countersign_api::required(resolved, "response.approval")?)?;
+    around.output.result(&view, || view.event_line())
 }
 
 /// Lists what is open, then every change after that, so that nothing falls between the two.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use countersign_common::Verdict;
-use countersign_common::id::{BundleVersion, Subject};
+use countersign_common::id::{BundleVersion, Subject, TargetName};
 use countersign_common::verdict::Reason;
+use countersign_common::{Digest, Verdict};
 use countersign_controlplane::ControlPlane;
 use countersign_controlplane::bundles::{Compile, Fault, Files, Judge, Question};
 use countersign_policy::{BundleErrors, CurrentBundle};
@@ -230,6 +230,10 @@ struct BlocksEverything;
 impl Judge for BlocksEverything {
     fn version(&self) -> BundleVersion {
         "superseded".into()
+    }
+
+    fn generation(&self, _: &TargetName) -> Option<Digest> {
+        None
     }
 
     fn judge(&self, _: &Question<'_>) -> Verdict {

@@ -136,7 +136,7 @@ impl Prepared {
             keeping: tokio::spawn(Arc::clone(&control).run(stopped.clone())),
             following: tokio::spawn(bundle::follow(Arc::clone(&control), current, Arc::clone(&compiler))),
             reloading: tokio::spawn(source.reload(Arc::clone(&control), compiler)),
-            serving: tokio::spawn(listener.serve(Arc::clone(&control), stopped)),
+            serving: tokio::spawn(listener.serve(Arc::clone(&control), None, stopped)),
             announced: Some(data.announce(&api).map_err(announce_failed)?),
             stop,
             api,

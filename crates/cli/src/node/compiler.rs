@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use countersign_common::id::BundleVersion;
+use countersign_common::id::{BundleVersion, TargetName};
 use countersign_common::verdict::Reason;
-use countersign_common::{Target, Verdict};
+use countersign_common::{Digest, Target, Verdict};
 use countersign_controlplane::bundles::{Compile, Fault, Files, Judge, Question};
 use countersign_policy::{Bundle, BundleErrors};
 
@@ -58,6 +58,10 @@ struct PolicyJudge(Bundle);
 impl Judge for PolicyJudge {
     fn version(&self) -> BundleVersion {
         self.0.version().clone()
+    }
+
+    fn generation(&self, target: &TargetName) -> Option<Digest> {
+        self.0.target(target).map(|target| target.generation)
     }
 
     fn judge(&self, question: &Question<'_>) -> Verdict {

@@ -76,6 +76,11 @@ impl Document {
         self.optional(key)
     }
 
+    /// Something is wrong with several keys together, or with a value that could be read.
+    pub(crate) fn fault(&mut self, reason: impl Into<String>) {
+        self.faults.push(Fault { line: 0, reason: reason.into() });
+    }
+
     /// Refuses what is left over, and everything that was found wrong.
     ///
     /// # Errors

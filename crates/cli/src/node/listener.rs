@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_controlplane::ControlPlane;
+use countersign_controlplane::fleet::Fleet;
 use countersign_controlplane::grpc::{ServeError, serve};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -57,18 +58,19 @@ impl Listener {
     pub(crate) async fn serve(
         self,
         control: Arc<ControlPlane>,
+        fleet: Option<Arc<Fleet>>,
         stop: watch::Receiver<bool>,
     ) -> Result<(), ServeError> {
         match self.tls {
             None => {
                 let (sender, receiver) = mpsc::channel(WAITING_MAX);
                 let accepting = accept_plain(self.tcp, sender);
-                serving(accepting, serve(control, ReceiverStream::new(receiver), stop)).await
+                serving(accepting, serve(control, fleet, ReceiverStream::new(receiver), stop)).await
             }
             Some(tls) => {
                 let (sender, receiver) = mpsc::channel(WAITING_MAX);
                 let accepting = accept_tls(self.tcp, TlsAcceptor::from(tls), sender);
-                serving(accepting, serve(control, ReceiverStream::new(receiver), stop)).await
+                serving(accepting, serve(control, fleet, ReceiverStream::new(receiver), stop)).await
             }
         }
     }

@@ -102,6 +102,7 @@ impl Server {
         });
         let served = countersign_controlplane::grpc::serve(
             Arc::clone(&control),
+            None,
             ReceiverStream::new(incoming),
             stopped.clone(),
         );

@@ -100,6 +100,20 @@ impl Board {
         self.waiters.entry(id).or_insert_with(|| watch::Sender::new(newest)).subscribe()
     }
 
+    /// The approval, as far as it is on the board.
+    pub(super) fn known(&self, id: ApprovalId) -> Option<Arc<Snapshot>> {
+        self.known.get(&id).map(Arc::clone)
+    }
+
+    /// Who has redeemed something that has not ended.
+    pub(super) fn owners(&self) -> BTreeSet<NodeId> {
+        let owner = |known: &Arc<Snapshot>| match known.approval.state {
+            State::Redeemed { owner, .. } => Some(owner),
+            _ => None,
+        };
+        self.known.values().filter_map(owner).collect()
+    }
+
     /// Every change up to here is on the board.
     pub(super) fn complete_up_to(&self) -> Revision {
         self.complete_up_to

@@ -19,7 +19,7 @@ use countersign_common::{Digest, Principal, Timestamp};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 pub use error::ApprovalError;
 pub use hold::{Held, HoldRequest, Joined};
@@ -40,6 +40,9 @@ const ATTEMPTS_MAX: usize = 32;
 
 /// How long a no is remembered: the same command gets the same answer without asking again.
 const DENIAL_REMEMBERED: Duration = Duration::from_secs(10 * 60);
+
+/// How many changes a listener may be behind before it is told to look for itself.
+const CHANGES_BEHIND_MAX: usize = 4096;
 
 /// What an approver says.
 #[derive(Debug, Clone)]
@@ -78,6 +81,7 @@ pub struct Approvals {
     board: Mutex<Board>,
     /// Rung when a deadline may have become the next one.
     deadlines: Notify,
+    changes: broadcast::Sender<Arc<Snapshot>>,
 }
 
 /// One approval, as it changes.
@@ -123,7 +127,8 @@ impl Approvals {
         bundles: Arc<Bundles>,
     ) -> Result<(Self, Revision), StoreError> {
         let (board, deadlines) = (Mutex::new(Board::default()), Notify::new());
-        let approvals = Self { store, clock, sessions, bundles, board, deadlines };
+        let (changes, _) = broadcast::channel(CHANGES_BEHIND_MAX);
+        let approvals = Self { store, clock, sessions, bundles, board, deadlines, changes };
         let revision = approvals.reload().await?;
         Ok((approvals, revision))
     }
@@ -151,9 +156,39 @@ impl Approvals {
     }
 
     fn take_over(&self, stored: Stored) {
-        if self.board.lock().apply(stored.into()) {
+        let id = stored.approval.id;
+        let newer = {
+            let mut board = self.board.lock();
+            board.apply(stored.into()).then(|| board.known(id)).flatten()
+        };
+        if let Some(snapshot) = newer {
             self.deadlines.notify_one();
+            // Nobody listens: nothing to tell.
+            let _ = self.changes.send(snapshot);
         }
+    }
+
+    /// The approval as far as this node has heard; `None`: it does not know it. Reads memory only.
+    pub(crate) fn known(&self, id: ApprovalId) -> Option<Arc<Snapshot>> {
+        self.board.lock().known(id)
+    }
+
+    /// Every newer state of an approval that this node hears of from now on. Who is too far behind is told so,
+    /// and finds it with [`Approvals::known`].
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Arc<Snapshot>> {
+        self.changes.subscribe()
+    }
+
+    /// Reads the approval from the store, so that this node knows it.
+    pub(crate) async fn look_up(&self, id: ApprovalId) -> Result<(), ApprovalError> {
+        let (_, stored) = self.read(id).await?;
+        self.take_over(stored);
+        Ok(())
+    }
+
+    /// The owners of the commands that are redeemed and not reported, as far as this node has heard.
+    pub(crate) fn owners(&self) -> std::collections::BTreeSet<NodeId> {
+        self.board.lock().owners()
     }
 
     /// The approval, from the store.
@@ -215,6 +250,7 @@ impl Approvals {
     /// When there is no such approval, or the store fails.
     pub async fn watch(&self, id: ApprovalId) -> Result<ApprovalWatch, ApprovalError> {
         let (_, stored) = self.read(id).await?;
+        self.take_over(stored.clone());
         Ok(ApprovalWatch(self.board.lock().subscribe(stored.into())))
     }
 

@@ -6,6 +6,8 @@ mod audit;
 mod auth;
 mod bundles;
 mod commands;
+mod fleet;
+mod nodes;
 mod sessions;
 mod status;
 
@@ -16,6 +18,7 @@ use countersign_api::v1::approval_service_server::ApprovalServiceServer;
 use countersign_api::v1::audit_service_server::AuditServiceServer;
 use countersign_api::v1::bundle_service_server::BundleServiceServer;
 use countersign_api::v1::command_service_server::CommandServiceServer;
+use countersign_api::v1::node_service_server::NodeServiceServer;
 use countersign_api::v1::session_service_server::SessionServiceServer;
 use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,7 +28,10 @@ use tonic::transport::Server;
 use tonic::transport::server::{Connected, Router};
 
 use self::auth::Authenticate;
+pub(crate) use self::fleet::serve_fleet;
+pub(crate) use self::sessions::to_wire as session_to_wire;
 use crate::ControlPlane;
+use crate::fleet::Fleet;
 
 /// How often an idle connection is probed; tonic does not by itself.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
@@ -65,13 +71,14 @@ pub enum ServeError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves the API on these connections until `stop` turns true or its sender is gone; then takes no more,
+/// Serves the API of a control plane, and of its fleet if it has one, on these connections until `stop` turns true or its sender is gone; then takes no more,
 /// ends the streams, and lets open calls finish for at most ten seconds.
 ///
 /// # Errors
 /// When the transport fails.
 pub async fn serve<I, IO, IE>(
     control: Arc<ControlPlane>,
+    fleet: Option<Arc<Fleet>>,
     incoming: I,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ServeError>
@@ -86,12 +93,13 @@ where
     health.set_serving::<CommandServiceServer<commands::Service>>().await;
     health.set_serving::<BundleServiceServer<bundles::Service>>().await;
     health.set_serving::<AuditServiceServer<audit::Service>>().await;
+    health.set_serving::<NodeServiceServer<nodes::Service>>().await;
     let mut draining = stop.clone();
     let stopped = async move {
         let _ = draining.wait_for(|stop| *stop).await;
         health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     };
-    let router = router(&control, &stop)?.add_service(health_service);
+    let router = router(&control, fleet, &stop)?.add_service(health_service);
     let serving = router.serve_with_incoming_shutdown(incoming, stopped);
     let deadline = async {
         let _ = stop.wait_for(|stop| *stop).await;
@@ -107,7 +115,11 @@ where
 }
 
 /// All services but health, which every caller may ask.
-fn router(control: &Arc<ControlPlane>, stop: &watch::Receiver<bool>) -> Result<Router, ServeError> {
+fn router(
+    control: &Arc<ControlPlane>,
+    fleet: Option<Arc<Fleet>>,
+    stop: &watch::Receiver<bool>,
+) -> Result<Router, ServeError> {
     let authenticate = Authenticate::new(Arc::clone(control.sessions()));
     let control = || Arc::clone(control);
     let sessions = SessionServiceServer::new(sessions::Service(control()))
@@ -125,6 +137,9 @@ fn router(control: &Arc<ControlPlane>, stop: &watch::Receiver<bool>) -> Result<R
     let audit = AuditServiceServer::new(audit::Service(control()))
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(ANSWER_BYTES_MAX);
+    let nodes = NodeServiceServer::new(nodes::Service(fleet))
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(ANSWER_BYTES_MAX);
     let descriptors = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(countersign_api::DESCRIPTORS)
@@ -139,7 +154,8 @@ fn router(control: &Arc<ControlPlane>, stop: &watch::Receiver<bool>) -> Result<R
         .add_service(InterceptedService::new(approvals, authenticate.clone()))
         .add_service(InterceptedService::new(commands, authenticate.clone()))
         .add_service(InterceptedService::new(bundles, authenticate.clone()))
-        .add_service(InterceptedService::new(audit, authenticate))
+        .add_service(InterceptedService::new(audit, authenticate.clone()))
+        .add_service(InterceptedService::new(nodes, authenticate))
         .add_service(descriptors().build_v1()?)
         // Tools of before 2023 ask for this name.
         .add_service(descriptors().build_v1alpha()?))

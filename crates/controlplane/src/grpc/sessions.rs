@@ -132,7 +132,8 @@ fn may_see(caller: &Caller, session: &Session) -> bool {
     is_admin(caller) || session.principal.involves(&caller.principal.subject)
 }
 
-fn to_wire(session: &Session) -> v1::Session {
+/// A session on the wire.
+pub(crate) fn to_wire(session: &Session) -> v1::Session {
     let revocation = session.revoked.as_ref().map(|mark| v1::Revocation {
         revoke_time: Some(timestamp_to_wire(mark.at)),
         by: mark.by.to_string(),

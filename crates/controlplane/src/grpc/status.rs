@@ -10,6 +10,8 @@ use crate::StopError;
 use crate::approvals::ApprovalError;
 use crate::audit::{ArchiveError, AuditError};
 use crate::bundles::BundleError;
+use crate::fleet::authority::AuthorityError;
+use crate::fleet::{AdmitError, JoinError, Opening, RegisterError};
 use crate::sessions::{IssueError, RevokeError, SessionRefused};
 use crate::store::StoreError;
 
@@ -119,5 +121,42 @@ pub(super) fn archive(error: &ArchiveError) -> Status {
         ArchiveError::Unreadable(_) => {
             with_code(Code::Unavailable, code::RECORDING_BROKEN, &error.to_string())
         }
+    }
+}
+
+/// A join token was not issued, or not accepted.
+pub(super) fn join(error: &JoinError) -> Status {
+    match error {
+        JoinError::Lifetime => Status::invalid_argument(format!("`ttl`: {error}")),
+        JoinError::Refused => with_code(Code::Unauthenticated, code::TOKEN_REFUSED, &error.to_string()),
+        JoinError::NoRandom => Status::unavailable(error.to_string()),
+        JoinError::Store(error) => store(error),
+    }
+}
+
+/// A gateway got no certificate.
+pub(super) fn admit(error: &AdmitError) -> Status {
+    tracing::warn!(%error, "a gateway was not certified");
+    match error {
+        AdmitError::Join(error) => join(error),
+        AdmitError::Authority(AuthorityError::BadRequest) => Status::invalid_argument(error.to_string()),
+        AdmitError::Authority(_) => Status::unavailable("certificates cannot be made at the moment"),
+    }
+}
+
+/// A link was not opened.
+pub(super) fn opening(error: &Opening) -> Status {
+    tracing::warn!(%error, "a link was not opened");
+    match error {
+        Opening::NoHello | Opening::Field(_) => Status::failed_precondition(error.to_string()),
+        Opening::Register(RegisterError::Foreign(_)) => Status::permission_denied(error.to_string()),
+        Opening::Register(RegisterError::Full) => {
+            with_code(Code::ResourceExhausted, code::LIMIT_REACHED, &error.to_string())
+        }
+        Opening::Register(RegisterError::Store(error)) => store(error),
+        Opening::Register(RegisterError::Contended) | Opening::NoStore | Opening::Ending => {
+            Status::unavailable(error.to_string())
+        }
+        Opening::Broken(status) => status.clone(),
     }
 }

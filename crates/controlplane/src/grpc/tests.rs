@@ -51,7 +51,7 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let control = Arc::clone(&scratch.control);
-        let server = tokio::spawn(super::serve(control, TcpListenerStream::new(listener), stopped));
+        let server = tokio::spawn(super::serve(control, None, TcpListenerStream::new(listener), stopped));
         Self { scratch, address, stop, server }
     }
 

@@ -285,6 +285,19 @@ impl Sessions {
         Ok(session)
     }
 
+    /// Reads a session from the store, where this node does not know it yet; `None`: there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn look_up(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        if self.get(id).is_none()
+            && let Some(entry) = self.store.get(&record::session_key(id)).await?
+        {
+            self.apply(&Change::Put(entry))?;
+        }
+        Ok(self.get(id))
+    }
+
     /// Whether a session as [`Sessions::get`] and [`Sessions::list`] give it has not ended.
     #[must_use]
     pub fn goes_on(&self, session: &Session) -> bool {

@@ -86,6 +86,10 @@ impl EtcdConfig {
             return wrong("no `endpoints`".into());
         }
         for endpoint in &self.endpoints {
+            if endpoint.contains('@') {
+                // Not quoted: it holds a password, and endpoints stand in messages.
+                return wrong("an endpoint holds a user; that belongs into `user`".into());
+            }
             let secure = endpoint.starts_with("https://");
             if !secure && !endpoint.starts_with("http://") {
                 return wrong(format!("the endpoint `{endpoint}` begins with neither http:// nor https://"));

@@ -247,6 +247,13 @@ impl Cluster {
         }
     }
 
+    /// Gives a connection up without a failure: the next call makes a new one.
+    pub(super) fn renew(&self, index: usize) {
+        if let Some(member) = self.members.get(index) {
+            member.state.lock().wire = None;
+        }
+    }
+
     /// What a member said, with its address.
     pub(super) fn about(&self, index: usize, said: &str) -> String {
         let endpoint = self.members.get(index).map_or("", |member| member.endpoint.as_str());

@@ -1,6 +1,7 @@
 //! The store on real etcd servers.
 
 mod faults;
+mod lost_answers;
 mod start;
 
 use std::sync::Arc;
@@ -55,4 +56,38 @@ async fn what_a_transaction_changes_comes_to_a_watch_whole_also_in_fragments() {
         assert!(seen.insert((change.revision(), change.key().to_owned())));
     }
     assert_eq!(seen.len(), 90);
+}
+
+/// The sum of one of etcd's own counters over its lines that hold `label`.
+fn counter(endpoint: &str, name: &str, label: &str) -> u64 {
+    use std::io::{Read as _, Write as _};
+
+    let address = endpoint.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeping_leases_alive_leaves_no_stream_behind() {
+    let etcd = Etcd::start().unwrap();
+    let store = EtcdStore::open(EtcdConfig::new([etcd.endpoint()])).await.unwrap();
+    let label = "grpc_method=\"LeaseKeepAlive\"";
+    for _ in 0..20 {
+        let lease = store.grant(std::time::Duration::from_secs(600)).await.unwrap();
+        for _ in 0..5 {
+            store.keep_alive(lease).await.unwrap();
+        }
+    }
+    let begun = counter(&etcd.endpoint(), "grpc_server_started_total", label);
+    assert_eq!(begun, 100);
+    let patience = std::time::Duration::from_secs(30);
+    countersign_testkit::eventually("the end of the streams", patience, || {
+        let ended = counter(&etcd.endpoint(), "grpc_server_handled_total", label);
+        Ok((ended == begun).then_some(()))
+    })
+    .unwrap();
 }

@@ -168,9 +168,17 @@ impl Watcher {
     }
 
     async fn begin_at(&self, member: usize) -> Result<Watch, Connecting> {
-        let wire = self.cluster.wire(member).await?;
         let (from, end) = super::keys::of_prefix(&self.prefix);
-        wire.watch(from, end, self.place.next).await.map_err(Connecting::Fault)
+        let wire = self.cluster.wire(member).await?;
+        match wire.watch(from.clone(), end.clone(), self.place.next).await {
+            // The token may have run out while nothing was asked; a new connection logs in again.
+            Err(Fault::Refused(Refusal::Unauthorised(_))) => {
+                self.cluster.renew(member);
+                let wire = self.cluster.wire(member).await?;
+                wire.watch(from, end, self.place.next).await.map_err(Connecting::Fault)
+            }
+            begun => begun.map_err(Connecting::Fault),
+        }
     }
 
     fn refused(&self, refusal: Refusal) -> StoreError {

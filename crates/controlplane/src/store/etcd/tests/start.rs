@@ -33,6 +33,7 @@ async fn a_configuration_that_does_not_hold_together_is_refused_before_anything_
     let with = |endpoint: &str, tls: Option<EtcdTls>| EtcdConfig { tls, ..EtcdConfig::new([endpoint]) };
     for (config, said) in [
         (EtcdConfig::new(Vec::<String>::new()), "no `endpoints`"),
+        (with("http://root:staple@127.0.0.1:2379", None), "belongs into `user`"),
         (with("127.0.0.1:2379", None), "neither"),
         (with("http://127.0.0.1:2379", Some(tls.clone())), "need each other"),
         (with("https://127.0.0.1:2379", None), "need each other"),
@@ -42,6 +43,7 @@ async fn a_configuration_that_does_not_hold_together_is_refused_before_anything_
         let error = refused(config).await;
         assert!(matches!(error, StoreError::Misconfigured { .. }), "{error:?}");
         assert!(error.to_string().contains(said), "{error}");
+        assert!(!error.to_string().contains("staple"));
     }
 }
 

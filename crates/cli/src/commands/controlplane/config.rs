@@ -1,0 +1,200 @@
+//! The configuration file of a control plane.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_controlplane::fleet::authority::AuthorityFiles;
+use countersign_controlplane::store::etcd::EtcdConfig;
+use countersign_runtime::tls;
+use rustls::ServerConfig;
+use serde::Deserialize;
+
+use super::LISTEN_DEFAULT;
+use super::ops::ListenOps;
+use crate::data::DataDir;
+use crate::error::{CliError, Exit};
+use crate::node::config::Document;
+
+/// What this node is called when the configuration does not say.
+const NAME_DEFAULT: &str = "control-plane";
+
+/// The configuration file.
+#[derive(Debug)]
+pub(super) struct Config {
+    /// `listen`: address of the gRPC API. Default 127.0.0.1:7443. Without `tls` on loopback only.
+    pub(super) listen: SocketAddr,
+    /// `tls`: certificate and key of the API.
+    tls: Option<CertificateFiles>,
+    /// `data`: the data directory.
+    pub(super) data: DataDir,
+    /// `store`: where state lasts. Default `embedded`, in the data directory.
+    pub(super) store: StoreConfig,
+    /// The fleet; `None` without `listen_fleet`.
+    pub(super) fleet: Option<FleetConfig>,
+    /// `listen_ops`: address of `/livez`, `/readyz` and `/metrics`, plain HTTP. Default 127.0.0.1:9443; `off`: none.
+    pub(super) listen_ops: Option<ListenOps>,
+    /// `otlp`: the OTLP receiver of traces (gRPC, no TLS). Default: that of `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
+    pub(super) otlp: Option<String>,
+}
+
+/// `store`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum StoreConfig {
+    /// In the data directory: one control-plane node.
+    Embedded,
+    /// In etcd: as many as there shall be.
+    Etcd(EtcdConfig),
+}
+
+/// What concerns gateways.
+#[derive(Debug)]
+pub(super) struct FleetConfig {
+    /// `listen_fleet`: the address for gateways. TLS by the fleet's authority, always.
+    pub(super) listen: SocketAddr,
+    /// `fleet_ca`: the authority's files. Default `fleet-ca.pem` and `fleet-ca.key` in the data directory, made when
+    /// they are not there; with `store: etcd` to be given, the same on every node.
+    pub(super) authority: AuthorityFiles,
+    /// Whether a missing authority is made.
+    pub(super) make_authority: bool,
+    /// `names`: names and addresses under which this node is reached. Default none.
+    pub(super) names: Vec<String>,
+    /// `name`: what this node is called in lists. Default `control-plane`.
+    pub(super) name: String,
+    /// `node_lease_seconds`: how long a node that nobody hears of is alive. Default 30, at least 5.
+    pub(super) node_ttl: Duration,
+    /// `bundle_lease_seconds`: how long a gateway may judge after it last heard from the control plane. Default 15,
+    /// at least 5.
+    pub(super) bundle_lease: Duration,
+    /// `certificate_hours`: how long a gateway's certificate is valid. Default 24, at least 1.
+    pub(super) certificate_ttl: Duration,
+    /// `sample_one_in`: one in so many commands that gateways decided by themselves is judged again; 0: none.
+    /// Default 100.
+    pub(super) sample_one_in: u32,
+}
+
+/// `tls` and `fleet_ca`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CertificateFiles {
+    /// Certificate chain, PEM.
+    certificate_file: PathBuf,
+    /// Its key, PEM.
+    key_file: PathBuf,
+}
+
+impl Config {
+    pub(super) fn read(file: &Path) -> Result<Self, CliError> {
+        let mut document = Document::read(file)?;
+        let listen = document.optional("listen").unwrap_or(LISTEN_DEFAULT);
+        let tls = document.optional("tls");
+        let listen_ops = document.optional("listen_ops");
+        let otlp = document.optional("otlp");
+        let data: Option<PathBuf> = document.required("data");
+        let store = document.optional("store").unwrap_or(StoreConfig::Embedded);
+        // Missing only with a fault, which `finish` returns.
+        let data = DataDir::of(data.as_deref());
+        let fleet = FleetConfig::read(&mut document, &store, &data);
+        document.finish()?;
+        Ok(Self { listen, tls, data, store, fleet, listen_ops, otlp })
+    }
+
+    pub(super) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, CliError> {
+        let Some(files) = &self.tls else { return Ok(None) };
+        let config = tls::server_config(&files.certificate_file, &files.key_file, &[b"h2"]);
+        config.map(Some).map_err(|error| CliError::report(Exit::Unsound, "`tls`", &error))
+    }
+}
+
+impl FleetConfig {
+    fn read(document: &mut Document, store: &StoreConfig, data: &DataDir) -> Option<Self> {
+        let listen = document.optional("listen_fleet");
+        let authority: Option<CertificateFiles> = document.optional("fleet_ca");
+        let in_cluster = matches!(store, StoreConfig::Etcd(_));
+        if listen.is_some() && in_cluster && authority.is_none() {
+            document.fault(
+                "`fleet_ca` is missing: with `store: etcd` every node needs the same; \
+                `countersign fleet init DIR` makes it",
+            );
+        }
+        let make_authority = authority.is_none();
+        let authority = authority.map_or_else(
+            || AuthorityFiles::in_directory(data.path()),
+            |files| AuthorityFiles { certificate: files.certificate_file, key: files.key_file },
+        );
+        let names = document.optional("names").unwrap_or_default();
+        let name = document.optional("name").unwrap_or_else(|| NAME_DEFAULT.to_owned());
+        let mut at_least = |key, least: u32, default: u32| -> u32 {
+            let value = document.optional(key).unwrap_or(default);
+            if value < least {
+                document.fault(format!("`{key}`: at least {least}"));
+            }
+            value
+        };
+        let seconds = |value: u32| Duration::from_secs(value.into());
+        let node_ttl = seconds(at_least("node_lease_seconds", 5, 30));
+        let bundle_lease = seconds(at_least("bundle_lease_seconds", 5, 15));
+        let certificate_ttl = seconds(at_least("certificate_hours", 1, 24).saturating_mul(3600));
+        let sample_one_in = at_least("sample_one_in", 0, 100);
+        Some(Self {
+            listen: listen?,
+            authority,
+            make_authority,
+            names,
+            name,
+            node_ttl,
+            bundle_lease,
+            certificate_ttl,
+            sample_one_in,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, CliError> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.yaml");
+        std::fs::write(&file, text).unwrap();
+        Config::read(&file)
+    }
+
+    #[test]
+    fn one_node_needs_nothing_but_its_data() {
+        let config = read("data: /x\n").unwrap();
+        assert!(matches!(config.store, StoreConfig::Embedded));
+        assert!(config.fleet.is_none());
+        let fleet = read("data: /x\nlisten_fleet: 127.0.0.1:7444\n").unwrap().fleet.unwrap();
+        assert!(fleet.make_authority);
+        assert_eq!(fleet.authority, AuthorityFiles::in_directory(Path::new("/x")));
+        assert_eq!(
+            (fleet.node_ttl.as_secs(), fleet.bundle_lease.as_secs(), fleet.sample_one_in),
+            (30, 15, 100)
+        );
+    }
+
+    #[test]
+    fn a_cluster_needs_one_authority_for_all() {
+        let cluster = "data: /x\nlisten_fleet: 127.0.0.1:7444\nstore:\n  etcd:\n    endpoints: [http://127.0.0.1:2379]\n";
+        let error = read(cluster).unwrap_err();
+        assert!(error.to_string().contains("`fleet_ca` is missing"), "{error}");
+        let given = format!("{cluster}fleet_ca: {{certificate_file: /ca.pem, key_file: /ca.key}}\n");
+        let config = read(&given).unwrap();
+        assert!(!config.fleet.unwrap().make_authority);
+        let StoreConfig::Etcd(etcd) = config.store else { panic!("not etcd") };
+        assert_eq!(etcd.endpoints, ["http://127.0.0.1:2379"]);
+    }
+
+    #[test]
+    fn all_faults_are_told_together() {
+        let error =
+            read("listen_fleet: here\nstore: cloud\nnode_lease_seconds: 1\n").unwrap_err().to_string();
+        for fault in ["`data` is missing", "`listen_fleet`", "`store`", "`node_lease_seconds`: at least 5"] {
+            assert!(error.contains(fault), "{fault}: {error}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `countersign fleet`: the authority that certifies its nodes, who joins, who is there.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Subcommand;
+use countersign_api::{duration_to_wire, timestamp, v1};
+use countersign_common::time::SystemClock;
+use countersign_controlplane::fleet::authority::AuthorityFiles;
+use serde::Serialize;
+
+use super::Surroundings;
+use crate::error::{CliError, Exit};
+use crate::output::table;
+
+/// What is done with the fleet.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes the fleet's certificate authority: `fleet-ca.pem` and `fleet-ca.key`. Every control-plane node is given
+    /// both; nobody else needs the key.
+    Init {
+        /// The directory for them; files that are there stay.
+        dir: PathBuf,
+    },
+    /// Issues a token with which one gateway joins, and prints it: the only time that it is seen.
+    Token {
+        /// How long it may be used, such as `30m`, `8h`; at most 7 days.
+        #[arg(long, value_parser = humantime::parse_duration, default_value = "1h")]
+        ttl: Duration,
+    },
+    /// Lists the nodes that are alive.
+    Nodes,
+    /// Asks a gateway to drain: it takes no new connections, gives those that wait their ticket, and ends.
+    Drain {
+        /// Its id or its name.
+        node: String,
+    },
+}
+
+/// The JSON of a join token.
+#[derive(Debug, Serialize)]
+struct Issued<'a> {
+    token: &'a str,
+    expires_at: String,
+}
+
+/// The JSON of an authority.
+#[derive(Debug, Serialize)]
+struct Made<'a> {
+    certificate_file: &'a std::path::Path,
+    key_file: &'a std::path::Path,
+}
+
+/// The JSON of a node.
+#[derive(Debug, Serialize)]
+struct NodeView {
+    id: String,
+    kind: &'static str,
+    name: String,
+    started_at: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    linked_to: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    bundle: String,
+    draining: bool,
+    version: String,
+}
+
+/// The JSON of a list.
+#[derive(Debug, Serialize)]
+struct Listed {
+    nodes: Vec<NodeView>,
+}
+
+pub(crate) async fn run(command: Command, around: &Surroundings) -> Result<(), CliError> {
+    match command {
+        Command::Init { dir } => init(&dir, around),
+        Command::Token { ttl } => token(ttl, around).await,
+        Command::Nodes => nodes(around).await,
+        Command::Drain { node } => drain(node, around).await,
+    }
+}
+
+fn init(dir: &std::path::Path, around: &Surroundings) -> Result<(), CliError> {
+    std::fs::create_dir_all(dir)
+        .map_err(|error| CliError::failed(format!("cannot create `{}`: {error}", dir.display())))?;
+    let files = AuthorityFiles::in_directory(dir);
+    files
+        .create(&SystemClock)
+        .map_err(|error| CliError::because(Exit::Failed, "the authority was not made", &error))?;
+    let made = Made { certificate_file: &files.certificate, key_file: &files.key };
+    around.output.result(&made, || {
+        format!(
+            "{} and {} are made. Give both to every control-plane node (`fleet_ca`), and the key to nobody else.",
+            files.certificate.display(),
+            files.key.display()
+        )
+    })
+}
+
+async fn token(ttl: Duration, around: &Surroundings) -> Result<(), CliError> {
+    let request = v1::IssueJoinTokenRequest { ttl: Some(duration_to_wire(ttl)) };
+    let issued = around.connect().await?.nodes().issue_join_token(request).await?.into_inner();
+    let expires_at = timestamp(issued.expire_time, "response.expire_time")?.to_string();
+    let view = Issued { token: &issued.token, expires_at };
+    // The token alone on stdout, so that it can be written into a file; the rest on stderr.
+    around.output.result(&view, || issued.token.clone())?;
+    if !around.output.is_json() {
+        eprintln!("One gateway joins with it until {}; it is not shown again.", view.expires_at);
+    }
+    Ok(())
+}
+
+async fn nodes(around: &Surroundings) -> Result<(), CliError> {
+    let listed = around.connect().await?.nodes().list_nodes(v1::ListNodesRequest {}).await?.into_inner();
+    let nodes = listed.nodes.into_iter().map(NodeView::read).collect::<Result<Vec<_>, _>>()?;
+    let listed = Listed { nodes };
+    around.output.result(&listed, || {
+        let row = |node: &NodeView| {
+            let state = if node.draining { "draining" } else { "" };
+            let words =
+                [&node.name, node.kind, &node.id, &node.started_at, &node.bundle, &node.linked_to, state];
+            words.map(str::to_owned).to_vec()
+        };
+        let header = ["NAME", "KIND", "ID", "SINCE", "BUNDLE", "LINKED TO", ""];
+        table(&header, listed.nodes.iter().map(row))
+    })
+}
+
+async fn drain(node: String, around: &Surroundings) -> Result<(), CliError> {
+    let request = v1::DrainNodeRequest { node };
+    let drained = around.connect().await?.nodes().drain_node(request).await?.into_inner().node;
+    let view = NodeView::read(countersign_api::required(drained, "response.node")?)?;
+    around.output.result(&view, || format!("{} is asked to drain.", view.name))
+}
+
+impl NodeView {
+    fn read(node: v1::Node) -> Result<Self, CliError> {
+        let kind = match node.kind() {
+            v1::NodeKind::Gateway => "gateway",
+            v1::NodeKind::ControlPlane => "control_plane",
+            v1::NodeKind::Unspecified => "unknown",
+        };
+        Ok(Self {
+            started_at: timestamp(node.start_time, "node.start_time")?.to_string(),
+            id: node.id,
+            kind,
+            name: node.name,
+            linked_to: node.linked_to,
+            bundle: node.bundle_version,
+            draining: node.draining,
+            version: node.software_version,
+        })
+    }
+}

@@ -1,0 +1,400 @@
+//! One link of a gateway, from its Hello to its end. What is said on it is said in parts of their own, which run
+//! beside each other; the first that ends ends the link. A gateway loses nothing by that: it goes on with its next
+//! link, here or at another node.
+
+mod calls;
+mod follow;
+mod outbox;
+mod records;
+mod sessions;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_api::v1::answer::Answer;
+use countersign_api::v1::control_frame::Frame;
+use countersign_api::v1::gateway_frame::Frame as FromGateway;
+use countersign_api::{parsed, v1};
+use countersign_common::id::{ApprovalId, BundleVersion, SessionId};
+use countersign_recording::JournalError;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tonic::{Status, Streaming};
+
+pub(crate) use self::outbox::Outgoing;
+pub(super) use self::outbox::{Outbox, outbox};
+
+use self::calls::Asker;
+use self::follow::Followed;
+use self::outbox::Over;
+use self::records::{BadRecords, Records};
+use self::sessions::Attached;
+use super::Fleet;
+use super::intake::NotTaken;
+use super::links::{Handle, Wish};
+use super::member::Member;
+use super::nodes::Node;
+use crate::store::Kept;
+
+/// How many calls of one gateway are done at once.
+const CALLS_MAX: usize = 256;
+
+/// How many more may wait; beyond that they are refused.
+const CALLS_WAITING_MAX: usize = 4096;
+
+/// How often the gateway is told that this node is there, and reaches its store.
+const ALIVE_EVERY: Duration = Duration::from_secs(3);
+
+/// How long a gateway that was asked to leave, or has said goodbye, has for what is under way.
+const LEAVE_WITHIN: Duration = Duration::from_secs(8);
+
+/// Why a link ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The gateway's start has ended.
+    Goodbye,
+    /// The gateway closed it.
+    Closed,
+    /// The connection broke.
+    Broken(Status),
+    /// It was told to go somewhere else.
+    Left(&'static str),
+    /// A newer link took its place.
+    Superseded,
+    /// The gateway was declared lost.
+    Lost,
+    /// It reads too slowly.
+    Slow,
+    /// It sent what does not fit.
+    Unfit(String),
+    /// The journal takes no records.
+    Unrecorded(String),
+}
+
+/// One link.
+#[derive(Debug)]
+pub(super) struct Link {
+    fleet: Arc<Fleet>,
+    node: Node,
+    asker: Asker,
+    handle: Handle,
+    outbox: Outbox,
+    followed: Followed,
+    attached: Attached,
+    records: Records,
+    calls: Arc<Semaphore>,
+    /// The bundle that the gateway had when it came.
+    had: Option<BundleVersion>,
+}
+
+impl Link {
+    pub(super) fn new(
+        fleet: Arc<Fleet>,
+        node: Node,
+        member: Member,
+        handle: Handle,
+        outbox: Outbox,
+        had: Option<BundleVersion>,
+    ) -> Self {
+        let asker = Asker { node: node.id, member };
+        let records = Records::new(fleet.intake().link(node.id), fleet.sampler());
+        Self {
+            fleet,
+            node,
+            asker,
+            handle,
+            outbox,
+            followed: Followed::default(),
+            attached: Attached::default(),
+            records,
+            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            had,
+        }
+    }
+
+    /// Serves the link until it ends.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        incoming: Streaming<v1::LinkRequest>,
+        stop: watch::Receiver<bool>,
+    ) {
+        let ended = Box::pin(self.serve(incoming, stop)).await;
+        let newest = self.fleet.links().close(&self.handle);
+        match &ended {
+            Ended::Goodbye if newest => self.give_up().await,
+            Ended::Unfit(_) | Ended::Slow | Ended::Unrecorded(_) => {
+                tracing::error!(gateway = %self.node.name, node = %self.node.id, ?ended, "a link was ended");
+            }
+            Ended::Left(why) => {
+                tracing::info!(gateway = %self.node.name, node = %self.node.id, why, "a gateway was asked to leave");
+            }
+            _ => tracing::info!(gateway = %self.node.name, node = %self.node.id, ?ended, "a link has ended"),
+        }
+        self.outbox.close(ended.status());
+    }
+
+    async fn serve(
+        self: &Arc<Self>,
+        incoming: Streaming<v1::LinkRequest>,
+        stop: watch::Receiver<bool>,
+    ) -> Ended {
+        let control = self.fleet.control();
+        let (sessions, clock) = (control.sessions(), control.clock());
+        tokio::select! {
+            ended = self.read(incoming) => ended,
+            () = self.followed.run(control.approvals(), &self.outbox) => Ended::Left("the control plane ends"),
+            () = self.attached.run(sessions, &**clock, &self.outbox) => Ended::Left("the control plane ends"),
+            () = self.push_bundles() => Ended::Left("the control plane ends"),
+            broken = self.records.acknowledge(&**self.fleet.intake().journal(), &self.outbox) => unrecorded(&broken),
+            ended = self.stay_alive() => ended,
+            over = self.outbox.over() => match over {
+                Over::Slow => Ended::Slow,
+                Over::Deserted => Ended::Broken(Status::unavailable("the gateway is gone")),
+            },
+            wish = self.handle.wished() => self.wished(wish),
+            () = self.leave_at(stop) => Ended::Left("this node ends"),
+        }
+    }
+
+    /// Reads frames until the gateway ends the stream, or sends what does not fit.
+    async fn read(self: &Arc<Self>, mut incoming: Streaming<v1::LinkRequest>) -> Ended {
+        let mut tasks = JoinSet::new();
+        loop {
+            let message = match incoming.message().await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ended::Closed,
+                Err(status) => return Ended::Broken(status),
+            };
+            while tasks.try_join_next().is_some() {}
+            for frame in message.frames {
+                match frame.frame {
+                    Some(FromGateway::Goodbye(_)) => {
+                        // What it reported before it went is done first.
+                        let all = async { while tasks.join_next().await.is_some() {} };
+                        let _ = tokio::time::timeout(LEAVE_WITHIN, all).await;
+                        return Ended::Goodbye;
+                    }
+                    frame => {
+                        if let Err(ended) = self.take(frame, &mut tasks) {
+                            return ended;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes one frame. What waits for the store is done in a task of its own.
+    fn take(self: &Arc<Self>, frame: Option<FromGateway>, tasks: &mut JoinSet<()>) -> Result<(), Ended> {
+        let read = |error: countersign_api::BadField| Ended::Unfit(error.to_string());
+        match frame {
+            None => return Err(Ended::Unfit("a frame of a kind that is not known here".into())),
+            Some(FromGateway::Hello(_) | FromGateway::Goodbye(_)) => {
+                return Err(Ended::Unfit("a second hello".into()));
+            }
+            Some(FromGateway::Call(call)) => self.call(call, tasks),
+            Some(FromGateway::Records(records)) => self.records.take(&records).map_err(bad_records)?,
+            Some(FromGateway::Follow(follow)) => {
+                let id = parsed(&follow.approval_id, "follow.approval_id").map_err(read)?;
+                let approvals = self.fleet.control().approvals();
+                if !self.followed.follow(approvals, &self.outbox, id, follow.seen_revision) {
+                    tasks.spawn(Arc::clone(self).look_up_approval(id));
+                }
+            }
+            Some(FromGateway::Unfollow(unfollow)) => {
+                self.followed.unfollow(parsed(&unfollow.approval_id, "unfollow.approval_id").map_err(read)?);
+            }
+            Some(FromGateway::Attach(attach)) => {
+                for id in &attach.session_ids {
+                    self.attach(parsed(id, "attach.session_ids").map_err(read)?, tasks);
+                }
+            }
+            Some(FromGateway::Detach(detach)) => {
+                for id in &detach.session_ids {
+                    self.attached.detach(parsed(id, "detach.session_ids").map_err(read)?);
+                }
+            }
+            Some(FromGateway::BundleTaken(taken)) => drop(tasks.spawn(Arc::clone(self).bundle_taken(taken))),
+            Some(FromGateway::Testified(testified)) => {
+                let (fleet, gateway) = (Arc::clone(&self.fleet), self.node.clone());
+                tasks.spawn(async move { fleet.testified(&gateway, testified).await });
+            }
+            Some(FromGateway::Draining(draining)) => {
+                drop(tasks.spawn(Arc::clone(self).drains(draining.draining)))
+            }
+        }
+        Ok(())
+    }
+
+    fn call(self: &Arc<Self>, call: v1::Call, tasks: &mut JoinSet<()>) {
+        if tasks.len() >= CALLS_MAX + CALLS_WAITING_MAX {
+            let answer = Some(Answer::Unavailable("too many calls at once".into()));
+            self.outbox.send(Frame::Answer(v1::Answer { id: call.id, answer }));
+            return;
+        }
+        let link = Arc::clone(self);
+        tasks.spawn(async move {
+            // The semaphore is never closed.
+            let _turn = link.calls.acquire().await;
+            let answer = calls::answer(&link.fleet, &link.asker, call.call).await;
+            link.outbox.send(Frame::Answer(v1::Answer { id: call.id, answer: Some(answer) }));
+        });
+    }
+
+    async fn look_up_approval(self: Arc<Self>, id: ApprovalId) {
+        // The semaphore is never closed.
+        let _turn = self.calls.acquire().await;
+        let approvals = self.fleet.control().approvals();
+        if let Err(error) = approvals.look_up(id).await {
+            tracing::info!(approval = %id, %error, "an approval that a gateway follows is not known");
+            return;
+        }
+        if let Some(snapshot) = approvals.known(id) {
+            self.followed.tell(&self.outbox, &snapshot.approval);
+        }
+    }
+
+    fn attach(self: &Arc<Self>, id: SessionId, tasks: &mut JoinSet<()>) {
+        let sessions = self.fleet.control().sessions();
+        if let Some(session) = sessions.get(id) {
+            return self.attached.attach(sessions, &self.outbox, &session);
+        }
+        let link = Arc::clone(self);
+        tasks.spawn(async move {
+            let sessions = link.fleet.control().sessions();
+            match sessions.look_up(id).await {
+                Ok(Some(session)) => link.attached.attach(sessions, &link.outbox, &session),
+                Ok(None) => Attached::unknown(&link.outbox, id),
+                // Fail closed: who cannot be watched over does not go on.
+                Err(error) => {
+                    tracing::error!(session = %id, %error, "a session cannot be looked up; its connections end");
+                    Attached::unknown(&link.outbox, id);
+                }
+            }
+        });
+    }
+
+    async fn bundle_taken(self: Arc<Self>, taken: v1::BundleTaken) {
+        if !taken.fault.is_empty() {
+            tracing::error!(gateway = %self.node.name, version = %taken.version, fault = %taken.fault,
+                "a gateway could not take the bundle, and judges by the one it has");
+            return;
+        }
+        if let Err(error) = self.fleet.nodes().took(self.node.id, &taken.version.as_str().into()).await {
+            tracing::warn!(gateway = %self.node.name, %error, "which bundle a gateway took was not noted");
+        }
+    }
+
+    async fn drains(self: Arc<Self>, draining: bool) {
+        if draining {
+            self.handle.drain();
+        }
+        if let Err(error) = self.fleet.nodes().draining(self.node.id, draining).await {
+            tracing::warn!(gateway = %self.node.name, %error, "that a gateway drains was not noted");
+        }
+    }
+
+    /// Pushes the current bundle, if the gateway has another one, and every one that follows.
+    async fn push_bundles(&self) {
+        let bundles = self.fleet.control().bundles();
+        let (mut pushed, mut has) = (bundles.watch(), self.had.clone());
+        loop {
+            let current = pushed.borrow_and_update().clone();
+            if let Some(current) = current.or_else(|| bundles.current())
+                && has.as_ref() != Some(&current.version)
+            {
+                has = Some(current.version.clone());
+                let files = current.files.iter().map(|(name, bytes)| (name.clone(), bytes.clone()));
+                let bundle = Some(v1::BundleFiles { files: files.collect() });
+                let version = current.version.to_string();
+                self.outbox.send(Frame::Bundle(v1::BundlePush { version, bundle }));
+            }
+            if pushed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Tells the gateway that it may go on judging, and keeps its lease: both only while this node reaches its
+    /// store. A node that does not lets its gateways go.
+    async fn stay_alive(&self) -> Ended {
+        let (mut say, mut keep) =
+            (tokio::time::interval(ALIVE_EVERY), tokio::time::interval(self.fleet.nodes().ttl() / 4));
+        loop {
+            tokio::select! {
+                _ = say.tick() => {
+                    // INVARIANT: I8. Who does not reach the store does not vouch for what stands in it.
+                    if self.fleet.pulse().is_felt() {
+                        self.outbox.send(Frame::Alive(v1::Alive {}));
+                    } else if self.fleet.pulse().silent_for() > self.fleet.options().bundle_lease {
+                        self.leave(false, "this node does not reach its store").await;
+                        return Ended::Left("the store is not reached");
+                    }
+                }
+                _ = keep.tick() => match self.fleet.nodes().keep_alive(&self.node).await {
+                    Ok(Kept::For(_)) => {}
+                    Ok(Kept::Lost) => return self.wished(Wish::Lost),
+                    Err(error) => tracing::warn!(gateway = %self.node.name, %error, "a lease was not kept alive"),
+                },
+            }
+        }
+    }
+
+    fn wished(&self, wish: Wish) -> Ended {
+        match wish {
+            Wish::Superseded => Ended::Superseded,
+            Wish::Lost => {
+                self.outbox.send(lost());
+                Ended::Lost
+            }
+        }
+    }
+
+    /// When this node ends, the gateway is asked to go, and given time to.
+    async fn leave_at(&self, mut stop: watch::Receiver<bool>) {
+        let _ = stop.wait_for(|stop| *stop).await;
+        self.leave(false, "this control-plane node ends").await;
+    }
+
+    async fn leave(&self, drain: bool, reason: &str) {
+        self.outbox.send(Frame::Leave(v1::Leave { drain, lost: false, reason: reason.into() }));
+        tokio::time::sleep(LEAVE_WITHIN).await;
+    }
+
+    /// The gateway has ended: nobody needs to wait for its lease to run out.
+    async fn give_up(&self) {
+        tracing::info!(gateway = %self.node.name, node = %self.node.id, "a gateway has ended");
+        if let Err(error) = self.fleet.nodes().goodbye(&self.node).await {
+            tracing::warn!(gateway = %self.node.name, %error, "its lease has to run out");
+        }
+    }
+}
+
+impl Ended {
+    /// What the gateway is told; `None`: an end in good order.
+    fn status(self) -> Option<Status> {
+        match self {
+            Self::Unfit(reason) => Some(Status::invalid_argument(reason)),
+            Self::Unrecorded(reason) => Some(Status::unavailable(reason)),
+            Self::Broken(status) => Some(status),
+            Self::Goodbye | Self::Closed | Self::Left(_) | Self::Superseded | Self::Lost | Self::Slow => None,
+        }
+    }
+}
+
+/// A gateway that was declared lost is told so.
+pub(super) fn lost() -> Frame {
+    let reason = "this start of the gateway was declared lost".into();
+    Frame::Leave(v1::Leave { drain: false, lost: true, reason })
+}
+
+fn bad_records(bad: BadRecords) -> Ended {
+    match bad {
+        BadRecords::NotTaken(NotTaken::Broken(why)) => Ended::Unrecorded(why),
+        other => Ended::Unfit(other.to_string()),
+    }
+}
+
+fn unrecorded(error: &JournalError) -> Ended {
+    Ended::Unrecorded(error.to_string())
+}

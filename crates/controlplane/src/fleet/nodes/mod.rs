@@ -1,0 +1,276 @@
+//! The nodes of the fleet: who is alive, by leases in the store. A start that is lost never comes back: its id
+//! stays spent, so that what is done about its loss is done for good.
+
+mod record;
+mod register;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_common::id::{BundleVersion, NodeId};
+use countersign_common::time::Clock;
+use futures::StreamExt as _;
+use parking_lot::RwLock;
+use tokio::sync::mpsc;
+
+pub use record::{Gateway, Kind, Node};
+pub use register::RegisterError;
+pub(super) use register::{Arrival, Registered};
+
+use super::member::Member;
+use crate::store::{Change, Kept, Outcome, Revision, Store, StoreError, Transaction, range_all};
+
+/// How often a lost race is tried again.
+const ATTEMPTS_MAX: usize = 16;
+
+/// How long to rest before a watch that ended is begun again.
+const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// What became of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    /// It came, or something about it changed.
+    Changed(Box<Node>),
+    /// It is lost, or has said goodbye.
+    Gone(NodeId),
+}
+
+/// The nodes that are alive.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// This node of the control plane.
+    me: NodeId,
+    /// How long a node that nobody hears of is alive.
+    ttl: Duration,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    nodes: BTreeMap<NodeId, (Revision, Node)>,
+}
+
+impl Nodes {
+    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, me: NodeId, ttl: Duration) -> Self {
+        Self { store, clock, me, ttl, known: RwLock::default() }
+    }
+
+    /// How long a node that nobody hears of is alive.
+    pub(super) fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// Those that are alive as far as this node has heard, control plane first, then by name.
+    pub(super) fn list(&self) -> Vec<Node> {
+        let mut all: Vec<Node> = self.known.read().nodes.values().map(|(_, node)| node.clone()).collect();
+        all.sort_by(|a, b| {
+            let rank = |node: &Node| (node.gateway().is_some(), node.name.clone(), node.id);
+            rank(a).cmp(&rank(b))
+        });
+        all
+    }
+
+    /// The node, if it is alive as far as this node has heard.
+    pub(super) fn get(&self, id: NodeId) -> Option<Node> {
+        self.known.read().nodes.get(&id).map(|(_, node)| node.clone())
+    }
+
+    /// The gateway that has this route.
+    pub(super) fn by_route(&self, route: u32) -> Option<Node> {
+        let known = self.known.read();
+        let mut nodes = known.nodes.values().map(|(_, node)| node);
+        nodes.find(|node| node.gateway().is_some_and(|gateway| gateway.route == route)).cloned()
+    }
+
+    /// Whether the store has it: for what may be done only about a node that is certainly gone.
+    pub(super) async fn is_alive(&self, id: NodeId) -> Result<bool, StoreError> {
+        for key in [record::gateway_key(id), record::control_key(id)] {
+            if self.store.get(&key).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whose start it is, or was: the store remembers for a month.
+    pub(super) async fn member_of(&self, id: NodeId) -> Result<Option<Member>, StoreError> {
+        let entry = self.store.get(&record::start_key(id)).await?;
+        entry
+            .map(|entry| crate::decode::<record::Start>(&entry))
+            .transpose()
+            .map(|start| start.map(|start| start.member))
+    }
+
+    /// Where this node's own record stands.
+    pub(super) fn own_key(&self) -> String {
+        record::control_key(self.me)
+    }
+
+    /// Lets the node's time begin anew.
+    pub(super) async fn keep_alive(&self, node: &Node) -> Result<Kept, StoreError> {
+        self.store.keep_alive(node.lease).await
+    }
+
+    /// The node has ended by itself: it is gone at once.
+    pub(super) async fn goodbye(&self, node: &Node) -> Result<(), StoreError> {
+        self.store.revoke(node.lease).await
+    }
+
+    /// The bundle that a gateway took stands in its record, so that every control-plane node can say so.
+    pub(super) async fn took(&self, id: NodeId, bundle: &BundleVersion) -> Result<(), StoreError> {
+        let bundle = Some(bundle.clone());
+        self.update(id, |gateway| gateway.bundle.clone_from(&bundle)).await.map(drop)
+    }
+
+    /// Whether a gateway drains stands in its record.
+    pub(super) async fn draining(&self, id: NodeId, draining: bool) -> Result<Option<Node>, StoreError> {
+        self.update(id, |gateway| gateway.draining = draining).await
+    }
+
+    /// Changes the record of a gateway; `None`: it is gone.
+    async fn update(&self, id: NodeId, change: impl Fn(&mut Gateway)) -> Result<Option<Node>, StoreError> {
+        let key = record::gateway_key(id);
+        for _ in 0..ATTEMPTS_MAX {
+            let Some(entry) = self.store.get(&key).await? else { return Ok(None) };
+            let before: Node = crate::decode(&entry)?;
+            let mut after = before.clone();
+            if let Kind::Gateway(gateway) = &mut after.kind {
+                change(gateway);
+            }
+            if after == before {
+                return Ok(Some(before));
+            }
+            let swap = Transaction::new().if_modified(&key, entry.modified);
+            match self.store.transact(swap.put_under(after.lease, &key, crate::encode(&after))).await {
+                Ok(Outcome::Committed(revision)) => {
+                    self.learn(revision, &after);
+                    return Ok(Some(after));
+                }
+                Ok(Outcome::LeaseLost) => return Ok(None),
+                // Somebody else was faster, or nobody knows: look again.
+                Ok(Outcome::Conflict) | Err(StoreError::Unknown(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Closed)
+    }
+
+    /// Reads all nodes, then tells of every change, those that were missed included; until nobody listens.
+    pub(super) async fn follow(&self, to: mpsc::Sender<Event>) {
+        while !to.is_closed() {
+            if let Err(error) = self.follow_once(&to).await {
+                tracing::warn!(%error, "following the nodes ended; reading them again");
+                tokio::time::sleep(REST_AFTER_ERROR).await;
+            }
+        }
+    }
+
+    async fn follow_once(&self, to: &mpsc::Sender<Event>) -> Result<(), StoreError> {
+        let (entries, revision) = range_all(&*self.store, record::NODES).await?;
+        let found: BTreeSet<NodeId> = entries.iter().filter_map(|entry| record::id_of(&entry.key)).collect();
+        let vanished: Vec<NodeId> = {
+            let known = self.known.read();
+            let older = known.nodes.iter().filter(|(id, (at, _))| *at <= revision && !found.contains(id));
+            older.map(|(id, _)| *id).collect()
+        };
+        for id in vanished {
+            self.forget(id, revision);
+            tell(to, Event::Gone(id)).await;
+        }
+        for entry in entries {
+            self.take_over(&Change::Put(entry), to).await;
+        }
+        let mut changes = self.store.watch(record::NODES, revision).await?;
+        while let Some(change) = changes.next().await {
+            self.take_over(&change?, to).await;
+        }
+        Err(StoreError::Closed)
+    }
+
+    async fn take_over(&self, change: &Change, to: &mpsc::Sender<Event>) {
+        match change {
+            Change::Put(entry) => match crate::decode::<Node>(entry) {
+                Ok(node) => {
+                    self.learn(entry.modified, &node);
+                    tell(to, Event::Changed(Box::new(node))).await;
+                }
+                Err(error) => tracing::error!(%error, "a node's record cannot be read"),
+            },
+            Change::Deleted { key, revision } => {
+                if let Some(id) = record::id_of(key) {
+                    self.forget(id, *revision);
+                    tell(to, Event::Gone(id)).await;
+                }
+            }
+        }
+    }
+
+    fn learn(&self, at: Revision, node: &Node) {
+        let mut known = self.known.write();
+        if known.nodes.get(&node.id).is_none_or(|(known, _)| *known < at) {
+            known.nodes.insert(node.id, (at, node.clone()));
+        }
+    }
+
+    fn forget(&self, id: NodeId, at: Revision) {
+        let mut known = self.known.write();
+        if known.nodes.get(&id).is_some_and(|(known, _)| *known <= at) {
+            known.nodes.remove(&id);
+        }
+    }
+
+    /// The starts that are gone, and of which nobody has noted that they were given up.
+    pub(super) async fn not_given_up(&self) -> Result<Vec<NodeId>, StoreError> {
+        let mut found = Vec::new();
+        for entry in range_all(&*self.store, record::STARTS).await?.0 {
+            let id: Option<NodeId> = entry.key.strip_prefix(record::STARTS).and_then(|id| id.parse().ok());
+            if let Some(id) = id
+                && !crate::decode::<record::Start>(&entry)?.given_up
+                && self.get(id).is_none()
+                && !self.is_alive(id).await?
+            {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// All has been done about the end of this start. Noted for the nodes that look later; lost races do no harm.
+    pub(super) async fn given_up(&self, id: NodeId) -> Result<(), StoreError> {
+        let key = record::start_key(id);
+        let Some(entry) = self.store.get(&key).await? else { return Ok(()) };
+        let start = record::Start { given_up: true, ..crate::decode(&entry)? };
+        let swap = Transaction::new().if_modified(&key, entry.modified).put(&key, crate::encode(&start));
+        self.store.transact(swap).await.map(drop)
+    }
+
+    /// Forgets starts of long ago; how many. Safe to run at any time, by any node.
+    pub(super) async fn sweep(&self) -> Result<usize, StoreError> {
+        const BATCH: usize = 100;
+        let (entries, _) = range_all(&*self.store, record::STARTS).await?;
+        let now = self.clock.now();
+        let mut gone = Vec::new();
+        for entry in &entries {
+            let id: Option<NodeId> = entry.key.strip_prefix(record::STARTS).and_then(|id| id.parse().ok());
+            // One that lives on for longer than that keeps its place.
+            if let Some(id) = id
+                && record::is_forgotten(id, now)
+                && !self.is_alive(id).await?
+            {
+                gone.push(entry.key.as_str());
+            }
+        }
+        for batch in gone.chunks(BATCH) {
+            self.store.transact(batch.iter().fold(Transaction::new(), |all, key| all.delete(*key))).await?;
+        }
+        Ok(gone.len())
+    }
+}
+
+/// Whoever stopped listening does not want to know.
+async fn tell(to: &mpsc::Sender<Event>, event: Event) {
+    let _ = to.send(event).await;
+}

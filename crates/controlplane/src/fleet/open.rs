@@ -1,0 +1,107 @@
+//! A link begins: its Hello is checked, the gateway is entered among the nodes, and welcomed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_api::v1::control_frame::Frame;
+use countersign_api::v1::gateway_frame::Frame as FromGateway;
+use countersign_api::{BadField, duration_to_wire, parsed, timestamp_to_wire, v1};
+use tokio::sync::watch;
+use tonic::{Status, Streaming};
+
+use super::Fleet;
+use super::link::{Link, Outbox, Outgoing, lost, outbox};
+use super::lost::drain;
+use super::member::Member;
+use super::nodes::{Arrival, Node, RegisterError, Registered};
+
+/// How long a gateway may take to say who it is.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why a link was not opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Opening {
+    /// The first frame is not a Hello, or comes with others.
+    #[error("the first frame of a link is a hello, alone")]
+    NoHello,
+    /// It cannot be read.
+    #[error(transparent)]
+    Field(#[from] BadField),
+    /// This node does not reach its store.
+    #[error("this control-plane node does not reach its store; try another one")]
+    NoStore,
+    /// This node ends.
+    #[error("this control-plane node ends; try another one")]
+    Ending,
+    /// The gateway could not be entered.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// The stream broke.
+    #[error("{0}")]
+    Broken(Status),
+}
+
+impl Fleet {
+    /// Opens a link for a gateway; what comes out is the answer to its call.
+    pub(crate) async fn open_link(
+        self: &Arc<Self>,
+        member: Member,
+        mut incoming: Streaming<v1::LinkRequest>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Outgoing, Opening> {
+        let hello = tokio::time::timeout(HELLO_WITHIN, incoming.message()).await;
+        let hello = hello.map_err(|_| Opening::NoHello)?.map_err(Opening::Broken)?;
+        let arrival = arrival(hello, &member)?;
+        if *stop.borrow() {
+            return Err(Opening::Ending);
+        }
+        // INVARIANT: I8. Who does not reach the store takes nobody in.
+        if !self.pulse().is_felt() {
+            return Err(Opening::NoStore);
+        }
+        let (outbox, outgoing) = outbox();
+        match self.nodes().register(&arrival).await? {
+            Registered::Lost => {
+                tracing::warn!(gateway = %member.name, node = %arrival.id, "a gateway that was declared lost came back");
+                outbox.send(lost());
+                outbox.close(None);
+            }
+            Registered::Alive(node) => {
+                tracing::info!(gateway = %member.name, node = %arrival.id, "a gateway has opened a link");
+                let handle = self.links().open(node.id, outbox.clone());
+                self.welcome(&node, &outbox);
+                if node.gateway().is_some_and(|gateway| gateway.draining) && handle.drain() {
+                    outbox.send(drain());
+                }
+                let link = Link::new(Arc::clone(self), *node, member, handle, outbox, arrival.bundle);
+                // Its fate: it ends with its stream, at the latest when the server has drained.
+                tokio::spawn(Arc::new(link).run(incoming, stop));
+            }
+        }
+        Ok(outgoing)
+    }
+
+    fn welcome(&self, node: &Node, outbox: &Outbox) {
+        outbox.send(Frame::Welcome(v1::Welcome {
+            node: self.control().node().to_string(),
+            bundle_lease: Some(duration_to_wire(self.options().bundle_lease)),
+            route: node.gateway().map_or(0, |gateway| gateway.route),
+            time: Some(timestamp_to_wire(self.control().clock().now())),
+        }));
+    }
+}
+
+/// Who comes, as its Hello and its certificate say.
+fn arrival(message: Option<v1::LinkRequest>, member: &Member) -> Result<Arrival, Opening> {
+    let mut frames = message.map(|message| message.frames).unwrap_or_default();
+    let hello = match (frames.pop().and_then(|frame| frame.frame), frames.is_empty()) {
+        (Some(FromGateway::Hello(hello)), true) => hello,
+        _ => return Err(Opening::NoHello),
+    };
+    Ok(Arrival {
+        id: parsed(&hello.node, "hello.node")?,
+        member: member.clone(),
+        bundle: (!hello.bundle_version.is_empty()).then(|| hello.bundle_version.as_str().into()),
+        software: hello.software_version,
+    })
+}

@@ -1,0 +1,93 @@
+//! Who gets into the fleet, and who does not.
+
+use countersign_api::v1;
+use countersign_common::id::NodeId;
+use countersign_common::time::SystemClock;
+use countersign_common::{Digest, Secret};
+use rcgen::KeyPair;
+use tonic::Code;
+
+use super::bed::Bed;
+use super::gateway::{Member, anonymous, client, request, token};
+use crate::fleet::authority::{Authority, AuthorityError, AuthorityFiles};
+
+#[tokio::test]
+async fn a_join_token_works_once_and_names_the_authority() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let token = token(&node).await;
+    let (_, digest) = token.expose().split_once('.').unwrap();
+    assert_eq!(digest, Digest::of(node.fleet.options.authority.certificate()).to_string());
+    let key = KeyPair::generate().unwrap();
+    Member::join_with(&node, "gateway-1", &token, &key).await.unwrap();
+    // An answer that was lost is asked for again; nobody else can use the token.
+    Member::join_with(&node, "gateway-1", &token, &key).await.unwrap();
+    let other = KeyPair::generate().unwrap();
+    let refused = Member::join_with(&node, "gateway-1", &token, &other).await.err().unwrap();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let unknown = Secret::new("csj_00.00".to_owned());
+    let refused = Member::join_with(&node, "gateway-2", &unknown, &other).await.err().unwrap();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_link_and_a_renewal_need_a_certificate_of_the_fleet() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let key = KeyPair::generate().unwrap();
+    let renewal = || v1::RenewCertificateRequest { certificate_request: request(&key) };
+    let mut stranger = client(&node, anonymous(&node)).await.unwrap();
+    let refused = stranger.renew_certificate(renewal()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let refused = stranger.link(tokio_stream::empty()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+
+    let member = Member::join(&node, "gateway-1").await;
+    let mut known = client(&node, member.tls()).await.unwrap();
+    let renewed = known.renew_certificate(renewal()).await.unwrap().into_inner();
+    assert_eq!(renewed.certificates.len(), 1);
+    let garbage = v1::RenewCertificateRequest { certificate_request: b"garbage".to_vec() };
+    assert_eq!(known.renew_certificate(garbage).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_refused_in_the_handshake() {
+    let (mut bed, mut other) = (Bed::new().await, Bed::new().await);
+    let (node, elsewhere) = (bed.node().await, other.node().await);
+    let member = Member::join(&elsewhere, "gateway-1").await;
+    // It trusts our authority, but shows what another one certified.
+    let tls = member.tls().ca_certificate(tonic::transport::Certificate::from_pem(super::gateway::pem(
+        "CERTIFICATE",
+        node.fleet.options.authority.certificate(),
+    )));
+    match client(&node, tls).await {
+        Err(_) => {}
+        // In TLS 1.3 the client may learn it only with its first call.
+        Ok(mut client) => assert!(client.link(tokio_stream::empty()).await.is_err()),
+    }
+}
+
+#[tokio::test]
+async fn a_start_of_one_gateway_cannot_be_taken_by_another() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let (one, two) = (Member::join(&node, "gateway-1").await, Member::join(&node, "gateway-2").await);
+    let id = NodeId::generate();
+    let _linked = one.link_as(&node, id).await;
+    assert_eq!(two.open(&node, id).await.err().unwrap().code(), Code::PermissionDenied);
+}
+
+#[test]
+fn a_key_that_is_not_the_authoritys_is_refused_and_files_are_never_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    for dir in [&one, &two] {
+        std::fs::create_dir(dir).unwrap();
+        AuthorityFiles::in_directory(dir).create(&SystemClock).unwrap();
+    }
+    let (one, two) = (AuthorityFiles::in_directory(&one), AuthorityFiles::in_directory(&two));
+    assert!(Authority::read(&one).is_ok());
+    let mixed = AuthorityFiles { certificate: one.certificate.clone(), key: two.key };
+    assert!(matches!(Authority::read(&mixed), Err(AuthorityError::Mismatch)));
+    assert!(matches!(one.create(&SystemClock), Err(AuthorityError::Unwritable { .. })));
+}

@@ -1,0 +1,211 @@
+//! Gateways and nodes come, move, end and are lost.
+
+use std::sync::atomic::Ordering;
+
+use countersign_api::v1;
+use countersign_api::v1::call::Call;
+use countersign_api::v1::control_frame::Frame;
+use countersign_api::v1::gateway_frame::Frame as FromGateway;
+use countersign_api::v1::report_command::Testimony;
+use countersign_common::id::NodeId;
+use tonic::Code;
+
+use super::bed::{Bed, Running, eventually};
+use super::commands::{completed, present, redeemed, report};
+use super::gateway::{Linked, Member};
+
+async fn state(node: &Running, approval: &countersign_common::approval::Approval) -> &'static str {
+    node.scratch.control.approvals().get(approval.id).await.unwrap().approval.state.as_str()
+}
+
+fn leave(frame: Frame) -> Option<v1::Leave> {
+    match frame {
+        Frame::Leave(leave) => Some(leave),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_lost_leaves_its_commands_in_doubt_and_does_not_come_back_as_itself() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let member = Member::join(&node, "gateway-1").await;
+    let mut link = member.link(&node).await;
+    let (id, route) = (link.id, link.welcome.route);
+    assert!((1..4096).contains(&route));
+    let sent = redeemed(&node, &mut link, "DELETE FROM carts", false).await;
+    let promised = redeemed(&node, &mut link, "DELETE FROM orders", true).await;
+    drop(link);
+    eventually("what nobody can vouch for is in doubt", async || state(&node, &sent).await == "in_doubt")
+        .await;
+    // It had promised evidence and presented none: it certainly did not run.
+    eventually("what was never to commit did not run", async || state(&node, &promised).await == "not_run")
+        .await;
+    assert!(node.node(id).is_none());
+    let (frames, status) = member.open(&node, id).await.unwrap().end().await;
+    assert!(frames.into_iter().find_map(leave).is_some_and(|leave| leave.lost), "{status:?}");
+    // Its next start is welcome, and knows best what became of it.
+    let mut next = member.link(&node).await;
+    assert_eq!(next.approval(report(&sent, completed())).await.state.as_str(), "done");
+}
+
+#[tokio::test]
+async fn a_gateway_that_says_goodbye_is_gone_at_once() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let link = Member::join(&node, "gateway-1").await.link(&node).await;
+    eventually("it is shown", async || node.node(link.id).is_some()).await;
+    link.send(FromGateway::Goodbye(v1::Goodbye {})).await;
+    let id = link.id;
+    let (_, status) = link.end().await;
+    assert!(status.is_none(), "{status:?}");
+    eventually("it is gone", async || node.node(id).is_none()).await;
+}
+
+#[tokio::test]
+async fn another_node_goes_on_with_the_gateways_of_one_that_died() {
+    let mut bed = Bed::new().await;
+    let (first, second) = (bed.node().await, bed.node().await);
+    let member = Member::join(&first, "gateway-1").await;
+    let mut link = member.link(&first).await;
+    let (id, route) = (link.id, link.welcome.route);
+    let redeemed = redeemed(&first, &mut link, "DELETE FROM carts", true).await;
+    first.kill();
+    drop(link);
+    let mut link = member.link_as(&second, id).await;
+    assert_eq!(link.welcome.route, route, "its clients' keys stay good");
+    assert_eq!(link.approval(present(&redeemed, "xid:7")).await.revision, redeemed.revision + 1);
+    // Longer than a node that nobody hears of lives: the second one keeps it alive.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(link.approval(report(&redeemed, completed())).await.state.as_str(), "done");
+    assert!(
+        second
+            .node(id)
+            .is_some_and(|node| node.gateway().unwrap().linked_to == second.scratch.control.node())
+    );
+}
+
+#[tokio::test]
+async fn a_newer_link_of_a_gateway_takes_the_place_of_its_older_one_here_and_elsewhere() {
+    let mut bed = Bed::new().await;
+    let (first, second) = (bed.node().await, bed.node().await);
+    let member = Member::join(&first, "gateway-1").await;
+    let older = member.link(&first).await;
+    let newer = member.link_as(&first, older.id).await;
+    assert!(older.end().await.1.is_none());
+    let newest = member.link_as(&second, newer.id).await;
+    assert!(newer.end().await.1.is_none());
+    assert!(second.node(newest.id).is_some());
+}
+
+#[tokio::test]
+async fn a_node_that_ends_asks_its_gateways_to_go_elsewhere() {
+    let mut bed = Bed::new().await;
+    let (first, second) = (bed.node().await, bed.node().await);
+    let member = Member::join(&first, "gateway-1").await;
+    let mut link = member.link(&first).await;
+    let ending = tokio::spawn(first.stop());
+    let told = link.wait_for(leave).await;
+    assert!(!told.drain && !told.lost);
+    let _next = member.link_as(&second, link.id).await;
+    drop(link);
+    ending.await.unwrap();
+    eventually("the node that ended is gone", async || second.fleet.list().len() == 2).await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_is_asked_to_drain_wherever_its_link_is() {
+    let mut bed = Bed::new().await;
+    let (first, second) = (bed.node().await, bed.node().await);
+    let mut link = Member::join(&first, "gateway-1").await.link(&first).await;
+    eventually("both know it", async || second.node(link.id).is_some()).await;
+    assert!(second.fleet.drain("gateway-9").await.unwrap().is_none());
+    assert!(second.fleet.drain("gateway-1").await.unwrap().is_some());
+    assert!(link.wait_for(leave).await.drain);
+}
+
+#[tokio::test]
+async fn a_cancel_request_finds_the_gateway_it_is_meant_for_on_either_node() {
+    let mut bed = Bed::new().await;
+    let (first, second) = (bed.node().await, bed.node().await);
+    let mut meant = Member::join(&first, "gateway-1").await.link(&first).await;
+    let mut near = Member::join(&first, "gateway-2").await.link(&first).await;
+    let mut far = Member::join(&second, "gateway-3").await.link(&second).await;
+    eventually("both know it", async || second.node(meant.id).is_some()).await;
+    for (from, key) in [(&mut near, b"near".to_vec()), (&mut far, b"far!".to_vec())] {
+        let cancel = cancel(meant.welcome.route, &key);
+        from.call(cancel).await;
+        assert_eq!(pushed_key(&mut meant).await, key);
+    }
+    // Nobody has this route; nobody is told.
+    let nobody =
+        (1..4096).find(|route| ![&meant, &near, &far].iter().any(|link| link.welcome.route == *route));
+    near.call(cancel(nobody.unwrap(), b"lost")).await;
+}
+
+fn cancel(route: u32, key: &[u8]) -> Call {
+    Call::Cancel(v1::RouteCancel { route, protocol: "postgres".into(), key: key.to_vec() })
+}
+
+async fn pushed_key(link: &mut Linked) -> Vec<u8> {
+    link.wait_for(|frame| match frame {
+        Frame::Cancel(cancel) => Some(cancel.key),
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_is_asked_of_the_target_through_a_gateway() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let mut link = Member::join(&node, "gateway-1").await.link(&node).await;
+    let redeemed = redeemed(&node, &mut link, "DELETE FROM carts", true).await;
+    link.approval(present(&redeemed, "xid:749")).await;
+    let in_doubt = link.approval(report(&redeemed, Testimony::Unknown(v1::Unknown {}))).await;
+    assert_eq!(in_doubt.state.as_str(), "in_doubt");
+    let asked = link
+        .wait_for(|frame| match frame {
+            Frame::Testify(testify) => Some(testify),
+            _ => None,
+        })
+        .await;
+    assert_eq!(
+        (asked.evidence.as_str(), asked.approval_id.as_str()),
+        ("xid:749", in_doubt.id.to_string().as_str())
+    );
+    assert_eq!(asked.context.unwrap().target, "shop");
+    let mut said = v1::Testified {
+        approval_id: asked.approval_id,
+        fence: asked.fence + 1,
+        ran: Some(v1::CommandRan::Yes.into()),
+        reason: "committed".into(),
+    };
+    // About another fence: not what was asked.
+    link.send(FromGateway::Testified(said.clone())).await;
+    let mut stranger = Member::join(&node, "gateway-2").await.link(&node).await;
+    said.fence = asked.fence;
+    stranger.send(FromGateway::Testified(said.clone())).await;
+    // After an answer, what was sent before it has been read.
+    stranger.call(cancel(1, b"")).await;
+    assert_eq!(state(&node, &in_doubt).await, "in_doubt");
+    link.send(FromGateway::Testified(said)).await;
+    link.standing(&in_doubt, "done").await;
+}
+
+#[tokio::test]
+async fn i8_closed_a_node_that_does_not_reach_its_store_lets_its_gateways_go_and_takes_nobody_in() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let member = Member::join(&node, "gateway-1").await;
+    let mut link = member.link(&node).await;
+    bed.store.silent.store(true, Ordering::SeqCst);
+    let told = link.wait_for(leave).await;
+    assert!(!told.drain && !told.lost);
+    let refused = member.open(&node, NodeId::generate()).await.err().unwrap();
+    assert_eq!(refused.code(), Code::Unavailable);
+    bed.store.silent.store(false, Ordering::SeqCst);
+    eventually("it takes gateways in again", async || member.open(&node, NodeId::generate()).await.is_ok())
+        .await;
+}

@@ -1,0 +1,8 @@
+//! The fleet end to end: control-plane nodes over one store, real TLS, and gateways that speak the link's frames.
+
+mod bed;
+mod commands;
+mod gateway;
+mod join;
+mod lives;
+mod records;

@@ -1,0 +1,105 @@
+//! Sessions that have connections here, and what stops them.
+
+use countersign_api::v1;
+use countersign_api::v1::gateway_frame::Frame;
+use countersign_common::Timestamp;
+use countersign_common::id::SessionId;
+use countersign_lifecycle::ports::Stop;
+use rustc_hash::FxHashMap;
+use tokio::sync::watch;
+
+use super::state::Outbox;
+
+/// Sessions in one frame.
+const TOLD_AT_ONCE: usize = 1000;
+
+/// The sessions. Bounded by the number of connections.
+#[derive(Debug, Default)]
+pub(super) struct Attached(FxHashMap<SessionId, One>);
+
+#[derive(Debug)]
+struct One {
+    stop: watch::Sender<Stop>,
+    expires_at: Timestamp,
+}
+
+impl Attached {
+    /// A connection of this session: what stops it.
+    pub(super) fn attach(
+        &mut self,
+        id: SessionId,
+        expires_at: Timestamp,
+        first: Stop,
+        outbox: &mut Outbox,
+    ) -> watch::Receiver<Stop> {
+        let one = self.0.entry(id).or_insert_with(|| {
+            outbox.push(Frame::Attach(v1::AttachSessions { session_ids: vec![id.to_string()] }));
+            One { stop: watch::Sender::new(first), expires_at }
+        });
+        one.stop.subscribe()
+    }
+
+    /// Ends the connections of a session.
+    pub(super) fn end(&mut self, id: SessionId, reason: &str) {
+        if let Some(one) = self.0.get(&id) {
+            tracing::info!(session = %id, reason, "the connections of a session are stopped");
+            one.revoke(reason);
+        }
+    }
+
+    /// Ends all connections.
+    pub(super) fn end_all(&mut self, reason: &str) {
+        self.0.values().for_each(|one| one.revoke(reason));
+    }
+
+    /// Tells all connections that the gateway drains.
+    pub(super) fn drain(&mut self) {
+        for one in self.0.values() {
+            one.stop.send_if_modified(|stop| {
+                let goes_on = *stop == Stop::None;
+                if goes_on {
+                    *stop = Stop::Drain;
+                }
+                goes_on
+            });
+        }
+    }
+
+    /// Ends those whose time is over, also when nobody tells so, and forgets those that have no connection any more.
+    pub(super) fn sweep(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        let mut gone = Vec::new();
+        self.0.retain(|id, one| {
+            let stays = one.stop.receiver_count() > 0;
+            if !stays {
+                gone.push(id.to_string());
+            } else if one.expires_at <= now {
+                one.revoke("the session has expired");
+            }
+            stays
+        });
+        if !gone.is_empty() {
+            outbox.push(Frame::Detach(v1::DetachSessions { session_ids: gone }));
+        }
+    }
+
+    /// Attaches everything on another link.
+    pub(super) fn tell_all(&self, outbox: &mut Outbox) {
+        let ids: Vec<_> = self.0.keys().map(ToString::to_string).collect();
+        for some in ids.chunks(TOLD_AT_ONCE) {
+            outbox.push(Frame::Attach(v1::AttachSessions { session_ids: some.to_vec() }));
+        }
+    }
+}
+
+impl One {
+    /// INVARIANT: I3. A session that has ended stays so; a drain does not take it back.
+    fn revoke(&self, reason: &str) {
+        self.stop.send_if_modified(|stop| {
+            let first = !matches!(stop, Stop::Revoked(_));
+            if first {
+                *stop = Stop::Revoked(reason.to_owned());
+            }
+            first
+        });
+    }
+}

@@ -1,0 +1,109 @@
+//! Takes pushed bundles: the newest one is compiled beside everything else and put in force whole, or not at all.
+
+use std::sync::{Arc, OnceLock};
+
+use countersign_api::v1;
+use countersign_api::v1::gateway_frame::Frame;
+use countersign_policy::{Bundle, CurrentBundle, Files};
+use tokio::sync::watch;
+
+use super::shared::Shared;
+
+/// The bundle in force, and the one that is to be next.
+#[derive(Debug)]
+pub(super) struct Taker {
+    current: OnceLock<Arc<CurrentBundle>>,
+    /// Rung when there is a bundle for the first time.
+    pub(super) there_is_one: watch::Sender<bool>,
+    pushed: watch::Sender<Option<Arc<v1::BundlePush>>>,
+}
+
+impl Default for Taker {
+    fn default() -> Self {
+        Self {
+            current: OnceLock::new(),
+            there_is_one: watch::Sender::new(false),
+            pushed: watch::Sender::new(None),
+        }
+    }
+}
+
+impl Taker {
+    /// The holder of the bundle in force; `None` before the first.
+    pub(super) fn current(&self) -> Option<Arc<CurrentBundle>> {
+        self.current.get().cloned()
+    }
+
+    /// The version in force; empty: none.
+    pub(super) fn version(&self) -> String {
+        self.current.get().map_or_else(String::new, |current| current.load().version().to_string())
+    }
+
+    /// This one is to be next. One that was pushed before and not begun is skipped.
+    pub(super) fn push(&self, push: v1::BundlePush) {
+        self.pushed.send_replace(Some(Arc::new(push)));
+    }
+
+    fn put_in_force(&self, bundle: Bundle) {
+        // Only one task puts bundles in force.
+        match self.current.get() {
+            Some(current) => current.replace(bundle),
+            None => drop(self.current.set(Arc::new(CurrentBundle::new(bundle)))),
+        }
+        self.there_is_one.send_replace(true);
+    }
+}
+
+impl Shared {
+    /// Puts pushed bundles in force, one after the other, until it is dropped.
+    ///
+    /// # Cancel safety
+    /// Safe: a bundle is in force wholly or not at all.
+    pub(super) async fn take_bundles(&self) {
+        let mut pushed = self.bundles.pushed.subscribe();
+        loop {
+            let push = pushed.borrow_and_update().clone();
+            if let Some(push) = push {
+                self.take_bundle(&push).await;
+            }
+            if pushed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn take_bundle(&self, push: &Arc<v1::BundlePush>) {
+        let version = push.version.clone();
+        let fault = if version == self.bundles.version() {
+            String::new()
+        } else {
+            match compile(Arc::clone(push)).await {
+                Ok(bundle) => {
+                    self.bundles.put_in_force(bundle);
+                    tracing::info!(version, "a bundle is in force");
+                    String::new()
+                }
+                Err(fault) => {
+                    tracing::error!(version, fault, "a bundle could not be taken; the old one stays");
+                    fault
+                }
+            }
+        };
+        self.change(|state| state.outbox.push(Frame::BundleTaken(v1::BundleTaken { version, fault })));
+    }
+}
+
+/// Compiling takes milliseconds that other tasks need.
+async fn compile(push: Arc<v1::BundlePush>) -> Result<Bundle, String> {
+    let compiled = tokio::task::spawn_blocking(move || {
+        let files = push.bundle.as_ref().ok_or("it has no files")?;
+        let files: Files = files.files.iter().map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
+        let bundle = Bundle::compile(&files, Vec::new()).map_err(|errors| errors.to_string())?;
+        if bundle.version().as_str() == push.version {
+            Ok(bundle)
+        } else {
+            Err(format!("its files make the version {}", bundle.version()))
+        }
+    });
+    compiled.await.unwrap_or_else(|error| Err(error.to_string()))
+}

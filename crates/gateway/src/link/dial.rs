@@ -1,0 +1,216 @@
+//! Finds a control-plane node that takes the link: the nodes in turn, from a random one on, with growing, jittered
+//! pauses between the rounds, so that a fleet that lost a node does not fall upon the next.
+
+use std::error::Error;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use countersign_api::v1;
+use countersign_api::v1::control_frame::Frame;
+use countersign_api::v1::fleet_service_client::FleetServiceClient;
+use countersign_api::{BadField, duration, timestamp};
+use futures::task::AtomicWaker;
+use tokio::sync::watch;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::{Status, Streaming};
+
+use super::outgoing::Outgoing;
+use super::shared::Shared;
+
+/// HTTP/2 pings: how often, and how long one may take. tonic sends none by itself.
+const PING_EVERY: Duration = Duration::from_secs(5);
+const PING_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// The first pause after a link was lost, before jitter.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// The largest message of a control-plane node: a bundle.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// The TLS of the fleet: this gateway's certificate, and whom it believes.
+pub(crate) type Credentials = watch::Receiver<ClientTlsConfig>;
+
+/// A link that was welcomed.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) address: String,
+    pub(super) epoch: u64,
+    pub(super) waker: Arc<AtomicWaker>,
+    pub(super) incoming: Streaming<v1::LinkResponse>,
+    /// What came in one message with the Welcome.
+    pub(super) first: Vec<v1::ControlFrame>,
+}
+
+/// Why a node did not take the link.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    /// It was not reached.
+    #[error("not reached: {}", chain(.0))]
+    Unreached(#[from] tonic::transport::Error),
+    /// It refused.
+    #[error("refused: {}", .0.message())]
+    Refused(Box<Status>),
+    /// It did not say Welcome in time.
+    #[error("no welcome in time")]
+    TooSlow,
+    /// What it said first was no Welcome, or one that cannot be read.
+    #[error("no welcome: {0}")]
+    NotWelcome(&'static str),
+    /// Its Welcome cannot be read.
+    #[error("its welcome cannot be read")]
+    Unreadable(#[from] BadField),
+    /// This start of the gateway was declared lost.
+    #[error("this start was declared lost: {0}")]
+    Lost(String),
+}
+
+impl From<Status> for DialError {
+    fn from(status: Status) -> Self {
+        Self::Refused(Box::new(status))
+    }
+}
+
+/// The nodes, and where in the round we are.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    shared: Arc<Shared>,
+    credentials: Credentials,
+    next: usize,
+    failures: u32,
+}
+
+impl Dialer {
+    pub(super) fn new(shared: Arc<Shared>, credentials: Credentials) -> Self {
+        let nodes = shared.options.control_planes.len().max(1);
+        let next = usize::try_from(random()).unwrap_or_default() % nodes;
+        Self { shared, credentials, next, failures: 0 }
+    }
+
+    /// The next node that takes the link; tries until there is one.
+    ///
+    /// # Errors
+    /// Only [`DialError::Lost`]: trying again would not help.
+    ///
+    /// # Cancel safety
+    /// Safe: a link that was not welcomed was told nothing but Hello.
+    pub(super) async fn dial(&mut self) -> Result<Connection, DialError> {
+        loop {
+            let address = self.turn();
+            match self.attempt(&address).await {
+                Ok(connection) => {
+                    self.failures = 0;
+                    return Ok(connection);
+                }
+                Err(DialError::Lost(reason)) => return Err(DialError::Lost(reason)),
+                Err(error) => tracing::warn!(address, %error, "a control-plane node did not take the link"),
+            }
+            self.failures = self.failures.saturating_add(1);
+            tokio::time::sleep(self.pause()).await;
+        }
+    }
+
+    /// A pause before the first attempt after a link was lost: all gateways lost theirs at the same moment.
+    pub(super) async fn rest(&self) {
+        tokio::time::sleep(jittered(PAUSE_MIN)).await;
+    }
+
+    fn turn(&mut self) -> String {
+        let nodes = &self.shared.options.control_planes;
+        let address = nodes.get(self.next % nodes.len().max(1)).cloned().unwrap_or_default();
+        self.next = self.next.wrapping_add(1);
+        address
+    }
+
+    /// Each round is twice as long as the one before.
+    fn pause(&self) -> Duration {
+        let nodes = u32::try_from(self.shared.options.control_planes.len().max(1)).unwrap_or(u32::MAX);
+        let round = (self.failures / nodes).min(16);
+        jittered((PAUSE_MIN * 2_u32.pow(round)).min(self.shared.options.retry_after_max))
+    }
+
+    async fn attempt(&self, address: &str) -> Result<Connection, DialError> {
+        let patience = self.shared.options.dial_time_max;
+        tokio::time::timeout(patience, self.connect(address)).await.map_err(|_| DialError::TooSlow)?
+    }
+
+    async fn connect(&self, address: &str) -> Result<Connection, DialError> {
+        let tls = self.credentials.borrow().clone();
+        let channel = channel(address, tls).await?;
+        let mut client = FleetServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let epoch = self.shared.epochs.fetch_add(1, Ordering::AcqRel) + 1;
+        let waker = Arc::new(AtomicWaker::new());
+        let outgoing =
+            Outgoing::new(Arc::clone(&self.shared), epoch, Arc::clone(&waker), self.shared.hello());
+        let asked = self.shared.clock.now();
+        let mut incoming = client.link(outgoing).await?.into_inner();
+        let message = incoming.message().await?.ok_or(DialError::NotWelcome("the stream ended"))?;
+        let mut frames = message.frames.into_iter();
+        match frames.next().and_then(|first| first.frame) {
+            Some(Frame::Welcome(welcome)) => self.shared.welcomed(welcome, asked)?,
+            Some(Frame::Leave(leave)) if leave.lost => return Err(DialError::Lost(leave.reason)),
+            Some(Frame::Leave(_)) => return Err(DialError::NotWelcome("it asks to go elsewhere")),
+            _ => return Err(DialError::NotWelcome("something else came first")),
+        }
+        Ok(Connection { address: address.to_owned(), epoch, waker, incoming, first: frames.collect() })
+    }
+}
+
+impl Shared {
+    fn hello(&self) -> v1::Hello {
+        v1::Hello {
+            node: self.node.to_string(),
+            bundle_version: self.bundles.version(),
+            records_synced: self.journal.synced(),
+            software_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    fn welcomed(&self, welcome: v1::Welcome, asked: countersign_common::Timestamp) -> Result<(), DialError> {
+        let lease = duration(welcome.bundle_lease, "welcome.bundle_lease")?;
+        let theirs = timestamp(welcome.time, "welcome.time")?;
+        if !(1..4096).contains(&welcome.route) {
+            return Err(DialError::NotWelcome("its route is out of range"));
+        }
+        self.lease.lasts(lease);
+        self.lease.compare_clocks(theirs, asked, self.clock.now(), &self.options);
+        self.route.store(welcome.route, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// A connection to a control-plane node.
+pub(crate) async fn channel(address: &str, tls: ClientTlsConfig) -> Result<Channel, tonic::transport::Error> {
+    Endpoint::from_shared(format!("https://{address}"))?
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIME_MAX)
+        .keep_alive_while_idle(true)
+        .tls_config(tls)?
+        .connect()
+        .await
+}
+
+/// A pause between nothing and `pause`.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    let part = u32::try_from(random() % 1024).unwrap_or_default();
+    pause * part / 1024
+}
+
+/// Good enough to keep gateways from acting in step; for nothing else.
+fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+/// The message of an error with those of its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

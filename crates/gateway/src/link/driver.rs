@@ -1,0 +1,174 @@
+//! The task that owns the link: dials, listens, moves on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_api::v1::control_frame::Frame;
+use tonic::Status;
+
+use super::Order;
+use super::dial::{Connection, DialError, Dialer};
+use super::incoming::Incoming;
+use super::shared::Shared;
+
+/// Why listening to a link has stopped.
+#[derive(Debug)]
+enum Stopped {
+    /// It broke, or ended.
+    Broken(String),
+    /// The node asks to go to another one; the link still works.
+    Leave(String),
+    /// This start of the gateway was declared lost.
+    Lost(String),
+}
+
+/// Keeps a link until this start of the gateway is declared lost, or until it is dropped.
+///
+/// # Cancel safety
+/// Safe when it is dropped for good: the link ends without a goodbye, as if it had moved.
+pub(super) async fn keep_linked(shared: Arc<Shared>, mut dialer: Dialer, mut incoming: Incoming) {
+    let lost = loop {
+        let first = match dialer.dial().await {
+            Ok(connection) => connection,
+            Err(DialError::Lost(reason)) => break reason,
+            // Nothing else is an end.
+            Err(_) => continue,
+        };
+        match stay_linked(&shared, &mut dialer, &mut incoming, first).await {
+            Stopped::Lost(reason) => break reason,
+            Stopped::Broken(why) | Stopped::Leave(why) => {
+                if shared.link_down() {
+                    return;
+                }
+                tracing::warn!(why, "the link to the control plane is lost");
+                dialer.rest().await;
+            }
+        }
+    };
+    shared.lost(&lost);
+}
+
+/// Listens until the link breaks. Where a node asks to go, the next link stands before this one is left.
+async fn stay_linked(
+    shared: &Arc<Shared>,
+    dialer: &mut Dialer,
+    incoming: &mut Incoming,
+    mut connection: Connection,
+) -> Stopped {
+    loop {
+        shared.use_link(&connection);
+        let stopped = listen(shared, incoming, &mut connection).await;
+        let Stopped::Leave(why) = stopped else { return stopped };
+        tracing::info!(address = connection.address, why, "moving to another control-plane node");
+        connection = tokio::select! {
+            next = dialer.dial() => match next {
+                Ok(next) => next,
+                Err(error) => return Stopped::Lost(error.to_string()),
+            },
+            // It is asked to leave only once.
+            stopped = listen_on(shared, incoming, &mut connection) => return stopped,
+        };
+    }
+}
+
+/// Listens on although the node wants us gone.
+async fn listen_on(shared: &Shared, incoming: &mut Incoming, connection: &mut Connection) -> Stopped {
+    loop {
+        match listen(shared, incoming, connection).await {
+            Stopped::Leave(_) => {}
+            stopped => return stopped,
+        }
+    }
+}
+
+/// # Cancel safety
+/// Safe: a message is taken whole or not at all.
+async fn listen(shared: &Shared, incoming: &mut Incoming, connection: &mut Connection) -> Stopped {
+    loop {
+        let frames = if connection.first.is_empty() {
+            match next(connection, shared.options.silence_max).await {
+                Ok(frames) => frames,
+                Err(why) => return Stopped::Broken(why),
+            }
+        } else {
+            std::mem::take(&mut connection.first)
+        };
+        let mut stopped = None;
+        for frame in frames {
+            match frame.frame {
+                Some(Frame::Leave(leave)) if leave.lost => return Stopped::Lost(leave.reason),
+                Some(Frame::Leave(leave)) if leave.drain => shared.order(Order::Drain(leave.reason)),
+                Some(Frame::Leave(leave)) => stopped = Some(Stopped::Leave(leave.reason)),
+                Some(frame) => {
+                    if let Err(why) = incoming.take(frame) {
+                        return Stopped::Broken(why);
+                    }
+                }
+                // A frame of a later version: it means nothing to us.
+                None => {}
+            }
+        }
+        if let Some(stopped) = stopped {
+            return stopped;
+        }
+    }
+}
+
+/// The next frames.
+async fn next(
+    connection: &mut Connection,
+    silence_max: Duration,
+) -> Result<Vec<countersign_api::v1::ControlFrame>, String> {
+    match tokio::time::timeout(silence_max, connection.incoming.message()).await {
+        Ok(Ok(Some(message))) => Ok(message.frames),
+        Ok(Ok(None)) => Err("it ended".into()),
+        Ok(Err(status)) => Err(Status::message(&status).to_owned()),
+        Err(_) => Err("nothing was heard for too long".into()),
+    }
+}
+
+impl Shared {
+    /// From here on this link is used; it is told everything.
+    fn use_link(&self, connection: &Connection) {
+        {
+            let mut state = self.state.lock();
+            if state.outbox.epoch() == connection.epoch {
+                return;
+            }
+            self.journal.rewind();
+            state.link_up(connection.epoch);
+        }
+        self.bell.moves_to(Arc::clone(&connection.waker));
+        tracing::info!(address = connection.address, "linked to the control plane");
+    }
+
+    /// There is no link any more; says whether that was after the last word.
+    fn link_down(&self) -> bool {
+        let mut state = self.state.lock();
+        let finished = state.outbox.is_finished();
+        state.link_down();
+        finished
+    }
+
+    fn order(&self, order: Order) {
+        // INVARIANT: I9. What was declared lost stays so.
+        self.orders.send_if_modified(|given| {
+            let follows = !matches!(given, Order::Lost(_)) && *given != order;
+            if follows {
+                *given = order;
+            }
+            follows
+        });
+    }
+
+    /// This start was declared lost: its connections end, and it records nothing any more.
+    fn lost(&self, reason: &str) {
+        tracing::error!(reason, "this start of the gateway was declared lost; its connections end");
+        self.order(Order::Lost(reason.to_owned()));
+        let mut state = self.state.lock();
+        state.link_down();
+        state.attached.end_all("the gateway lost touch with the control plane for too long; connect again");
+        drop(state);
+        self.journal.close();
+    }
+}

@@ -1,0 +1,117 @@
+//! What the control plane says, frame by frame.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use countersign_api::v1;
+use countersign_api::v1::control_frame::Frame as Control;
+use countersign_api::v1::gateway_frame::Frame;
+use countersign_api::{parsed, required};
+use countersign_common::command::Context;
+use countersign_common::id::SessionId;
+use countersign_lifecycle::ports::Said;
+use tokio::task::JoinSet;
+
+use super::approvals::read;
+use super::shared::Shared;
+
+/// Targets that are asked at once about commands in doubt; those beyond it are asked another time.
+const TESTIMONIES_MAX: usize = 16;
+
+/// What the control plane may want of the connections here.
+#[async_trait]
+pub trait Connections: Send + Sync + std::fmt::Debug {
+    /// A client wants to cancel what the connection with this key runs. Nothing is answered either way.
+    fn cancel(&self, protocol: &str, key: &[u8]);
+
+    /// Asks a target whether a command ran, by evidence that was presented before.
+    async fn testify(&self, context: &Context, evidence: &str) -> Said;
+}
+
+/// Takes frames.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    shared: Arc<Shared>,
+    connections: Arc<OnceLock<Arc<dyn Connections>>>,
+    testimonies: JoinSet<()>,
+}
+
+impl Incoming {
+    pub(super) fn new(shared: Arc<Shared>, connections: Arc<OnceLock<Arc<dyn Connections>>>) -> Self {
+        Self { shared, connections, testimonies: JoinSet::new() }
+    }
+
+    /// Takes one frame.
+    ///
+    /// # Errors
+    /// When it breaks the protocol of the link; then the link has to be given up.
+    pub(super) fn take(&mut self, frame: Control) -> Result<(), String> {
+        match frame {
+            Control::Answer(answer) => {
+                let body = answer.answer.ok_or("an answer without content")?;
+                self.shared.state.lock().calls.answer(answer.id, body);
+            }
+            Control::RecordsKept(kept) => {
+                self.shared.journal.kept(&kept).map_err(|error| error.to_string())?
+            }
+            Control::Approval(approval) => {
+                let approval = read(approval).map_err(|error| error.to_string())?;
+                self.shared.state.lock().follows.tell(approval);
+            }
+            Control::SessionsEnded(ended) => self.end_sessions(&ended)?,
+            Control::Bundle(push) => self.shared.bundles.push(push),
+            Control::Alive(_) => self.shared.lease.renew(),
+            Control::Cancel(cancel) => {
+                if let Some(connections) = self.connections.get() {
+                    connections.cancel(&cancel.protocol, &cancel.key);
+                }
+            }
+            Control::Testify(asked) => self.testify(asked)?,
+            Control::Welcome(_) => return Err("a second welcome".into()),
+            // The driver's.
+            Control::Leave(_) => {}
+        }
+        Ok(())
+    }
+
+    fn end_sessions(&self, ended: &v1::SessionsEnded) -> Result<(), String> {
+        let reason = if ended.reason.is_empty() { "the session has ended" } else { &ended.reason };
+        let mut state = self.shared.state.lock();
+        for id in &ended.session_ids {
+            let id: SessionId =
+                parsed(id, "sessions_ended.session_ids").map_err(|error| error.to_string())?;
+            state.attached.end(id, reason);
+        }
+        Ok(())
+    }
+
+    /// Asks the target beside everything else.
+    fn testify(&mut self, asked: v1::Testify) -> Result<(), String> {
+        let context = required(asked.context, "testify.context").and_then(Context::try_from);
+        let context = context.map_err(|error| error.to_string())?;
+        while self.testimonies.try_join_next().is_some() {}
+        let connections = self.connections.get().cloned();
+        let busy = self.testimonies.len() >= TESTIMONIES_MAX;
+        let shared = Arc::clone(&self.shared);
+        let (approval_id, fence, evidence) = (asked.approval_id, asked.fence, asked.evidence);
+        self.testimonies.spawn(async move {
+            let said = match connections {
+                Some(connections) if !busy => connections.testify(&context, &evidence).await,
+                Some(_) => Said::CannotTell("too many targets are being asked".into()),
+                None => Said::CannotTell("the gateway serves nobody yet".into()),
+            };
+            let testified = testified(approval_id, fence, said);
+            shared.change(|state| state.outbox.push(Frame::Testified(testified)));
+        });
+        Ok(())
+    }
+}
+
+fn testified(approval_id: String, fence: u64, said: Said) -> v1::Testified {
+    let (ran, reason) = match said {
+        Said::Ran(reason) => (Some(v1::CommandRan::Yes), reason),
+        Said::DidNotRun(reason) => (Some(v1::CommandRan::No), reason),
+        Said::CannotTell(reason) => (None, reason),
+    };
+    v1::Testified { approval_id, fence, ran: ran.map(Into::into), reason }
+}

@@ -1,0 +1,75 @@
+//! The road's ports, filled by the link.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_api::v1;
+use countersign_api::v1::answer::Answer;
+use countersign_api::v1::call::Call;
+use countersign_api::{parsed, required, timestamp};
+use countersign_common::id::{SessionId, TargetName};
+use countersign_common::{Principal, Secret, Timestamp};
+use countersign_lifecycle::ports::{Admitted, Cancels, NotAdmitted, Sessions, Unavailable};
+
+use super::shared::{Shared, odd, silent};
+
+/// How long a cancel request is seen to. Its sender is told nothing either way.
+const CANCEL_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Sessions, approvals and cancels over the link.
+#[derive(Debug, Clone)]
+pub(super) struct LinkPorts {
+    pub(super) shared: Arc<Shared>,
+}
+
+#[async_trait]
+impl Sessions for LinkPorts {
+    async fn open(&self, token: &Secret<String>, target: &TargetName) -> Result<Admitted, NotAdmitted> {
+        let open = v1::OpenSession { token: token.expose().clone(), target: target.to_string() };
+        match self.shared.ask(Call::OpenSession(open)).await? {
+            Answer::SessionOpened(opened) => Ok(self.admit(opened)?),
+            Answer::NotAdmitted(_) => {
+                tracing::info!(%target, "a token was refused");
+                Err(NotAdmitted::Refused)
+            }
+            other => Err(odd(&other).into()),
+        }
+    }
+}
+
+impl LinkPorts {
+    fn admit(&self, opened: v1::SessionOpened) -> Result<Admitted, Unavailable> {
+        let (session, principal, expires_at) = read(opened).map_err(|error| {
+            tracing::error!(%error, "the control plane sent a session that cannot be read");
+            silent()
+        })?;
+        let stop = self.shared.change(|state| {
+            let first = self.shared.first_stop(state);
+            state.attached.attach(session, expires_at, first, &mut state.outbox)
+        });
+        Ok(Admitted { session, principal, stop })
+    }
+}
+
+fn read(
+    opened: v1::SessionOpened,
+) -> Result<(SessionId, Arc<Principal>, Timestamp), countersign_api::BadField> {
+    let session = required(opened.session, "session_opened.session")?;
+    let principal: Principal = required(session.principal, "session.principal")?.try_into()?;
+    let expires_at = timestamp(session.expire_time, "session.expire_time")?;
+    Ok((parsed(&session.id, "session.id")?, Arc::new(principal), expires_at))
+}
+
+#[async_trait]
+impl Cancels for LinkPorts {
+    fn route(&self) -> u32 {
+        self.shared.route.load(Ordering::Acquire)
+    }
+
+    async fn forward(&self, route: u32, protocol: &'static str, key: Vec<u8>) {
+        let cancel = v1::RouteCancel { route, protocol: protocol.to_owned(), key };
+        let _ = tokio::time::timeout(CANCEL_TIME_MAX, self.shared.ask(Call::Cancel(cancel))).await;
+    }
+}

@@ -1,0 +1,85 @@
+//! What the gateway wants of the control plane at the moment. It outlives every single link: a new link is told all of
+//! it anew. One short lock; none of it is on the road of a command that nobody has to approve.
+
+use std::collections::VecDeque;
+
+use countersign_api::v1;
+use countersign_api::v1::gateway_frame::Frame;
+
+use super::attached::Attached;
+use super::calls::Calls;
+use super::follows::Follows;
+
+/// Frames of one message; the records come beside them.
+const FRAMES_MAX: usize = 512;
+
+/// Everything that a new link has to be told.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) outbox: Outbox,
+    pub(super) calls: Calls,
+    pub(super) follows: Follows,
+    pub(super) attached: Attached,
+    pub(super) draining: bool,
+}
+
+/// What is to be sent on the link in use. Without one nothing gathers: the next link is told from [`State`].
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// The link in use; zero: none.
+    epoch: u64,
+    frames: VecDeque<Frame>,
+    finished: bool,
+}
+
+impl Outbox {
+    /// Sends a frame, if there is a link; says whether there is.
+    pub(super) fn push(&mut self, frame: Frame) -> bool {
+        let linked = self.epoch != 0;
+        if linked {
+            self.frames.push_back(frame);
+        }
+        linked
+    }
+
+    pub(super) const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// What has gathered, in order.
+    pub(super) fn take(&mut self) -> Vec<v1::GatewayFrame> {
+        let count = self.frames.len().min(FRAMES_MAX);
+        self.frames.drain(..count).map(|frame| v1::GatewayFrame { frame: Some(frame) }).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Nothing follows on this link.
+    pub(super) const fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    pub(super) const fn is_finished(&self) -> bool {
+        self.finished
+    }
+}
+
+impl State {
+    /// A link is in use from here on: it is told everything.
+    pub(super) fn link_up(&mut self, epoch: u64) {
+        self.outbox = Outbox { epoch, ..Outbox::default() };
+        if self.draining {
+            self.outbox.push(Frame::Draining(v1::Draining { draining: true }));
+        }
+        self.attached.tell_all(&mut self.outbox);
+        self.follows.tell_all(&mut self.outbox);
+        self.calls.tell_all(&mut self.outbox);
+    }
+
+    /// There is no link any more.
+    pub(super) fn link_down(&mut self) {
+        self.outbox = Outbox::default();
+    }
+}
