@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{apply, audit, controlplane, decide, fleet, policy, replay, requests, sessions, token};
+use crate::commands::{
+    apply, audit, controlplane, decide, fleet, gateway, policy, replay, requests, sessions, token,
+};
 use crate::dev::DevOptions;
 use crate::output::Format;
 
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Runs a control plane.
     Controlplane(controlplane::Arguments),
+    /// Runs a gateway, linked to control planes.
+    Gateway(gateway::Arguments),
     /// Works on the fleet: its authority, who joins, who is there.
     #[command(subcommand)]
     Fleet(fleet::Command),

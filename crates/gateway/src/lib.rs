@@ -2,6 +2,8 @@
 //! keeps nothing that must last; what does, it asks of its ports.
 
 mod bundle;
+mod connections;
+pub mod identity;
 pub mod link;
 mod listener;
 pub mod metrics;
@@ -9,4 +11,4 @@ pub mod metrics;
 pub use bundle::BundleJudge;
 pub use countersign_postgres::ALPN as POSTGRES_ALPN;
 pub use countersign_postgres::metrics::ALL as POSTGRES_METRICS;
-pub use listener::{Gateway, ListenerConfig, StartError};
+pub use listener::{Gateway, ListenerConfig, Listeners, Served, StartError};

@@ -1,17 +1,20 @@
-//! Listeners: one per protocol and address. Each connection is a task of its own.
+//! Listeners, and the gateway that serves what they accept. Each connection is a task of its own.
 
-use std::future::Future;
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use countersign_common::id::TargetName;
 use countersign_lifecycle::ports::Ports;
 use countersign_masking::HashKey;
 use countersign_postgres::handshake::Terms;
 use countersign_postgres::{Gate, GateConfig};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 /// How long the accept loop rests when the system has no file descriptors left.
@@ -24,8 +27,18 @@ pub struct ListenerConfig {
     pub address: SocketAddr,
     /// The TLS of the listener; must offer ALPN `postgresql`. `None`: plain, and then loopback only.
     pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// Connections at once; more wait to be accepted.
-    pub connections_max: usize,
+    /// The one target of this listener; `None`: clients name it.
+    pub target: Option<TargetName>,
+    /// Targets by TLS server name, in lower case. Goes before `target`.
+    pub server_names: BTreeMap<String, TargetName>,
+}
+
+impl ListenerConfig {
+    /// A listener that is bound to no target.
+    #[must_use]
+    pub const fn new(address: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        Self { address, tls, target: None, server_names: BTreeMap::new() }
+    }
 }
 
 /// Why a gateway did not start.
@@ -41,78 +54,135 @@ pub enum StartError {
     },
 }
 
-/// A gateway that listens.
+/// Listeners that are bound. They outlive the [`Gateway`] that accepts from them, so that another may take over.
 #[derive(Debug)]
-pub struct Gateway {
-    listener: TcpListener,
-    address: SocketAddr,
-    gate: Arc<Gate>,
+pub struct Listeners {
+    all: Vec<(TcpListener, SocketAddr, Terms)>,
     places: Arc<Semaphore>,
 }
 
-impl Gateway {
-    /// Begins to listen; nobody is served before [`Gateway::run`].
+impl Listeners {
+    /// Binds them all; nobody is served before [`Gateway::run`]. At most so many connections are served at once; more wait
+    /// to be accepted.
     ///
     /// # Errors
-    /// [`StartError`] when the address cannot be listened on.
-    pub async fn bind(
-        config: ListenerConfig,
-        ports: Ports,
-        hash_key: Arc<HashKey>,
-    ) -> Result<Self, StartError> {
-        let failed = |source| StartError::Listen { address: config.address, source };
-        let listener = TcpListener::bind(config.address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let terms = Terms::new(address.ip(), config.tls);
-        let gate = Arc::new(Gate::new(GateConfig { terms, hash_key }, ports));
-        Ok(Self { listener, address, gate, places: Arc::new(Semaphore::new(config.connections_max)) })
+    /// [`StartError`] when an address cannot be listened on.
+    pub async fn bind(configs: Vec<ListenerConfig>, connections_max: usize) -> Result<Self, StartError> {
+        let mut all = Vec::with_capacity(configs.len());
+        for config in configs {
+            let failed = |source| StartError::Listen { address: config.address, source };
+            let listener = TcpListener::bind(config.address).await.map_err(failed)?;
+            let address = listener.local_addr().map_err(failed)?;
+            let mut terms = Terms::new(address.ip(), config.tls);
+            terms.target = config.target;
+            terms.server_names = config.server_names;
+            all.push((listener, address, terms));
+        }
+        Ok(Self { all, places: Arc::new(Semaphore::new(connections_max)) })
     }
 
-    /// The address that it listens on.
+    /// The addresses that are listened on, in the order in which they were given.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.all.iter().map(|(_, address, _)| *address).collect()
+    }
+
+    /// The next connection, and which listener it came by.
+    ///
+    /// # Cancel safety
+    /// Safe: a connection that nobody took waits for the next call.
+    async fn accept(&self) -> io::Result<Accepted> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
+        let (listener, socket, peer) = poll_fn(|context| {
+            for (index, (listener, _, _)) in self.all.iter().enumerate() {
+                if let Poll::Ready(accepted) = listener.poll_accept(context) {
+                    return Poll::Ready(accepted.map(|(socket, peer)| (index, socket, peer)));
+                }
+            }
+            Poll::Pending
+        })
+        .await?;
+        Ok(Accepted { listener, socket, peer, place })
+    }
+}
+
+struct Accepted {
+    listener: usize,
+    socket: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+}
+
+/// What serves clients, through one set of ports.
+#[derive(Debug)]
+pub struct Gateway {
+    /// One for each listener.
+    gates: Vec<Arc<Gate>>,
+}
+
+/// Connections that are served. Dropped, they are closed.
+#[derive(Debug, Default)]
+pub struct Served(JoinSet<()>);
+
+impl Gateway {
+    /// A gateway that will serve what comes by these listeners.
+    #[must_use]
+    pub fn new(listeners: &Listeners, ports: &Ports, hash_key: &Arc<HashKey>) -> Self {
+        let gate = |(_, _, terms): &(TcpListener, SocketAddr, Terms)| {
+            let config = GateConfig { terms: terms.clone(), hash_key: Arc::clone(hash_key) };
+            Arc::new(Gate::new(config, ports.clone()))
+        };
+        Self { gates: listeners.all.iter().map(gate).collect() }
     }
 
     /// Serves clients until `drain` completes, then lets those that are connected finish for at most `patience`.
     /// What stops the connections themselves is their session's stop signal.
-    pub async fn run(self, drain: impl Future<Output = ()>, patience: Duration) {
-        let mut connections = JoinSet::new();
-        tokio::pin!(drain);
+    pub async fn run(&self, listeners: Listeners, drain: impl Future<Output = ()>, patience: Duration) {
+        let served = self.accept(&listeners, drain).await;
+        drop(listeners);
+        served.finish(patience).await;
+    }
+
+    /// Serves clients until `drain` completes; those that are connected then go on.
+    pub async fn accept(&self, listeners: &Listeners, drain: impl Future<Output = ()>) -> Served {
+        let mut served = Served::default();
+        let mut drain = std::pin::pin!(drain);
         loop {
             tokio::select! {
-                () = &mut drain => break,
-                accepted = self.accept() => match accepted {
-                    Ok((socket, peer, place)) => {
-                        let gate = Arc::clone(&self.gate);
-                        let open = crate::metrics::connected();
-                        connections.spawn(async move {
-                            gate.serve(socket, peer).await;
-                            drop((place, open));
-                        });
-                    }
+                () = &mut drain => return served,
+                accepted = listeners.accept() => match accepted {
+                    Ok(accepted) => self.serve(accepted, &mut served),
                     Err(error) => {
                         tracing::error!(%error, "a connection could not be accepted");
                         tokio::time::sleep(REST).await;
                     }
                 },
-                Some(ended) = connections.join_next() => {
+                Some(ended) = served.0.join_next() => {
                     if let Err(error) = ended {
                         tracing::error!(%error, "the task of a connection failed");
                     }
                 }
             }
         }
-        drop(self.listener);
-        let left = async { while connections.join_next().await.is_some() {} };
+    }
+
+    fn serve(&self, accepted: Accepted, served: &mut Served) {
+        let Accepted { listener, socket, peer, place } = accepted;
+        let Some(gate) = self.gates.get(listener).map(Arc::clone) else { return };
+        let open = crate::metrics::connected();
+        served.0.spawn(async move {
+            gate.serve(socket, peer).await;
+            drop((place, open));
+        });
+    }
+}
+
+impl Served {
+    /// Lets the connections finish for at most `patience`, then closes them.
+    pub async fn finish(mut self, patience: Duration) {
+        let left = async { while self.0.join_next().await.is_some() {} };
         if tokio::time::timeout(patience, left).await.is_err() {
             tracing::warn!("connections that did not end in time were closed");
         }
-    }
-
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
-        let (socket, peer) = self.listener.accept().await?;
-        Ok((socket, peer, place))
     }
 }

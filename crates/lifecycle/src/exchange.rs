@@ -7,6 +7,8 @@ use bytes::Bytes;
 use countersign_common::Timestamp;
 use countersign_common::approval::Approval;
 use countersign_common::command::{Command, Context};
+use countersign_common::refusal::Refusal;
+use countersign_common::verdict::Duties;
 
 use crate::Described;
 use crate::ports::Unavailable;
@@ -56,6 +58,16 @@ pub trait Exchange {
     /// # Errors
     /// When it cannot go at the moment; the approval stays.
     async fn prepare(&mut self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    /// Whether the command can go at all when this is what its verdict obliges to. Asked before anybody is asked for
+    /// an approval.
+    ///
+    /// # Errors
+    /// The refusal, when the protocol cannot do what the duties demand.
+    fn bears(&self, duties: &Duties) -> Result<(), Refusal> {
+        let _ = duties;
         Ok(())
     }
 

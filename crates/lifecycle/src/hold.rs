@@ -14,10 +14,13 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::Instrument as _;
 
 use crate::exchange::{Asked, Exchange, Meanwhile};
-use crate::ports::{HoldRequest, Redeem, RedeemError, Stop, Testimony, stopped};
+use crate::ports::{HoldRequest, Redeem, RedeemError, Stop, Testimony, Unavailable, stopped};
 use crate::road::{Passage, Road, refused, unavailable};
 use crate::running::{Redeemed, Running};
 use crate::{Cleared, metrics, recorder::Begun, trace};
+
+/// How long after its deadline an approval's own word is waited for: only the record says that it has expired.
+const EXPIRY_GRACE: Duration = Duration::from_secs(3);
 
 /// One command that waits.
 pub(crate) struct Hold<'r, E> {
@@ -91,8 +94,8 @@ impl<E: Exchange> Hold<'_, E> {
     }
 
     async fn wait(&mut self, first: Approval) -> Ended {
-        // Beyond the approval's own end there is nothing to wait for.
-        let patience = self.patience().min(self.road.now().until(first.expires_at));
+        // Beyond the approval's own end there is nothing to wait for but its being said.
+        let patience = self.patience().min(self.road.now().until(first.expires_at) + EXPIRY_GRACE);
         let deadline = Instant::now() + patience;
         let mut asked = Asked {
             approval: Arc::new(first),
@@ -133,9 +136,6 @@ impl<E: Exchange> Hold<'_, E> {
 
     /// What an approval's state means for the one who waits; `None`: wait on.
     fn judge_standing(&self, approval: &Arc<Approval>) -> Option<Ended> {
-        if self.is_over(approval) {
-            return Some(Ended::Refused(refusal_for(&State::Expired, approval)));
-        }
         match &approval.state {
             State::Pending { .. } => None,
             State::Approved => Some(Ended::Approved(Arc::clone(approval))),
@@ -153,17 +153,10 @@ impl<E: Exchange> Hold<'_, E> {
         }
     }
 
-    /// Whether it has expired. The control plane will mark it; its absolute deadline has already decided.
-    fn is_over(&self, approval: &Approval) -> bool {
-        approval.state.is_open() && self.road.now() >= approval.expires_at
-    }
-
-    /// The connection's patience is at its end; the approval is not, or both are.
+    /// The connection's patience is at its end; the approval is not, as far as anybody has said.
     fn ticket(&self, approval: &Approval) -> Refusal {
-        if self.is_over(approval) {
-            return refusal_for(&State::Expired, approval);
-        }
-        let mut refusal = refusal_for(&approval.state, approval);
+        let over = approval.state.is_open() && self.road.now() >= approval.expires_at;
+        let mut refusal = if over { past_deadline(approval) } else { refusal_for(&approval.state, approval) };
         refusal.retry_after_s = Some(self.road.target.waiting.notice_every.as_secs().max(1));
         refusal.url = self.road.url();
         refusal
@@ -174,23 +167,27 @@ impl<E: Exchange> Hold<'_, E> {
             Meanwhile::Cancelled => true,
             Meanwhile::Left => self.road.target.waiting.on_disconnect == OnDisconnect::Withdraw,
         };
-        if withdraw {
-            self.road.approvals.withdraw(approval.id, self.road.session).await;
+        let withdrawn = if withdraw { Some(self.withdraw(approval).await) } else { None };
+        match (meanwhile, withdrawn) {
+            (Meanwhile::Left, _) | (_, None) => Ended::Left,
+            (Meanwhile::Cancelled, Some(Ok(standing))) => Ended::Refused(cancelled(&standing)),
+            (Meanwhile::Cancelled, Some(Err(_))) => Ended::Refused(not_withdrawn(approval)),
         }
-        match meanwhile {
-            Meanwhile::Cancelled => Ended::Refused(
-                Refusal::new(RefusalState::Withdrawn, "the client cancelled it while it waited")
-                    .with_ticket(approval.id),
-            ),
-            Meanwhile::Left => Ended::Left,
+    }
+
+    async fn withdraw(&self, approval: &Approval) -> Result<Approval, Unavailable> {
+        let withdrawn = self.road.approvals.withdraw(approval.id, self.road.session).await;
+        if let Err(error) = &withdrawn {
+            tracing::warn!(approval = %approval.id, %error, "a request was perhaps not withdrawn");
         }
+        withdrawn
     }
 
     async fn stop(&self, reason: Stop, approval: &Approval) -> Ended {
         match reason {
             Stop::Revoked(why) => {
-                self.road.approvals.withdraw(approval.id, self.road.session).await;
-                Ended::Refused(Refusal::new(RefusalState::Denied, why).with_ticket(approval.id))
+                let standing = self.withdraw(approval).await;
+                Ended::Refused(stopped_for(why, standing, approval))
             }
             Stop::Drain | Stop::None => Ended::Refused(self.ticket(approval)),
         }
@@ -218,6 +215,7 @@ impl<E: Exchange> Hold<'_, E> {
             attempt: AttemptId::generate(),
             promises_evidence: self.exchange.promises_evidence(),
         };
+        let promised = redeem.promises_evidence;
         let redeemed = match road.approvals.redeem(redeem).instrument(trace::redeem()).await {
             Ok(redeemed) => redeemed,
             Err(error) => return self.refuse(refusal_of(error, approval)),
@@ -225,7 +223,7 @@ impl<E: Exchange> Hold<'_, E> {
         let State::Redeemed { fence, .. } = redeemed.state else {
             return self.refuse(refusal_for(&redeemed.state, &redeemed));
         };
-        let used = Redeemed { approval: redeemed.id, fence };
+        let used = Redeemed { approval: redeemed.id, fence, promised };
         let recorded = async {
             let position = road.recorder.redeemed(self.begun.command, &redeemed, fence)?;
             road.recorder.synced(position).await
@@ -260,14 +258,56 @@ fn refusal_of(error: RedeemError, approval: &Approval) -> Refusal {
             Refusal::new(RefusalState::Mismatch, Rejection::DigestMismatch.to_string())
                 .with_ticket(approval.id)
         }
-        RedeemError::Rejected { rejection: Rejection::PastDeadline(_), standing } => {
-            refusal_for(&State::Expired, &standing)
-        }
+        RedeemError::Rejected { rejection: Rejection::PastDeadline(_), standing } => past_deadline(&standing),
         RedeemError::Rejected { rejection, standing } if standing.state == State::Approved => {
             Refusal::new(RefusalState::Denied, rejection.to_string()).with_ticket(approval.id)
         }
         RedeemError::Rejected { standing, .. } => refusal_for(&standing.state, &standing),
         RedeemError::Unavailable(error) => unavailable(&error).with_ticket(approval.id),
+    }
+}
+
+/// What the client is told who cancelled: what its approval says, not what was wished.
+// INVARIANT: I3. "withdrawn" is a no; it is said only when it is one.
+fn cancelled(standing: &Approval) -> Refusal {
+    match &standing.state {
+        State::Withdrawn => Refusal::new(RefusalState::Withdrawn, "the client cancelled it while it waited")
+            .with_ticket(standing.id),
+        state if state.is_open() => not_withdrawn(standing),
+        state => refusal_for(state, standing),
+    }
+}
+
+/// By the clock it is over, by its record it is not: a redemption that began in time may still be written.
+// INVARIANT: I3. "expired" is a no; it is said only when the record says it.
+fn past_deadline(approval: &Approval) -> Refusal {
+    let mut refusal = refusal_for(&approval.state, approval);
+    if approval.state.is_open() {
+        refusal.reason = "its deadline has passed, but it has not been marked as expired yet".into();
+    }
+    refusal
+}
+
+/// Nobody has confirmed that a request was withdrawn.
+fn not_withdrawn(approval: &Approval) -> Refusal {
+    let mut refusal = refusal_for(&approval.state, approval);
+    refusal.reason = "it could not be withdrawn; it may still be decided".into();
+    refusal
+}
+
+/// What the client is told whose session was revoked while its command waited.
+fn stopped_for(why: String, standing: Result<Approval, Unavailable>, approval: &Approval) -> Refusal {
+    match standing {
+        Ok(standing) => match &standing.state {
+            State::Redeemed { .. } | State::Done { .. } | State::InDoubt { .. } => {
+                refusal_for(&standing.state, &standing)
+            }
+            _ => Refusal::new(RefusalState::Denied, why).with_ticket(standing.id),
+        },
+        Err(_) => {
+            let why = format!("{why}; whether its request was withdrawn is not known");
+            Refusal::new(RefusalState::Unavailable, why).with_ticket(approval.id)
+        }
     }
 }
 

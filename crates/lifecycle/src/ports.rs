@@ -94,8 +94,12 @@ pub trait Approvals: Send + Sync + fmt::Debug {
     /// Reports what became of a redeemed command; kept until it is delivered.
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony);
 
-    /// Takes a request back.
-    async fn withdraw(&self, id: ApprovalId, by: SessionId);
+    /// Takes a request back, and answers with the approval as it stands afterwards: withdrawn, or where it already was
+    /// past that.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: nobody answered, so it may still be decided.
+    async fn withdraw(&self, id: ApprovalId, by: SessionId) -> Result<Approval, Unavailable>;
 }
 
 /// What a gateway presents in order to run a command.

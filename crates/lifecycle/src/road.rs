@@ -85,6 +85,11 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
         Err(error) => return refused(unavailable(&error)),
     };
     span.record("countersign.command", display(begun.command));
+    if let Verdict::Allow(duties) | Verdict::Hold(_, duties) = &ruling.verdict
+        && let Err(refusal) = exchange.bears(duties)
+    {
+        return road.refuse(&begun, refusal);
+    }
     match ruling.verdict {
         Verdict::Allow(duties) => {
             if let Err(error) = road.recorded_first(&exchange.described().facts, &begun).await {

@@ -36,6 +36,8 @@ pub struct Running {
 pub(crate) struct Redeemed {
     pub(crate) approval: ApprovalId,
     pub(crate) fence: u64,
+    /// Evidence was promised for it.
+    pub(crate) promised: bool,
 }
 
 /// How a command that was let go ended, as the protocol saw it.
@@ -43,7 +45,7 @@ pub(crate) struct Redeemed {
 pub enum End<'a> {
     /// The target ran it; with what it said, such as `UPDATE 3`.
     Completed(&'a str),
-    /// The target failed it, with this code; it has no effect.
+    /// It has no effect: the target failed it with this code, or it broke before it could be asked to commit.
     Failed(&'a str),
     /// It went up, and the connection broke before the answer came.
     Lost,
@@ -90,6 +92,19 @@ impl Running {
         &self.duties
     }
 
+    /// The approval that it used up, if it was countersigned.
+    #[must_use]
+    pub fn ticket(&self) -> Option<ApprovalId> {
+        self.redeemed.map(|redeemed| redeemed.approval)
+    }
+
+    /// Whether evidence was promised for it ([`Exchange::promises_evidence`](crate::Exchange::promises_evidence)), so
+    /// that it must not commit before [`Running::present`] has succeeded.
+    #[must_use]
+    pub fn owes_evidence(&self) -> bool {
+        self.redeemed.is_some_and(|redeemed| redeemed.promised)
+    }
+
     /// Waits until its begin record is accepted: before that, no byte of its answer may reach the client.
     ///
     /// # Errors
@@ -122,7 +137,7 @@ impl Running {
     /// Not cancel safe: dropped in the middle it may have been granted; the command has to be rolled back then.
     pub async fn present(&self, evidence: String) -> Result<(), Unavailable> {
         match self.redeemed {
-            Some(Redeemed { approval, fence }) => self.approvals.present(approval, fence, evidence).await,
+            Some(Redeemed { approval, fence, .. }) => self.approvals.present(approval, fence, evidence).await,
             None => Ok(()),
         }
     }
@@ -140,7 +155,7 @@ impl Running {
     /// then stays redeemed until the control plane finds its owner lost.
     pub async fn end(mut self, end: End<'_>) {
         self.finish(&end);
-        if let Some(Redeemed { approval, fence }) = self.redeemed {
+        if let Some(Redeemed { approval, fence, .. }) = self.redeemed {
             self.approvals.report(approval, fence, testimony(&end)).await;
         }
     }

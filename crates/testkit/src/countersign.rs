@@ -36,11 +36,24 @@ pub struct Countersign {
     process: Process,
     folder: Folder,
     options: DevOptions,
+    role: Role,
     postgres: String,
     api: String,
     ops: Option<String>,
     data: PathBuf,
     approver: String,
+}
+
+/// What the process is.
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    /// Gateway and control plane in one.
+    Dev,
+    /// The control plane of a fleet.
+    ControlPlane {
+        /// Where it listens for gateways.
+        fleet_port: u16,
+    },
 }
 
 /// The person who decides in tests unless a test names another: human, of group `dba`.
@@ -52,14 +65,31 @@ impl Countersign {
     /// # Errors
     /// The binary is not built, or does not get ready; the error has what it said.
     pub fn start(options: DevOptions) -> Result<Self> {
+        Self::start_as(options, Role::Dev)
+    }
+
+    /// Starts the control plane of a fleet, which listens for gateways on this port, and nothing for clients. The bundle of
+    /// `options` is applied.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn start_control_plane(options: DevOptions, fleet_port: u16) -> Result<Self> {
+        let bundle = options.config.display().to_string();
+        let started = Self::start_as(options, Role::ControlPlane { fleet_port })?;
+        started.cli_as_operator(&["apply", "-f", &bundle])?;
+        Ok(started)
+    }
+
+    fn start_as(options: DevOptions, role: Role) -> Result<Self> {
         let folder = Folder::new(Account::Own)?;
         let data = options.data.clone().unwrap_or_else(|| folder.path().join("data"));
-        let (process, ready) = launch(&options, &folder, &data)?;
+        let (process, ready) = launch(&options, role, &folder, &data)?;
         let mut started = Self {
             process,
             folder,
             options,
-            postgres: text(&ready, "postgres")?,
+            role,
+            postgres: text(&ready, "postgres").unwrap_or_default(),
             api: text(&ready, "api")?,
             ops: text(&ready, "ops").ok(),
             data,
@@ -74,9 +104,9 @@ impl Countersign {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_again(&mut self) -> Result<()> {
-        let (process, ready) = launch(&self.options, &self.folder, &self.data)?;
+        let (process, ready) = launch(&self.options, self.role, &self.folder, &self.data)?;
         self.process = process;
-        self.postgres = text(&ready, "postgres")?;
+        self.postgres = text(&ready, "postgres").unwrap_or_default();
         self.api = text(&ready, "api")?;
         self.ops = text(&ready, "ops").ok();
         Ok(())
@@ -308,24 +338,40 @@ pub fn binary() -> Result<PathBuf> {
 }
 
 /// Starts the process and waits for the line in which it says that it is ready, and where.
-fn launch(options: &DevOptions, folder: &Folder, data: &Path) -> Result<(Process, Value)> {
-    let log_path = folder.path().join("log");
+fn launch(options: &DevOptions, role: Role, folder: &Folder, data: &Path) -> Result<(Process, Value)> {
     let mut command = Command::new(binary()?);
+    match role {
+        Role::Dev => dev(&mut command, options, data),
+        Role::ControlPlane { fleet_port } => control_plane(&mut command, folder, data, fleet_port)?,
+    }
+    command.envs(options.environment.iter().cloned());
+    product::launch("countersign", &mut command, &folder.path().join("log"))
+}
+
+fn dev(command: &mut Command, options: &DevOptions, data: &Path) {
     command
         .args(["dev", "--output", "json", "--listen-postgres", "127.0.0.1:0", "--listen-api", "127.0.0.1:0"])
         .arg("--config")
         .arg(&options.config)
         .arg("--data")
         .arg(data)
-        .args(&options.arguments)
-        .envs(options.environment.iter().cloned());
+        .args(&options.arguments);
     for (name, url) in &options.targets {
         command.arg("--target").arg(format!("{name}={url}"));
     }
     if let Some((certificate, key)) = &options.tls {
         command.arg("--tls-certificate").arg(certificate).arg("--tls-key").arg(key);
     }
-    product::launch("countersign dev", &mut command, &log_path)
+}
+
+fn control_plane(command: &mut Command, folder: &Folder, data: &Path, fleet_port: u16) -> Result<()> {
+    let config = format!(
+        "data: {}\nlisten: 127.0.0.1:0\nlisten_fleet: 127.0.0.1:{fleet_port}\nlisten_ops: 'off'\n",
+        data.display()
+    );
+    let config = folder.write("control.yaml", config)?;
+    command.args(["controlplane", "--output", "json", "--config"]).arg(config);
+    Ok(())
 }
 
 /// The text in a field of a JSON object.

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod controlplane;
 pub(crate) mod decide;
 pub(crate) mod fleet;
+pub(crate) mod gateway;
 pub(crate) mod policy;
 pub(crate) mod replay;
 pub(crate) mod requests;
@@ -44,6 +45,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), CliError> {
     match cli.command {
         Command::Dev(options) => Box::pin(crate::dev::run(options, &around)).await,
         Command::Controlplane(arguments) => Box::pin(controlplane::run(&arguments, &around)).await,
+        Command::Gateway(arguments) => Box::pin(gateway::run(&arguments, &around)).await,
         Command::Fleet(command) => fleet::run(command, &around).await,
         Command::Apply(arguments) => apply::run(&arguments, &around).await,
         Command::Policy(command) => policy::run(&command, &around),

@@ -181,11 +181,18 @@ impl Approvals for Embedded {
         }
     }
 
-    async fn withdraw(&self, id: ApprovalId, by: SessionId) {
-        if let Err(error) = self.control_plane.approvals().withdraw(id, by).await {
-            // It has ended otherwise, or will by its deadline.
-            tracing::info!(approval = %id, %error, "a request was not withdrawn");
+    async fn withdraw(&self, id: ApprovalId, by: SessionId) -> Result<Approval, Unavailable> {
+        let approvals = self.control_plane.approvals();
+        let error = match approvals.withdraw(id, by).await {
+            Ok(approval) => return Ok(approval),
+            Err(error) => error,
+        };
+        if !matches!(error, ApprovalError::Rejected(_)) {
+            return Err(unavailable(&error));
         }
+        // It is past being withdrawn: then it is said where it stands.
+        let standing = approvals.get(id).await.map_err(|error| unavailable(&error))?;
+        Ok(standing.approval.clone())
     }
 }
 

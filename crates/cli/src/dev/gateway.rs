@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_common::id::NodeId;
 use countersign_common::time::Clock;
 use countersign_controlplane::ControlPlane;
-use countersign_gateway::{BundleJudge, ListenerConfig};
+use countersign_gateway::{BundleJudge, ListenerConfig, Listeners};
 use countersign_lifecycle::ports::{Alone, Ports};
 use countersign_masking::HashKey;
 use countersign_policy::CurrentBundle;
@@ -91,20 +91,19 @@ pub(super) async fn start(parts: Parts) -> Result<Gateway, CliError> {
         clock: parts.clock,
         url: None,
     };
-    let config =
-        ListenerConfig { address: parts.listen_postgres, tls: parts.tls, connections_max: CONNECTIONS_MAX };
-    let gateway =
-        countersign_gateway::Gateway::bind(config, ports, parts.hash_key).await.map_err(|error| {
-            CliError::because(Exit::Failed, "the gateway cannot start", &error)
-                .help("choose another address with --listen-postgres; port 0 takes a free one")
-        })?;
-    let address = gateway.address();
+    let config = ListenerConfig::new(parts.listen_postgres, parts.tls);
+    let listeners = Listeners::bind(vec![config], CONNECTIONS_MAX).await.map_err(|error| {
+        CliError::because(Exit::Failed, "the gateway cannot start", &error)
+            .help("choose another address with --listen-postgres; port 0 takes a free one")
+    })?;
+    let address = listeners.addresses().first().copied().unwrap_or(parts.listen_postgres);
+    let gateway = countersign_gateway::Gateway::new(&listeners, &ports, &parts.hash_key);
     let mut stop = parts.stop.clone();
     let drain = async move {
         // A signal that nobody can give any more means the same.
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    let serving = tokio::spawn(gateway.run(drain, DRAIN_MAX));
+    let serving = tokio::spawn(async move { gateway.run(listeners, drain, DRAIN_MAX).await });
     let watching = tokio::spawn(async move { embedded.watch_sessions(parts.stop).await });
     Ok(Gateway { address, serving, watching })
 }

@@ -8,7 +8,6 @@
 mod bundle;
 mod embedded;
 mod gateway;
-mod hash_key;
 mod options;
 
 use std::net::SocketAddr;
@@ -36,6 +35,7 @@ use crate::commands::Surroundings;
 use crate::commands::controlplane::{announce_failed, bind, checkpoint_key, open};
 use crate::data::{Announced, DataDir};
 use crate::error::{CliError, Exit};
+use crate::node::hash_key;
 use crate::node::listener::Listener;
 use crate::node::ops::Operations;
 use crate::node::{LocalArchive, PolicyCompiler};

@@ -82,13 +82,19 @@ impl Approvals for LinkPorts {
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony) {
         let report = report(id, fence, testimony);
         let errand = self.shared.errands.begin(Errand::Report(report));
-        self.shared.see_to(errand).await;
+        // What is not delivered now is delivered later.
+        let _ = self.shared.see_to(errand).await;
     }
 
-    async fn withdraw(&self, id: ApprovalId, by: SessionId) {
+    async fn withdraw(&self, id: ApprovalId, by: SessionId) -> Result<Approval, Unavailable> {
         let withdraw = v1::WithdrawCommand { approval_id: id.to_string(), session_id: by.to_string() };
         let errand = self.shared.errands.begin(Errand::Withdraw(withdraw));
-        self.shared.see_to(errand).await;
+        match self.shared.see_to(errand).await.ok_or_else(silent)? {
+            Answer::Approval(approval) => read(approval),
+            // It is past being withdrawn: then it is said where it stands.
+            Answer::NotTaken(no) => read(no.standing.ok_or_else(silent)?),
+            other => Err(odd(&other)),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 /// How long records that nobody waits for may wait for company. With the control plane's own 30 ms they are synced
 /// within the 50 ms of I5.
-const LINGER: Duration = Duration::from_millis(5);
+const LINGER: Duration = Duration::from_millis(2);
 
 /// The bell of the link that is in use.
 #[derive(Debug)]

@@ -20,12 +20,18 @@ pub(super) struct Calls {
     open: FxHashMap<u64, Open>,
 }
 
-#[derive(Debug)]
 struct Open {
     call: Call,
     /// Whether it was ever put on a link: then it may have been acted upon.
     sent: bool,
     answer: oneshot::Sender<Answer>,
+}
+
+/// A question may carry a client's token: it is not printed.
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Open").field("sent", &self.sent).finish_non_exhaustive()
+    }
 }
 
 impl Calls {

@@ -116,6 +116,18 @@ impl Dialer {
         tokio::time::sleep(jittered(PAUSE_MIN)).await;
     }
 
+    /// The same after such a pause.
+    ///
+    /// # Errors
+    /// As [`Dialer::dial`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(super) async fn dial_after_rest(&mut self) -> Result<Connection, DialError> {
+        self.rest().await;
+        self.dial().await
+    }
+
     fn turn(&mut self) -> String {
         let nodes = &self.shared.options.control_planes;
         let address = nodes.get(self.next % nodes.len().max(1)).cloned().unwrap_or_default();

@@ -61,7 +61,7 @@ async fn stay_linked(
         let Stopped::Leave(why) = stopped else { return stopped };
         tracing::info!(address = connection.address, why, "moving to another control-plane node");
         connection = tokio::select! {
-            next = dialer.dial() => match next {
+            next = dialer.dial_after_rest() => match next {
                 Ok(next) => next,
                 Err(error) => return Stopped::Lost(error.to_string()),
             },

@@ -23,6 +23,12 @@ use super::waiters::Waiters;
 /// Lines of one message, in bytes; one line alone may be larger.
 const MESSAGE_BYTES_MAX: usize = 256 << 10;
 
+/// How many bytes are sent although what was sent before is not acknowledged as accepted.
+const UNASKED_BYTES: usize = 64 << 10;
+
+/// How long what is to be sent waits for the acknowledgement of what was sent before.
+const GATHER_MAX: Duration = Duration::from_millis(2);
+
 /// Lines are copied into chunks of this size; a chunk lives as long as one of its lines.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -49,6 +55,8 @@ struct Inner {
     next: u64,
     /// Up to where syncing was asked for, on the link in use.
     asked: u64,
+    /// When something was sent last, on the link in use.
+    sent_at: Option<Instant>,
     chunk: BytesMut,
     accepting: Waiters,
     syncing: Waiters,
@@ -78,6 +86,7 @@ impl LinkJournal {
             appended: 0,
             next: 1,
             asked: 0,
+            sent_at: None,
             chunk: BytesMut::new(),
             accepting: Waiters::default(),
             syncing: Waiters::default(),
@@ -104,11 +113,24 @@ impl LinkJournal {
         let mut inner = self.inner.lock();
         inner.next = inner.first();
         inner.asked = 0;
+        inner.sent_at = None;
     }
 
-    /// What is to be sent next; `None`: nothing.
+    /// What is to be sent next; `None`: nothing yet.
+    ///
+    /// One message is under way at a time, as far as small ones go: what comes meanwhile gathers, and goes together when the
+    /// other side has accepted what it was sent. A lonely client waits for nobody; many share their messages.
     pub(super) fn take(&self) -> Option<v1::RecordLines> {
-        self.inner.lock().take()
+        let mut inner = self.inner.lock();
+        if !inner.is_to_send() {
+            return None;
+        }
+        if inner.has_to_wait(self.accepted.load(Ordering::Acquire)) {
+            drop(inner);
+            self.bell.soon();
+            return None;
+        }
+        inner.take()
     }
 
     /// A node has said how far it keeps records.
@@ -128,10 +150,14 @@ impl LinkJournal {
         let synced = kept.synced.max(before);
         inner.progress.synced = inner.since(before, synced, inner.progress.synced);
         inner.forget(synced);
+        let more = inner.is_to_send();
         self.silent.store(false, Ordering::Release);
         let mut ready = inner.accepting.take(accepted);
         ready.append(&mut inner.syncing.take(synced));
         drop(inner);
+        if more {
+            self.bell.ring();
+        }
         ready.into_iter().for_each(Waker::wake);
         Ok(())
     }
@@ -236,7 +262,7 @@ impl Journal for LinkJournal {
         }
         let (position, unsent_bytes) = inner.append(&record);
         drop(inner);
-        if begins || unsent_bytes >= MESSAGE_BYTES_MAX {
+        if begins || unsent_bytes >= UNASKED_BYTES {
             // Its acknowledgement travels while the target works.
             self.bell.ring();
         } else {
@@ -275,9 +301,25 @@ impl Inner {
         self.kept_bytes += line.len();
         self.kept.push_back(Kept { stream: record.stream, sequence: record.seq, line });
         self.appended += 1;
-        let unsent = self.appended + 1 - self.next;
+        (Position(self.appended), self.unsent_bytes())
+    }
+
+    fn is_to_send(&self) -> bool {
+        self.next <= self.appended || self.syncing.wanted() > self.asked
+    }
+
+    /// Whether what was sent before is still under way, and what there is can wait for it.
+    fn has_to_wait(&self, accepted: u64) -> bool {
+        let under_way = accepted + 1 < self.next;
+        let lately = self.sent_at.is_some_and(|sent| sent.elapsed() < GATHER_MAX);
+        under_way && lately && self.unsent_bytes() < UNASKED_BYTES
+    }
+
+    /// About how much is unsent.
+    fn unsent_bytes(&self) -> usize {
+        let unsent = usize::try_from(self.appended + 1 - self.next).unwrap_or(usize::MAX);
         let average = self.kept_bytes / self.kept.len().max(1);
-        (Position(self.appended), average.saturating_mul(usize::try_from(unsent).unwrap_or(usize::MAX)))
+        average.saturating_mul(unsent)
     }
 
     fn take(&mut self) -> Option<v1::RecordLines> {
@@ -296,6 +338,7 @@ impl Inner {
             return None;
         }
         self.next += lines.len() as u64;
+        self.sent_at = Some(Instant::now());
         let wanted_synced = if wanted > self.asked { wanted } else { 0 };
         self.asked = self.asked.max(wanted);
         Some(v1::RecordLines { first_position, lines, wanted_synced })

@@ -80,6 +80,18 @@ impl Lease {
         }
     }
 
+    /// Whether the gateway may judge; why not, for operators.
+    ///
+    /// # Errors
+    /// The reason.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self.standing() {
+            Standing::Held => Ok(()),
+            Standing::Out(since) => Err(format!("no control plane that reaches its store, for {since:?}")),
+            Standing::ClocksDiffer => Err("the control plane's clock differs too much".into()),
+        }
+    }
+
     fn standing(&self) -> Standing {
         if self.clocks_differ.load(Ordering::Acquire) {
             return Standing::ClocksDiffer;

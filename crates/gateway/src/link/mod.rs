@@ -67,6 +67,20 @@ pub enum Order {
     Lost(String),
 }
 
+/// Whether a gateway may judge at the moment, for `/readyz`.
+#[derive(Debug, Clone)]
+pub struct Lease(Arc<lease::Lease>);
+
+impl Lease {
+    /// Whether it may.
+    ///
+    /// # Errors
+    /// Why not, in plain words.
+    pub fn check(&self) -> Result<(), String> {
+        self.0.check()
+    }
+}
+
 /// What a start that was lost leaves to the next one to report.
 #[derive(Debug, Default)]
 pub struct Unfinished(Vec<Errand>);
@@ -112,6 +126,18 @@ impl Link {
     #[must_use]
     pub fn node(&self) -> NodeId {
         self.shared.node
+    }
+
+    /// Whether there is a link at this moment.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.shared.state.lock().outbox.epoch() != 0
+    }
+
+    /// Until when it may judge.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        Lease(Arc::clone(&self.shared.lease))
     }
 
     /// Waits until there is a bundle in force, and returns the ports.

@@ -101,18 +101,21 @@ impl Shared {
     }
 
     /// Sees to an errand: asks until it is done, or for as long as one question may take. What is left of it then is
-    /// taken up by [`Shared::run_errands`].
+    /// taken up by [`Shared::run_errands`]. The last answer, when it is done.
     ///
     /// # Cancel safety
     /// Safe: the errand stays.
-    pub(super) async fn see_to(&self, mut errand: InHand) {
+    pub(super) async fn see_to(&self, mut errand: InHand) -> Option<Answer> {
         loop {
-            let Ok(mut asking) = self.begin(errand.call()) else { return };
-            let Some(answer) = asking.hear().await else { return };
+            let mut asking = self.begin(errand.call()).ok()?;
+            let answer = asking.hear().await?;
             drop(asking);
             match errand.after(&answer, self.node) {
-                None => return errand.done(),
-                Some(rest) if rest == *errand.errand() => return,
+                None => {
+                    errand.done();
+                    return Some(answer);
+                }
+                Some(rest) if rest == *errand.errand() => return None,
                 Some(rest) => errand.becomes(rest),
             }
         }

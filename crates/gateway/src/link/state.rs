@@ -24,12 +24,20 @@ pub(super) struct State {
 }
 
 /// What is to be sent on the link in use. Without one nothing gathers: the next link is told from [`State`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Outbox {
     /// The link in use; zero: none.
     epoch: u64,
     frames: VecDeque<Frame>,
     finished: bool,
+}
+
+/// A frame may carry a client's token: none is printed.
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let frames = self.frames.len();
+        f.debug_struct("Outbox").field("epoch", &self.epoch).field("frames", &frames).finish_non_exhaustive()
+    }
 }
 
 impl Outbox {

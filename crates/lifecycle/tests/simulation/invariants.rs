@@ -245,10 +245,7 @@ fn truthful(account: &Account) -> Result<(), String> {
         let ever = |like: fn(&State) -> bool| account.ever(refusal.ticket, |approval| like(&approval.state));
         let so = match refusal.state {
             Word::Pending => {
-                let expired = account.ever(refusal.ticket, |approval| approval.expires_at <= *at);
-                ever(State::is_open)
-                    && !expired
-                    && !account.long_ended(refusal.ticket, *at, story.sent.slack_ms)
+                ever(State::is_open) && !account.long_ended(refusal.ticket, *at, story.sent.slack_ms)
             }
             Word::Denied => {
                 ever(|state| matches!(state, State::Denied | State::Revoked { .. }))
@@ -258,7 +255,9 @@ fn truthful(account: &Account) -> Result<(), String> {
                 story.verdict == Some(VerdictWord::Block)
                     || ever(|state| matches!(state, State::Voided { .. }))
             }
-            Word::Expired => account.ever(refusal.ticket, |approval| approval.expires_at <= *at),
+            Word::Expired => {
+                account.ever(refusal.ticket, |approval| approval.expires_at <= *at) && !ever(was_used)
+            }
             Word::InDoubt => ever(|state| matches!(state, State::InDoubt { .. })),
             Word::Mismatch => story.context_changed,
             Word::Unavailable => {
@@ -267,13 +266,8 @@ fn truthful(account: &Account) -> Result<(), String> {
                 story.fault || nobody || not_run
             }
             Word::RunningElsewhere => ever(|state| matches!(state, State::Redeemed { .. })),
-            Word::Withdrawn => {
-                // A cancel that reached the control plane leaves nothing open behind.
-                let open =
-                    refusal.ticket.and_then(|id| account.last(id)).is_some_and(|last| last.state.is_open());
-                let taken_back = story.cancelled_at.is_some() || ever(|state| *state == State::Withdrawn);
-                taken_back && (story.fault || !open)
-            }
+            // A wish is not enough: its record says so.
+            Word::Withdrawn => ever(|state| *state == State::Withdrawn) && !ever(was_used),
         };
         require(so, || format!("told `{}`: {story:?}", refusal.state.as_str()))?;
         let unknown = refusal.state == Word::InDoubt;
@@ -281,6 +275,10 @@ fn truthful(account: &Account) -> Result<(), String> {
         require(refusal.executed == executed, || format!("says executed {:?}: {story:?}", refusal.executed))?;
     }
     Ok(())
+}
+
+const fn was_used(state: &State) -> bool {
+    matches!(state, State::Redeemed { .. } | State::Done { .. } | State::InDoubt { .. })
 }
 
 /// Every command ends, within the wait that was promised and what the messages take.

@@ -164,13 +164,17 @@ impl Approvals for Line {
         }
     }
 
-    async fn withdraw(&self, id: ApprovalId, by: SessionId) {
+    async fn withdraw(&self, id: ApprovalId, by: SessionId) -> Result<Approval, Unavailable> {
         assert_eq!(by, self.world.sessions[self.session].id);
-        if self.world.mishap() == Mishap::RequestLost {
-            let _ = self.fault();
-        } else {
-            let _ = self.world.advance(id, &Step::Withdraw).await;
+        let mishap = self.world.mishap();
+        if mishap == Mishap::RequestLost {
+            return Err(self.fault());
         }
+        let withdrawn = self.world.advance(id, &Step::Withdraw).await;
+        if mishap == Mishap::AnswerLost {
+            return Err(self.fault());
+        }
+        Ok(withdrawn.unwrap_or_else(|_| self.world.ledger.latest(id)))
     }
 }
 

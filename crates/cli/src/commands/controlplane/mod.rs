@@ -85,8 +85,8 @@ struct Running {
 
 impl Running {
     async fn start(config: &Config, operations: &Operations) -> Result<Self, CliError> {
-        let authority = config.fleet.as_ref().map(fleet::authority).transpose()?;
         config.data.create()?;
+        let authority = config.fleet.as_ref().map(fleet::authority).transpose()?;
         let key = checkpoint_key(&config.data)?;
         let archive = LocalArchive::new(config.data.recordings(), key.public());
         let listener = bind(config.listen, config.tls()?).await?;

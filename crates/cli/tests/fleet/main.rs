@@ -1,0 +1,126 @@
+//! A fleet of processes: a control plane, gateways, PostgreSQL behind them and psql before them.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use countersign_testkit::{Bundle, Dsn, Fleet, Postgres, PostgresOptions, Terms, eventually, shop};
+
+struct Stage {
+    // In the order in which they have to end.
+    fleet: Fleet,
+    server: Postgres,
+    _bundle: Bundle,
+    token: String,
+}
+
+impl Stage {
+    fn new(gateways: usize) -> Self {
+        let server = Postgres::start(PostgresOptions::default()).unwrap();
+        let bundle = Bundle::example(&server, &Terms::default()).unwrap();
+        let fleet = Fleet::start(bundle.dev(), gateways).unwrap();
+        let token = fleet.control().token("agent-7", "agent", &["agents"]).unwrap();
+        Self { fleet, server, _bundle: bundle, token }
+    }
+
+    fn at(&self, gateway: usize) -> Dsn {
+        self.fleet.dsn(gateway, "shop", &self.token, shop::DATABASE).unwrap()
+    }
+
+    fn credit(&self) -> i64 {
+        self.server.sql("SELECT credit_cents FROM customers WHERE id = 1").unwrap().parse().unwrap()
+    }
+}
+
+fn psql(dsn: &Dsn, sql: &str) -> Child {
+    Command::new("psql")
+        .args(["-X", "-A", "-t", "-h", &dsn.host, "-p", &dsn.port.to_string()])
+        .args(["-U", &dsn.user, "-d", &dsn.database, "-c", sql])
+        .env("PGPASSWORD", &dsn.password)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn said(child: Child) -> String {
+    let output = child.wait_with_output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+const ADD: &str = "UPDATE customers SET credit_cents = credit_cents + 100 WHERE id = 1";
+
+#[test]
+fn a_held_command_outlives_its_gateway_and_runs_once_through_another_one() {
+    let mut stage = Stage::new(2);
+    let before = stage.credit();
+    let first = psql(&stage.at(0), ADD);
+    let id = stage.fleet.control().pending_one().unwrap();
+    stage.fleet.kill_gateway(0).unwrap();
+    assert!(!said(first).contains("UPDATE 1"));
+    let second = psql(&stage.at(1), ADD);
+    stage.fleet.control().approve(&id).unwrap();
+    let said = said(second);
+    assert!(said.contains("UPDATE 1") && said.contains(&id), "{said}");
+    assert_eq!(stage.credit(), before + 100);
+}
+
+#[test]
+fn a_held_command_outlives_a_restart_of_the_control_plane() {
+    let mut stage = Stage::new(1);
+    let before = stage.credit();
+    let waiting = psql(&stage.at(0), ADD);
+    let id = stage.fleet.control().pending_one().unwrap();
+    stage.fleet.control_mut().kill().unwrap();
+    stage.fleet.control_mut().start_again().unwrap();
+    stage.fleet.control().approve(&id).unwrap();
+    let said = said(waiting);
+    assert!(said.contains("UPDATE 1"), "{said}\n{}", stage.fleet.gateway_log(0));
+    assert_eq!(stage.credit(), before + 100);
+}
+
+#[test]
+fn a_gateway_that_is_told_to_end_gives_those_that_wait_their_ticket() {
+    let mut stage = Stage::new(1);
+    let waiting = psql(&stage.at(0), ADD);
+    let id = stage.fleet.control().pending_one().unwrap();
+    stage.fleet.stop_gateway(0).unwrap();
+    let said = said(waiting);
+    assert!(said.contains("pending") && said.contains(&id), "{said}");
+    // It joined once: its certificate lets it in again.
+    stage.fleet.start_gateway_again(0).unwrap();
+    let read = psql(&stage.at(0), "SELECT count(*) FROM customers");
+    assert_eq!(self::said(read).trim(), "300");
+}
+
+#[test]
+fn i8_closed_without_a_control_plane_nothing_is_run() {
+    let mut stage = Stage::new(1);
+    let before = stage.credit();
+    stage.fleet.control_mut().kill().unwrap();
+    let refused = said(psql(&stage.at(0), ADD));
+    assert!(!refused.contains("UPDATE"), "{refused}");
+    assert_eq!(stage.credit(), before);
+    stage.fleet.control_mut().start_again().unwrap();
+    let dsn = stage.at(0);
+    eventually("served again", Duration::from_secs(30), || {
+        Ok((said(psql(&dsn, "SELECT count(*) FROM customers")).trim() == "300").then_some(()))
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_a_fleet_did_is_recorded_whole() {
+    let stage = Stage::new(2);
+    for gateway in 0..2 {
+        assert_eq!(said(psql(&stage.at(gateway), "SELECT count(*) FROM customers")).trim(), "300");
+    }
+    let sessions = stage.fleet.control().cli_as_operator(&["sessions", "ls"]).unwrap();
+    let session = sessions["sessions"][0]["id"].as_str().unwrap().to_owned();
+    eventually("both commands to be recorded", Duration::from_secs(10), || {
+        let verified = stage.fleet.control().cli_as_operator(&["audit", "verify", &session])?;
+        let records = verified["records"].as_u64().unwrap_or_default();
+        Ok((verified["whole"] == true && records >= 8).then_some(()))
+    })
+    .unwrap();
+}

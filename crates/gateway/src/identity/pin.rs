@@ -1,0 +1,89 @@
+//! Finds the fleet's authority by its digest, before anything else is believed: a TLS handshake that ends as soon as the
+//! node has shown its certificates. Nothing is sent on that connection.
+
+use std::sync::Arc;
+
+use countersign_common::Digest;
+use countersign_runtime::tls::provider;
+use parking_lot::Mutex;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::{IdentityError, SERVER_NAME};
+
+/// The certificate of the authority with this digest, as the node at `address` shows it, DER.
+///
+/// # Errors
+/// When the node is not reached, or shows none that has this digest.
+pub(super) async fn authority(address: &str, digest: Digest) -> Result<Vec<u8>, IdentityError> {
+    let unreached =
+        |why: &dyn ToString| IdentityError::Unreached { address: address.to_owned(), why: why.to_string() };
+    let looks = Arc::new(Looks { digest, found: Mutex::new(None) });
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unreached(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(&looks) as _)
+        .with_no_client_auth();
+    let name = ServerName::try_from(SERVER_NAME).map_err(|error| unreached(&error))?;
+    let tcp = TcpStream::connect(address).await.map_err(|error| unreached(&error))?;
+    // It always fails: see `Looks`. Whether the certificates came is what counts.
+    let ended = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.err();
+    let seen = looks.found.lock().take();
+    match (seen, ended) {
+        (Some(Some(found)), _) => Ok(found),
+        (Some(None), _) => Err(IdentityError::OtherAuthority { address: address.to_owned() }),
+        (None, Some(error)) => Err(unreached(&error)),
+        (None, None) => Err(unreached(&"it showed no certificate")),
+    }
+}
+
+/// Looks at the certificates, and believes none of them: what it finds is believed for its digest alone, on another
+/// connection, where everything is verified.
+#[derive(Debug)]
+struct Looks {
+    digest: Digest,
+    /// What was found, once there was something to look at.
+    found: Mutex<Option<Option<Vec<u8>>>>,
+}
+
+impl ServerCertVerifier for Looks {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let mut shown = std::iter::once(end_entity).chain(intermediates);
+        let found = shown.find(|certificate| Digest::of(certificate) == self.digest);
+        *self.found.lock() = Some(found.map(|certificate| certificate.to_vec()));
+        Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        provider().signature_verification_algorithms.supported_schemes()
+    }
+}

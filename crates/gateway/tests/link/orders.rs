@@ -1,0 +1,143 @@
+//! What the control plane orders: to end sessions, to move, to drain, to begin anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_api::v1;
+use countersign_api::v1::control_frame::Frame;
+use countersign_common::approval::{Outcome, State};
+use countersign_common::command::Context;
+use countersign_common::id::StreamId;
+use countersign_gateway::link::{Connections, Order};
+use countersign_lifecycle::ports::{Said, Stop, Testimony, stopped};
+use countersign_recording::{Effect, Encoded, JournalError};
+use parking_lot::Mutex;
+
+use crate::plane::{Plane, leave};
+use crate::stage::{Nodes, eventually, start};
+use crate::story::{redeem, shop, token};
+use crate::words;
+
+#[tokio::test]
+async fn i3_no_means_no_a_session_that_was_ended_stops_its_connections() {
+    let plane = Plane::new(1);
+    let nodes = Nodes::start(&plane, 1).await;
+    let link = nodes.link(nodes.options());
+    let ports = link.ready(None).await;
+    let mut admitted = ports.sessions.open(&token(), &shop()).await.unwrap();
+    let session_ids = vec![words::SESSION.to_string()];
+    plane.say(Frame::SessionsEnded(v1::SessionsEnded { session_ids, reason: "the stop button".into() }));
+    let stop = stopped(&mut admitted.stop).await;
+    assert_eq!(stop, Stop::Revoked("the stop button".into()));
+    // A drain does not take that back.
+    link.drain();
+    assert_eq!(*admitted.stop.borrow(), Stop::Revoked("the stop button".into()));
+}
+
+#[tokio::test]
+async fn a_node_that_asks_to_leave_is_left_without_losing_a_call() {
+    let plane = Plane::new(1);
+    let nodes = Nodes::start(&plane, 2).await;
+    let link = nodes.link(nodes.options());
+    let ports = link.ready(None).await;
+    plane.truth.lock().answers = false;
+    let approvals = Arc::clone(&ports.approvals);
+    let asked = tokio::spawn(async move { approvals.hold(words::hold_request(1)).await });
+    eventually("asked", || !plane.truth.lock().approvals.is_empty()).await;
+    plane.truth.lock().answers = true;
+    plane.say(leave(false, false, "this node ends"));
+    let held = asked.await.unwrap().unwrap();
+    let truth = plane.truth.lock();
+    assert_eq!(truth.approvals.len(), 1);
+    assert!(truth.approvals.contains_key(&held.id));
+    assert_eq!(truth.hellos.len(), 2);
+}
+
+#[tokio::test]
+async fn a_start_that_was_declared_lost_ends_its_connections_and_another_one_reports_for_it() {
+    let plane = Plane::new(1);
+    let nodes = Nodes::start(&plane, 1).await;
+    let mut options = nodes.options();
+    options.call_time_max = Duration::from_millis(100);
+    let link = nodes.link(options.clone());
+    let ports = link.ready(None).await;
+    let mut admitted = ports.sessions.open(&token(), &shop()).await.unwrap();
+    let held = ports.approvals.hold(words::hold_request(1)).await.unwrap();
+    let redeemed = ports.approvals.redeem(redeem(&ports, &held)).await.unwrap();
+    let State::Redeemed { fence, .. } = redeemed.state else { panic!() };
+    plane.truth.lock().open = false;
+    plane.break_links();
+    ports.approvals.report(held.id, fence, Testimony::Ended(Outcome::Completed)).await;
+    plane.lose(link.node());
+    plane.truth.lock().open = true;
+    assert!(matches!(stopped(&mut admitted.stop).await, Stop::Revoked(_)));
+    let mut orders = link.orders();
+    let order = orders.wait_for(|order| *order != Order::None).await.unwrap().clone();
+    assert!(matches!(order, Order::Lost(_)), "{order:?}");
+    let line = b"line".as_slice();
+    let hash = countersign_common::Digest::of(line);
+    let record = Encoded { line, hash, stream: StreamId::from_u128(1), seq: 0, effect: Effect::Opens };
+    assert_eq!(ports.journal.append(record), Err(JournalError::Closed));
+    let next = start(options, link.unfinished());
+    assert_ne!(next.node(), link.node());
+    eventually("reported", || matches!(plane.truth.lock().approvals[&held.id].state, State::Done { .. }))
+        .await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_drains_says_so_and_says_goodbye_when_everything_is_delivered() {
+    let plane = Plane::new(1);
+    let nodes = Nodes::start(&plane, 1).await;
+    let link = nodes.link(nodes.options());
+    let ports = link.ready(None).await;
+    let mut admitted = ports.sessions.open(&token(), &shop()).await.unwrap();
+    plane.say(leave(true, false, "an administrator asks"));
+    let mut orders = link.orders();
+    let order = orders.wait_for(|order| *order != Order::None).await.unwrap().clone();
+    assert_eq!(order, Order::Drain("an administrator asks".into()));
+    let line = b"last words".as_slice();
+    let hash = countersign_common::Digest::of(line);
+    let record = Encoded { line, hash, stream: StreamId::from_u128(1), seq: 0, effect: Effect::Closes };
+    ports.journal.append(record).unwrap();
+    link.drain();
+    assert_eq!(stopped(&mut admitted.stop).await, Stop::Drain);
+    link.close(Duration::from_secs(20)).await;
+    let truth = plane.truth.lock();
+    assert!(truth.draining);
+    assert_eq!((truth.records.len(), truth.goodbyes, truth.hellos.len()), (1, 1, 1));
+}
+
+#[derive(Debug, Default)]
+struct Here(Mutex<Vec<Vec<u8>>>);
+
+#[async_trait]
+impl Connections for Here {
+    fn cancel(&self, protocol: &str, key: &[u8]) {
+        assert_eq!(protocol, "postgres");
+        self.0.lock().push(key.to_vec());
+    }
+
+    async fn testify(&self, _: &Context, evidence: &str) -> Said {
+        Said::Ran(format!("{evidence} is committed"))
+    }
+}
+
+#[tokio::test]
+async fn cancels_and_questions_about_commands_in_doubt_reach_the_connections() {
+    let plane = Plane::new(1);
+    let nodes = Nodes::start(&plane, 1).await;
+    let link = nodes.link(nodes.options());
+    link.ready(None).await;
+    let here = Arc::new(Here::default());
+    link.serves(Arc::clone(&here) as _);
+    plane.say(Frame::Cancel(v1::CancelPush { protocol: "postgres".into(), key: vec![7] }));
+    eventually("cancelled", || *here.0.lock() == [vec![7]]).await;
+    let context = Some((&words::hold_request(1).context).into());
+    let asked = v1::Testify { approval_id: "apr".into(), fence: 3, context, evidence: "xid:7".into() };
+    plane.say(Frame::Testify(asked));
+    eventually("testified", || !plane.truth.lock().testified.is_empty()).await;
+    let testified = plane.truth.lock().testified[0].clone();
+    assert_eq!(testified.ran, Some(v1::CommandRan::Yes.into()));
+    assert_eq!((testified.fence, testified.reason.as_str()), (3, "xid:7 is committed"));
+}
