@@ -54,8 +54,11 @@ impl Answer {
             Self::RolledBack => true,
             Self::Refused(refusal) => refusal.executed == Some(false),
             Self::Broken { sent, .. } => !sent,
-            // A connection that fails (08), a server that goes down (57P): nobody can tell from that.
-            Self::Failed { sqlstate, .. } => !(sqlstate.starts_with("08") || sqlstate.starts_with("57P")),
+            // A connection that fails (08), a server that goes down (57P): nobody can tell from that alone.
+            Self::Failed { sqlstate, message } => {
+                message.ends_with("nothing was run")
+                    || !(sqlstate.starts_with("08") || sqlstate.starts_with("57P"))
+            }
         }
     }
 
@@ -119,9 +122,14 @@ mod tests {
                 ticket: None,
             })
         };
-        let failed = |sqlstate: &str| Answer::Failed { sqlstate: sqlstate.into(), message: String::new() };
+        let said = |sqlstate: &str, message: &str| Answer::Failed {
+            sqlstate: sqlstate.into(),
+            message: message.into(),
+        };
+        let failed = |sqlstate: &str| said(sqlstate, "");
         let broken = |sent| Answer::Broken { sent, why: String::new() };
-        for answer in [refused(Some(false)), failed("23505"), broken(false), Answer::RolledBack] {
+        let unreached = said("08006", "the target cannot be reached; nothing was run");
+        for answer in [refused(Some(false)), unreached, failed("23505"), broken(false), Answer::RolledBack] {
             assert!(answer.says_not_run(), "{answer:?}");
         }
         for answer in

@@ -73,17 +73,6 @@ impl Api {
         Err(last)
     }
 
-    /// The same way to each node alone, for what one of them has and the others do not.
-    #[must_use]
-    pub fn each(&self) -> Vec<Self> {
-        let alone = |channel: &Channel| Self {
-            channels: vec![channel.clone()],
-            token: self.token.clone(),
-            turn: AtomicUsize::new(0),
-        };
-        self.channels.iter().map(alone).collect()
-    }
-
     /// The channel to the `turn`th node, for whoever chooses the node on purpose.
     #[must_use]
     pub fn channel(&self, turn: usize) -> Option<Channel> {
@@ -141,37 +130,6 @@ impl Api {
             ApprovalServiceClient::new(channel).get_approval(request).await
         };
         self.ask(get).await?.into_inner().details.ok_or_else(|| Status::internal("no details"))
-    }
-
-    /// The ids of all recorded sessions.
-    ///
-    /// # Errors
-    /// What the control plane says.
-    pub async fn recordings(&self) -> Result<Vec<String>, Status> {
-        let list = async |channel| {
-            let request = self.request(v1::ListRecordingsRequest { page_size: 1000 });
-            AuditServiceClient::new(channel).list_recordings(request).await
-        };
-        let listed = self.ask(list).await?.into_inner().recordings;
-        Ok(listed.into_iter().map(|recording| recording.session_id).collect())
-    }
-
-    /// The records of a session, a line of JSON each.
-    ///
-    /// # Errors
-    /// What the control plane says.
-    pub async fn records(&self, session: &str) -> Result<Vec<String>, Status> {
-        let read = async |channel| {
-            let mut client = AuditServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-            let wanted = v1::GetSessionRecordingRequest { session_id: session.to_owned() };
-            let mut stream = client.get_session_recording(self.request(wanted)).await?.into_inner();
-            let mut records = Vec::new();
-            while let Some(record) = stream.message().await? {
-                records.push(record.record);
-            }
-            Ok(records)
-        };
-        self.ask(read).await
     }
 
     /// What is wrong with all that is recorded.

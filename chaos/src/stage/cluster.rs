@@ -1,6 +1,6 @@
 //! The whole fleet, every way between two of its parts through a proxy of its own, and PostgreSQL behind it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use countersign_testkit::{Bundle, ClusterOptions, Dsn, FaultProxy, Part, Postgres, Signal, shop};
@@ -93,6 +93,10 @@ impl Stage for Cluster {
             (None, Blow::Stop) if name == POSTGRES => self.server.signal(Signal::Continue),
             _ => self.way(name).map(FaultProxy::heal),
         }
+    }
+
+    fn recordings(&self) -> Vec<PathBuf> {
+        self.cluster.data().iter().map(|data| data.join("recordings")).collect()
     }
 
     fn end(&mut self) -> Result<Vec<String>> {

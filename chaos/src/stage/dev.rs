@@ -1,6 +1,6 @@
 //! The smallest stage: `countersign dev` as one process, PostgreSQL, and a bad network on either side.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use countersign_testkit::{Bundle, Countersign, Dsn, FaultProxy, Postgres, Signal, shop};
@@ -101,6 +101,10 @@ impl Stage for Dev {
             (POSTGRES, Blow::Stop) => self.server.signal(Signal::Continue),
             (way, _) => self.way(way).map(FaultProxy::heal),
         }
+    }
+
+    fn recordings(&self) -> Vec<PathBuf> {
+        vec![self.gateway.data().join("recordings")]
     }
 
     fn end(&mut self) -> Result<Vec<String>> {

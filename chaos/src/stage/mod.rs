@@ -91,6 +91,9 @@ pub trait Stage {
     /// A process does not come back.
     fn heal(&mut self, name: &str, blow: Blow) -> Result<()>;
 
+    /// The folders in which recordings lie.
+    fn recordings(&self) -> Vec<PathBuf>;
+
     /// Verifies what is left when every process has ended; the faults.
     ///
     /// # Errors

@@ -35,6 +35,7 @@ names: [127.0.0.1]
 data: {data}
 fleet_ca: {{ certificate_file: {certificate}, key_file: {key} }}
 store: {{ etcd: {{ endpoints: [{stores}] }} }}
+listen_ops: 'off'
 node_lease_seconds: {NODE_LEASE_SECONDS}
 bundle_lease_seconds: {BUNDLE_LEASE_SECONDS}
 "
@@ -45,6 +46,7 @@ bundle_lease_seconds: {BUNDLE_LEASE_SECONDS}
 pub(super) struct GatewayText<'a> {
     pub(super) name: &'a str,
     pub(super) address: SocketAddr,
+    pub(super) ops: SocketAddr,
     pub(super) token: &'a Path,
     pub(super) state: &'a Path,
     pub(super) hash_key: &'a Path,
@@ -52,7 +54,7 @@ pub(super) struct GatewayText<'a> {
 }
 
 pub(super) fn gateway(text: &GatewayText<'_>) -> String {
-    let GatewayText { name, address, token, state, hash_key, links } = text;
+    let GatewayText { name, address, ops, token, state, hash_key, links } = text;
     let (token, state, hash_key) = (token.display(), state.display(), hash_key.display());
     let links: Vec<String> = links.iter().map(ToString::to_string).collect();
     let links = links.join(", ");
@@ -64,6 +66,7 @@ state: {state}
 hash_key_file: {hash_key}
 listeners:
   - {{ protocol: postgres, address: {address} }}
+listen_ops: {ops}
 drain_seconds: 5
 "
     )

@@ -92,7 +92,7 @@ impl Cluster {
         let mut backends = Vec::new();
         for (number, gateway) in gateways.iter().enumerate() {
             let address = ways.lead_to_gateway(number, gateway.address())?;
-            backends.push(Backend { name: gateway.name().into(), address, ready: None });
+            backends.push(Backend { name: gateway.name().into(), address, ready: Some(gateway.ops()) });
         }
         let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: false })?;
         let mut cluster =

@@ -74,6 +74,7 @@ impl Control {
 pub(super) struct Gateway {
     pub(super) product: Product,
     address: SocketAddr,
+    ops: SocketAddr,
 }
 
 impl Gateway {
@@ -86,7 +87,7 @@ impl Gateway {
         environment: &[(String, String)],
     ) -> Result<Self> {
         let name = Part::Gateway(number).to_string();
-        let address = loopback()?;
+        let (address, ops) = (loopback()?, loopback()?);
         let token = folder.write(&format!("{name}.join"), token)?;
         let hash_key = folder.path().join("hash.key");
         if number == 0 {
@@ -97,13 +98,14 @@ impl Gateway {
         let text = config::gateway(&config::GatewayText {
             name: &name,
             address,
+            ops,
             token: &token,
             state: &state,
             hash_key: &hash_key,
             links,
         });
         let product = product(folder, &name, "gateway", &text, environment)?;
-        Ok(Self { product, address })
+        Ok(Self { product, address, ops })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -113,6 +115,11 @@ impl Gateway {
     /// Where clients reach it.
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it says whether it is ready.
+    pub(super) const fn ops(&self) -> SocketAddr {
+        self.ops
     }
 }
 
