@@ -255,7 +255,7 @@ mod tests {
             ": `hash_key_file` is missing",
             ": `state` is missing",
             ":1: `control_planes`: `nowhere` is not like `control.example:7444`",
-            ":3: `listeners`: 0.0.0.0:5432 is beyond loopback",
+            ":4: `listeners`: 0.0.0.0:5432 is beyond loopback",
             ":5: `drain_seconds`: ",
             ":6: `port` is not known",
         ];
