@@ -86,10 +86,13 @@ fn note(history: &History, deed: String) {
 impl Step {
     fn new(points: &[WeakPoint], chance: &mut fastrand::Rng) -> Self {
         let count = if chance.u8(0..4) == 0 { 2 } else { 1 };
-        let chosen = chance.choose_multiple(points, count);
-        let strikes =
-            chosen.into_iter().map(|point| Strike { at: point.name.clone(), blow: blow(point, chance) });
-        let strikes = strikes.collect();
+        let mut strikes: Vec<Strike> = Vec::new();
+        for point in chance.choose_multiple(points, count) {
+            // A point stands there as often as it weighs; it is hit once at a time.
+            if strikes.iter().all(|strike| strike.at != point.name) {
+                strikes.push(Strike { at: point.name.clone(), blow: blow(point, chance) });
+            }
+        }
         let lasts = Duration::from_millis(chance.u64(300..6000));
         let peace = Duration::from_millis(chance.u64(500..4000));
         Self { strikes, lasts, peace }

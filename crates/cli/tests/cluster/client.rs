@@ -1,14 +1,17 @@
 //! A client without a driver that knows what a held command looks like.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use countersign_testkit::{Dsn, Frame, RawClient, tagged, untagged};
 
 use crate::stage::insert;
 
 /// How long a client waits for the next frame; while it is held there is one every second.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a client waits for what comes of a command.
+const OUTCOME_LIMIT: Duration = Duration::from_secs(60);
 
 /// A connection.
 pub(crate) struct Client {
@@ -57,7 +60,10 @@ impl Client {
     /// ends with the error.
     pub(crate) fn outcome(&mut self) -> Result<std::result::Result<String, Refused>> {
         let mut said = None;
+        let start = Instant::now();
         loop {
+            // A held command brings a notice every second, so that the wait for a frame alone never ends.
+            ensure!(start.elapsed() < OUTCOME_LIMIT, "nothing came of the command for {OUTCOME_LIMIT:?}");
             let frame = match (self.raw.frame(), &said) {
                 (Ok(frame), _) => frame,
                 (Err(_), Some(_)) => return Ok(said.unwrap()),
