@@ -125,7 +125,7 @@ mod tests {
             bytes: 0,
             answer: None,
         });
-        let mut encoder = Encoder::new(StreamId::from_u128(1));
+        let encoder = Encoder::new(StreamId::from_u128(1));
         encoder.encode(&mut Vec::new(), 7, &NO_PREVIOUS, Timestamp::from_micros(5), &end).unwrap().to_vec()
     }
 
@@ -135,7 +135,7 @@ mod tests {
         let effect = Effect::Ends(CommandId::from_u128(2));
         let (stream, at) = (StreamId::from_u128(1), Timestamp::from_micros(5));
         assert_eq!(skim, Skim { stream, seq: 7, prev: NO_PREVIOUS, at, effect });
-        let mut encoder = Encoder::new(StreamId::from_u128(1));
+        let encoder = Encoder::new(StreamId::from_u128(1));
         let closed = Record::Closed(Closed { reason: "a\nb\u{0}".into(), count: 1 });
         let mut buffer = Vec::new();
         let line = encoder.encode(&mut buffer, 0, &NO_PREVIOUS, Timestamp::from_micros(5), &closed).unwrap();
