@@ -65,7 +65,7 @@ join_token_file: {token}
 state: {state}
 hash_key_file: {hash_key}
 listeners:
-  - {{ protocol: postgres, address: {address} }}
+  - {{ protocol: postgres, address: {address}, proxies: [127.0.0.1/32] }}
 listen_ops: {ops}
 drain_seconds: 5
 "

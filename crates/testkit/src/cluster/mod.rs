@@ -94,7 +94,7 @@ impl Cluster {
             let address = ways.lead_to_gateway(number, gateway.address())?;
             backends.push(Backend { name: gateway.name().into(), address, ready: Some(gateway.ops()) });
         }
-        let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: false })?;
+        let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: true })?;
         let mut cluster =
             Self { balancer, gateways, controls, ways, etcd, _folder: folder, approver: String::new() };
         cluster.approver = cluster.token(APPROVER, "human", &["dba"])?;
