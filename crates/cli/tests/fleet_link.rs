@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_cli::node::{LocalArchive, PolicyCompiler};
+use countersign_common::Secret;
 use countersign_common::approval::{State, Vote};
 use countersign_common::id::{GroupName, NodeId, Subject};
 use countersign_common::principal::{Kind, Principal};
 use countersign_common::time::{Clock, SystemClock};
-use countersign_common::Secret;
 use countersign_controlplane::approvals::Decide;
 use countersign_controlplane::fleet::authority::AuthorityFiles;
 use countersign_controlplane::fleet::intake::LedgerIntake;
@@ -61,9 +61,8 @@ fn principal(name: &str, kind: Kind, group: &str) -> Principal {
 impl Bed {
     async fn new() -> Self {
         // As the binary does, first of all.
-        let _ = rustls::crypto::CryptoProvider::install_default(
-            rustls::crypto::aws_lc_rs::default_provider(),
-        );
+        let _ =
+            rustls::crypto::CryptoProvider::install_default(rustls::crypto::aws_lc_rs::default_provider());
         let dir = tempfile::tempdir().unwrap();
         AuthorityFiles::in_directory(dir.path()).create(&SystemClock).unwrap();
         let store = EmbeddedStore::open(dir.path().join("control.redb")).await.unwrap();
@@ -115,8 +114,7 @@ impl Bed {
         };
         let journal = LocalJournal::open(&recordings, settings, clock(), Box::new(sink)).unwrap();
         let intake = Arc::new(LedgerIntake::sole(Arc::new(journal), clock()));
-        let authority =
-            AuthorityFiles::in_directory(self.dir.path()).read_or_create(&SystemClock).unwrap();
+        let authority = AuthorityFiles::in_directory(self.dir.path()).read_or_create(&SystemClock).unwrap();
         let options = FleetOptions::new(name, authority, intake);
         let fleet = Fleet::open(Arc::clone(&control), options).await.unwrap();
         let any = "127.0.0.1:0".parse().unwrap();
@@ -194,7 +192,8 @@ async fn gateway(dir: &Path, nodes: &[&Node]) -> Serving {
         token: Some(token.secret.expose().parse().unwrap()),
     };
     let identity = Identity::open(options, clock()).await.unwrap();
-    let link = Link::start(LinkOptions::new(addresses), identity.credentials(), clock(), Unfinished::default());
+    let link =
+        Link::start(LinkOptions::new(addresses), identity.credentials(), clock(), Unfinished::default());
     let ports = tokio::time::timeout(Duration::from_secs(30), link.ready(None)).await.unwrap();
     let config = ListenerConfig::new("127.0.0.1:0".parse().unwrap(), None);
     let listeners = Listeners::bind(vec![config], 100).await.unwrap();

@@ -35,8 +35,8 @@ use crate::commands::Surroundings;
 use crate::commands::controlplane::{announce_failed, bind, checkpoint_key, open};
 use crate::data::{Announced, DataDir};
 use crate::error::{CliError, Exit};
-use crate::node::listener::Listener;
 use crate::node::hash_key;
+use crate::node::listener::Listener;
 use crate::node::ops::Operations;
 use crate::node::{LocalArchive, PolicyCompiler};
 

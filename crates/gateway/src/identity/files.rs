@@ -76,7 +76,11 @@ impl Files {
     }
 
     /// The key was certified: it takes the place of the one before, with its certificate.
-    pub(super) fn take(&self, certificates: &[Vec<u8>], authorities: &[Vec<u8>]) -> Result<(), IdentityError> {
+    pub(super) fn take(
+        &self,
+        certificates: &[Vec<u8>],
+        authorities: &[Vec<u8>],
+    ) -> Result<(), IdentityError> {
         let chain = pem(certificates);
         write(&self.authorities(), pem(authorities).as_bytes())?;
         // The certificate's file names, by its digest, the key it belongs to: one rename replaces both.

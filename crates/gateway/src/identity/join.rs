@@ -70,17 +70,16 @@ async fn first_that_answers<T>(
     for address in nodes {
         let asked = tokio::time::timeout(NODE_TIME_MAX, ask(address)).await;
         match asked.unwrap_or_else(|_| Err(unreached(address, "it took too long"))) {
-            Err(error @ (IdentityError::Unreached { .. } | IdentityError::OtherAuthority { .. })) => last = error,
+            Err(error @ (IdentityError::Unreached { .. } | IdentityError::OtherAuthority { .. })) => {
+                last = error
+            }
             other => return other,
         }
     }
     Err(last)
 }
 
-async fn connect(
-    address: &str,
-    tls: ClientTlsConfig,
-) -> Result<FleetServiceClient<Channel>, IdentityError> {
+async fn connect(address: &str, tls: ClientTlsConfig) -> Result<FleetServiceClient<Channel>, IdentityError> {
     let channel = channel(address, tls).await.map_err(|error| unreached(address, chain(&error)))?;
     Ok(FleetServiceClient::new(channel))
 }

@@ -132,7 +132,10 @@ impl Identity {
         loop {
             tokio::time::sleep(LOOK_EVERY / 2 + jittered(LOOK_EVERY)).await;
             if let Err(error) = self.look().await {
-                tracing::error!(error = chain(&error), "the certificate could not be renewed; it is tried again");
+                tracing::error!(
+                    error = chain(&error),
+                    "the certificate could not be renewed; it is tried again"
+                );
             }
         }
     }

@@ -142,7 +142,10 @@ impl FleetService for Service {
         Ok(Response::new(v1::RenewCertificateResponse { certificates, authorities }))
     }
 
-    async fn link(&self, _: Request<Streaming<v1::LinkRequest>>) -> Result<Response<Self::LinkStream>, Status> {
+    async fn link(
+        &self,
+        _: Request<Streaming<v1::LinkRequest>>,
+    ) -> Result<Response<Self::LinkStream>, Status> {
         Err(Status::unimplemented("it only certifies"))
     }
 }

@@ -47,7 +47,12 @@ async fn a_gateway_joins_once_and_is_somebody_from_then_on() {
     assert_eq!(std::fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o700);
     for entry in std::fs::read_dir(&state).unwrap() {
         let path = entry.unwrap().path();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{}",
+            path.display()
+        );
     }
 }
 
@@ -79,7 +84,9 @@ async fn the_certificate_is_renewed_with_another_key_when_two_thirds_of_its_life
     let (authority, dir) = (Authority::start().await, tempfile::tempdir().unwrap());
     let clock = clock();
     let identity =
-        Identity::open(options(dir.path(), &authority, authority.digest()), Arc::clone(&clock) as _).await.unwrap();
+        Identity::open(options(dir.path(), &authority, authority.digest()), Arc::clone(&clock) as _)
+            .await
+            .unwrap();
     let mut credentials = identity.credentials();
     let before = keys(dir.path());
     identity.look().await.unwrap();

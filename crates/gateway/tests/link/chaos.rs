@@ -93,7 +93,10 @@ async fn round(seed: u64, commands: usize) -> usize {
 async fn settle(plane: &Arc<Plane>) {
     eventually("every redeem is answered for", || {
         let truth = plane.truth.lock();
-        !truth.approvals.values().any(|one| matches!(one.state, State::Redeemed { .. } | State::InDoubt { .. }))
+        !truth
+            .approvals
+            .values()
+            .any(|one| matches!(one.state, State::Redeemed { .. } | State::InDoubt { .. }))
     })
     .await;
 }
@@ -122,7 +125,8 @@ async fn i1_once_a_redeem_whose_answer_never_came_is_disowned_and_reported_as_no
     assert!(unknown.is_err());
     assert!(matches!(plane.truth.lock().approvals[&held.id].state, State::Redeemed { .. }));
     plane.truth.lock().answers = true;
-    eventually("not run", || matches!(plane.truth.lock().approvals[&held.id].state, State::NotRun { .. })).await;
+    eventually("not run", || matches!(plane.truth.lock().approvals[&held.id].state, State::NotRun { .. }))
+        .await;
     assert_eq!(plane.truth.lock().redeemed[&held.id], 1);
 }
 
@@ -140,7 +144,8 @@ async fn i1_once_a_redeem_whose_caller_is_gone_is_disowned_too() {
     caller.abort();
     assert!(caller.await.is_err());
     plane.truth.lock().answers = true;
-    eventually("not run", || matches!(plane.truth.lock().approvals[&held.id].state, State::NotRun { .. })).await;
+    eventually("not run", || matches!(plane.truth.lock().approvals[&held.id].state, State::NotRun { .. }))
+        .await;
 }
 
 #[tokio::test]

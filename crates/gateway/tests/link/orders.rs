@@ -81,7 +81,8 @@ async fn a_start_that_was_declared_lost_ends_its_connections_and_another_one_rep
     assert_eq!(ports.journal.append(record), Err(JournalError::Closed));
     let next = start(options, link.unfinished());
     assert_ne!(next.node(), link.node());
-    eventually("reported", || matches!(plane.truth.lock().approvals[&held.id].state, State::Done { .. })).await;
+    eventually("reported", || matches!(plane.truth.lock().approvals[&held.id].state, State::Done { .. }))
+        .await;
 }
 
 #[tokio::test]

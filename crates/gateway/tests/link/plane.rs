@@ -112,7 +112,11 @@ impl Plane {
             clock_ahead: Duration::ZERO,
             lost: HashSet::new(),
         };
-        Arc::new(Self { truth: Mutex::new(truth), news: broadcast::channel(4096).0, breaks: broadcast::channel(1).0 })
+        Arc::new(Self {
+            truth: Mutex::new(truth),
+            news: broadcast::channel(4096).0,
+            breaks: broadcast::channel(1).0,
+        })
     }
 
     /// Says something on every link.
@@ -299,7 +303,9 @@ impl Truth {
         for (position, line) in (lines.first_position..).zip(lines.lines) {
             let last = self.records.last_key_value().map_or(0, |(last, _)| *last);
             match self.records.get(&position) {
-                Some(known) if *known != line => self.violations.push(format!("{position} is another record")),
+                Some(known) if *known != line => {
+                    self.violations.push(format!("{position} is another record"))
+                }
                 None if position != last + 1 => self.violations.push(format!("{position} follows {last}")),
                 _ => drop(self.records.insert(position, line)),
             }
@@ -335,7 +341,8 @@ impl Truth {
 
     /// The same digest of the same session joins.
     fn hold(&mut self, hold: &v1::HoldCommand) -> Answer {
-        let open = self.approvals.values().find(|one| one.state.is_open() && *one.digest.as_bytes() == *hold.digest);
+        let open =
+            self.approvals.values().find(|one| one.state.is_open() && *one.digest.as_bytes() == *hold.digest);
         if let Some(open) = open {
             return Answer::Approval(open.into());
         }

@@ -73,10 +73,7 @@ impl FleetService for Service {
         Err(Status::unimplemented("not in this script"))
     }
 
-    async fn link(
-        &self,
-        request: Request<Streaming<v1::LinkRequest>>,
-    ) -> Result<Response<Answers>, Status> {
+    async fn link(&self, request: Request<Streaming<v1::LinkRequest>>) -> Result<Response<Answers>, Status> {
         if !self.0.truth.lock().open {
             return Err(Status::unavailable("closed"));
         }

@@ -24,10 +24,7 @@ pub(crate) const TOKEN: &str = "cst_good";
 pub(crate) const SESSION: SessionId = SessionId::from_u128(42);
 
 const FILES: [(&str, &str); 2] = [
-    (
-        "p.cedar",
-        "@id(\"all\") permit (principal, action, resource);\n",
-    ),
+    ("p.cedar", "@id(\"all\") permit (principal, action, resource);\n"),
     (
         "targets.yaml",
         "targets:\n  shop: { url: 'postgres://app@127.0.0.1/shop', environment: test }\n  \

@@ -114,7 +114,9 @@ impl TryFrom<Written> for Listener {
     fn try_from(written: Written) -> Result<Self, String> {
         let Written { protocol: Protocol::Postgres, address, tls, target, server_names } = written;
         if tls.is_none() && !address.ip().to_canonical().is_loopback() {
-            return Err(format!("{address} is beyond loopback: without `tls` tokens would travel unprotected"));
+            return Err(format!(
+                "{address} is beyond loopback: without `tls` tokens would travel unprotected"
+            ));
         }
         if tls.is_none() && !server_names.is_empty() {
             return Err(format!("{address} has `server_names`, which come with `tls` only"));
