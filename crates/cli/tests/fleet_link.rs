@@ -1,6 +1,14 @@
 //! Both ends of the link, the real ones, in one process over real TLS: a control plane's fleet listener, a gateway that
 //! joins it, a PostgreSQL server behind and psql before it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};

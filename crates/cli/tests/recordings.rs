@@ -48,7 +48,7 @@ async fn record(server: &Server, session: &Session) {
         digest: Some(Digest::of(b"x")),
     };
     stream.append(&Record::Begin(begin)).unwrap();
-    let end = Ended { id, outcome: Ending::Completed("SELECT 1".into()), rows: 1, bytes: 20 };
+    let end = Ended { id, outcome: Ending::Completed("SELECT 1".into()), rows: 1, bytes: 20, answer: None };
     stream.append(&Record::End(end)).unwrap();
     stream.close("client left").unwrap();
     let journal = server.journal.clone();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{self, Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 /// A SHA-256 digest, 32 bytes; as text 64 lower-case hex digits.
@@ -26,21 +26,30 @@ impl Digest {
     /// Plain SHA-256 of some bytes, without a domain.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let mut context = Context::new(&SHA256);
-        context.update(bytes);
-        Self::finish(context)
+        // In one go: a context would be allocated and given back for every record.
+        Self::from_slice(digest::digest(&SHA256, bytes).as_ref())
+    }
+
+    fn digits<'b>(&self, buffer: &'b mut [u8; 64]) -> &'b str {
+        // Two digits a byte always fit, and digits are text.
+        let _ = hex::encode_to_slice(self.0, buffer);
+        std::str::from_utf8(buffer).unwrap_or_default()
+    }
+
+    fn from_slice(digest: &[u8]) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest);
+        Self(bytes)
     }
 
     fn finish(context: Context) -> Self {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(context.finish().as_ref());
-        Self(bytes)
+        Self::from_slice(context.finish().as_ref())
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(self.digits(&mut [0; 64]))
     }
 }
 
@@ -61,7 +70,7 @@ impl FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.digits(&mut [0; 64]))
     }
 }
 

@@ -69,7 +69,8 @@ macro_rules! ulid_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{}"), self.0)
+                f.write_str($prefix)?;
+                f.write_str(self.0.array_to_str(&mut [0; ulid::ULID_LEN]))
             }
         }
 
@@ -95,7 +96,8 @@ macro_rules! ulid_id {
 
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                // In one piece: each record has one, and formatting writes it in many.
+                serializer.serialize_str(&[$prefix, self.0.array_to_str(&mut [0; ulid::ULID_LEN])].concat())
             }
         }
 

@@ -122,7 +122,7 @@ fn read(stream: &mut Stream) -> Position {
     };
     stream.append(&Record::Begin(begin)).unwrap();
     let outcome = Ending::Completed("SELECT 1".into());
-    stream.append(&Record::End(Ended { id, outcome, rows: 1, bytes: 20 })).unwrap()
+    stream.append(&Record::End(Ended { id, outcome, rows: 1, bytes: 20, answer: None })).unwrap()
 }
 
 fn report(dirs: &[&Path]) -> Report {

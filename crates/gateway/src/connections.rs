@@ -2,18 +2,28 @@
 
 use async_trait::async_trait;
 use countersign_common::command::Context;
-use countersign_lifecycle::ports::Said;
+use countersign_lifecycle::ports::{Said, Witness as _};
 
 use crate::Gateway;
 use crate::link::Connections;
 
+/// The protocol of the gates.
+const POSTGRES: &str = "postgres";
+
 #[async_trait]
 impl Connections for Gateway {
-    fn cancel(&self, protocol: &str, _key: &[u8]) {
-        tracing::debug!(protocol, "a cancel request from elsewhere is not taken yet");
+    fn cancel(&self, protocol: &str, key: &[u8]) {
+        // All gates of a gateway have one registry of keys.
+        match self.gate() {
+            Some(gate) if protocol == POSTGRES => gate.cancel(key),
+            _ => tracing::debug!(protocol, "a cancel request from elsewhere is for nobody here"),
+        }
     }
 
-    async fn testify(&self, _: &Context, _: &str) -> Said {
-        Said::CannotTell("this gateway cannot ask targets yet".into())
+    async fn testify(&self, context: &Context, evidence: &str) -> Said {
+        match self.gate() {
+            Some(gate) => gate.testify(context, evidence).await,
+            None => Said::CannotTell("this gateway has no listener".into()),
+        }
     }
 }

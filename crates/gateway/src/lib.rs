@@ -10,5 +10,6 @@ pub mod metrics;
 
 pub use bundle::BundleJudge;
 pub use countersign_postgres::ALPN as POSTGRES_ALPN;
+pub use countersign_postgres::handshake::Proxies;
 pub use countersign_postgres::metrics::ALL as POSTGRES_METRICS;
 pub use listener::{Gateway, ListenerConfig, Listeners, Served, StartError};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use countersign_common::id::TargetName;
 use countersign_lifecycle::ports::Ports;
 use countersign_masking::HashKey;
-use countersign_postgres::handshake::Terms;
+use countersign_postgres::handshake::{Proxies, Terms};
 use countersign_postgres::{Gate, GateConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -31,13 +31,16 @@ pub struct ListenerConfig {
     pub target: Option<TargetName>,
     /// Targets by TLS server name, in lower case. Goes before `target`.
     pub server_names: BTreeMap<String, TargetName>,
+    /// The load balancers before it, which say where clients come from (PROXY protocol); `None`: clients come by
+    /// themselves.
+    pub proxies: Option<Proxies>,
 }
 
 impl ListenerConfig {
     /// A listener that is bound to no target.
     #[must_use]
     pub const fn new(address: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
-        Self { address, tls, target: None, server_names: BTreeMap::new() }
+        Self { address, tls, target: None, server_names: BTreeMap::new(), proxies: None }
     }
 }
 
@@ -76,6 +79,7 @@ impl Listeners {
             let mut terms = Terms::new(address.ip(), config.tls);
             terms.target = config.target;
             terms.server_names = config.server_names;
+            terms.proxies = config.proxies;
             all.push((listener, address, terms));
         }
         Ok(Self { all, places: Arc::new(Semaphore::new(connections_max)) })
@@ -128,11 +132,20 @@ impl Gateway {
     /// A gateway that will serve what comes by these listeners.
     #[must_use]
     pub fn new(listeners: &Listeners, ports: &Ports, hash_key: &Arc<HashKey>) -> Self {
-        let gate = |(_, _, terms): &(TcpListener, SocketAddr, Terms)| {
+        let mut gates: Vec<Arc<Gate>> = Vec::with_capacity(listeners.all.len());
+        for (_, _, terms) in &listeners.all {
             let config = GateConfig { terms: terms.clone(), hash_key: Arc::clone(hash_key) };
-            Arc::new(Gate::new(config, ports.clone()))
-        };
-        Self { gates: listeners.all.iter().map(gate).collect() }
+            gates.push(Arc::new(match gates.first() {
+                Some(first) => first.beside(config),
+                None => Gate::new(config, ports.clone()),
+            }));
+        }
+        Self { gates }
+    }
+
+    /// One of the gates: what concerns no listener in particular, each of them can do.
+    pub(crate) fn gate(&self) -> Option<&Arc<Gate>> {
+        self.gates.first()
     }
 
     /// Serves clients until `drain` completes, then lets those that are connected finish for at most `patience`.

@@ -61,14 +61,11 @@ pub trait Exchange {
         Ok(())
     }
 
-    /// Whether the command can go at all when this is what its verdict obliges to. Asked before anybody is asked for
-    /// an approval.
-    ///
-    /// # Errors
-    /// The refusal, when the protocol cannot do what the duties demand.
-    fn bears(&self, duties: &Duties) -> Result<(), Refusal> {
+    /// The refusal, when the protocol cannot do what the verdict obliges to. Asked before anybody is asked for an
+    /// approval.
+    fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
         let _ = duties;
-        Ok(())
+        None
     }
 
     /// Whether evidence will be presented before the target is asked to commit ([`Running::present`](crate::Running::present)).

@@ -9,7 +9,7 @@ use countersign_common::id::CommandId;
 use countersign_common::refusal::State;
 use countersign_common::{Command, Digest, Facts};
 use countersign_recording::{
-    Begin, Decided, Ended, Ending, FactsJson, Held, Journal, JournalExt as _, Output, Position, Record,
+    Begin, Captured, Decided, Ended, Ending, FactsJson, Held, Journal, JournalExt as _, Position, Record,
     Redeemed, Stream, VerdictWord,
 };
 use parking_lot::Mutex;
@@ -123,26 +123,20 @@ impl Recorder {
 
     /// A command that did not go. A journal that fails here has refused the next command already.
     pub(crate) fn end_refused(&self, id: CommandId, state: State) {
-        self.end_with(id, Ending::Refused(state), 0, 0);
+        let outcome = Ending::Refused(state);
+        self.note(&Record::End(Ended { id, outcome, rows: 0, bytes: 0, answer: None }));
     }
 
     /// A command that was let go and has ended.
-    pub(crate) fn end(&self, id: CommandId, output: Option<Output>, end: &End<'_>) {
-        let (rows, bytes) = output.as_ref().map_or((0, 0), |output| (output.rows, output.bytes));
-        if let Some(output) = output.filter(|output| output.bytes > 0) {
-            self.note(&Record::Output(output));
-        }
-        let ending = match end {
+    pub(crate) fn end(&self, id: CommandId, captured: Captured, end: &End<'_>) {
+        let outcome = match end {
             End::Completed(tag) => Ending::Completed((*tag).to_owned()),
             End::Failed(code) => Ending::Failed((*code).to_owned()),
             End::Lost => Ending::Lost,
             End::NotRun => Ending::Refused(State::Withdrawn),
         };
-        self.end_with(id, ending, rows, bytes);
-    }
-
-    fn end_with(&self, id: CommandId, outcome: Ending, rows: u64, bytes: u64) {
-        self.note(&Record::End(Ended { id, outcome, rows, bytes }));
+        let Captured { rows, bytes, answer } = captured;
+        self.note(&Record::End(Ended { id, outcome, rows, bytes, answer }));
     }
 
     /// Appends what follows a decision that has been made: it cannot be undone by a journal that fails, and

@@ -86,7 +86,7 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
     };
     span.record("countersign.command", display(begun.command));
     if let Verdict::Allow(duties) | Verdict::Hold(_, duties) = &ruling.verdict
-        && let Err(refusal) = exchange.bears(duties)
+        && let Some(refusal) = exchange.cannot_bear(duties)
     {
         return road.refuse(&begun, refusal);
     }

@@ -7,7 +7,7 @@ use countersign_common::Facts;
 use countersign_common::approval::Outcome;
 use countersign_common::id::{ApprovalId, CommandId};
 use countersign_common::verdict::Duties;
-use countersign_recording::Capture;
+use countersign_recording::{Capture, Captured};
 
 use crate::Cleared;
 use crate::ports::{Approvals, Testimony, Unavailable};
@@ -164,8 +164,9 @@ impl Running {
     fn finish(&mut self, end: &End<'_>) {
         self.ended = true;
         self.onward.end(end);
-        let output = self.output.take().map(|capture| capture.finish(self.begun.command));
-        self.recorder.end(self.begun.command, output, end);
+        let nothing = || Captured { rows: 0, bytes: 0, answer: None };
+        let captured = self.output.take().map_or_else(nothing, Capture::finish);
+        self.recorder.end(self.begun.command, captured, end);
     }
 }
 

@@ -27,7 +27,7 @@ pub const READ_BYTES: usize = 64 * 1024;
 
 /// How many bytes a read asks for on a connection on which little comes: most commands and their answers are
 /// smaller, and a gateway has many connections that wait.
-const READ_BYTES_LEAST: usize = 4 * 1024;
+const READ_BYTES_LEAST: usize = 1024;
 
 /// How far an input buffer is filled: one full read behind a message that is still incomplete.
 pub const INPUT_BYTES_MAX: usize = 2 * READ_BYTES;
@@ -153,7 +153,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
         if room == 0 {
             return Poll::Pending;
         }
-        if self.input.capacity() - self.input.len() < self.read_bytes / 8 {
+        if self.input.is_empty() && self.input.capacity() > 8 * self.read_bytes {
+            // What one large answer needed is not kept by a connection on which little comes.
+            self.input = BytesMut::new();
+        }
+        let free = self.input.capacity() - self.input.len();
+        // A small buffer is rewound as soon as it is empty, so that the next message comes by one read. What there is of
+        // a large one is used first: parts of it may still wait to be written.
+        let rewound = self.input.is_empty() && self.read_bytes < READ_BYTES;
+        let needed = if rewound { self.read_bytes } else { self.read_bytes / 8 };
+        if free < needed {
             self.input.reserve(self.read_bytes);
         }
         let asked = room.min(self.input.capacity() - self.input.len());

@@ -17,15 +17,23 @@ pub struct Outlet {
     anew: Masked<BytesMut>,
     /// How far [`Outlet::released`] has told what leaves.
     told: (usize, usize),
+    /// Bytes of the stretch: about as many leave when its rows are masked.
+    stretch_bytes: usize,
 }
 
 impl Default for Outlet {
     fn default() -> Self {
-        Self { kept: 0, diverted: false, anew: Masked::empty(), told: (0, 0) }
+        Self::new(0)
     }
 }
 
 impl Outlet {
+    /// For a stretch of so many bytes.
+    #[must_use]
+    pub fn new(stretch_bytes: usize) -> Self {
+        Self { kept: 0, diverted: false, anew: Masked::empty(), told: (0, 0), stretch_bytes }
+    }
+
     /// A message in which no value can stand.
     pub fn value_free<M: ValueFree + AsRef<[u8]>>(&mut self, message: &M) {
         // INVARIANT: I6 - its type vouches.
@@ -41,6 +49,10 @@ impl Outlet {
         if plan.is_clear() {
             self.keep(message);
             return Ok(());
+        }
+        if self.anew.is_empty() {
+            // At once what the rows of the stretch will need, and a little for values that grow.
+            self.anew.buffer().reserve((self.stretch_bytes - self.stretch_bytes.min(self.kept)) * 9 / 8);
         }
         self.diverted = true;
         plan.mask_data_row(body, &mut self.anew)

@@ -4,7 +4,7 @@
 //! # Source
 //! PostgreSQL documentation, "Message Formats", DataRow.
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{BufMut, BytesMut};
 
 use crate::plan::Plan;
 use crate::value::{Operation, Outcome};
@@ -44,25 +44,38 @@ pub(crate) fn patch_length(out: &mut BytesMut, start: usize) -> Result<(), MaskE
     Ok(())
 }
 
-fn mask_fields(operations: &[Operation], mut body: &[u8], out: &mut BytesMut) -> Result<(), MaskError> {
+fn mask_fields(operations: &[Operation], body: &[u8], out: &mut BytesMut) -> Result<(), MaskError> {
     let malformed = MaskError::Malformed { what: "row" };
-    let count = body.try_get_u16().map_err(|_| malformed)?;
-    if usize::from(count) != operations.len() {
-        return Err(MaskError::FieldCount { expected: operations.len(), found: count.into() });
+    let (count, mut rest) = body.split_first_chunk().ok_or(malformed)?;
+    let found = usize::from(u16::from_be_bytes(*count));
+    if found != operations.len() {
+        return Err(MaskError::FieldCount { expected: operations.len(), found });
     }
-    out.put_u16(count);
+    // What passes is copied in stretches, from here up to the next field that does not.
+    let mut passing = body;
     for operation in operations {
-        let length = body.try_get_i32().map_err(|_| malformed)?;
+        let (length, fields) = rest.split_first_chunk().ok_or(malformed)?;
+        let length = i32::from_be_bytes(*length);
         if length == NULL {
-            out.put_i32(NULL);
+            rest = fields;
             continue;
         }
         let length = usize::try_from(length).map_err(|_| malformed)?;
-        let (value, rest) = body.split_at_checked(length).ok_or(malformed)?;
-        body = rest;
-        mask_value(operation, value, out)?;
+        let (value, behind) = fields.split_at_checked(length).ok_or(malformed)?;
+        if !operation.passes() {
+            // INVARIANT: I6 - up to the field's length word, no further.
+            let before = passing.len().checked_sub(rest.len()).and_then(|end| passing.get(..end));
+            out.extend_from_slice(before.ok_or(malformed)?);
+            mask_value(operation, value, out)?;
+            passing = behind;
+        }
+        rest = behind;
     }
-    if body.is_empty() { Ok(()) } else { Err(malformed) }
+    if !rest.is_empty() {
+        return Err(malformed);
+    }
+    out.extend_from_slice(passing);
+    Ok(())
 }
 
 /// Writes a field, length first.

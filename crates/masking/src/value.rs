@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use countersign_common::Secret;
 use countersign_common::verdict::MaskAction;
 
@@ -90,12 +90,17 @@ impl Operation {
 /// Keeps the last characters, never more than half of them. What is not UTF-8 is redacted: its
 /// characters cannot be told apart here.
 fn partial(value: &[u8], keep: usize, out: &mut BytesMut) {
+    if value.is_ascii() {
+        let kept = keep.min(value.len() / 2);
+        out.put_bytes(b'*', value.len() - kept);
+        return out.extend_from_slice(value.get(value.len() - kept..).unwrap_or_default());
+    }
     let Ok(text) = std::str::from_utf8(value) else {
         return out.extend_from_slice(REDACTED);
     };
     let characters = text.chars().count();
     let kept = keep.min(characters / 2);
-    out.extend(std::iter::repeat_n(b'*', characters - kept));
+    out.put_bytes(b'*', characters - kept);
     let tail = text.char_indices().nth(characters - kept).and_then(|(at, _)| text.get(at..));
     out.extend_from_slice(tail.unwrap_or_default().as_bytes());
 }
@@ -104,7 +109,10 @@ fn partial(value: &[u8], keep: usize, out: &mut BytesMut) {
 fn hash(value: &[u8], key: &HashKey, out: &mut BytesMut) {
     let tag = hmac::sign(&key.0, value);
     let half = tag.as_ref().get(..16).unwrap_or_default();
-    out.extend_from_slice(hex::encode(half).as_bytes());
+    let mut digits = [0; 32];
+    // Two digits a byte: it fits. If it did not, zeros would stand there, and nothing of the value.
+    let _ = hex::encode_to_slice(half, &mut digits);
+    out.extend_from_slice(&digits);
 }
 
 #[cfg(test)]

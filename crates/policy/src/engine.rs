@@ -10,7 +10,7 @@ use countersign_common::id::{ChainName, TargetName};
 use countersign_common::verdict::{DataClass, Duties};
 use countersign_common::{Facts, Principal, Target, Verdict};
 
-use crate::cache::{Cache, Key, View, same};
+use crate::cache::{Cache, Key, Recent, View, same};
 use crate::combine;
 use crate::context;
 #[cfg(test)]
@@ -44,6 +44,7 @@ pub(crate) struct Engine {
     entities: Entities,
     with_principal: moka::sync::Cache<Arc<Principal>, Arc<Entities>>,
     verdicts: Cache<Verdict>,
+    recent: Recent<Verdict>,
     duties: Cache<Duties>,
 }
 
@@ -51,6 +52,8 @@ pub(crate) struct Engine {
 pub(crate) trait Owned {
     fn principal(&self) -> Arc<Principal>;
     fn facts(&self) -> Arc<Facts>;
+    /// Whether the caller shares them: then it asks again with the very same parts.
+    fn is_shared(&self) -> bool;
 }
 
 impl Owned for Question<'_> {
@@ -60,6 +63,10 @@ impl Owned for Question<'_> {
 
     fn facts(&self) -> Arc<Facts> {
         Arc::new(self.facts.clone())
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 }
 
@@ -77,6 +84,10 @@ impl Owned for Shared<'_> {
 
     fn facts(&self) -> Arc<Facts> {
         Arc::clone(self.facts)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 }
 
@@ -106,6 +117,7 @@ impl Engine {
             entities,
             with_principal: moka::sync::Cache::new(PRINCIPALS_MAX),
             verdicts: Cache::new(),
+            recent: Recent::new(),
             duties: Cache::new(),
         })
     }
@@ -137,11 +149,17 @@ impl Engine {
         let Some(view) = view else {
             return self.decide(question, owned);
         };
-        if let Some(verdict) = self.verdicts.get(&view) {
+        if let Some(verdict) = self.recent.get(&view) {
             return verdict;
         }
-        let verdict = self.decide(question, owned);
-        self.verdicts.insert(view.to_key(owned.principal(), Some(owned.facts())), verdict.clone());
+        let verdict = self.verdicts.get(&view).unwrap_or_else(|| {
+            let verdict = self.decide(question, owned);
+            self.verdicts.insert(view.to_key(owned.principal(), Some(owned.facts())), verdict.clone());
+            verdict
+        });
+        if owned.is_shared() {
+            self.recent.put(view.to_key(owned.principal(), Some(owned.facts())), verdict.clone());
+        }
         verdict
     }
 

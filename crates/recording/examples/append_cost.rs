@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         accepts += start.elapsed().as_nanos();
         let start = Instant::now();
         let outcome = Ending::Completed("SELECT 1".into());
-        stream.append(&Record::End(Ended { id, outcome, rows: 1, bytes: 60 }))?;
+        stream.append(&Record::End(Ended { id, outcome, rows: 1, bytes: 60, answer: None }))?;
         ends += start.elapsed().as_nanos();
     }
     let each = |total: u128| total / u128::from(ROUNDS);

@@ -29,7 +29,7 @@ mod verify;
 
 pub use abandoned::Abandoned;
 pub use archive::{ArchiveStore, ArchiveStoreError, Archiver, Round};
-pub use capture::Capture;
+pub use capture::{Capture, Captured};
 pub use checkpoint::{
     Checkpoint, CheckpointFile, CheckpointSink, InvalidKey, PublicKey, SigningKey, Tip, Tips,
 };
@@ -39,7 +39,8 @@ pub use line::{Effect, Envelope, MalformedLine};
 pub use local::{LeftOpen, LocalJournal, Options};
 pub use log::Log;
 pub use record::{
-    Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Output, Record, Redeemed, VerdictWord,
+    Answer, Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Output, Record, Redeemed,
+    VerdictWord,
 };
 pub use render::{render_text, visible};
 pub use replay::{RecordLine, Replay, ReplayError, SessionLines};

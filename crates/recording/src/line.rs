@@ -4,8 +4,6 @@
 //! The hash of a record is the SHA-256 of exactly these bytes, without the line feed; `prev` is the hash
 //! of the stream's record before, 64 zeros in the first.
 
-use std::io::Write as _;
-
 use countersign_common::id::{CommandId, StreamId};
 use countersign_common::{Digest, Timestamp};
 use serde::Deserialize;
@@ -88,39 +86,40 @@ impl Envelope {
 #[error("malformed line: {0}")]
 pub struct MalformedLine(pub(crate) String);
 
-/// Writes lines of one stream into one buffer that is reused.
+/// Writes lines of one stream. The buffer is the caller's: a connection that waits keeps none.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     prefix: Box<[u8]>,
-    buffer: Vec<u8>,
 }
 
 impl Encoder {
     pub(crate) fn new(stream: StreamId) -> Self {
         let prefix = format!("{RECORD_PREFIX}{stream}\",\"seq\":").into_bytes().into_boxed_slice();
-        Self { prefix, buffer: Vec::with_capacity(1024) }
+        Self { prefix }
     }
 
-    /// The line, without a line feed.
-    pub(crate) fn encode(
-        &mut self,
+    /// The line, without a line feed, in place of what was in `buffer`.
+    pub(crate) fn encode<'b>(
+        &self,
+        buffer: &'b mut Vec<u8>,
         seq: u64,
         prev: &Digest,
         at: Timestamp,
         record: &Record<'_>,
-    ) -> Result<&[u8], serde_json::Error> {
-        // A big statement must not keep its memory for as long as the connection lives: a waiting
-        // session has 12 KiB for everything.
-        const KEPT_BYTES_MAX: usize = 4 << 10;
-        if self.buffer.capacity() > KEPT_BYTES_MAX {
-            self.buffer = Vec::with_capacity(1024);
+    ) -> Result<&'b [u8], serde_json::Error> {
+        // A big statement must not keep its memory for as long as the thread lives.
+        const KEPT_BYTES_MAX: usize = 64 << 10;
+        if buffer.capacity() > KEPT_BYTES_MAX {
+            *buffer = Vec::new();
         }
-        let buffer = &mut self.buffer;
         buffer.clear();
         buffer.extend_from_slice(&self.prefix);
-        write!(buffer, "{seq},\"prev\":\"").map_err(serde_json::Error::io)?;
+        serde_json::to_writer(&mut *buffer, &seq)?;
+        buffer.extend_from_slice(b",\"prev\":\"");
         push_hex(buffer, prev.as_bytes());
-        write!(buffer, "\",\"at\":{},\"record\":", at.as_micros()).map_err(serde_json::Error::io)?;
+        buffer.extend_from_slice(b"\",\"at\":");
+        serde_json::to_writer(&mut *buffer, &at)?;
+        buffer.extend_from_slice(b",\"record\":");
         serde_json::to_writer(&mut *buffer, record)?;
         buffer.push(b'}');
         Ok(buffer)
@@ -145,18 +144,20 @@ mod tests {
 
     #[test]
     fn a_line_is_the_documented_one() {
-        let mut encoder = Encoder::new(StreamId::from_u128(1));
+        let (encoder, mut buffer) = (Encoder::new(StreamId::from_u128(1)), Vec::new());
         let id = CommandId::from_u128(2);
-        let end = Ended { id, outcome: Ending::Refused(State::Denied), rows: 0, bytes: 0 };
-        let line = encoder.encode(7, &NO_PREVIOUS, Timestamp::from_micros(5), &Record::End(end)).unwrap();
+        let end = Ended { id, outcome: Ending::Refused(State::Denied), rows: 0, bytes: 0, answer: None };
+        let line = encoder
+            .encode(&mut buffer, 7, &NO_PREVIOUS, Timestamp::from_micros(5), &Record::End(end))
+            .unwrap();
         insta::assert_snapshot!(std::str::from_utf8(line).unwrap(), @r#"{"v":1,"stream":"str_00000000000000000000000001","seq":7,"prev":"0000000000000000000000000000000000000000000000000000000000000000","at":5,"record":{"end":{"id":"cmd_00000000000000000000000002","outcome":{"refused":"denied"},"rows":0,"bytes":0}}}"#);
     }
 
     #[test]
     fn a_line_of_another_version_is_refused() {
-        let mut encoder = Encoder::new(StreamId::from_u128(1));
+        let (encoder, mut buffer) = (Encoder::new(StreamId::from_u128(1)), Vec::new());
         let closed = Record::Closed(Closed { reason: "left".into(), count: 1 });
-        let line = encoder.encode(0, &NO_PREVIOUS, Timestamp::from_micros(5), &closed).unwrap();
+        let line = encoder.encode(&mut buffer, 0, &NO_PREVIOUS, Timestamp::from_micros(5), &closed).unwrap();
         assert!(Envelope::parse(line).is_ok());
         let other = String::from_utf8(line.to_vec()).unwrap().replace("\"v\":1", "\"v\":2");
         assert!(Envelope::parse(other.as_bytes()).is_err());

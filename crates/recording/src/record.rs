@@ -29,7 +29,7 @@ pub enum Record<'a> {
     Decision(Decided),
     /// The approval was used up (I1); from here on the command may run.
     Redeemed(Redeemed),
-    /// What it answered, as released.
+    /// What it answered, as released. Read, no longer written: it stands in `End`.
     Output(Output),
     /// It ended; exactly one for every begin.
     End(Ended),
@@ -213,7 +213,7 @@ pub struct Redeemed {
     pub digest: Digest,
 }
 
-/// What a command answered, as released to the client; [`crate::Capture`] makes it.
+/// What a command answered, as a record of its own. Earlier recordings have it; now it stands in [`Ended`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     /// The command.
@@ -222,6 +222,15 @@ pub struct Output {
     pub rows: u64,
     /// Bytes on the wire, in all.
     pub bytes: u64,
+    /// What it was.
+    #[serde(flatten)]
+    pub answer: Answer,
+}
+
+/// What a command answered, as released to the client; [`crate::Capture`] makes it. How many rows and bytes it
+/// was stands in the record that has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
     /// SHA-256 over all bytes on the wire.
     pub digest: Digest,
     /// The beginning of the rows: a line each, fields between tabs, `\N` for NULL, as in COPY's text
@@ -242,6 +251,9 @@ pub struct Ended {
     pub rows: u64,
     /// Bytes answered.
     pub bytes: u64,
+    /// What it answered; `None` when nothing was released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
 }
 
 /// How a command ended.

@@ -6,7 +6,7 @@ use countersign_common::approval::Vote;
 use countersign_common::command::Parameter;
 
 use crate::line::Envelope;
-use crate::record::{Begin, Decided, Ended, Ending, Opened, Output, Record};
+use crate::record::{Answer, Begin, Decided, Ended, Ending, Opened, Record};
 
 /// One record as text: a line with its time, and indented lines for a statement's parameters and sample.
 #[must_use]
@@ -24,8 +24,14 @@ pub fn render_text(envelope: &Envelope) -> String {
         Record::Redeemed(redeemed) => {
             format!("redeemed  {} used up, fence {}", redeemed.approval, redeemed.fence)
         }
-        Record::Output(out) => output(out),
-        Record::End(ended) => ending(ended),
+        Record::Output(output) => answer(output.rows, output.bytes, &output.answer),
+        Record::End(ended) => match &ended.answer {
+            Some(given) => {
+                let answered = answer(ended.rows, ended.bytes, given);
+                format!("{answered}\n{}  {}", envelope.at, ending(ended))
+            }
+            None => ending(ended),
+        },
         Record::Closed(closed) => {
             format!("closed    {} ({} records)", visible(&closed.reason), closed.count)
         }
@@ -124,13 +130,13 @@ fn decision(decided: &Decided) -> String {
     out
 }
 
-fn output(output: &Output) -> String {
-    let mut out = format!("output    {} rows, {} bytes, digest {}", output.rows, output.bytes, output.digest);
-    for line in output.sample.lines() {
+fn answer(rows: u64, bytes: u64, answer: &Answer) -> String {
+    let mut out = format!("output    {rows} rows, {bytes} bytes, digest {}", answer.digest);
+    for line in answer.sample.lines() {
         let cells: Vec<_> = line.split('\t').map(visible).collect();
         let _ = write!(out, "\n    | {}", cells.join(" | "));
     }
-    if output.cut {
+    if answer.cut {
         out.push_str("\n    (cut here; the digest is over all of it)");
     }
     out

@@ -118,9 +118,15 @@ mod tests {
 
     fn line() -> Vec<u8> {
         let id = CommandId::from_u128(2);
-        let end = Record::End(Ended { id, outcome: Ending::Completed("x".into()), rows: 0, bytes: 0 });
-        let mut encoder = Encoder::new(StreamId::from_u128(1));
-        encoder.encode(7, &NO_PREVIOUS, Timestamp::from_micros(5), &end).unwrap().to_vec()
+        let end = Record::End(Ended {
+            id,
+            outcome: Ending::Completed("x".into()),
+            rows: 0,
+            bytes: 0,
+            answer: None,
+        });
+        let encoder = Encoder::new(StreamId::from_u128(1));
+        encoder.encode(&mut Vec::new(), 7, &NO_PREVIOUS, Timestamp::from_micros(5), &end).unwrap().to_vec()
     }
 
     #[test]
@@ -129,9 +135,10 @@ mod tests {
         let effect = Effect::Ends(CommandId::from_u128(2));
         let (stream, at) = (StreamId::from_u128(1), Timestamp::from_micros(5));
         assert_eq!(skim, Skim { stream, seq: 7, prev: NO_PREVIOUS, at, effect });
-        let mut encoder = Encoder::new(StreamId::from_u128(1));
+        let encoder = Encoder::new(StreamId::from_u128(1));
         let closed = Record::Closed(Closed { reason: "a\nb\u{0}".into(), count: 1 });
-        let line = encoder.encode(0, &NO_PREVIOUS, Timestamp::from_micros(5), &closed).unwrap();
+        let mut buffer = Vec::new();
+        let line = encoder.encode(&mut buffer, 0, &NO_PREVIOUS, Timestamp::from_micros(5), &closed).unwrap();
         assert_eq!(Skim::of(line).map(|skim| skim.effect), Ok(Effect::Closes));
     }
 

@@ -1,6 +1,7 @@
 //! The writing end of one connection's chain: numbers and links its records, and sees to it that every
 //! command that begins ends exactly once.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use countersign_common::id::{CommandId, StreamId};
@@ -10,6 +11,11 @@ use countersign_common::{Digest, Timestamp};
 use crate::journal::{Encoded, Journal, JournalError, Position};
 use crate::line::{Effect, Encoder, NO_PREVIOUS};
 use crate::record::{Closed, Ended, Ending, Opened, Record};
+
+thread_local! {
+    /// The line that is being written, from its encoding to the journal, which copies it.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// One connection of a session. Its records form one chain.
 ///
@@ -144,11 +150,13 @@ impl Stream {
     }
 
     fn write(&mut self, record: &Record<'_>) -> Result<Position, StreamError> {
+        LINE.with_borrow_mut(|buffer| self.write_through(buffer, record))
+    }
+
+    fn write_through(&mut self, buffer: &mut Vec<u8>, record: &Record<'_>) -> Result<Position, StreamError> {
         let at = self.clock.now();
-        let line = self
-            .encoder
-            .encode(self.next_seq, &self.tip, at, record)
-            .map_err(|e| StreamError::Unserialisable(e.to_string()))?;
+        let line = self.encoder.encode(buffer, self.next_seq, &self.tip, at, record);
+        let line = line.map_err(|e| StreamError::Unserialisable(e.to_string()))?;
         let hash = Digest::of(line);
         let encoded = Encoded { line, hash, stream: self.id, seq: self.next_seq, effect: record.into() };
         self.last = self.journal.append(encoded)?;
@@ -170,7 +178,7 @@ impl Drop for Stream {
 
 /// The records that end a stream of `next_seq` records in which these commands still run.
 fn endings(running: &[CommandId], next_seq: u64, reason: &str) -> Vec<Record<'static>> {
-    let lost = |&id| Record::End(Ended { id, outcome: Ending::Lost, rows: 0, bytes: 0 });
+    let lost = |&id| Record::End(Ended { id, outcome: Ending::Lost, rows: 0, bytes: 0, answer: None });
     let count = next_seq + running.len() as u64 + 1;
     let closed = Record::Closed(Closed { reason: reason.into(), count });
     running.iter().map(lost).chain([closed]).collect()
@@ -186,10 +194,10 @@ pub(crate) fn end_abandoned(
     at: Timestamp,
     reason: &str,
 ) -> Result<Vec<(Vec<u8>, Digest, Effect)>, serde_json::Error> {
-    let mut encoder = Encoder::new(id);
+    let (encoder, mut buffer) = (Encoder::new(id), Vec::new());
     let mut lines = Vec::with_capacity(running.len() + 1);
     for (seq, record) in (next_seq..).zip(endings(running, next_seq, reason)) {
-        let line = encoder.encode(seq, &tip, at, &record)?.to_vec();
+        let line = encoder.encode(&mut buffer, seq, &tip, at, &record)?.to_vec();
         tip = Digest::of(&line);
         lines.push((line, tip, Effect::from(&record)));
     }

@@ -18,6 +18,7 @@ mod reading;
 mod resolve;
 mod setting;
 mod shape;
+mod skeleton;
 mod walk;
 
 pub use catalogue::Catalogue;

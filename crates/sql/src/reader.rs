@@ -1,4 +1,5 @@
-//! Bytes to readings, with two bounded caches: by exact text, and by shape where the literals are inert.
+//! Bytes to readings, with bounded caches: by exact text, and by shape where the literals are inert. What has plain
+//! literals is looked for by its skeleton first, which is found without a scan.
 
 use std::sync::Arc;
 
@@ -6,9 +7,9 @@ use countersign_common::facts::Flag;
 use moka::sync::Cache;
 
 use crate::reading::Reading;
-use crate::{grammar, shape, walk};
+use crate::{grammar, shape, skeleton, walk};
 
-/// Memory that each of the two caches may hold, in bytes (roughly; see [`Reading`]).
+/// Memory that each of the caches may hold, in bytes (roughly; see [`Reading`]).
 const CACHE_BYTES_MAX: u64 = 32 << 20;
 /// Longer texts are read anew each time: they are rare, and a few would drive out everything else.
 const CACHED_TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -38,6 +39,7 @@ impl Default for Lexing {
 pub struct Reader {
     exact: Cache<Box<[u8]>, Arc<Reading>>,
     shapes: Cache<Box<[u8]>, Arc<Reading>>,
+    skeletons: Cache<Box<[u8]>, Arc<Reading>>,
     odd: Arc<Reading>,
     unparsed: Arc<Reading>,
     too_large: Arc<Reading>,
@@ -56,6 +58,7 @@ impl Reader {
         Self {
             exact: cache(),
             shapes: cache(),
+            skeletons: cache(),
             odd: Arc::new(Reading::unread(Flag::OddLexing)),
             unparsed: Arc::new(Reading::unread(Flag::Unparsed)),
             too_large: Arc::new(Reading::unread(Flag::TooLarge)),
@@ -72,13 +75,23 @@ impl Reader {
         if text.len() > CACHED_TEXT_BYTES_MAX {
             return self.read_by_shape(text).into_reading();
         }
+        let skeleton = skeleton::of(text);
+        if let Some(reading) = skeleton.as_ref().and_then(|skeleton| self.skeletons.get(skeleton)) {
+            return reading;
+        }
         if let Some(reading) = self.exact.get(text) {
             return reading;
         }
         match self.read_by_shape(text) {
             // A client that writes its literals into the text would fill the cache with texts that never come
-            // again, at the price of the scan that the hit saves.
-            Read::ByShape(reading) => reading,
+            // again. INVARIANT: I7. By skeleton only what the server's scanner and the walk found to depend on no
+            // literal.
+            Read::ByShape(reading) => {
+                if let Some(skeleton) = skeleton {
+                    self.skeletons.insert(skeleton, Arc::clone(&reading));
+                }
+                reading
+            }
             Read::Anew(reading) => {
                 self.exact.insert(text.into(), Arc::clone(&reading));
                 reading

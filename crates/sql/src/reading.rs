@@ -103,6 +103,8 @@ pub struct Effects {
     pub declares: Vec<Box<str>>,
     /// Transaction control, in order.
     pub transactions: Vec<Transaction>,
+    /// Whether it runs code that may end the transaction by itself: DO, CALL.
+    pub may_commit: bool,
     /// Whether it subscribes to notifications.
     pub listens: bool,
     /// Whether it may have changed definitions, so that the catalogue has to be read again. Until that is

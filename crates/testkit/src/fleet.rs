@@ -1,7 +1,7 @@
 //! A fleet as an operator starts it: a control plane with the embedded store, and gateways that join it, each the built
 //! binary in a process of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ impl Fleet {
         Ok(index)
     }
 
-    fn launch(&self, config: &PathBuf, log: &PathBuf) -> Result<Process> {
+    fn launch(&self, config: &Path, log: &Path) -> Result<Process> {
         let mut command = Command::new(binary()?);
         command.args(["gateway", "--output", "json", "--config"]).arg(config);
         command.envs(self.options.environment.iter().cloned());

@@ -10,7 +10,9 @@
 
 use std::time::Duration;
 
-use countersign_testkit::{Bundle, Countersign, Frame, Postgres, PostgresOptions, RawClient, Terms, tagged};
+use countersign_testkit::{
+    Bundle, Countersign, Frame, Postgres, PostgresOptions, RawClient, Terms, eventually, tagged,
+};
 
 const READ_ONLY: &str = r#"
 @id("agents-read")
@@ -27,7 +29,7 @@ struct Shop {
     agent: RawClient,
     // Dropped in this order.
     gateway: Countersign,
-    _bundle: Bundle,
+    bundle: Bundle,
     server: Postgres,
     payments: String,
 }
@@ -80,7 +82,7 @@ impl Shop {
         let token = gateway.token("mallory", "agent", &["agents"]).unwrap();
         let (agent, _) = RawClient::login(&gateway.dsn("shop", &token, "shop")).unwrap();
         let payments = server.sql("SELECT count(*) FROM payments").unwrap();
-        Self { agent, gateway, _bundle: bundle, server, payments }
+        Self { agent, gateway, bundle, server, payments }
     }
 
     fn send(&mut self, frames: &[Vec<u8>]) {
@@ -457,4 +459,38 @@ fn i6_masked_a_function_that_is_run_when_it_is_planned_does_not_quote_masked_val
     let answer = shop.read_all();
     assert!(answer.windows(5).any(|five| five == b"P0001"), "{}", answer.escape_ascii());
     assert!(!answer.windows(card.trim().len()).any(|part| part == card.trim().as_bytes()));
+}
+
+/// A connection outlives bundles: what it is shown follows the one in force, whatever was prepared and described before.
+#[test]
+fn i6_masked_an_open_connection_is_masked_by_the_rules_that_came_into_force_since() {
+    let mut shop = Shop::open_masked();
+    let name = "SELECT name FROM customers WHERE id = 1";
+    let clear = shop.server.sql(name).unwrap();
+    let shows = |answer: &[Frame]| answer.iter().any(|frame| frame.body.ends_with(clear.as_bytes()));
+    assert!(shows(&shop.ask(&[query(name)])), "no rule hides it yet");
+    assert!(shows(&shop.ask(&[
+        parse("s", name),
+        bind("", "s"),
+        describe_portal(""),
+        execute("", 0),
+        sync()
+    ])));
+    shop.ask(&[query("BEGIN")]);
+    shop.ask(&[bind("p", "s"), describe_portal("p"), sync()]);
+
+    let rule = "rules:\n  - { target: shop, relation: public.customers, column: name, class: name, action: redact }\n";
+    shop.bundle.replace("masking.yaml", rule).unwrap();
+    eventually("the rule to be in force", Duration::from_secs(20), || {
+        Ok((!shows(&shop.ask(&[query(name)]))).then_some(()))
+    })
+    .unwrap();
+    let portal = shop.ask(&[execute("p", 0), sync()]);
+    assert!(!shows(&portal), "described under the old rules: {portal:?}");
+    assert!(portal.iter().any(|frame| frame.body.ends_with(b"[redacted]")), "{portal:?}");
+    let prepared = shop.ask(&[bind("", "s"), execute("", 0), sync()]);
+    assert!(
+        !shows(&prepared) && prepared.iter().any(|frame| frame.body.ends_with(b"[redacted]")),
+        "{prepared:?}"
+    );
 }

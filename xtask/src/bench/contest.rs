@@ -15,7 +15,7 @@ use crate::setup;
 pub(super) fn run(options: &PostgresOptions) -> Result<()> {
     setup::to_measure()?;
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| !options.without.contains(kind)).collect();
-    if kinds.iter().any(|kind| matches!(kind, Kind::Countersign | Kind::Masking)) {
+    if kinds.iter().any(|kind| matches!(kind, Kind::Countersign | Kind::Fleet | Kind::Masking)) {
         contestant::build()?;
     }
     let program = load::generator()?;

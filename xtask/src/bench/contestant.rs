@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::ValueEnum;
 use countersign_testkit::{
-    Bundle, Countersign, Dsn, PgBouncer, PgBouncerOptions, Postgres, Terms, build_folder, shop,
+    Bundle, Countersign, Dsn, Fleet, PgBouncer, PgBouncerOptions, Postgres, Terms, build_folder, shop,
 };
 
 use crate::run;
@@ -17,18 +17,22 @@ pub(crate) enum Kind {
     Pgbouncer,
     /// Countersign: judged, recorded, nothing masked.
     Countersign,
+    /// The same as two processes: a gateway linked to a control plane with the embedded store.
+    Fleet,
     /// Countersign with three of ten columns masked.
     Masking,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Direct, Self::Pgbouncer, Self::Countersign, Self::Masking];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Direct, Self::Pgbouncer, Self::Countersign, Self::Fleet, Self::Masking];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Pgbouncer => "PgBouncer",
             Self::Countersign => "Countersign",
+            Self::Fleet => "Countersign, two processes",
             Self::Masking => "Countersign, masking",
         }
     }
@@ -40,6 +44,8 @@ pub(crate) struct Contestant {
     pub(crate) dsn: Dsn,
     /// The process between client and server; `None` when there is none.
     pub(crate) proxy: Option<u32>,
+    /// Another process that works for it.
+    pub(crate) helper: Option<u32>,
     pub(crate) keeps: Keeps,
 }
 
@@ -48,18 +54,22 @@ pub(crate) enum Keeps {
     Nothing,
     PgBouncer(#[expect(dead_code, reason = "held for its Drop")] Box<PgBouncer>),
     Countersign(Box<(Countersign, Bundle)>),
+    Fleet(#[expect(dead_code, reason = "held for its Drop")] Box<(Fleet, Bundle)>),
 }
 
 impl Contestant {
     pub(crate) fn start(kind: Kind, server: &Postgres) -> Result<Self> {
         match kind {
-            Kind::Direct => Ok(Self { kind, dsn: server.dsn(), proxy: None, keeps: Keeps::Nothing }),
+            Kind::Direct => {
+                Ok(Self { kind, dsn: server.dsn(), proxy: None, helper: None, keeps: Keeps::Nothing })
+            }
             Kind::Pgbouncer => {
                 let bouncer = PgBouncer::start(server, &PgBouncerOptions::default())?;
                 let (dsn, proxy) = (bouncer.dsn().clone(), Some(bouncer.id()));
-                Ok(Self { kind, dsn, proxy, keeps: Keeps::PgBouncer(Box::new(bouncer)) })
+                Ok(Self { kind, dsn, proxy, helper: None, keeps: Keeps::PgBouncer(Box::new(bouncer)) })
             }
             Kind::Countersign => Self::countersign(kind, Bundle::example(server, &Terms::default())?),
+            Kind::Fleet => Self::fleet(Bundle::example(server, &Terms::default())?),
             Kind::Masking => {
                 let bundle = Bundle::example(server, &Terms::default())?;
                 bundle.replace("masking.yaml", super::workload::MASKING)?;
@@ -73,7 +83,15 @@ impl Contestant {
         let token = gateway.token("bench", "agent", &["agents"])?;
         let dsn = gateway.dsn("shop", &token, shop::DATABASE);
         let proxy = Some(gateway.id());
-        Ok(Self { kind, dsn, proxy, keeps: Keeps::Countersign(Box::new((gateway, bundle))) })
+        Ok(Self { kind, dsn, proxy, helper: None, keeps: Keeps::Countersign(Box::new((gateway, bundle))) })
+    }
+
+    fn fleet(bundle: Bundle) -> Result<Self> {
+        let fleet = Fleet::start(bundle.dev(), 1)?;
+        let token = fleet.control().token("bench", "agent", &["agents"])?;
+        let dsn = fleet.dsn(0, "shop", &token, shop::DATABASE)?;
+        let (proxy, helper) = (Some(fleet.gateway_id(0)?), Some(fleet.control().id()));
+        Ok(Self { kind: Kind::Fleet, dsn, proxy, helper, keeps: Keeps::Fleet(Box::new((fleet, bundle))) })
     }
 }
 

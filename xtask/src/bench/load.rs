@@ -50,15 +50,22 @@ pub(crate) fn round(
         .extend(["-c", &clients.to_string(), "-j", &threads, "-T", &seconds.to_string()].map(str::to_owned));
     // Every transaction's latency; sampled, so that writing the log costs little.
     arguments.extend(["-l", "--sampling-rate=0.2", "--log-prefix", &prefix].map(str::to_owned));
-    let before = contestant.proxy.map(measure::cpu_seconds).transpose()?;
+    let before = spent(contestant)?;
     let said = pgbench(program, &contestant.dsn, &arguments)
         .with_context(|| format!("{}, {}", contestant.kind.name(), workload.name()))?;
-    let after = contestant.proxy.map(measure::cpu_seconds).transpose()?;
+    let after = spent(contestant)?;
     let done = number_after(&said, "number of transactions actually processed: ")?;
     let tps = number_after(&said, "tps = ")?;
     let cpu = before.zip(after).map(|(before, after)| (after - before) * 1e6 / done);
     let rss = contestant.proxy.map(measure::resident_kib).transpose()?;
     Ok(Round { tps, latencies: measure::latencies(folder.path())?, cpu_us: cpu, rss_kib: rss })
+}
+
+/// The CPU time that everything between client and server has used; `None` when there is nothing.
+fn spent(contestant: &Contestant) -> Result<Option<f64>> {
+    let Some(proxy) = contestant.proxy else { return Ok(None) };
+    let helper = contestant.helper.map_or(Ok(0.0), measure::cpu_seconds)?;
+    Ok(Some(measure::cpu_seconds(proxy)? + helper))
 }
 
 fn number_after(said: &str, label: &str) -> Result<f64> {

@@ -34,7 +34,7 @@ pub(super) fn measure(contestants: &[Contestant], sessions: u32) -> Result<Vec<M
                 })?;
                 Some(each(before, resident_kib(proxy)?, sessions))
             }
-            Keeps::Nothing | Keeps::PgBouncer(_) => None,
+            Keeps::Nothing | Keeps::PgBouncer(_) | Keeps::Fleet(_) => None,
         };
         measured.push(Memory { kind: contestant.kind, sessions, idle_kib, held_kib });
     }

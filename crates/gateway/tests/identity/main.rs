@@ -1,5 +1,13 @@
 //! How a gateway becomes somebody: against a scripted authority over real TLS.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 mod authority;
 
 use std::os::unix::fs::PermissionsExt as _;

@@ -10,6 +10,14 @@ const SECRET_BYTES_3_0: usize = 4;
 /// Bytes of the secrets we make for protocol 3.2; up to 256 are allowed.
 const SECRET_BYTES_3_2: usize = 32;
 
+/// Bits of the process id that say which gateway gave the key out ([`Cancels`](countersign_lifecycle::ports::Cancels)),
+/// below the sign bit; the others are random.
+const ROUTE_BITS: u32 = 12;
+const RANDOM_BITS: u32 = 31 - ROUTE_BITS;
+
+/// Bytes of the longest secret that the protocol allows.
+const SECRET_BYTES_MAX: usize = 256;
+
 /// The key by which a session is cancelled.
 #[derive(Debug, Clone)]
 pub struct CancelKey {
@@ -29,12 +37,12 @@ impl CancelKey {
         Self { pid, secret: Secret::new(secret) }
     }
 
-    /// A new key, random in both parts: 4 bytes of secret in protocol 3.0, 32 in 3.2. The process id
-    /// is positive, as drivers expect.
+    /// A new key: 4 bytes of secret in protocol 3.0, 32 in 3.2. The process id is positive, as drivers expect; its
+    /// upper 12 bits are the lower 12 of `route`, the others are random.
     ///
     /// # Errors
     /// [`NoRandomness`] when the system gives none.
-    pub fn generate(protocol: Protocol) -> Result<Self, NoRandomness> {
+    pub fn generate(protocol: Protocol, route: u32) -> Result<Self, NoRandomness> {
         let bytes = match protocol {
             Protocol::V3_0 => SECRET_BYTES_3_0,
             Protocol::V3_2 => SECRET_BYTES_3_2,
@@ -43,8 +51,27 @@ impl CancelKey {
         let mut secret = vec![0; bytes];
         aws_lc_rs::rand::fill(&mut pid).map_err(|_| NoRandomness)?;
         aws_lc_rs::rand::fill(&mut secret).map_err(|_| NoRandomness)?;
-        let pid = (u32::from_be_bytes(pid) & 0x7fff_ffff).max(1);
-        Ok(Self::new(pid, secret))
+        let random = u32::from_be_bytes(pid) & ((1 << RANDOM_BITS) - 1);
+        let route = route & ((1 << ROUTE_BITS) - 1);
+        Ok(Self::new((route << RANDOM_BITS | random).max(1), secret))
+    }
+
+    /// The gateway that gave it out; zero: one that had no number.
+    #[must_use]
+    pub const fn route(&self) -> u32 {
+        (self.pid & 0x7fff_ffff) >> RANDOM_BITS
+    }
+
+    /// Both parts, as they stand in a CancelRequest. For the way to another gateway only.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        [&self.pid.to_be_bytes(), self.secret.expose().as_slice()].concat()
+    }
+
+    /// The key with these bytes; `None` when they are too few, or more than a key has.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (pid, secret) = bytes.split_first_chunk()?;
+        (!secret.is_empty() && secret.len() <= SECRET_BYTES_MAX)
+            .then(|| Self::new(u32::from_be_bytes(*pid), secret.to_vec()))
     }
 
     /// The process id: what sessions are looked up by.
@@ -85,8 +112,23 @@ mod tests {
     }
 
     #[test]
+    fn a_key_says_which_gateway_gave_it_out_and_survives_the_way_there() {
+        for route in [0, 1, 7, 4095] {
+            for _ in 0..100 {
+                let key = CancelKey::generate(Protocol::V3_2, route).unwrap();
+                assert_eq!(key.route(), route);
+                assert!(key.pid() > 0 && key.pid() < 1 << 31);
+                assert!(CancelKey::from_bytes(&key.to_bytes()).unwrap().same_as(&key));
+            }
+        }
+        assert!(CancelKey::from_bytes(b"\0\0\0").is_none());
+        assert!(CancelKey::from_bytes(&[1; 4]).is_none());
+        assert!(CancelKey::from_bytes(&[1; 400]).is_none());
+    }
+
+    #[test]
     fn a_new_key_is_as_long_as_its_protocol_allows() {
-        assert_eq!(CancelKey::generate(Protocol::V3_0).unwrap().secret().len(), 4);
-        assert_eq!(CancelKey::generate(Protocol::V3_2).unwrap().secret().len(), 32);
+        assert_eq!(CancelKey::generate(Protocol::V3_0, 0).unwrap().secret().len(), 4);
+        assert_eq!(CancelKey::generate(Protocol::V3_2, 0).unwrap().secret().len(), 32);
     }
 }

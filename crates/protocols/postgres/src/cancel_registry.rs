@@ -1,18 +1,58 @@
 //! Which connection a cancel request means: keys of our own making, so that a target's key never leaves
 //! the gateway (I11).
 
+use std::future::poll_fn;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use tokio::sync::Notify;
 
 use crate::CancelKey;
 
-/// Where a connection is told that its client wants to cancel.
+/// Where a connection is told that its client wants to cancel. One task waits at it, the connection's own, and
+/// does so around every command: so to begin and to give up waiting costs no more than a look.
 #[derive(Debug, Default)]
 pub(crate) struct CancelSlot {
-    pub(crate) notify: Notify,
+    state: Mutex<Asked>,
+}
+
+/// Whether somebody has asked, and who wants to hear of it.
+#[derive(Debug, Default)]
+struct Asked {
+    asked: bool,
+    waiter: Option<Waker>,
+}
+
+impl CancelSlot {
+    /// Waits until the client asks to cancel. What was asked while nobody waited is told to the next who waits.
+    ///
+    /// # Cancel safety
+    /// Safe: it only looks.
+    pub(crate) async fn asked(&self) {
+        poll_fn(|cx| self.poll_asked(cx)).await;
+    }
+
+    fn poll_asked(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.state.lock();
+        if std::mem::take(&mut state.asked) {
+            return Poll::Ready(());
+        }
+        if !state.waiter.as_ref().is_some_and(|waiter| waiter.will_wake(cx.waker())) {
+            state.waiter = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn ask(&self) {
+        let mut state = self.state.lock();
+        state.asked = true;
+        let waiter = state.waiter.take();
+        drop(state);
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+    }
 }
 
 /// The connections of this gateway, by the process id that their clients were told.
@@ -55,15 +95,17 @@ impl CancelRegistry {
         (key, registered)
     }
 
-    /// Tells the connection with this key, if there is one. As in PostgreSQL nothing is answered either way.
-    pub(crate) fn cancel(&self, key: &CancelKey) {
+    /// Tells the connection with this key, and whether there is one with its process id. As in PostgreSQL the client
+    /// is answered nothing either way.
+    pub(crate) fn cancel(&self, key: &CancelKey) -> bool {
         let slots = self.slots.lock();
-        let Some(entry) = slots.get(&key.pid()) else { return };
+        let Some(entry) = slots.get(&key.pid()) else { return false };
         if entry.key.same_as(key)
             && let Some(slot) = entry.slot.upgrade()
         {
-            slot.notify.notify_one();
+            slot.ask();
         }
+        true
     }
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use countersign_common::target::Role;
 use countersign_sql::Catalogue;
 use countersign_sql::catalogue::{QUERIES, SETUP};
 
 use crate::codec::startup::Protocol;
 use crate::parameters::StartupParameters;
+use crate::session::settings::Settings;
 use crate::upstream::{Connector, Opening, UpstreamError};
 
 /// A snapshot older than this is read anew before it is used again. Definitions that others change in
@@ -31,6 +32,8 @@ pub(crate) struct Database {
     snapshot: ArcSwap<Snapshot>,
     stale: AtomicBool,
     generation: AtomicU64,
+    /// The settings that a session told last: most sessions have the same, and share them.
+    settings: ArcSwapOption<Settings>,
     /// One refresh at a time; the others wait for its result.
     refreshing: tokio::sync::Mutex<()>,
 }
@@ -52,6 +55,7 @@ impl Database {
             snapshot: ArcSwap::from_pointee(snapshot),
             stale: AtomicBool::new(true),
             generation: AtomicU64::new(0),
+            settings: ArcSwapOption::empty(),
             refreshing: tokio::sync::Mutex::new(()),
         }
     }
@@ -64,6 +68,16 @@ impl Database {
     /// Grows with every snapshot.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// These settings, shared with the session that told the same before.
+    pub(crate) fn shared_settings(&self, told: Settings) -> Arc<Settings> {
+        if let Some(same) = self.settings.load().as_ref().filter(|last| ***last == told) {
+            return Arc::clone(same);
+        }
+        let told = Arc::new(told);
+        self.settings.store(Some(Arc::clone(&told)));
+        told
     }
 
     /// Definitions may have changed.

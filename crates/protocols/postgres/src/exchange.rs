@@ -6,25 +6,35 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_common::command::{Command, Context};
+use countersign_common::error::Report;
+use countersign_common::refusal::{Refusal, State};
+use countersign_common::verdict::Duties;
+use countersign_lifecycle::ports::Unavailable;
 use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, Road};
-use tokio::sync::Notify;
 
+use crate::block;
+use crate::cancel_registry::CancelSlot;
 use crate::reply;
+use crate::session::copy_in::{COPY_OF_QUERY, copies_a_query};
 use crate::session::flow::{Broken, Flow, Moved};
+use crate::session::way::Way;
+use crate::statements::{Name, Portal};
 
 /// One command, the client that sent it, and the connection it would run on.
 pub(crate) struct PgExchange<'s> {
     pub(crate) road: &'s Road,
     pub(crate) flow: &'s mut Flow,
-    pub(crate) cancel: &'s Notify,
-    pub(crate) command: &'s Command,
-    pub(crate) described: Described,
+    pub(crate) cancel: &'s CancelSlot,
+    pub(crate) way: &'s Way,
+    pub(crate) unit: &'s Unit,
     pub(crate) in_transaction: bool,
     /// Only Parse and Describe of its batch are upstream, and all answered.
     pub(crate) batch_idle: bool,
     pub(crate) wire: Bytes,
     /// What [`Exchange::stirred`] saw, until [`Exchange::look`] takes it in.
     pub(crate) seen: Option<Seen>,
+    /// A transaction of our own will be put around it.
+    pub(crate) in_own: bool,
 }
 
 /// What happened on a connection that waits.
@@ -37,7 +47,7 @@ pub(crate) enum Seen {
 
 impl Exchange for PgExchange<'_> {
     fn command(&self) -> &Command {
-        self.command
+        &self.unit.command
     }
 
     fn context(&self) -> Context {
@@ -53,12 +63,12 @@ impl Exchange for PgExchange<'_> {
             role: self.road.role.clone(),
             database: self.road.database.clone(),
             settings,
-            transaction: self.flow.prefix,
+            transaction: self.flow.batch_prefix.or(self.flow.prefix),
         }
     }
 
     fn described(&self) -> &Described {
-        &self.described
+        &self.unit.described
     }
 
     fn in_transaction(&self) -> bool {
@@ -75,6 +85,9 @@ impl Exchange for PgExchange<'_> {
                 // Parsing took locks, and nobody needs them while people think.
                 self.flow.end_idle_batch();
             }
+            if !self.in_transaction {
+                self.flow.ask_for_leftovers();
+            }
             self.flow.shrink();
         }
         self.flow.tell(&reply::asking(asked));
@@ -83,7 +96,7 @@ impl Exchange for PgExchange<'_> {
     async fn stirred(&mut self) {
         let seen = tokio::select! {
             biased;
-            () = self.cancel.notified() => Seen::Cancelled,
+            () = self.cancel.asked() => Seen::Cancelled,
             moved = self.flow.moved() => Seen::Moved(moved),
         };
         self.seen = Some(seen);
@@ -94,7 +107,10 @@ impl Exchange for PgExchange<'_> {
             Seen::Cancelled => Some(Meanwhile::Cancelled),
             Seen::Moved(Ok(Moved::FromUpstream)) => match self.flow.take_answers().await {
                 // What stands before it in its batch has failed: it will not run, so nobody need be asked.
-                Ok(()) => self.flow.skipping.then_some(Meanwhile::Cancelled),
+                Ok(()) => {
+                    self.flow.give_back().await;
+                    self.flow.skipping.then_some(Meanwhile::Cancelled)
+                }
                 Err(_) => Some(Meanwhile::Left),
             },
             Seen::Moved(Ok(Moved::FromClient)) => self.flow.client_says_goodbye().then_some(Meanwhile::Left),
@@ -102,8 +118,32 @@ impl Exchange for PgExchange<'_> {
         }
     }
 
+    async fn prepare(&mut self) -> Result<(), Unavailable> {
+        self.flow.take_up_again(self.way).await.map_err(|broken| Unavailable(why(&broken)))?;
+        self.in_own = !self.in_transaction && self.flow.is_at_rest() && block::opens(self.unit);
+        Ok(())
+    }
+
+    fn promises_evidence(&self) -> bool {
+        self.in_own
+    }
+
+    fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
+        let masked = self.flow.may_show_masked(&self.unit.described.facts, &duties.unmask);
+        // INVARIANT: I6. Where its columns come from is told by nobody, so they cannot be masked.
+        (masked && copies_a_query(self.unit)).then(|| Refusal::new(State::Blocked, COPY_OF_QUERY))
+    }
+
     fn into_wire(self) -> Bytes {
         self.wire
+    }
+}
+
+/// Why a connection could not be taken again, for the client.
+fn why(broken: &Broken) -> String {
+    match broken {
+        Broken::NoUpstream(error) => error.client_text().into_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -116,4 +156,6 @@ pub(crate) struct Unit {
     pub(crate) described: Described,
     /// What was read of its text.
     pub(crate) reading: Option<Arc<countersign_sql::Reading>>,
+    /// The portal it runs, for Execute.
+    pub(crate) portal: Option<(Name, Arc<Portal>)>,
 }

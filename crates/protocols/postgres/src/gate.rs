@@ -9,11 +9,12 @@ use countersign_common::target::Role;
 use countersign_common::{Digest, Target};
 use countersign_lifecycle::ports::{Admitted, NotAdmitted, Ports};
 use countersign_lifecycle::{Recorder, Road};
-use countersign_masking::{HashKey, Rules};
+use countersign_masking::HashKey;
 use countersign_recording::{Opened, Stream as RecordStream};
 use countersign_sql::Reader;
 use moka::sync::Cache;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::cancel::CancelKey;
 use crate::cancel_registry::{CancelRegistry, Registered};
@@ -21,9 +22,11 @@ use crate::catalogue::Database;
 use crate::codec::startup::Protocol;
 use crate::handshake::{Arrival, Door, Login, LoginRefused, Terms, receive};
 use crate::parameters::{ServerParameters, StartupParameters};
+use crate::rules_in_force::RulesInForce;
+use crate::session::way::Way;
 use crate::session::{Session, Setting};
 use crate::settings_at_login;
-use crate::upstream::{Connector, Opening, Upstream};
+use crate::upstream::{Connector, Opening, Upstream, UpstreamError};
 
 /// Targets, databases and greetings that are remembered.
 const REMEMBERED_MAX: u64 = 10_000;
@@ -41,11 +44,12 @@ pub struct GateConfig {
 #[derive(Debug)]
 pub struct Gate {
     config: GateConfig,
-    ports: Ports,
+    pub(crate) ports: Ports,
     reader: Reader,
     registry: Arc<CancelRegistry>,
     connectors: Cache<(TargetName, Digest), Arc<Connector>>,
     databases: Cache<(TargetName, Digest, String), Arc<Database>>,
+    rules: Cache<TargetName, Arc<RulesInForce>>,
     /// What the target reported to a client with exactly this start-up; the next one is greeted with it, and its
     /// connection to the target opened only when it is needed.
     greetings: Cache<Greeting, ServerParameters>,
@@ -82,7 +86,40 @@ impl Gate {
             registry: Arc::default(),
             connectors: Cache::new(REMEMBERED_MAX),
             databases: Cache::new(REMEMBERED_MAX),
+            rules: Cache::new(REMEMBERED_MAX),
             greetings: Cache::new(REMEMBERED_MAX),
+        }
+    }
+
+    /// A gate of another listener of the same gateway: what one has learnt the other knows, and a cancel request finds
+    /// its connection by whichever it comes.
+    #[must_use]
+    pub fn beside(&self, config: GateConfig) -> Self {
+        Self {
+            config,
+            ports: self.ports.clone(),
+            reader: self.reader.clone(),
+            registry: Arc::clone(&self.registry),
+            connectors: self.connectors.clone(),
+            databases: self.databases.clone(),
+            rules: self.rules.clone(),
+            greetings: self.greetings.clone(),
+        }
+    }
+
+    /// A cancel request that another gateway has forwarded: the process id, four bytes, most significant first, and the
+    /// secret. As in PostgreSQL nobody is told whether it meant anybody.
+    pub fn cancel(&self, key: &[u8]) {
+        if let Some(key) = CancelKey::from_bytes(key) {
+            self.registry.cancel(&key);
+        }
+    }
+
+    /// A cancel request of a client: for a connection here, or of the gateway that gave its key out.
+    async fn take_cancel(&self, key: &CancelKey) {
+        let (route, here) = (key.route(), self.ports.cancels.route());
+        if !self.registry.cancel(key) && route != 0 && route != here {
+            self.ports.cancels.forward(route, "postgres", key.to_bytes()).await;
         }
     }
 
@@ -97,11 +134,33 @@ impl Gate {
     }
 
     /// Hears a client out and lets it in, if it may.
-    async fn receive(&self, socket: TcpStream, peer: SocketAddr) -> Option<(Box<Session>, Registered)> {
-        match receive(socket, &self.config.terms).await {
+    async fn receive(&self, mut socket: TcpStream, peer: SocketAddr) -> Option<(Box<Session>, Registered)> {
+        let Some(proxies) = &self.config.terms.proxies else {
+            return self.hear(socket, peer, &self.config.terms).await;
+        };
+        let origin = timeout(self.config.terms.login_time_max, proxies.origin(&mut socket, peer)).await;
+        match origin.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())) {
+            Ok(origin) => {
+                let terms = self.config.terms.for_client_of_proxy(origin.ip());
+                self.hear(socket, origin, &terms).await
+            }
+            Err(error) => {
+                tracing::warn!(%peer, %error, "a connection was closed");
+                None
+            }
+        }
+    }
+
+    async fn hear(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        terms: &Terms,
+    ) -> Option<(Box<Session>, Registered)> {
+        match receive(socket, terms).await {
             Ok(Arrival::Login(login, door)) => Box::pin(self.login(login, door, peer)).await,
             Ok(Arrival::Cancel(key)) => {
-                self.registry.cancel(&key);
+                self.take_cancel(&key).await;
                 None
             }
             Err(error) => {
@@ -184,11 +243,11 @@ impl Gate {
         upstream: Option<Upstream>,
     ) -> Option<(Box<Session>, Registered)> {
         let target = checked.target.name.clone();
-        let Ok(first) = CancelKey::generate(checked.protocol) else {
+        let Ok(first) = CancelKey::generate(checked.protocol, self.ports.cancels.route()) else {
             return shut(door, peer, &target, &LoginRefused::Unavailable).await;
         };
-        let protocol = checked.protocol;
-        let (key, registered) = self.registry.register(first, || CancelKey::generate(protocol).ok());
+        let (protocol, route) = (checked.protocol, self.ports.cancels.route());
+        let (key, registered) = self.registry.register(first, || CancelKey::generate(protocol, route).ok());
         let setting = match self.setting(checked, peer, &registered) {
             Ok(setting) => setting,
             Err(refused) => return shut(door, peer, &target, &refused).await,
@@ -199,7 +258,7 @@ impl Gate {
                 crate::metrics::let_in();
                 let mut session = Box::new(Session::new(client.stream, client.buffered, parameters, setting));
                 if let Some(upstream) = upstream {
-                    session.adopt(upstream);
+                    session.flow.adopt(upstream);
                 }
                 Some((session, registered))
             }
@@ -237,7 +296,14 @@ impl Gate {
             tracing::error!(%error, "a connection could not be recorded");
             LoginRefused::Unavailable
         })?;
-        let rules = Arc::new(Rules::new(ports.directory.rules(&checked.target.name)));
+        let rules = self.rules(&checked.target.name);
+        let way = Way {
+            connector,
+            role: checked.role.1,
+            database: checked.database.clone(),
+            startup: checked.startup,
+            protocol: checked.protocol,
+        };
         let road = Road {
             node: ports.node,
             session: checked.admitted.session,
@@ -255,18 +321,15 @@ impl Gate {
         Ok(Setting {
             road,
             reader: self.reader.clone(),
-            connector,
+            way,
             database,
-            role: checked.role.1,
-            startup: checked.startup,
-            protocol: checked.protocol,
             rules,
             hash_key: Arc::clone(&self.config.hash_key),
             cancel: Arc::clone(&registered.slot),
         })
     }
 
-    fn connector(&self, target: &Target) -> Result<Arc<Connector>, LoginRefused> {
+    pub(crate) fn connector(&self, target: &Target) -> Result<Arc<Connector>, UpstreamError> {
         let key = (target.name.clone(), target.generation);
         if let Some(connector) = self.connectors.get(&key) {
             return Ok(connector);
@@ -274,6 +337,11 @@ impl Gate {
         let connector = Arc::new(Connector::new(target)?);
         self.connectors.insert(key, Arc::clone(&connector));
         Ok(connector)
+    }
+
+    fn rules(&self, target: &TargetName) -> Arc<RulesInForce> {
+        let directory = || Arc::clone(&self.ports.directory);
+        self.rules.get_with(target.clone(), || Arc::new(RulesInForce::new(directory(), target.clone())))
     }
 
     fn database(&self, checked: &Checked, connector: &Arc<Connector>) -> Arc<Database> {

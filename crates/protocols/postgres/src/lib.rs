@@ -4,6 +4,7 @@
 //! connection to the target. [`Gate`] joins them: a client that was let in is served by a session,
 //! which takes every command down the road of `countersign-lifecycle`.
 
+mod block;
 pub mod cancel;
 mod cancel_registry;
 mod catalogue;
@@ -15,11 +16,13 @@ mod inert;
 pub mod metrics;
 pub mod parameters;
 mod reply;
+mod rules_in_force;
 mod session;
 mod settings_at_login;
 mod statements;
 mod stream;
 pub mod upstream;
+mod witness;
 
 pub use cancel::CancelKey;
 pub use gate::{Gate, GateConfig};

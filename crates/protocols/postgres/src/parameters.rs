@@ -1,6 +1,8 @@
 //! The two lists of names and values that go over the wire at start-up: what a client asks for, and what
 //! a server reports.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 
 use crate::codec::build;
@@ -46,9 +48,10 @@ impl StartupParameters {
     }
 }
 
-/// What a server reports in ParameterStatus, in the order of its first report.
+/// What a server reports in ParameterStatus, in the order of its first report. Clones share it until one is changed:
+/// most connections are told the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ServerParameters(Vec<Report>);
+pub struct ServerParameters(Arc<Vec<Report>>);
 
 /// A setting's name and value.
 type Report = (Box<[u8]>, Box<[u8]>);
@@ -60,10 +63,14 @@ impl ServerParameters {
     /// Takes a report in: replaces the setting's value, or appends it. Beyond 256 settings new ones are
     /// dropped: they are for show, and memory is bounded.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
-        let room = self.0.len() < PARAMETERS_MAX;
-        match self.0.iter_mut().find(|(one, _)| **one == *name) {
+        if self.0.iter().any(|(one, old)| **one == *name && **old == *value) {
+            return;
+        }
+        let reports = Arc::make_mut(&mut self.0);
+        let room = reports.len() < PARAMETERS_MAX;
+        match reports.iter_mut().find(|(one, _)| **one == *name) {
             Some((_, old)) => *old = value.into(),
-            None if room => self.0.push((name.into(), value.into())),
+            None if room => reports.push((name.into(), value.into())),
             None => tracing::debug!("server reports more than {PARAMETERS_MAX} settings; one was dropped"),
         }
     }

@@ -82,12 +82,21 @@ pub(crate) const fn sqlstate(state: State) -> SqlState {
 
 /// The ErrorResponse of a refusal.
 pub(crate) fn refusal(refusal: &Refusal) -> Bytes {
+    refusal_with(Severity::Error, refusal)
+}
+
+/// The same as the last words of a connection.
+pub(crate) fn last_refusal(refusal: &Refusal) -> Bytes {
+    refusal_with(Severity::Fatal, refusal)
+}
+
+fn refusal_with(severity: Severity, refusal: &Refusal) -> Bytes {
     let message = match refusal.state {
         State::Withdrawn => "canceling statement due to user request (countersign: withdrawn)".to_owned(),
         state => format!("countersign: {}: {}", state.as_str(), refusal.reason),
     };
     let (json, sentence) = (refusal.json(), refusal.sentence());
-    let mut saying = Saying::new(Severity::Error, sqlstate(refusal.state), &message);
+    let mut saying = Saying::new(severity, sqlstate(refusal.state), &message);
     saying.detail = Some(&json);
     saying.hint = Some(&sentence);
     let mut out = BytesMut::new();

@@ -3,12 +3,12 @@
 //! statement of that name in place, and executing that one must be judged by its own text.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use countersign_common::command::Parameter;
-use countersign_masking::Column;
+use countersign_masking::{Column, Rules};
 use countersign_sql::Reading;
+use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 /// The name of a statement or portal; empty for the unnamed one.
@@ -27,6 +27,8 @@ pub(crate) struct Prepared {
     pub(crate) reading: Arc<Reading>,
     /// Types of its parameters as far as the client gave them.
     pub(crate) types: Box<[u32]>,
+    /// Made by SQL: its text here is not what made it.
+    pub(crate) by_sql: bool,
 }
 
 /// A portal: a statement with its parameters.
@@ -38,10 +40,42 @@ pub(crate) struct Portal {
     pub(crate) parameters: Vec<Parameter>,
     /// How the client wants the columns of its result.
     pub(crate) result_formats: ResultFormats,
-    /// Whether a Describe of it is on its way, or was answered.
-    pub(crate) described: AtomicBool,
-    /// Its columns, once the server has described them.
-    pub(crate) columns: OnceLock<Arc<[Column]>>,
+    /// What is known of its columns.
+    pub(crate) description: Description,
+}
+
+/// What is known of a portal's columns. Where their values come from is asked with masking rules at hand, and holds
+/// for those only.
+#[derive(Debug, Default)]
+pub(crate) struct Description {
+    /// The rules at hand when a Describe was last sent.
+    asked: Mutex<Option<Arc<Rules>>>,
+    columns: Mutex<Option<Described>>,
+}
+
+/// The columns of a portal, and the rules that were at hand.
+#[derive(Debug, Clone)]
+pub(crate) struct Described {
+    pub(crate) columns: Arc<[Column]>,
+    pub(crate) rules: Arc<Rules>,
+}
+
+impl Description {
+    /// A Describe goes out now. Answers whether one went out with these rules at hand before.
+    pub(crate) fn ask(&self, rules: &Arc<Rules>) -> bool {
+        let before = self.asked.lock().replace(Arc::clone(rules));
+        before.is_some_and(|before| Arc::ptr_eq(&before, rules))
+    }
+
+    /// The server has described the columns.
+    pub(crate) fn set(&self, described: Described) {
+        *self.columns.lock() = Some(described);
+    }
+
+    /// What was described last.
+    pub(crate) fn get(&self) -> Option<Described> {
+        self.columns.lock().clone()
+    }
 }
 
 /// How the columns of a result are written, as Bind said.
@@ -67,7 +101,7 @@ impl Prepared {
     /// What SQL's own PREPARE made; its exact text stands in the command that made it.
     pub(crate) fn by_sql(reading: &Arc<Reading>) -> Self {
         let text = reading.fingerprint().unwrap_or_default().as_bytes().into();
-        Self { text, reading: Arc::clone(reading), types: Box::default() }
+        Self { text, reading: Arc::clone(reading), types: Box::default(), by_sql: true }
     }
 }
 
@@ -155,6 +189,11 @@ impl<T> Names<T> {
         };
     }
 
+    /// What the server has confirmed, by name.
+    pub(crate) fn confirmed(&self) -> impl Iterator<Item = (&Name, &Arc<T>)> {
+        self.confirmed.iter()
+    }
+
     /// Whether there is room for another name.
     pub(crate) fn has_room(&self) -> bool {
         self.confirmed.len() + self.batch.len() < NAMES_MAX
@@ -162,7 +201,8 @@ impl<T> Names<T> {
 
     /// All names that the server had confirmed are gone (DEALLOCATE ALL, the end of a transaction for portals).
     pub(crate) fn forget_confirmed(&mut self) {
-        self.version += 1;
+        // Every transaction ends so: without a named one nothing that was derived from names has changed.
+        self.version += u64::from(self.confirmed.keys().any(|name| !name.is_empty()));
         self.confirmed.clear();
     }
 

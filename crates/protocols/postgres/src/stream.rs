@@ -1,4 +1,4 @@
-//! A connection, plain or over TLS, without a box and without a copy in between.
+//! A connection, plain or over TLS, without a copy in between.
 
 use std::io;
 use std::pin::Pin;
@@ -10,12 +10,11 @@ use tokio_rustls::TlsStream;
 
 /// A connection, plain or over TLS.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one per session and never moved while it works")]
 pub enum Stream<S = TcpStream> {
     /// As the network carries it.
     Plain(S),
-    /// Over TLS.
-    Tls(TlsStream<S>),
+    /// Over TLS; boxed, so that a plain one does not carry the memory of it.
+    Tls(Box<TlsStream<S>>),
 }
 
 impl<S> Stream<S> {

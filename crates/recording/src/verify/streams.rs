@@ -147,7 +147,10 @@ impl Stream {
 
     fn end(&mut self, ended: &Ended, problems: &mut Vec<Problem>) {
         match self.running.remove(&ended.id) {
-            Some(running) if ended.outcome.has_run() => problems.extend(running.may_run(ended.id)),
+            // An answer was released, so the command has run.
+            Some(running) if ended.outcome.has_run() || ended.answer.is_some() => {
+                problems.extend(running.may_run(ended.id))
+            }
             Some(_) => {}
             None => problems.push(Problem::NotRunning { command: ended.id }),
         }

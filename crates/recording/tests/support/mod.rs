@@ -68,7 +68,7 @@ pub fn begin(id: CommandId, text: &str, verdict: VerdictWord) -> Record<'static>
 }
 
 pub fn end(id: CommandId, outcome: Ending) -> Record<'static> {
-    Record::End(Ended { id, outcome, rows: 1, bytes: 10 })
+    Record::End(Ended { id, outcome, rows: 1, bytes: 10, answer: None })
 }
 
 pub fn stream(journal: &Arc<LocalJournal>, session: SessionId) -> Stream {
@@ -81,8 +81,9 @@ pub fn read(stream: &mut Stream, id: CommandId) {
     let mut capture = Capture::new(100);
     capture.wire(b"D0123456789");
     capture.row([Some(b"1".as_slice()), Some("[redacted]".as_bytes()), None].into_iter());
-    stream.append(&Record::Output(capture.finish(id))).unwrap();
-    stream.append(&end(id, Ending::Completed("SELECT 1".into()))).unwrap();
+    let Captured { rows, bytes, answer } = capture.finish();
+    let outcome = Ending::Completed("SELECT 1".into());
+    stream.append(&Record::End(Ended { id, outcome, rows, bytes, answer })).unwrap();
 }
 
 /// A write that waits, is approved and runs.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use countersign_common::Secret;
 use countersign_common::id::TargetName;
-use countersign_gateway::ListenerConfig;
 use countersign_gateway::identity::JoinToken;
+use countersign_gateway::{ListenerConfig, Proxies};
 use countersign_runtime::tls;
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::error::{CliError, Exit};
@@ -76,6 +77,7 @@ struct Listener {
     tls: Option<TlsFiles>,
     target: Option<TargetName>,
     server_names: BTreeMap<String, TargetName>,
+    proxies: Vec<IpNet>,
 }
 
 /// The same, as it is written.
@@ -88,6 +90,8 @@ struct Written {
     target: Option<TargetName>,
     #[serde(default)]
     server_names: BTreeMap<String, TargetName>,
+    #[serde(default)]
+    proxies: Vec<IpNet>,
 }
 
 /// The protocols of listeners.
@@ -112,7 +116,7 @@ impl TryFrom<Written> for Listener {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { protocol: Protocol::Postgres, address, tls, target, server_names } = written;
+        let Written { protocol: Protocol::Postgres, address, tls, target, server_names, proxies } = written;
         if tls.is_none() && !address.ip().to_canonical().is_loopback() {
             return Err(format!(
                 "{address} is beyond loopback: without `tls` tokens would travel unprotected"
@@ -122,7 +126,8 @@ impl TryFrom<Written> for Listener {
             return Err(format!("{address} has `server_names`, which come with `tls` only"));
         }
         let lower = |(name, target): (String, TargetName)| (name.to_lowercase(), target);
-        Ok(Self { address, tls, target, server_names: server_names.into_iter().map(lower).collect() })
+        let server_names = server_names.into_iter().map(lower).collect();
+        Ok(Self { address, tls, target, server_names, proxies })
     }
 }
 
@@ -201,6 +206,7 @@ impl Listener {
         Ok(ListenerConfig {
             target: self.target.clone(),
             server_names: self.server_names.clone(),
+            proxies: (!self.proxies.is_empty()).then(|| Proxies { from: self.proxies.clone() }),
             ..ListenerConfig::new(self.address, tls.transpose()?)
         })
     }
@@ -255,7 +261,7 @@ mod tests {
             ": `hash_key_file` is missing",
             ": `state` is missing",
             ":1: `control_planes`: `nowhere` is not like `control.example:7444`",
-            ":3: `listeners`: 0.0.0.0:5432 is beyond loopback",
+            ":4: `listeners`: 0.0.0.0:5432 is beyond loopback",
             ":5: `drain_seconds`: ",
             ":6: `port` is not known",
         ];

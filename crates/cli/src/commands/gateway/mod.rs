@@ -99,7 +99,7 @@ fn watch_lease(operations: &Operations, lease: &Arc<Mutex<Option<Lease>>>) {
     let lease = Arc::clone(lease);
     operations.health.register("control_plane", move || {
         let lease = lease.lock().clone();
-        lease.map_or_else(|| Err("not linked yet".into()), |lease| lease.check().map_err(Into::into))
+        lease.map_or_else(|| Err("not linked yet".into()), |lease| lease.check())
     });
 }
 

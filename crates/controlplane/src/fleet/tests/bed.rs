@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use countersign_common::id::NodeId;
 use countersign_common::time::{Clock, ManualClock, SystemClock};
 use countersign_recording::{CheckpointFile, LeftOpen, LocalJournal, SigningKey};
+use futures::StreamExt as _;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -35,7 +36,7 @@ pub(super) struct Bed {
 #[derive(Debug)]
 pub(super) struct Flaky {
     store: EmbeddedStore,
-    pub(super) silent: AtomicBool,
+    pub(super) silent: Arc<AtomicBool>,
 }
 
 impl Flaky {
@@ -59,7 +60,11 @@ impl Store for Flaky {
     }
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Changes, StoreError> {
-        self.heard()?.watch(prefix, after).await
+        let (changes, silent) = (self.heard()?.watch(prefix, after).await?, Arc::clone(&self.silent));
+        // An open watch breaks, too: nothing more is heard on it.
+        let heard =
+            move |change| if silent.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { change };
+        Ok(changes.map(heard).boxed())
     }
 
     async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
@@ -95,7 +100,7 @@ impl Bed {
         let authority = AuthorityFiles::in_directory(dir.path());
         authority.create(&SystemClock).unwrap();
         let store = EmbeddedStore::open(dir.path().join("control.redb")).await.unwrap();
-        let store = Arc::new(Flaky { store, silent: AtomicBool::new(false) });
+        let store = Arc::new(Flaky { store, silent: Arc::default() });
         Self { dir, authority, store, nodes: 0 }
     }
 

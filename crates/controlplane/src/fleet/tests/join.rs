@@ -1,15 +1,22 @@
 //! Who gets into the fleet, and who does not.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use countersign_api::v1;
 use countersign_common::id::NodeId;
-use countersign_common::time::SystemClock;
+use countersign_common::time::{Clock as _, SystemClock};
 use countersign_common::{Digest, Secret};
 use rcgen::KeyPair;
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tonic::Code;
 
 use super::bed::Bed;
 use super::gateway::{Member, anonymous, client, request, token};
-use crate::fleet::authority::{Authority, AuthorityError, AuthorityFiles};
+use crate::fleet::authority::{Authority, AuthorityError, AuthorityFiles, CONTROL_NAME, CertificateRequest};
 
 #[tokio::test]
 async fn a_join_token_works_once_and_names_the_authority() {
@@ -90,4 +97,32 @@ fn a_key_that_is_not_the_authoritys_is_refused_and_files_are_never_overwritten()
     let mixed = AuthorityFiles { certificate: one.certificate.clone(), key: two.key };
     assert!(matches!(Authority::read(&mixed), Err(AuthorityError::Mismatch)));
     assert!(matches!(one.create(&SystemClock), Err(AuthorityError::Unwritable { .. })));
+}
+
+#[tokio::test]
+async fn a_gateways_certificate_does_not_pass_for_a_control_plane() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = AuthorityFiles::in_directory(dir.path()).read_or_create(&SystemClock).unwrap();
+    let now = SystemClock.now();
+    let server = authority.server(&["10.0.0.1".into()], now).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let member = crate::fleet::member::Member::new("gateway-1".parse().unwrap()).unwrap();
+    let asked = CertificateRequest::read(&request(&key)).unwrap();
+    let gateway = authority.gateway(&member, &asked, Duration::from_secs(3600), now).unwrap();
+    assert_eq!(crate::fleet::member::Member::of(&gateway[0]), Some(member));
+
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate().clone()).unwrap();
+    let provider = countersign_runtime::tls::provider();
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+    let passes = |certificate: &CertificateDer<'_>, name: &str| {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        verifier.verify_server_cert(certificate, &[], &name, &[], UnixTime::now()).is_ok()
+    };
+    assert!(passes(&server.chain[0], CONTROL_NAME));
+    assert!(passes(&server.chain[0], "10.0.0.1"));
+    assert!(!passes(&server.chain[0], "10.0.0.2"));
+    for name in [CONTROL_NAME, "gateway-1"] {
+        assert!(!passes(&gateway[0], name));
+    }
 }

@@ -24,7 +24,6 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Who has come.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "taken apart at once")]
 pub enum Arrival<S> {
     /// A client that wants to be let in; nothing is known to be true of it yet.
     Login(Login, Door<S>),
@@ -184,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Place<S> {
         let session = stream.get_ref().1;
         let server_name = session.server_name().map(str::to_owned);
         let alpn = session.alpn_protocol().map(<[u8]>::to_vec);
-        self.stream = Some(Stream::Tls(stream.into()));
+        self.stream = Some(Stream::Tls(Box::new(stream.into())));
         state.established_directly(server_name.as_deref(), alpn.as_deref())
     }
 
@@ -196,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Place<S> {
         let accept = TlsAcceptor::from(Arc::clone(&state.config()?)).accept(socket);
         let stream = accept.await.map_err(HandshakeError::TlsFailed)?;
         let server_name = stream.get_ref().1.server_name().map(str::to_owned);
-        self.stream = Some(Stream::Tls(stream.into()));
+        self.stream = Some(Stream::Tls(Box::new(stream.into())));
         Ok(state.established(server_name.as_deref()))
     }
 

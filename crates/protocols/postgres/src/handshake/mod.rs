@@ -4,6 +4,7 @@
 //! The rules are in `state`, as pure states; `driver` carries bytes between them and the socket.
 
 mod driver;
+mod proxied;
 mod refusal;
 mod state;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use countersign_common::id::TargetName;
 
 pub use self::driver::{Arrival, Client, Door, greeting, receive};
+pub use self::proxied::{Proxies, ProxyError};
 pub use self::refusal::{HandshakeError, LoginRefused};
 pub use self::state::{Login, Transport};
 
@@ -29,6 +31,8 @@ pub struct Terms {
     pub target: Option<TargetName>,
     /// Targets by TLS server name, in lower case; the user name is then the role. Goes before `target`.
     pub server_names: BTreeMap<String, TargetName>,
+    /// Clients come through one of these, which says where they come from. `None`: they come by themselves.
+    pub proxies: Option<Proxies>,
     /// How long a client may take until its token is here, and to take our greeting. Default: 10 s.
     pub login_time_max: Duration,
 }
@@ -59,8 +63,19 @@ impl Terms {
             plain: Plain::for_listener(address),
             target: None,
             server_names: BTreeMap::new(),
+            proxies: None,
             login_time_max: Duration::from_secs(10),
         }
+    }
+
+    /// The terms of a client that comes from `peer` by a proxy: that the listener is on loopback says nothing then.
+    #[must_use]
+    pub fn for_client_of_proxy(&self, peer: IpAddr) -> Self {
+        let mut terms = self.clone();
+        if !peer.to_canonical().is_loopback() {
+            terms.plain = Plain::Refused;
+        }
+        terms
     }
 
     /// The target that this connection is bound to by the way it came.

@@ -7,6 +7,7 @@ use countersign_masking::{ErrorMasker, Outlet, Plan, Touches};
 
 use super::expect::{Ended, Expect, Flight};
 use super::flow::{Broken, Flow, ROW_BYTES_MAX};
+use super::own::Own;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::{Backend, ErrorFields, Frame, SqlState, Values};
 use crate::reply::{self, Plain};
@@ -40,7 +41,7 @@ impl Flow {
     pub(crate) async fn take_answers(&mut self) -> Result<(), Broken> {
         let Some(open) = &mut self.upstream else { return Ok(()) };
         let mut input = std::mem::take(open.side.input());
-        let mut outlet = Outlet::default();
+        let mut outlet = Outlet::new(input.len());
         let walked = self.walk(&input, &mut outlet).await;
         // INVARIANT: I5. Whatever leaves belongs to commands whose records are accepted: `walk` saw to it.
         let consumed = walked?;
@@ -63,6 +64,7 @@ impl Flow {
         while let Some(frame) = frames.next().map_err(Broken::UpstreamProtocol)? {
             match frame {
                 Frame::Whole { header, start, body } => {
+                    self.release_held(header.tag, outlet);
                     let frame = input.get(start..start + header.frame_bytes()).unwrap_or_default();
                     self.whole(&Message { tag: header.tag, frame, body }, input, outlet).await?;
                 }
@@ -95,6 +97,7 @@ impl Flow {
     pub(super) fn flight(&mut self) -> Option<&mut Flight> {
         match self.expected.front() {
             Some(Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight)) => Some(flight),
+            Some(Expect::Closing(closing)) => closing.flight.as_deref_mut(),
             _ => None,
         }
     }
@@ -123,7 +126,9 @@ impl Flow {
         input: &[u8],
         outlet: &mut Outlet,
     ) -> Result<(), Broken> {
-        if message.tag == b'D' && !matches!(self.expected.front(), Some(Expect::Settings(_))) {
+        if message.tag == b'D'
+            && !matches!(self.expected.front(), Some(Expect::Settings(_) | Expect::Asked(..)))
+        {
             return self.row(message, outlet).await;
         }
         let decoded = Backend::decode(message.tag, message.body).map_err(Broken::UpstreamProtocol)?;
@@ -184,7 +189,10 @@ impl Flow {
                 | Backend::ParameterStatus { .. }
         );
         match self.expected.front() {
-            Some(Expect::Settings(_) | Expect::OurSync) => !asynchronous,
+            Some(Expect::Settings(_) | Expect::Asked(..) | Expect::OurSync) => !asynchronous,
+            Some(Expect::Closing(_)) => {
+                !asynchronous && !matches!(decoded, Backend::ErrorResponse(_) | Backend::ReadyForQuery(_))
+            }
             Some(Expect::DescribePortal { ours: true, .. }) => {
                 matches!(decoded, Backend::RowDescription(_) | Backend::NoData)
             }
@@ -195,22 +203,30 @@ impl Flow {
 
     /// The answer to something of our own.
     fn ours(&mut self, decoded: &Backend<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
+        if let Some(Expect::Closing(_)) = self.expected.front() {
+            return self.own_commits(decoded, outlet);
+        }
         match (self.expected.pop(), decoded) {
             (Some(Expect::Settings(mut answer)), message) => {
-                match message {
-                    Backend::DataRow(values) => answer.row(*values),
-                    Backend::ErrorResponse(_) => answer.fail(),
-                    Backend::ReadyForQuery(status) => {
-                        self.status = *status;
-                        if let Some(settings) = answer.settings() {
-                            self.settings.learn(settings);
-                        }
-                        self.our_turn(outlet);
-                        return Ok(());
+                if let Backend::ReadyForQuery(status) = message {
+                    self.status = *status;
+                    if let Some(settings) = answer.settings() {
+                        self.settings.learn(self.database.shared_settings(settings));
                     }
-                    _ => {}
+                    self.our_turn(outlet);
+                    return Ok(());
                 }
+                answer.take(message);
                 self.expected.unpop(Expect::Settings(answer));
+            }
+            (Some(Expect::Asked(question, mut answer)), message) => {
+                if matches!(message, Backend::ReadyForQuery(_)) {
+                    self.take_answer(question, answer);
+                    self.our_turn(outlet);
+                    return Ok(());
+                }
+                answer.take(message);
+                self.expected.unpop(Expect::Asked(question, answer));
             }
             (Some(Expect::OurSync), Backend::ReadyForQuery(status)) => {
                 self.status = *status;
@@ -247,7 +263,8 @@ impl Flow {
         let masked = match self.expected.front() {
             Some(Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight)) => flight.masked,
             // The end of a batch speaks for all of it: deferred constraints quote values. So may what is planned at Bind.
-            Some(Expect::Sync | Expect::Bind(..) | Expect::DescribePortal { .. }) | None => self.masked_sent,
+            Some(Expect::Sync | Expect::Bind(..) | Expect::DescribePortal { .. } | Expect::Closing(_))
+            | None => self.masked_sent,
             Some(_) => false,
         };
         let touches = if masked { Touches::MaskedRelations } else { Touches::NothingMasked };
@@ -263,13 +280,18 @@ impl Flow {
         fields: ErrorFields<'_>,
         outlet: &mut Outlet,
     ) -> Result<(), Broken> {
+        let fatal = matches!(fields.get(b'V'), Some(b"FATAL" | b"PANIC"));
+        if let (false, Some(Expect::Query(flight))) = (fatal, self.expected.front()) {
+            flight.release(outlet);
+        }
         self.mask_text(message, outlet)?;
-        self.farewell |= matches!(fields.get(b'V'), Some(b"FATAL" | b"PANIC"));
+        self.farewell |= fatal;
         let code = fields.sqlstate();
         match self.expected.front() {
             Some(Expect::Query(flight) | Expect::Function(flight)) => {
                 flight.ended = Some(Ended::Failed(code))
             }
+            Some(Expect::Closing(_)) => self.own_failed(code),
             // Nobody asked: the server is about to close the connection.
             None => {}
             Some(_) => {
@@ -315,6 +337,14 @@ impl Flow {
         input: &[u8],
         outlet: &mut Outlet,
     ) -> Result<(), Broken> {
+        match self.own {
+            Some(Own::Committing) => self.own_is_over(),
+            Some(Own::Open | Own::Ending) => {
+                outlet.swallow();
+                return self.commit_own();
+            }
+            None => {}
+        }
         self.status = status;
         match self.expected.front() {
             Some(Expect::Query(_) | Expect::Function(_)) => {
@@ -403,6 +433,12 @@ impl Flow {
     /// The implicit transaction of the commands that have run is over, one way or the other.
     async fn batch_lasts(&mut self) {
         let failed = self.batch_failed.take();
+        if let Some(code) = &failed {
+            // With the transaction its portals are gone, and what they have done.
+            for suspended in std::mem::take(&mut self.suspended) {
+                suspended.running.end(End::Failed(code.as_str())).await;
+            }
+        }
         for flight in std::mem::take(&mut self.finished) {
             let Flight { running, ended, .. } = flight;
             let end = match (&failed, &ended) {

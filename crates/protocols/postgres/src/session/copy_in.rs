@@ -9,11 +9,11 @@ use crate::codec::{Error, Frontend, Header, Tag, build};
 use crate::exchange::Unit;
 
 /// Why a COPY of a query over masked relations is refused.
-pub(super) const COPY_OF_QUERY: &str =
+pub(crate) const COPY_OF_QUERY: &str =
     "COPY of a query cannot be masked; copy the table itself, or use SELECT";
 
 /// Whether a command copies the result of a query to the client.
-pub(super) fn copies_a_query(unit: &Unit) -> bool {
+pub(crate) fn copies_a_query(unit: &Unit) -> bool {
     let copy = unit.reading.as_ref().and_then(|reading| reading.copy());
     copy.is_some_and(|copy| copy.side == countersign_sql::CopySide::Out && copy.relation.is_none())
 }

@@ -1,10 +1,12 @@
 //! What a command does, in this session, at this moment: its text read, its names resolved under settings
 //! that the server was asked for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_common::Facts;
 use countersign_common::facts::{Action, Flag, Operation};
+use countersign_common::verdict::DataClass;
 use countersign_lifecycle::Described;
 use countersign_lifecycle::ports::Stop;
 use countersign_sql::{Lexing, Reading};
@@ -13,7 +15,7 @@ use tokio::sync::watch;
 
 use super::Session;
 use super::expect::Expect;
-use super::flow::{Broken, Moved};
+use super::flow::{Broken, Flow, Moved};
 use super::settings::{self, Answer};
 use crate::codec::backend::TransactionStatus;
 use crate::statements::Known;
@@ -130,40 +132,8 @@ impl Session {
     }
 
     /// Whether something of an answer may have to be masked.
-    pub(super) fn may_show_masked(
-        &self,
-        facts: &Facts,
-        unmask: &std::collections::BTreeSet<countersign_common::verdict::DataClass>,
-    ) -> bool {
-        let rules = &self.flow.rules;
-        let hidden = |relation: &str| rules.touches(relation, unmask);
-        if rules.is_empty() || !rules.columns().any(|(relation, _)| hidden(relation)) {
-            return false;
-        }
-        facts.operations.iter().any(|operation| match operation.action {
-            Action::Set | Action::Show | Action::Listen | Action::Prepare | Action::Notify => false,
-            // COMMIT checks deferred constraints, FETCH shows what was judged before, and the others run what
-            // nobody has read.
-            Action::Transaction
-            | Action::Cursor
-            | Action::Call
-            | Action::FunctionCall
-            | Action::Administer
-            | Action::Outside
-            | Action::Unknown => true,
-            _ => {
-                operation.reads.iter().chain(&operation.writes).any(|relation| hidden(relation))
-                    || operation.flags.iter().any(|flag| {
-                        matches!(
-                            flag,
-                            Flag::UnlistedFunction
-                                | Flag::Unresolved
-                                | Flag::DynamicSql
-                                | Flag::UnseenStatement
-                        )
-                    })
-            }
-        })
+    pub(super) fn may_show_masked(&self, facts: &Facts, unmask: &BTreeSet<DataClass>) -> bool {
+        self.flow.may_show_masked(facts, unmask)
     }
 
     /// Asks the server for the session's settings when they may have changed, as far as it can be asked now.
@@ -210,12 +180,47 @@ impl Session {
                 Moved::FromClient => Ok(()),
                 Moved::ClientClosed => Err(Broken::Client),
             },
-            () = self.cancel.notify.notified() => {
+            () = self.cancel.asked() => {
                 self.cancel_upstream();
                 Ok(())
             }
             why = revoked(&mut stop) => Err(Broken::Stopped(why)),
         }
+    }
+}
+
+impl Flow {
+    /// Whether something of an answer may have to be masked.
+    pub(crate) fn may_show_masked(&self, facts: &Facts, unmask: &BTreeSet<DataClass>) -> bool {
+        let rules = &self.rules;
+        let hidden = |relation: &str| rules.touches(relation, unmask);
+        if rules.is_empty() || !rules.columns().any(|(relation, _)| hidden(relation)) {
+            return false;
+        }
+        facts.operations.iter().any(|operation| match operation.action {
+            Action::Set | Action::Show | Action::Listen | Action::Prepare | Action::Notify => false,
+            // COMMIT checks deferred constraints, FETCH shows what was judged before, and the others run what
+            // nobody has read.
+            Action::Transaction
+            | Action::Cursor
+            | Action::Call
+            | Action::FunctionCall
+            | Action::Administer
+            | Action::Outside
+            | Action::Unknown => true,
+            _ => {
+                operation.reads.iter().chain(&operation.writes).any(|relation| hidden(relation))
+                    || operation.flags.iter().any(|flag| {
+                        matches!(
+                            flag,
+                            Flag::UnlistedFunction
+                                | Flag::Unresolved
+                                | Flag::DynamicSql
+                                | Flag::UnseenStatement
+                        )
+                    })
+            }
+        })
     }
 }
 

@@ -10,6 +10,8 @@ use countersign_lifecycle::Running;
 use countersign_masking::{CopyMasker, Plan};
 use countersign_sql::Reading;
 
+use super::ours::Question;
+use super::own::Closing;
 use super::settings::Answer;
 use crate::codec::SqlState;
 use crate::statements::{Name, Portal, Prepared};
@@ -47,6 +49,10 @@ pub(crate) enum Expect {
     SayReady,
     /// The rows of our own query for the session's settings, up to ReadyForQuery; not passed on.
     Settings(Answer),
+    /// The answer to another question of our own, up to ReadyForQuery; not passed on.
+    Asked(Question, Answer),
+    /// The end of a transaction of our own; what it was around waits for that.
+    Closing(Closing),
 }
 
 /// A command that was let go and is being answered.
@@ -72,6 +78,8 @@ pub(crate) struct Flight {
     pub(crate) ended: Option<Ended>,
     /// Whether its begin record is known to be accepted.
     pub(crate) accepted: bool,
+    /// The CommandComplete of its last statement, until that is committed.
+    pub(crate) held: Option<Bytes>,
 }
 
 /// How far an answer has come.
@@ -109,6 +117,11 @@ impl Expected {
         self.0.front_mut()
     }
 
+    /// The same, to look at only.
+    pub(crate) fn first(&self) -> Option<&Expect> {
+        self.0.front()
+    }
+
     /// It has come whole.
     pub(crate) fn pop(&mut self) -> Option<Expect> {
         self.0.pop_front()
@@ -122,6 +135,11 @@ impl Expected {
     /// Whether nothing is awaited.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether nothing is awaited but answers to ourselves, all of which come by themselves.
+    pub(crate) fn only_ours(&self) -> bool {
+        self.0.iter().all(|expect| matches!(expect, Expect::OurSync | Expect::Asked(..)))
     }
 
     /// How many answers are awaited.
@@ -155,7 +173,10 @@ impl Expected {
             }
             _ => false,
         };
-        !waits && self.0.iter().any(|e| matches!(e, Expect::Sync | Expect::Query(_) | Expect::Function(_)))
+        let ends = |e: &Expect| {
+            matches!(e, Expect::Sync | Expect::Query(_) | Expect::Function(_) | Expect::Closing(_))
+        };
+        !waits && self.0.iter().any(ends)
     }
 
     /// Takes everything out; for the end of the connection.
@@ -169,6 +190,7 @@ impl Expected {
             Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) => {
                 !flight.running.facts().is_plain_read()
             }
+            Expect::Closing(_) => true,
             _ => false,
         })
     }
@@ -177,6 +199,7 @@ impl Expected {
     pub(crate) fn has_masked(&self) -> bool {
         self.0.iter().any(|expect| match expect {
             Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) => flight.masked,
+            Expect::Closing(closing) => closing.flight.as_ref().is_some_and(|flight| flight.masked),
             _ => false,
         })
     }
@@ -186,9 +209,22 @@ impl Expected {
         self.0
             .iter()
             .rev()
-            .take_while(|e| !matches!(e, Expect::Sync | Expect::OurSync | Expect::Query(_)))
+            .take_while(|e| {
+                !matches!(e, Expect::Sync | Expect::OurSync | Expect::Query(_) | Expect::Asked(..))
+            })
             .next()
             .is_some()
+    }
+}
+
+impl Expect {
+    /// The command that it answers, if it is one.
+    pub(crate) fn into_flight(self) -> Option<Box<Flight>> {
+        match self {
+            Self::Execute(flight) | Self::Query(flight) | Self::Function(flight) => Some(flight),
+            Self::Closing(closing) => closing.flight,
+            _ => None,
+        }
     }
 }
 
@@ -214,6 +250,7 @@ impl Flight {
             data_sent: false,
             ended: None,
             accepted: false,
+            held: None,
         }
     }
 }

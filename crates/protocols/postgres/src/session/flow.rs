@@ -13,7 +13,9 @@ use countersign_masking::{HashKey, Masked, Rules};
 use countersign_runtime::metrics::Level;
 
 use super::expect::{Expect, Expected, Flight};
-use super::settings;
+use super::own::Own;
+use super::settings::{self, Answer};
+use super::way::Leftovers;
 use crate::Stream;
 use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
@@ -59,6 +61,11 @@ pub(crate) enum Broken {
     /// The target could not be reached, or did not let us in.
     #[error("{0}")]
     NoUpstream(#[from] crate::upstream::UpstreamError),
+    /// What the client had prepared cannot be prepared again on a new connection.
+    #[error(
+        "a prepared statement could not be prepared again on a new connection to the target; connect again"
+    )]
+    NotPrepared,
     /// The session was revoked or has expired.
     #[error("{0}")]
     Stopped(String),
@@ -93,6 +100,8 @@ pub(crate) struct Suspended {
     pub(crate) name: Name,
     pub(crate) portal: Arc<Portal>,
     pub(crate) running: Running,
+    /// Whether its rows may have to be masked, by the rules that were in force when it began.
+    pub(crate) masked: bool,
 }
 
 /// Both ends of a connection, and what is on its way.
@@ -116,6 +125,8 @@ pub(crate) struct Flow {
     pub(crate) database: Arc<Database>,
     /// Digest over what was run in the open transaction.
     pub(crate) prefix: Option<Digest>,
+    /// The same, with what was run in the open batch: up to its Sync that is one transaction, too.
+    pub(crate) batch_prefix: Option<Digest>,
     /// Commands of an implicit transaction that have run; whether it lasts is known at its end.
     pub(crate) finished: Vec<Flight>,
     /// The error that undoes it.
@@ -132,6 +143,12 @@ pub(crate) struct Flow {
     pub(crate) masked_sent: bool,
     /// The target has said itself why it closes the connection.
     pub(crate) farewell: bool,
+    /// The transaction of our own that is open.
+    pub(crate) own: Option<Own>,
+    /// What the session keeps on its connection to the target.
+    pub(crate) leftovers: Leftovers,
+    /// The answer to the question of our own that was asked last.
+    pub(crate) answered: Option<Answer>,
 }
 
 impl Flow {
@@ -179,10 +196,12 @@ impl Flow {
     }
 
     /// Whether more of the client is read: not while too much waits for the target, for answers, or for the
-    /// client itself to read it.
+    /// client itself to read it, nor while a transaction of our own ends.
     pub(crate) fn takes_input(&self) -> bool {
         let waiting = self.upstream.as_ref().map_or(0, |open| open.side.output_bytes());
-        waiting.max(self.client.output_bytes()) <= OUTPUT_BYTES_HIGH && self.expected.len() < EXPECTED_MAX
+        waiting.max(self.client.output_bytes()) <= OUTPUT_BYTES_HIGH
+            && self.expected.len() < EXPECTED_MAX
+            && !self.own_is_ending()
     }
 
     /// Writes out everything that waits for the client; for the end of the connection.

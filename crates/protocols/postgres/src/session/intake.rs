@@ -2,27 +2,27 @@
 //! taken down the road.
 
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use countersign_common::Facts;
 use countersign_common::command::{Command, Parameter};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::refusal::{Refusal, State};
-use countersign_lifecycle::{Cleared, Described, End, Passage, run, trace};
+use countersign_lifecycle::{Cleared, Described, End, Passage, Running, run, trace};
 use tracing::Instrument as _;
 
 use super::Session;
-use super::copy_in::{COPY_OF_QUERY, copies_a_query, is_copy};
+use super::copy_in::is_copy;
 use super::expect::{Expect, Flight};
 use super::flow::{Broken, Suspended};
+use super::own::NOT_IN_ONE_BATCH;
 use super::refuse::Form;
+use crate::block;
 use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
 use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
 use crate::exchange::{PgExchange, Unit};
 use crate::inert::{CallsNothingUnknown, InertFrames};
-use crate::statements::{Known, Name, Portal, Prepared, ResultFormats};
+use crate::statements::{Description, Known, Name, Portal, Prepared, ResultFormats};
 
 /// The target's kind, as traces name it.
 const SYSTEM: &str = "postgresql";
@@ -57,7 +57,7 @@ impl Session {
                 self.ask_for_answers();
                 return Ok(());
             }
-            let frame = self.flow.client.input().split_to(header.frame_bytes()).freeze();
+            let frame = take(self.flow.client.input(), header.frame_bytes());
             self.frame(header.tag, frame).await?;
         }
         Ok(())
@@ -142,8 +142,10 @@ impl Session {
         self.flow.skipping || self.failed_locally
     }
 
-    /// Waits until the connection to the target is open and its settings are known.
+    /// Waits until the connection to the target is open and its settings are known; the rules in force from here on
+    /// are those that what comes next is masked by.
     async fn prepare(&mut self) -> Result<(), Broken> {
+        self.flow.rules = self.rules.current();
         self.open_upstream().await?;
         self.know_settings().await
     }
@@ -157,7 +159,7 @@ impl Session {
         let reading = trace::read().in_scope(|| self.read(text));
         let described = self.describe(&reading, &[]).instrument(trace::resolve()).await?;
         let command = Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() };
-        let unit = Unit { command, described, reading: Some(reading) };
+        let unit = Unit { command, described, reading: Some(reading), portal: None };
         let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
             return Ok(());
         };
@@ -173,19 +175,29 @@ impl Session {
         wire: Bytes,
         form: Form,
     ) -> Result<Option<Flight>, Broken> {
+        if self.flow.own.is_some() && !block::joins(unit) {
+            self.refuse(&Refusal::new(State::Blocked, NOT_IN_ONE_BATCH), form);
+            return Ok(None);
+        }
         let in_transaction = self.flow.in_transaction() || self.batch_ran;
         let exchange = PgExchange {
             road: &self.road,
             flow: &mut self.flow,
-            cancel: &self.cancel.notify,
-            command: &unit.command,
-            described: unit.described.clone(),
+            cancel: &self.cancel,
+            way: &self.way,
+            unit,
             in_transaction,
             batch_idle: self.batch_sent && !in_transaction,
             wire,
             seen: None,
+            in_own: false,
         };
-        match run(&self.road, exchange).await {
+        let passage = run(&self.road, exchange).await;
+        if self.flow.upstream.is_none() {
+            // It was given back while the command waited: nothing of the batch is upstream.
+            self.batch_sent = false;
+        }
+        match passage {
             Passage::Go(_, running) if self.flow.skipping => {
                 // What stands before it in its batch has failed while it waited: the server would skip it.
                 running.end(End::NotRun).await;
@@ -193,13 +205,9 @@ impl Session {
             }
             Passage::Refused(_) if self.flow.skipping => Ok(None),
             Passage::Go(cleared, running) => {
+                self.follow_rules(unit, running.facts());
+                let Some(running) = self.around(running, form).await? else { return Ok(None) };
                 let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
-                if masked && copies_a_query(unit) {
-                    // INVARIANT: I6. Where its columns come from is told by nobody, so they cannot be masked.
-                    running.end(End::NotRun).await;
-                    self.refuse(&Refusal::new(State::Blocked, COPY_OF_QUERY), form);
-                    return Ok(None);
-                }
                 self.send_pending();
                 self.batch_ran = true;
                 self.flow.send(cleared);
@@ -212,6 +220,33 @@ impl Session {
                 Ok(None)
             }
             Passage::Left => Err(Broken::Client),
+        }
+    }
+
+    /// Takes the rules that have come into force while a command waited; what they need to know is asked with it.
+    fn follow_rules(&mut self, unit: &Unit, facts: &Facts) {
+        self.flow.rules = self.rules.current();
+        if let (Some((name, portal)), None) = (&unit.portal, &self.pending.risky) {
+            self.describe_before_rows(name, portal, facts);
+        }
+    }
+
+    /// Puts a transaction of our own around a command that owes evidence. `None`: it was refused.
+    async fn around(&mut self, running: Running, form: Form) -> Result<Option<Running>, Broken> {
+        if !running.owes_evidence() {
+            return Ok(Some(running));
+        }
+        match self.begin_own(&running).await {
+            Ok(None) => Ok(Some(running)),
+            Ok(Some(refusal)) => {
+                running.end(End::NotRun).await;
+                self.refuse(&refusal, form);
+                Ok(None)
+            }
+            Err(broken) => {
+                running.end(End::NotRun).await;
+                Err(broken)
+            }
         }
     }
 
@@ -232,6 +267,7 @@ impl Session {
             text: parse.text.into(),
             reading: self.read(parse.text),
             types: Oids::iter(parse.types).collect(),
+            by_sql: false,
         });
         self.flow.statements.sent(parse.name, Some(Arc::clone(&statement)));
         self.pending.push(frame, Expect::Parse(parse.name.into(), statement));
@@ -254,8 +290,7 @@ impl Session {
             statement,
             parameters,
             result_formats: result_formats(bind.result_formats),
-            described: AtomicBool::new(false),
-            columns: OnceLock::new(),
+            description: Description::default(),
         });
         let name: Name = bind.portal.into();
         self.close_suspended(&name).await;
@@ -278,22 +313,27 @@ impl Session {
         if self.is_skipping() {
             return Ok(());
         }
-        if let Some(mut running) = self.flow.take_suspended(&portal) {
-            self.flush_pending().await?;
-            if self.is_skipping() {
-                self.flow.suspended.push(Suspended { name, portal, running });
-                return Ok(());
-            }
-            self.batch_ran = true;
-            self.flow.send(running.goes_on(frame));
-            let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
-            let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked);
-            flight.portal = Some((name, portal));
-            self.flow.expected.push(Expect::Execute(Box::new(flight)));
-            self.batch_sent = true;
-            return Ok(());
+        if let Some(suspended) = self.flow.take_suspended(&portal) {
+            return self.go_on(suspended, frame).await;
         }
         self.execute_portal(name, portal, frame).await
+    }
+
+    /// The command of a suspended portal goes on, under the rules that it began with.
+    async fn go_on(&mut self, mut suspended: Suspended, frame: Bytes) -> Result<(), Broken> {
+        self.flush_pending().await?;
+        if self.is_skipping() {
+            self.flow.suspended.push(suspended);
+            return Ok(());
+        }
+        self.batch_ran = true;
+        self.flow.send(suspended.running.goes_on(frame));
+        let Suspended { name, portal, running, masked } = suspended;
+        let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked);
+        flight.portal = Some((name, portal));
+        self.flow.expected.push(Expect::Execute(Box::new(flight)));
+        self.batch_sent = true;
+        Ok(())
     }
 
     async fn execute_portal(&mut self, name: Name, portal: Arc<Portal>, frame: Bytes) -> Result<(), Broken> {
@@ -301,23 +341,23 @@ impl Session {
         let described = self.describe(&reading, &portal.statement.types).instrument(trace::resolve()).await?;
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "execute".into(), text, parameters };
-        self.describe_before_rows(&name, &portal, &described);
-        let unit = Unit { command, described, reading: Some(reading) };
+        self.describe_before_rows(&name, &portal, &described.facts);
+        let unit = Unit { command, described, reading: Some(reading), portal: Some((name, portal)) };
         // A Bind that is not inert goes with its Execute, as one command; what is inert goes before it.
         let wire = if self.pending.risky.is_some() { self.pending.joined(&frame) } else { frame };
         let Some(mut flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else {
             return Ok(());
         };
-        flight.portal = Some((name, portal));
+        flight.portal = unit.portal;
         self.flow.expected.push(Expect::Execute(Box::new(flight)));
         self.batch_sent = true;
         Ok(())
     }
 
     /// Where an answer may have to be masked its columns must be known: asks for them when the client did not.
-    fn describe_before_rows(&mut self, name: &Name, portal: &Arc<Portal>, described: &Described) {
-        let may_mask = self.may_show_masked(&described.facts, &std::collections::BTreeSet::new());
-        if may_mask && !portal.described.swap(true, Ordering::Relaxed) {
+    fn describe_before_rows(&mut self, name: &Name, portal: &Arc<Portal>, facts: &Facts) {
+        let may_mask = self.may_show_masked(facts, &std::collections::BTreeSet::new());
+        if may_mask && !portal.description.ask(&self.flow.rules) {
             let mut frame = BytesMut::new();
             if build::describe(&mut frame, Subject::Portal(name)).is_ok() {
                 let expect = Expect::DescribePortal { portal: Some(Arc::clone(portal)), ours: true };
@@ -336,7 +376,7 @@ impl Session {
                     Known::Unseen | Known::Unsettled => None,
                 };
                 if let Some(portal) = &portal {
-                    portal.described.store(true, Ordering::Relaxed);
+                    portal.description.ask(&self.flow.rules);
                 }
                 self.pending.push(frame, Expect::DescribePortal { portal, ours: false });
             }
@@ -391,6 +431,8 @@ impl Session {
 
     /// What was sent so far does not vouch for what is sent next.
     pub(super) fn batch_is_over(&mut self) {
+        self.flow.own_takes_no_more();
+        self.flow.batch_prefix = None;
         self.batch_sent = false;
         self.batch_ran = false;
         self.asked_for_answers = false;
@@ -453,7 +495,7 @@ impl Session {
         let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "bind".into(), text, parameters };
-        let unit = Unit { command, described, reading: None };
+        let unit = Unit { command, described, reading: None, portal: None };
         let wire = self.pending.joined(b"");
         let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
         self.batch_sent = true;
@@ -474,7 +516,7 @@ impl Session {
             text: call.function.to_string().into_bytes(),
             parameters: parameters(&[], call.formats, call.arguments),
         };
-        let unit = Unit { command, described: Described::new(Arc::new(facts)), reading: None };
+        let unit = Unit { command, described: Described::new(Arc::new(facts)), reading: None, portal: None };
         if let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? {
             self.flow.settings.mark_stale();
             self.flow.expected.push(Expect::Function(Box::new(flight)));
@@ -503,8 +545,7 @@ impl Session {
                         statement: self.unseen(),
                         parameters: Vec::new(),
                         result_formats: ResultFormats::All(false),
-                        described: AtomicBool::new(false),
-                        columns: OnceLock::new(),
+                        description: Description::default(),
                     }));
                 }
                 Known::Unsettled => self.pump().await?,
@@ -517,8 +558,20 @@ impl Session {
     fn unseen(&self) -> Arc<Prepared> {
         let unknown = countersign_sql::Lexing { standard_conforming_strings: false, safe_encoding: false };
         let reading = self.reader.read(b"", unknown);
-        Arc::new(Prepared { text: Box::default(), reading, types: Box::default() })
+        Arc::new(Prepared { text: Box::default(), reading, types: Box::default(), by_sql: false })
     }
+}
+
+/// Takes a frame from the front of the buffer. A small one is copied: it may wait for long, and a slice of the
+/// buffer would keep all of it.
+fn take(input: &mut BytesMut, frame_bytes: usize) -> Bytes {
+    const COPIED_BYTES_MAX: usize = 1024;
+    if frame_bytes > COPIED_BYTES_MAX {
+        return input.split_to(frame_bytes).freeze();
+    }
+    let frame = Bytes::copy_from_slice(input.get(..frame_bytes).unwrap_or_default());
+    input.advance(frame_bytes.min(input.len()));
+    frame
 }
 
 fn parameters(types: &[u32], formats: Formats<'_>, values: Values<'_>) -> Vec<Parameter> {

@@ -2,15 +2,18 @@
 //! ([`intake`]), takes it down the road, and gives back what the target answers ([`answers`]).
 
 mod answers;
-mod copy_in;
+pub(crate) mod copy_in;
 mod describe;
 mod expect;
 pub(crate) mod flow;
 mod intake;
+pub(crate) mod ours;
+pub(crate) mod own;
 mod pending;
 mod refuse;
 mod rows;
 pub(crate) mod settings;
+pub(crate) mod way;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,44 +21,42 @@ use std::time::Duration;
 use bytes::BytesMut;
 use countersign_common::Facts;
 use countersign_common::facts::Class;
-use countersign_common::target::Role;
 use countersign_lifecycle::ports::{Stop, stopped};
-use countersign_lifecycle::{Cleared, ClientSide, End, Road, UpstreamSide};
-use countersign_masking::{HashKey, Rules};
+use countersign_lifecycle::{Cleared, ClientSide, End, Road};
+use countersign_masking::HashKey;
 use countersign_sql::Reader;
 
 use self::describe::Kept;
-use self::expect::Expect;
-use self::flow::{Broken, Flow, Moved, Open};
+use self::flow::{Broken, Flow, Moved};
 use self::pending::Pending;
+use self::way::Way;
 use crate::Stream;
 use crate::cancel_registry::CancelSlot;
 use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::build::{self, Severity};
-use crate::codec::startup::Protocol;
 use crate::codec::{Header, Side, SqlState};
 use crate::exchange::Unit;
 use crate::inert::InertFrames;
-use crate::parameters::{ServerParameters, StartupParameters};
+use crate::parameters::ServerParameters;
 use crate::reply;
+use crate::rules_in_force::RulesInForce;
 use crate::statements::Prepared;
-use crate::upstream::{Connector, Opening, Upstream};
 
 /// How long a command whose client has left is followed, so that its record tells how it ended.
 const FOLLOW_MAX: Duration = Duration::from_secs(60);
+
+/// How long a client may take to hear why its connection ends.
+const FAREWELL_MAX: Duration = Duration::from_secs(5);
 
 /// What a connection works with.
 #[derive(Debug)]
 pub(crate) struct Setting {
     pub(crate) road: Road,
     pub(crate) reader: Reader,
-    pub(crate) connector: Arc<Connector>,
+    pub(crate) way: Way,
     pub(crate) database: Arc<Database>,
-    pub(crate) role: Role,
-    pub(crate) startup: StartupParameters,
-    pub(crate) protocol: Protocol,
-    pub(crate) rules: Arc<Rules>,
+    pub(crate) rules: Arc<RulesInForce>,
     pub(crate) hash_key: Arc<HashKey>,
     pub(crate) cancel: Arc<CancelSlot>,
 }
@@ -65,12 +66,10 @@ pub(crate) struct Setting {
 pub(crate) struct Session {
     road: Road,
     reader: Reader,
-    connector: Arc<Connector>,
-    role: Role,
-    startup: StartupParameters,
-    protocol: Protocol,
+    way: Way,
     cancel: Arc<CancelSlot>,
-    flow: Flow,
+    rules: Arc<RulesInForce>,
+    pub(crate) flow: Flow,
     kept: Kept,
     pending: Pending,
     /// Something of the current batch (up to the next Sync) is upstream.
@@ -112,24 +111,26 @@ impl Session {
             target: Arc::clone(&setting.road.target),
             database: setting.database,
             prefix: None,
+            batch_prefix: None,
             finished: Vec::new(),
             batch_failed: None,
             skipping: false,
-            rules: setting.rules,
+            rules: setting.rules.current(),
             hash_key: setting.hash_key,
             wanted: 0,
             stalled: false,
             masked_sent: false,
             farewell: false,
+            own: None,
+            leftovers: way::Leftovers::default(),
+            answered: None,
         };
         Self {
             road: setting.road,
             reader: setting.reader,
-            connector: setting.connector,
-            role: setting.role,
-            startup: setting.startup,
-            protocol: setting.protocol,
+            way: setting.way,
             cancel: setting.cancel,
+            rules: setting.rules,
             flow,
             kept: Kept::default(),
             pending: Pending::default(),
@@ -143,17 +144,6 @@ impl Session {
         }
     }
 
-    /// Puts a connection that was opened during the login in place.
-    pub(crate) fn adopt(&mut self, upstream: Upstream) {
-        self.flow.upstream = Some(Open {
-            side: UpstreamSide::new(upstream.stream, upstream.buffered),
-            walker: Flow::upstream_walker(),
-            wanted: 0,
-            cancel: upstream.cancel,
-            _held: crate::metrics::upstream_held(),
-        });
-    }
-
     /// Serves the client until it leaves, or the connection has to end.
     pub(crate) async fn run(mut self: Box<Self>) {
         let reason = match self.serve().await {
@@ -165,6 +155,8 @@ impl Session {
 
     async fn serve(&mut self) -> Result<(), Broken> {
         let mut stop = self.road.stop.clone();
+        // Begun once: to begin it anew around every command costs more than the look at it.
+        let mut stopping = std::pin::pin!(stopped(&mut stop));
         loop {
             self.intake().await?;
             if self.goodbye {
@@ -173,8 +165,8 @@ impl Session {
             // In this order, and the connection last: an answer without end must not keep out what ends it.
             tokio::select! {
                 biased;
-                stop = stopped(&mut stop) => return self.stop(stop).await,
-                () = self.cancel.notify.notified() => self.cancel_upstream(),
+                stop = &mut stopping => return self.stop(stop).await,
+                () = self.cancel.asked() => self.cancel_upstream(),
                 moved = self.flow.moved() => match moved? {
                     Moved::FromUpstream => self.flow.take_answers().await?,
                     Moved::FromClient => {}
@@ -203,42 +195,14 @@ impl Session {
 
     /// Opens the connection to the target when it is first needed.
     async fn open_upstream(&mut self) -> Result<(), Broken> {
-        if self.flow.upstream.is_some() {
-            return Ok(());
-        }
-        let opening = Opening {
-            role: &self.role,
-            database: &self.road.database,
-            parameters: &self.startup,
-            protocol: self.protocol,
-        };
-        // Boxed: it is large, rare and over before anything waits.
-        let upstream = Box::pin(self.connector.connect(&opening)).await?;
-        self.tell_changed_parameters(&upstream.parameters);
-        self.adopt(upstream);
-        Ok(())
-    }
-
-    /// What the target reports otherwise than it did when the client logged in.
-    fn tell_changed_parameters(&mut self, reported: &ServerParameters) {
-        let mut out = BytesMut::new();
-        for (name, value) in reported.iter() {
-            let known = std::str::from_utf8(name).ok().and_then(|name| self.flow.parameters.get(name));
-            if known.map(str::as_bytes) != Some(value) {
-                build::parameter_status(&mut out, name, value);
-            }
-            self.flow.parameters.set(name, value);
-        }
-        if !out.is_empty() {
-            self.flow.tell(&out.freeze());
-        }
+        self.flow.take_up(&self.way).await
     }
 
     /// The client asked to cancel what is running.
     fn cancel_upstream(&self) {
         let token = self.flow.upstream.as_ref().and_then(|open| open.cancel.clone());
         if let (Some(token), false) = (token, self.flow.expected.is_empty()) {
-            let connector = Arc::clone(&self.connector);
+            let connector = Arc::clone(&self.way.connector);
             // Its fate is bounded by the connector's time-outs; nobody waits for it, as nobody waits for the
             // connection that a cancel request comes on.
             tokio::spawn(async move {
@@ -253,6 +217,11 @@ impl Session {
     /// for the record.
     async fn tell_why(&mut self, broken: &Broken) -> String {
         let reason = broken.to_string();
+        if let (Broken::Upstream, Some(in_doubt)) = (broken, self.flow.in_doubt()) {
+            self.flow.tell(&in_doubt);
+            let _ = tokio::time::timeout(FAREWELL_MAX, self.flow.flush_client()).await;
+            return reason;
+        }
         let (sqlstate, text) = match broken {
             Broken::Client => return reason,
             Broken::Upstream => (SqlState::CONNECTION_FAILURE, "the target closed the connection".to_owned()),
@@ -270,12 +239,13 @@ impl Session {
                 let text = countersign_common::error::Report::client_text(error).into_owned();
                 (error.sqlstate(), text)
             }
+            Broken::NotPrepared => (SqlState::CONNECTION_FAILURE, format!("countersign: {reason}")),
             Broken::Stopped(why) => (SqlState::new(*b"57P01"), format!("countersign: {why}")),
         };
         if !(self.flow.farewell && matches!(broken, Broken::Upstream)) {
             self.flow.tell(&reply::error(Severity::Fatal, sqlstate, &text));
         }
-        let _ = tokio::time::timeout(Duration::from_secs(5), self.flow.flush_client()).await;
+        let _ = tokio::time::timeout(FAREWELL_MAX, self.flow.flush_client()).await;
         reason
     }
 
@@ -287,15 +257,16 @@ impl Session {
         }
         let left: Vec<_> = self.flow.expected.drain().collect();
         for expect in left {
-            if let Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) = expect {
-                flight.running.end(End::Lost).await;
+            if let Some(flight) = expect.into_flight() {
+                flight.running.end(self.flow.broken_end()).await;
             }
         }
         for flight in std::mem::take(&mut self.flow.finished) {
-            flight.running.end(End::Lost).await;
+            flight.running.end(self.flow.broken_end()).await;
         }
         for suspended in std::mem::take(&mut self.flow.suspended) {
-            suspended.running.end(End::Completed("CLOSE")).await;
+            let end = if self.flow.own.is_some() { self.flow.broken_end() } else { End::Completed("CLOSE") };
+            suspended.running.end(end).await;
         }
         if let Err(error) = self.road.recorder.close(reason) {
             tracing::error!(%error, "the end of a connection was not recorded");
@@ -320,6 +291,7 @@ impl Session {
 impl Flow {
     /// What a command that was let go changes at once in what we know.
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
+        self.leftovers.remember(unit);
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
         if effects.is_none_or(|effects| effects.changes_settings)
             || may_run_unread_code(&unit.described.facts)
@@ -332,9 +304,12 @@ impl Flow {
         }
         // Nobody else sees what an open transaction defines: until it ends the shared catalogue does not hold here.
         self.definitions_touched |= effects.is_none_or(|effects| effects.changes_definitions);
-        if in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty()) {
+        let goes_on = unit.command.form == "execute";
+        let stays = in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty());
+        if goes_on || stays {
+            let before = self.batch_prefix.or(self.prefix);
             let mut digest = countersign_common::digest::DigestBuilder::new("countersign.transaction.v1");
-            digest.optional(self.prefix.as_ref().map(|prefix| prefix.as_bytes().as_slice()));
+            digest.optional(before.as_ref().map(|prefix| prefix.as_bytes().as_slice()));
             digest.text(&unit.command.form).bytes(&unit.command.text);
             digest.number(unit.command.parameters.len() as u64);
             for parameter in &unit.command.parameters {
@@ -343,7 +318,11 @@ impl Flow {
                     .number(u64::from(parameter.binary))
                     .optional(parameter.value.as_deref());
             }
-            self.prefix = Some(digest.finish());
+            let digest = digest.finish();
+            self.batch_prefix = goes_on.then_some(digest);
+            if stays {
+                self.prefix = Some(digest);
+            }
         }
     }
 
@@ -396,4 +375,19 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hundred thousand of them wait on one gateway: what each carries counts.
+    #[test]
+    fn a_connection_and_the_future_that_serves_it_take_less_than_six_kib() {
+        const fn future_bytes<A, F>(_: fn(A) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size_of::<Session>() + future_bytes(Session::run);
+        assert!(bytes <= 6 * 1024, "{bytes}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use countersign_lifecycle::End;
 use countersign_masking::{Column, CopyFormat, CopyMasker, Outlet, Plan, Source};
 use countersign_sql::{CopySide, Reading};
@@ -11,7 +12,7 @@ use super::expect::{Ended, Expect, Flight, Stage};
 use super::flow::{Broken, Flow, Suspended};
 use crate::codec::{Backend, Field, Fields, Format};
 use crate::reply::Plain;
-use crate::statements::{Name, Portal};
+use crate::statements::{Described, Name, Portal};
 
 /// Types that take any text: `name`, `text`, `bpchar`, `varchar`, and `unknown` literals.
 const TEXT_LIKE: [u32; 5] = [19, 25, 1042, 1043, 705];
@@ -40,11 +41,11 @@ impl Flow {
 
     /// Plans an Execute's rows from the description of its portal.
     fn plan_from_portal(&mut self) {
-        let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
+        let key = Arc::clone(&self.hash_key);
         let Some(flight) = self.flight() else { return };
-        let columns = flight.portal.as_ref().and_then(|(_, portal)| portal.columns.get());
-        flight.plan =
-            columns.map(|columns| Plan::for_columns(columns, &rules, &flight.running.duties().unmask, &key));
+        let described = flight.portal.as_ref().and_then(|(_, portal)| portal.description.get());
+        let unmask = &flight.running.duties().unmask;
+        flight.plan = described.map(|found| Plan::for_columns(&found.columns, &found.rules, unmask, &key));
     }
 
     /// RowDescription or NoData, asked for by the client.
@@ -72,10 +73,10 @@ impl Flow {
 
     /// Plans the rows of one statement of a string.
     fn plan_query(&mut self, fields: Option<Fields<'_>>) {
-        let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
         let Some(fields) = fields else { return };
         let Some(flight) = self.flight().filter(|flight| flight.masked) else { return };
         let reading = flight.reading.clone();
+        let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
         let columns = self.columns(fields, reading.as_deref(), |field, _| field.format == Format::Binary);
         if let Some(flight) = self.flight() {
             flight.plan = Some(Plan::for_columns(&columns, &rules, &flight.running.duties().unmask, &key));
@@ -87,8 +88,7 @@ impl Flow {
         let (Some(portal), Some(fields)) = (portal, fields) else { return };
         let reading = Some(&*portal.statement.reading);
         let columns = self.columns(fields, reading, |_, index| portal.result_formats.is_binary(index));
-        // Described twice it is described the same: a portal's columns do not change.
-        let _ = portal.columns.set(columns.into());
+        portal.description.set(Described { columns: columns.into(), rules: Arc::clone(&self.rules) });
     }
 
     /// Where the values of each column come from.
@@ -239,7 +239,15 @@ impl Flow {
             // The next statement of a string has columns of its own.
             flight.plan = None;
         }
-        keep(decoded, message, outlet);
+        if self.own.is_some() && !is_execute {
+            // Told once it is committed.
+            outlet.swallow();
+            if let Some(flight) = self.flight() {
+                flight.held = Some(Bytes::copy_from_slice(message.frame));
+            }
+        } else {
+            keep(decoded, message, outlet);
+        }
         if is_execute {
             self.finish_front(input, outlet).await?;
             self.our_turn(outlet);
@@ -261,9 +269,9 @@ impl Flow {
         };
         accept(&mut flight).await?;
         note(&mut flight, input, outlet);
-        let Flight { running, portal, .. } = *flight;
+        let Flight { running, portal, masked, .. } = *flight;
         match portal {
-            Some((name, portal)) => self.suspended.push(Suspended { name, portal, running }),
+            Some((name, portal)) => self.suspended.push(Suspended { name, portal, running, masked }),
             None => running.end(End::Completed("SUSPENDED")).await,
         }
         self.our_turn(outlet);
@@ -289,9 +297,9 @@ impl Flow {
     }
 
     /// The command of a suspended portal, when it goes on. A cursor that took the portal's name is not that portal.
-    pub(super) fn take_suspended(&mut self, portal: &Arc<Portal>) -> Option<countersign_lifecycle::Running> {
+    pub(super) fn take_suspended(&mut self, portal: &Arc<Portal>) -> Option<Suspended> {
         let index = self.suspended.iter().position(|one| Arc::ptr_eq(&one.portal, portal))?;
-        Some(self.suspended.swap_remove(index).running)
+        Some(self.suspended.swap_remove(index))
     }
 
     /// The command of a suspended portal whose name is closed or given to another.

@@ -3,6 +3,7 @@
 //! following every SET, ROLLBACK and set_config by ourselves would be a second server.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_sql::Lexing;
@@ -11,7 +12,7 @@ use bytes::BytesMut;
 
 use crate::codec::build::{self, Bound};
 use crate::codec::frontend::Subject;
-use crate::codec::{self, Values};
+use crate::codec::{self, Backend, Values};
 
 /// Asks for all of [`Settings`] in one row. Every name is qualified, so that no search path can bend it.
 pub(crate) const QUERY: &str = "SELECT \
@@ -67,14 +68,14 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) enum Known {
     /// This, and nothing was sent since that may change it. With a number that grows with every change.
-    Current(Settings, u64),
+    Current(Arc<Settings>, u64),
     /// Something may have changed them, or nobody has asked yet.
     Stale(u64),
 }
 
 impl Known {
     /// The settings, when they are current.
-    pub(crate) const fn current(&self) -> Option<&Settings> {
+    pub(crate) fn current(&self) -> Option<&Settings> {
         match self {
             Self::Current(settings, _) => Some(settings),
             Self::Stale(_) => None,
@@ -94,7 +95,7 @@ impl Known {
     }
 
     /// The server has told them.
-    pub(crate) fn learn(&mut self, settings: Settings) {
+    pub(crate) fn learn(&mut self, settings: Arc<Settings>) {
         *self = Self::Current(settings, self.generation() + 1);
     }
 }
@@ -107,14 +108,35 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Takes a message of the answer.
+    pub(crate) fn take(&mut self, message: &Backend<'_>) {
+        match message {
+            Backend::DataRow(values) => self.row(*values),
+            Backend::ErrorResponse(_) => self.fail(),
+            _ => {}
+        }
+    }
+
+    /// The one value of the one row that was asked for.
+    pub(crate) fn only(self) -> Option<String> {
+        let row = self.row.filter(|_| !self.failed)?;
+        let [value] = <[String; 1]>::try_from(row).ok()?;
+        Some(value)
+    }
+
+    /// Whether the query did not fail.
+    pub(crate) const fn is_sound(&self) -> bool {
+        !self.failed
+    }
+
     /// Takes the row.
-    pub(crate) fn row(&mut self, values: Values<'_>) {
+    fn row(&mut self, values: Values<'_>) {
         let text = |value: Option<&[u8]>| value.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         self.row = values.iter().map(text).collect();
     }
 
     /// The query failed.
-    pub(crate) fn fail(&mut self) {
+    fn fail(&mut self) {
         self.failed = true;
     }
 

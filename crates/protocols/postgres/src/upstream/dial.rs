@@ -66,7 +66,7 @@ impl Endpoint {
             .map_err(|_| UpstreamError::HostName { host: self.host.clone() })?;
         let stream = TlsConnector::from(Arc::clone(config)).connect(name, socket).await;
         let stream = stream.map_err(UpstreamError::TlsFailed)?;
-        Ok(Dialled { stream: Stream::Tls(stream.into()), peer })
+        Ok(Dialled { stream: Stream::Tls(Box::new(stream.into())), peer })
     }
 }
 

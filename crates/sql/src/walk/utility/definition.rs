@@ -318,6 +318,7 @@ impl Walk {
             self.part().more.insert(Action::Access);
         }
         match command.def.as_deref().and_then(|node| node.node.as_ref()) {
+            Some(NodeEnum::PartitionCmd(partition)) if partition.concurrent => self.outside_transaction(),
             Some(NodeEnum::ColumnDef(column)) => self.column_definition(column),
             Some(NodeEnum::Constraint(constraint)) => self.constraint(constraint),
             // Names, options, other relations: nothing in them is evaluated.

@@ -23,6 +23,7 @@ impl Walk {
             NodeEnum::DoStmt(_) => {
                 self.set(Action::Call);
                 self.flag(Flag::DynamicSql);
+                self.effects.may_commit = true;
                 self.effects.changes_settings = true;
                 self.effects.changes_definitions = true;
             }
@@ -33,6 +34,7 @@ impl Walk {
                     None => self.unread(),
                 }
                 self.part().opaque_output = true;
+                self.effects.may_commit = true;
                 self.effects.changes_settings = true;
                 self.effects.changes_definitions = true;
             }
