@@ -125,8 +125,8 @@ mod tests {
             bytes: 0,
             answer: None,
         });
-        let encoder = Encoder::new(StreamId::from_u128(1));
-        encoder.encode(&mut Vec::new(), 7, &NO_PREVIOUS, Timestamp::from_micros(5), &end).unwrap().to_vec()
+        let (encoder, mut buffer) = (Encoder::new(StreamId::from_u128(1)), Vec::new());
+        encoder.encode(&mut buffer, 7, &NO_PREVIOUS, Timestamp::from_micros(5), &end).unwrap().to_vec()
     }
 
     #[test]
@@ -135,9 +135,8 @@ mod tests {
         let effect = Effect::Ends(CommandId::from_u128(2));
         let (stream, at) = (StreamId::from_u128(1), Timestamp::from_micros(5));
         assert_eq!(skim, Skim { stream, seq: 7, prev: NO_PREVIOUS, at, effect });
-        let encoder = Encoder::new(StreamId::from_u128(1));
+        let (encoder, mut buffer) = (Encoder::new(StreamId::from_u128(1)), Vec::new());
         let closed = Record::Closed(Closed { reason: "a\nb\u{0}".into(), count: 1 });
-        let mut buffer = Vec::new();
         let line = encoder.encode(&mut buffer, 0, &NO_PREVIOUS, Timestamp::from_micros(5), &closed).unwrap();
         assert_eq!(Skim::of(line).map(|skim| skim.effect), Ok(Effect::Closes));
     }
