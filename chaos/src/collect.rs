@@ -2,7 +2,7 @@
 //! the control plane as auditors read it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -213,24 +213,36 @@ pub fn records(folders: &[PathBuf], patience: Duration) -> Result<Vec<Record>> {
     }
 }
 
-/// All lines of records, without any reading of the product's. After a failover two nodes may have the same line.
+/// All lines of records, without any reading of the product's. After a failover two nodes may have the same line,
+/// and the archive has it once more.
 fn lines(folders: &[PathBuf]) -> Result<BTreeSet<String>> {
     let mut lines = BTreeSet::new();
     for folder in folders {
-        let entries = std::fs::read_dir(folder).with_context(|| format!("no `{}`", folder.display()))?;
-        for entry in entries {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if !(name.starts_with("segment-") && name.ends_with(".jsonl")) {
-                continue;
-            }
-            let text = std::fs::read_to_string(&path)?;
-            // The last one may be being written.
-            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-            lines.extend(whole.lines().filter(|line| line.contains("\"record\":")).map(str::to_owned));
-        }
+        read_lines(folder, &mut lines).with_context(|| format!("cannot read `{}`", folder.display()))?;
     }
     Ok(lines)
+}
+
+/// Those in a folder and the folders in it: an archive has one for each log, and its segments are compressed.
+fn read_lines(folder: &Path, lines: &mut BTreeSet<String>) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_lines(&path, lines)?;
+            continue;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bytes = match name.strip_prefix("segment-").and_then(|rest| rest.split_once('.')) {
+            Some((_, "jsonl")) => std::fs::read(&path)?,
+            Some((_, "jsonl.zst")) => zstd::decode_all(std::fs::File::open(&path)?)?,
+            _ => continue,
+        };
+        let text = String::from_utf8(bytes)?;
+        // The last one may be being written.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        lines.extend(whole.lines().filter(|line| line.contains("\"record\":")).map(str::to_owned));
+    }
+    Ok(())
 }
 
 /// How many commands have begun and not ended.

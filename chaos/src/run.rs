@@ -29,8 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(12);
 /// expire, the leases of the lost run out.
 const QUIET_LIMIT: Duration = Duration::from_secs(120);
 
-/// Within what time every command has its end record, once it is quiet.
-const RECORDS_LIMIT: Duration = Duration::from_secs(45);
+/// Within what time every command has its end record, once it is quiet: a lease of those that were lost last, rounds
+/// of archiving at all nodes, a new election where the elected node was lost, too.
+const RECORDS_LIMIT: Duration = Duration::from_secs(90);
 
 /// What kind of run.
 #[derive(Debug, Clone)]

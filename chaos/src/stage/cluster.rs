@@ -96,12 +96,13 @@ impl Stage for Cluster {
     }
 
     fn recordings(&self) -> Vec<PathBuf> {
-        self.cluster.data().iter().map(|data| data.join("recordings")).collect()
+        let own = self.cluster.data().into_iter().map(|data| data.join("recordings"));
+        own.chain([self.cluster.archive()]).collect()
     }
 
     fn end(&mut self) -> Result<Vec<String>> {
         self.cluster.end()?;
-        verify(&self.cluster.data())
+        verify(&[self.cluster.data(), vec![self.cluster.archive()]].concat())
     }
 
     fn keep_logs(&self, folder: &Path) -> Result<()> {

@@ -20,7 +20,7 @@ pub use dev::Dev;
 pub enum Kind {
     /// `countersign dev` and PostgreSQL.
     Dev,
-    /// Three members of etcd, three control-plane nodes, three gateways, HAProxy and PostgreSQL.
+    /// Three members of etcd, Redis, three control-plane nodes, three gateways, HAProxy and PostgreSQL.
     Cluster,
 }
 
@@ -91,7 +91,7 @@ pub trait Stage {
     /// A process does not come back.
     fn heal(&mut self, name: &str, blow: Blow) -> Result<()>;
 
-    /// The folders in which recordings lie.
+    /// The folders in which recordings lie, or in folders of which they do.
     fn recordings(&self) -> Vec<PathBuf>;
 
     /// Verifies what is left when every process has ended; the faults.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::wait::{eventually, free_port};
+use crate::wait::{eventually, free_port, lasting_port};
 use crate::{Account, Certificates, Folder, Process, Signal};
 
 /// How Redis is set.
@@ -48,7 +48,7 @@ impl Redis {
         let account = Account::Own;
         let mut last = None;
         for _ in 0..5 {
-            let port = free_port()?;
+            let port = lasting_port()?;
             let folder = Folder::new(account)?;
             let arguments = arguments(options, &folder, port)?;
             let server = Server { folder, account, arguments, port };

@@ -12,6 +12,9 @@ const NODE_LEASE_SECONDS: u32 = 10;
 /// How long a gateway judges without the control plane: a third of what is usual.
 const BUNDLE_LEASE_SECONDS: u32 = 5;
 
+/// How often records are archived: what a lost gateway left open is ended when every node has.
+const ARCHIVE_SECONDS: u32 = 1;
+
 /// What stands in a control-plane node's file.
 pub(super) struct ControlText<'a> {
     pub(super) name: &'a str,
@@ -19,12 +22,16 @@ pub(super) struct ControlText<'a> {
     pub(super) fleet: SocketAddr,
     pub(super) data: &'a Path,
     pub(super) authority: &'a Path,
+    /// One for all nodes.
+    pub(super) archive: &'a Path,
     pub(super) stores: &'a [String],
+    /// Redis as it reaches it.
+    pub(super) redis: SocketAddr,
 }
 
 pub(super) fn control(text: &ControlText<'_>) -> String {
-    let ControlText { name, api, fleet, data, authority, stores } = text;
-    let (data, stores) = (data.display(), stores.join(", "));
+    let ControlText { name, api, fleet, data, authority, archive, stores, redis } = text;
+    let (data, archive, stores) = (data.display(), archive.display(), stores.join(", "));
     let authority = (authority.join("fleet-ca.pem"), authority.join("fleet-ca.key"));
     let (certificate, key) = (authority.0.display(), authority.1.display());
     format!(
@@ -35,6 +42,9 @@ names: [127.0.0.1]
 data: {data}
 fleet_ca: {{ certificate_file: {certificate}, key_file: {key} }}
 store: {{ etcd: {{ endpoints: [{stores}] }} }}
+redis: {{ url: 'redis://{redis}' }}
+archive: {archive}
+archive_seconds: {ARCHIVE_SECONDS}
 listen_ops: 'off'
 node_lease_seconds: {NODE_LEASE_SECONDS}
 bundle_lease_seconds: {BUNDLE_LEASE_SECONDS}

@@ -1,4 +1,4 @@
-//! A cluster: the whole fleet, as one runs it in production: etcd, control-plane nodes, gateways, HAProxy before them;
+//! A cluster: the whole fleet, as one runs it in production: etcd, Redis, control-plane nodes, gateways, HAProxy before them;
 //! each its own process with its own configuration file. Every part can be killed, stopped and started again, and
 //! every way between two parts can go bad, where that is asked for.
 
@@ -17,11 +17,11 @@ use serde_json::Value;
 use crate::countersign::text;
 use crate::wait::eventually;
 use crate::{
-    Account, Backend, Bundle, Dsn, EtcdCluster, FaultProxy, Folder, HaProxy, HaProxyOptions, Signal, binary,
-    product,
+    Account, Backend, Bundle, Dsn, EtcdCluster, FaultProxy, Folder, HaProxy, HaProxyOptions, Redis,
+    RedisOptions, Signal, binary, product,
 };
 pub use parts::Part;
-use parts::{Control, Gateway};
+use parts::{Control, Gateway, Reached};
 use ways::Ways;
 
 /// How long a part may take to end in good order.
@@ -54,10 +54,14 @@ pub struct Cluster {
     gateways: Vec<Gateway>,
     controls: Vec<Control>,
     ways: Ways,
+    redis: Redis,
     etcd: EtcdCluster,
-    _folder: Folder,
+    folder: Folder,
     approver: String,
 }
+
+/// The archive's folder.
+const ARCHIVE: &str = "archive";
 
 /// The person who decides unless a test names another: human, of group `dba`.
 const APPROVER: &str = "dora";
@@ -70,13 +74,16 @@ impl Cluster {
     pub fn start(bundle: &Bundle, options: &ClusterOptions) -> Result<Self> {
         let folder = Folder::new(Account::Own)?;
         let etcd = EtcdCluster::start(options.etcd)?;
+        let redis = Redis::start(&RedisOptions::default())?;
         let mut ways = Ways::new(options.bad_ways);
         let authority = folder.path().join("authority");
         product::json(Command::new(binary()?).args(["fleet", "init", "--output", "json"]).arg(&authority))?;
+        let archive = folder.make(ARCHIVE)?;
         let mut controls = Vec::new();
         for number in 0..options.controls {
             let stores = ways.lead_to_etcd(number, &etcd.endpoints())?;
-            controls.push(Control::start(&folder, number, &authority, &stores)?);
+            let redis = ways.lead_to_redis(number, ([127, 0, 0, 1], redis.port()).into())?;
+            controls.push(Control::start(&folder, number, &authority, &archive, &Reached { stores, redis })?);
         }
         let first = controls.first().context("a fleet without a control plane")?;
         let operator = operator(first.data())?;
@@ -96,7 +103,7 @@ impl Cluster {
         }
         let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: true })?;
         let mut cluster =
-            Self { balancer, gateways, controls, ways, etcd, _folder: folder, approver: String::new() };
+            Self { balancer, gateways, controls, ways, redis, etcd, folder, approver: String::new() };
         cluster.approver = cluster.token(APPROVER, "human", &["dba"])?;
         Ok(cluster)
     }
@@ -123,6 +130,12 @@ impl Cluster {
     #[must_use]
     pub fn data(&self) -> Vec<PathBuf> {
         self.controls.iter().map(|control| control.data().to_path_buf()).collect()
+    }
+
+    /// Where all control-plane nodes archive what they have recorded.
+    #[must_use]
+    pub fn archive(&self) -> PathBuf {
+        self.folder.path().join(ARCHIVE)
     }
 
     /// The etcd cluster.
@@ -194,7 +207,7 @@ impl Cluster {
     /// Every part that can be hit.
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
-        let mut parts = vec![Part::Balancer];
+        let mut parts = vec![Part::Balancer, Part::Redis];
         parts.extend((0..self.gateways.len()).map(Part::Gateway));
         parts.extend((0..self.controls.len()).map(Part::Control));
         parts.extend((0..self.etcd.endpoints().len()).map(Part::Etcd));
@@ -211,6 +224,7 @@ impl Cluster {
             Part::Gateway(number) => self.gateway(number)?.product.kill(),
             Part::Control(number) => self.control(number)?.product.kill(),
             Part::Etcd(number) => self.etcd.kill(number),
+            Part::Redis => self.redis.kill(),
         }
     }
 
@@ -224,6 +238,7 @@ impl Cluster {
             Part::Gateway(number) => self.gateway(number)?.product.start(),
             Part::Control(number) => self.control(number)?.product.start(),
             Part::Etcd(number) => self.etcd.restart(number),
+            Part::Redis => self.redis.restart(),
         }
     }
 
@@ -237,6 +252,7 @@ impl Cluster {
             Part::Gateway(number) => self.gateway(number)?.product.signal(signal),
             Part::Control(number) => self.control(number)?.product.signal(signal),
             Part::Etcd(number) => self.etcd.signal(number, signal),
+            Part::Redis => self.redis.signal(signal),
         }
     }
 
@@ -248,7 +264,9 @@ impl Cluster {
         match part {
             Part::Gateway(number) => self.gateway(number)?.product.stop(END_LIMIT),
             Part::Control(number) => self.control(number)?.product.stop(END_LIMIT),
-            Part::Balancer | Part::Etcd(_) => anyhow::bail!("{part} has no good order to end in"),
+            Part::Balancer | Part::Etcd(_) | Part::Redis => {
+                anyhow::bail!("{part} has no good order to end in")
+            }
         }
     }
 
@@ -257,7 +275,7 @@ impl Cluster {
         match part {
             Part::Gateway(number) => self.gateway(number).is_ok_and(|gateway| gateway.product.runs()),
             Part::Control(number) => self.control(number).is_ok_and(|control| control.product.runs()),
-            Part::Balancer | Part::Etcd(_) => true,
+            Part::Balancer | Part::Etcd(_) | Part::Redis => true,
         }
     }
 

@@ -21,6 +21,8 @@ pub enum Part {
     Control(usize),
     /// A member of etcd, from 0.
     Etcd(usize),
+    /// Redis, which carries hints between control-plane nodes.
+    Redis,
 }
 
 impl fmt::Display for Part {
@@ -30,8 +32,17 @@ impl fmt::Display for Part {
             Self::Gateway(number) => write!(f, "gateway-{}", number + 1),
             Self::Control(number) => write!(f, "control-{}", number + 1),
             Self::Etcd(number) => write!(f, "etcd-{}", number + 1),
+            Self::Redis => f.write_str("redis"),
         }
     }
+}
+
+/// The servers behind a control-plane node, as it reaches them.
+#[derive(Debug)]
+pub(super) struct Reached {
+    /// The members of etcd.
+    pub(super) stores: Vec<String>,
+    pub(super) redis: SocketAddr,
 }
 
 /// A control-plane node.
@@ -44,13 +55,27 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Starts one; `stores` are the members of etcd as it reaches them.
-    pub(super) fn start(folder: &Folder, number: usize, authority: &Path, stores: &[String]) -> Result<Self> {
+    /// Starts one; `authority` and `archive` are folders that all nodes have.
+    pub(super) fn start(
+        folder: &Folder,
+        number: usize,
+        authority: &Path,
+        archive: &Path,
+        reached: &Reached,
+    ) -> Result<Self> {
         let name = Part::Control(number).to_string();
         let (api, fleet) = (loopback()?, loopback()?);
         let data = folder.path().join(&name);
-        let text =
-            config::control(&config::ControlText { name: &name, api, fleet, data: &data, authority, stores });
+        let text = config::control(&config::ControlText {
+            name: &name,
+            api,
+            fleet,
+            data: &data,
+            authority,
+            archive,
+            stores: &reached.stores,
+            redis: reached.redis,
+        });
         let product = product(folder, &name, "controlplane", &text, &[])?;
         Ok(Self { product, data, api: format!("http://{api}"), fleet })
     }

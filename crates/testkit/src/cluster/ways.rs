@@ -31,6 +31,11 @@ impl Ways {
         Ok(reached)
     }
 
+    /// From a control-plane node to Redis.
+    pub(super) fn lead_to_redis(&mut self, control: usize, redis: SocketAddr) -> Result<SocketAddr> {
+        self.lead(format!("{} to {}", Part::Control(control), Part::Redis), redis)
+    }
+
     /// From a gateway to the control-plane nodes.
     pub(super) fn lead_to_controls(
         &mut self,
