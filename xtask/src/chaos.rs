@@ -9,7 +9,7 @@ use clap::Args;
 use crate::{repo, run, setup};
 
 /// How long the run is that is part of `cargo xtask test`, in minutes of faults, and its seed.
-const SHORT: (&str, &str) = ("1.5", "2026");
+const SHORT: (&str, &str) = ("1", "2026");
 
 /// What the harness is told.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ impl Options {
     /// The short run of CI.
     pub(crate) fn short() -> Self {
         let (minutes, seed) = SHORT;
-        let arguments = ["--stage", "dev", "--minutes", minutes, "--seed", seed].map(str::to_owned).into();
+        let arguments = ["--stage", "cluster", "--minutes", minutes, "--seed", seed].map(str::to_owned).into();
         Self { release: false, arguments }
     }
 }
