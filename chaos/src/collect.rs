@@ -276,3 +276,29 @@ fn record(line: &str) -> Result<Option<Record>> {
     let stream = line.get("stream").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Some(Record { stream, command: text("id"), said }))
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_testkit::{Account, Folder};
+
+    use super::*;
+
+    #[test]
+    fn what_only_the_archive_has_is_read_and_what_the_node_has_too_counts_once() {
+        let folder = Folder::new(Account::Own).unwrap();
+        let line =
+            |seq: u8, record: &str| format!("{{\"stream\":\"s\",\"seq\":{seq},\"record\":{record}}}\n");
+        let begun = line(1, "{\"begin\":{\"id\":\"c\",\"command\":{}}}");
+        let ended = line(2, "{\"end\":{\"id\":\"c\",\"outcome\":{\"lost\":{}}}}");
+        let own = folder.make("own").unwrap();
+        std::fs::write(own.join("segment-00000000.jsonl"), &begun).unwrap();
+        let archive = folder.make("archive").unwrap();
+        let log = folder.make("archive/log").unwrap();
+        let sealed = zstd::encode_all((begun + &ended).as_bytes(), 0).unwrap();
+        std::fs::write(log.join("segment-00000000.jsonl.zst"), sealed).unwrap();
+
+        let found = records(&[own, archive], Duration::ZERO).unwrap();
+        let said: Vec<&Said> = found.iter().map(|record| &record.said).collect();
+        assert_eq!(said, [&Said::Begun(None), &Said::Ended { completed: false }]);
+    }
+}

@@ -26,7 +26,8 @@ impl Options {
     /// The short run of CI.
     pub(crate) fn short() -> Self {
         let (minutes, seed) = SHORT;
-        let arguments = ["--stage", "cluster", "--minutes", minutes, "--seed", seed].map(str::to_owned).into();
+        let arguments =
+            ["--stage", "cluster", "--minutes", minutes, "--seed", seed].map(str::to_owned).into();
         Self { release: false, arguments }
     }
 }
