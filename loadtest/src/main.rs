@@ -17,8 +17,8 @@ use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
 use self::report::Section;
-use self::scenario::{commands, decision, paused, storm};
-use self::system::System;
+use self::scenario::{commands, decision, paused, reconnect, storm};
+use self::system::{Shape, System};
 
 /// Load on Countersign, and a report of what it did.
 #[derive(Debug, Parser)]
@@ -27,6 +27,9 @@ struct Options {
     /// Only these loads
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Load>,
+    /// What is loaded
+    #[arg(long, value_enum, default_value_t)]
+    system: Shape,
     /// The binary to load
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
@@ -41,6 +44,8 @@ struct Options {
     paused: paused::PausedOptions,
     #[command(flatten)]
     storm: storm::StormOptions,
+    #[command(flatten)]
+    reconnect: reconnect::ReconnectOptions,
 }
 
 /// The loads, in the order in which they run; each finds a system of its own.
@@ -54,16 +59,19 @@ enum Load {
     Storm,
     /// Sessions that wait
     Paused,
+    /// A gateway is killed, and its clients come back to another one; needs a fleet
+    Reconnect,
 }
 
 impl Load {
     async fn run(self, options: &Options) -> Result<Section> {
-        let system = Arc::new(System::embedded().await?);
+        let system = Arc::new(System::start(options.system).await?);
         match self {
             Self::Commands => commands::run(&system, &options.commands).await,
-            Self::Decision => decision::run(&system, &options.decision, "one process").await,
+            Self::Decision => decision::run(&system, &options.decision, options.system.name()).await,
             Self::Storm => storm::run(&system, &options.storm).await,
             Self::Paused => paused::run(&system, &options.paused).await,
+            Self::Reconnect => reconnect::run(&system, &options.reconnect).await,
         }
     }
 }
@@ -76,7 +84,11 @@ async fn main() -> Result<()> {
     }
     let mut sections = Vec::new();
     for load in Load::value_variants() {
-        if options.only.is_empty() || options.only.contains(load) {
+        let wanted = match options.only.is_empty() {
+            true => *load != Load::Reconnect || options.system == Shape::Fleet,
+            false => options.only.contains(load),
+        };
+        if wanted {
             println!("{load:?} …");
             sections.push(load.run(&options).await.with_context(|| format!("{load:?}"))?);
         }

@@ -3,6 +3,7 @@
 pub(crate) mod commands;
 pub(crate) mod decision;
 pub(crate) mod paused;
+pub(crate) mod reconnect;
 pub(crate) mod storm;
 
 use std::sync::Arc;

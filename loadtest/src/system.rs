@@ -1,9 +1,11 @@
 //! What is loaded: a PostgreSQL, and before it Countersign, as processes of their own.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use countersign_testkit::{Bundle, Countersign, Postgres, PostgresOptions, Terms, shop};
+use clap::ValueEnum;
+use countersign_testkit::{Bundle, Countersign, Fleet, Postgres, PostgresOptions, Terms, shop};
 
 use crate::approver::Approver;
 use crate::client::Login;
@@ -12,8 +14,30 @@ use crate::tap::Tap;
 /// Sessions: each agent's token is one, on however many connections.
 const AGENTS: usize = 64;
 
+/// Gateways of a fleet.
+const GATEWAYS: usize = 2;
+
 /// Connections from one loopback address; it has some 28,000 ports.
 const CONNECTIONS_OF_ADDRESS: usize = 20_000;
+
+/// What is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Shape {
+    /// Gateway and control plane in one process: `countersign dev`
+    #[default]
+    Embedded,
+    /// Two gateways and a control plane, each a process of its own
+    Fleet,
+}
+
+impl Shape {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "one process",
+            Self::Fleet => "two gateways and a control plane",
+        }
+    }
+}
 
 /// Everything that runs.
 pub(crate) struct System {
@@ -24,9 +48,15 @@ pub(crate) struct System {
     agents: Vec<String>,
     tap: Tap,
     // In the order in which they have to go.
-    _countersign: Countersign,
+    countersign: Started,
     _bundle: Bundle,
     _postgres: Postgres,
+}
+
+/// What was started of Countersign.
+enum Started {
+    Embedded(Countersign),
+    Fleet(Mutex<Fleet>),
 }
 
 /// One process of Countersign.
@@ -39,8 +69,8 @@ pub(crate) struct Part {
 }
 
 impl System {
-    /// `countersign dev`: gateway and control plane in one process.
-    pub(crate) async fn embedded() -> Result<Self> {
+    /// Starts all of it.
+    pub(crate) async fn start(shape: Shape) -> Result<Self> {
         let postgres = Postgres::start(PostgresOptions::default().with("max_connections", "2000"))?;
         postgres.sql("CREATE TABLE load (n bigint)")?;
         postgres.sql(&format!("ALTER TABLE load OWNER TO {}", shop::ROLE))?;
@@ -49,28 +79,47 @@ impl System {
         let terms = Terms { hold: "1h", notice_every: "10m", timeout: "2h", ..Terms::default() };
         let bundle = Bundle::example(&postgres, &terms)?;
         lead_through(&bundle, server.port, tap.address().port())?;
-        let countersign = Countersign::start(bundle.dev())?;
-        let agents = (0..AGENTS)
-            .map(|number| countersign.token(&format!("agent-{number}"), "agent", &["agents"]))
-            .collect::<Result<_>>()?;
+        let (countersign, gateways, processes) = match shape {
+            Shape::Embedded => embedded(&bundle)?,
+            Shape::Fleet => fleet(&bundle)?,
+        };
+        let (api, approver, agents) = countersign.people()?;
         Ok(Self {
-            gateways: vec![countersign.postgres().parse()?],
-            processes: vec![Part { name: "gateway and control plane".into(), id: countersign.id() }],
-            api: countersign.api().to_owned(),
-            approver: countersign.approver().to_owned(),
+            gateways,
+            processes,
+            api,
+            approver,
             agents,
             tap,
-            _countersign: countersign,
+            countersign,
             _bundle: bundle,
             _postgres: postgres,
         })
     }
 
+    /// Kills the first gateway, as a power cut would; its clients have the others left.
+    pub(crate) fn kill_first_gateway(&self) -> Result<()> {
+        match &self.countersign {
+            Started::Embedded(_) => anyhow::bail!("one process has no other gateway: give --system fleet"),
+            Started::Fleet(fleet) => fleet.lock().unwrap_or_else(PoisonError::into_inner).kill_gateway(0),
+        }
+    }
+
+    /// How many gateways there are.
+    pub(crate) fn gateways(&self) -> usize {
+        self.gateways.len()
+    }
+
     /// How the connection with this number logs in: spread over agents, gateways and loopback addresses.
     pub(crate) fn login(&self, number: usize) -> Result<Login> {
+        self.login_at(number, number % self.gateways.len().max(1))
+    }
+
+    /// The same at a certain gateway.
+    pub(crate) fn login_at(&self, number: usize, gateway: usize) -> Result<Login> {
         let pick = |all: &[String]| all.get(number % all.len().max(1)).cloned().context("no agent");
         let address = u8::try_from(2 + number / CONNECTIONS_OF_ADDRESS)?;
-        let server = *self.gateways.get(number % self.gateways.len().max(1)).context("no gateway")?;
+        let server = *self.gateways.get(gateway).context("no gateway")?;
         Ok(Login {
             server,
             from: IpAddr::V4(Ipv4Addr::new(127, 0, 0, address)),
@@ -99,6 +148,42 @@ impl System {
     pub(crate) fn tap(&self) -> &Tap {
         &self.tap
     }
+}
+
+impl Started {
+    /// Where the API is, who approves, and the agents' tokens.
+    fn people(&self) -> Result<(String, String, Vec<String>)> {
+        let people = |control: &Countersign| {
+            let tokens =
+                (0..AGENTS).map(|number| control.token(&format!("agent-{number}"), "agent", &["agents"]));
+            Ok((control.api().to_owned(), control.approver().to_owned(), tokens.collect::<Result<_>>()?))
+        };
+        match self {
+            Self::Embedded(countersign) => people(countersign),
+            Self::Fleet(fleet) => people(fleet.lock().unwrap_or_else(PoisonError::into_inner).control()),
+        }
+    }
+}
+
+type Processes = (Started, Vec<SocketAddr>, Vec<Part>);
+
+fn embedded(bundle: &Bundle) -> Result<Processes> {
+    let countersign = Countersign::start(bundle.dev())?;
+    let gateways = vec![countersign.postgres().parse()?];
+    let parts = vec![Part { name: "gateway and control plane".into(), id: countersign.id() }];
+    Ok((Started::Embedded(countersign), gateways, parts))
+}
+
+fn fleet(bundle: &Bundle) -> Result<Processes> {
+    let fleet = Fleet::start(bundle.dev(), GATEWAYS)?;
+    let mut parts = vec![Part { name: "control plane".into(), id: fleet.control().id() }];
+    let mut gateways = Vec::new();
+    for index in 0..GATEWAYS {
+        let dsn = fleet.dsn(index, "shop", "", shop::DATABASE)?;
+        gateways.push(format!("{}:{}", dsn.host, dsn.port).parse()?);
+        parts.push(Part { name: format!("gateway {}", index + 1), id: fleet.gateway_id(index)? });
+    }
+    Ok((Started::Fleet(Mutex::new(fleet)), gateways, parts))
 }
 
 /// Puts the tap between the gateway and its target.

@@ -2,6 +2,7 @@
 //! Cargo. What is missing is installed, with a word about what and how.
 
 mod bench;
+mod chaos;
 mod demo;
 mod load;
 mod repo;
@@ -32,6 +33,8 @@ enum Chore {
     Bench(bench::Options),
     /// Load: open loops, sessions that wait, storms; a report with plots
     Load(load::Options),
+    /// Faults for real: every kind of process killed, stopped, cut off; a checker looks at what is left
+    Chaos(chaos::Options),
     /// The rules of the house that the compiler does not know
     Tidy,
     /// Installs what the other chores need, and nothing that is there already
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(&options),
         Chore::Bench(options) => bench::run(&options),
         Chore::Load(options) => load::run(&options),
+        Chore::Chaos(options) => chaos::run(&options),
         Chore::Tidy => tidy::run(),
         Chore::Setup => setup::all().map(|()| println!("Everything is there.")),
     };

@@ -24,7 +24,7 @@ use countersign_common::time::{Clock, SystemClock};
 use countersign_controlplane::approvals::Decide;
 use countersign_controlplane::fleet::authority::AuthorityFiles;
 use countersign_controlplane::fleet::intake::LedgerIntake;
-use countersign_controlplane::fleet::{Fleet, FleetListener, FleetOptions};
+use countersign_controlplane::fleet::{Fleet, FleetListener, FleetOptions, Uses};
 use countersign_controlplane::sessions::{IssueToken, What};
 use countersign_controlplane::store::EmbeddedStore;
 use countersign_controlplane::{ControlPlane, Options};
@@ -191,7 +191,7 @@ struct Serving {
 
 async fn gateway(dir: &Path, nodes: &[&Node]) -> Serving {
     let ttl = Duration::from_secs(60);
-    let token = nodes[0].fleet.issue_join_token(ttl, &subject("operator")).await.unwrap();
+    let token = nodes[0].fleet.issue_join_token(ttl, Uses::Once, &subject("operator")).await.unwrap();
     let addresses: Vec<_> = nodes.iter().map(|node| node.address.to_string()).collect();
     let options = IdentityOptions {
         state: dir.join("gateway"),

@@ -1,6 +1,6 @@
 //! The approval's transition function: every event in every state, and the invariants it upholds.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;

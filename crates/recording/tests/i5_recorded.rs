@@ -242,8 +242,8 @@ fn threads_that_hammer_one_journal_leave_a_whole_recording_over_many_segments() 
     journal.close().unwrap();
     let report = verify(dir.path(), &key().public()).unwrap();
     assert_eq!(report.faults, vec![]);
-    assert_eq!(report.records, 4 * (300 * 2 + 2));
+    assert_eq!(report.records, 4 * (300 * 3 + 2));
     assert!(report.segments > 5);
     let counts: BTreeSet<_> = report.streams.iter().map(|stream| stream.count).collect();
-    assert_eq!(counts, [602].into());
+    assert_eq!(counts, [902].into());
 }

@@ -18,7 +18,7 @@ fn a_session_reads_back_from_all_its_streams_and_no_others() {
     let dir = tempfile::tempdir().unwrap();
     small_recording(dir.path());
     let records: Vec<_> = Replay::open(dir.path(), SESSION).unwrap().map(Result::unwrap).collect();
-    assert_eq!(records.len(), 4 + 7);
+    assert_eq!(records.len(), 5 + 7);
     let begun: Vec<_> = records
         .iter()
         .filter_map(|e| match &e.record {

@@ -1,6 +1,7 @@
 //! Bundles for tests: the ones in `examples/`, with the shop of a running server as target and waiting
 //! times that a test has patience for.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -52,7 +53,16 @@ impl Bundle {
     /// # Errors
     /// The example is not where it should be.
     pub fn example(server: &Postgres, terms: &Terms) -> Result<Self> {
-        Self::from("bundle", "production", server, terms)
+        Self::from("bundle", "production", &server.url(), terms)
+    }
+
+    /// The same with the target at another address, such as that of a proxy before the server.
+    ///
+    /// # Errors
+    /// The example is not where it should be.
+    pub fn example_at(address: SocketAddr, terms: &Terms) -> Result<Self> {
+        let url = format!("postgres://{}@{address}/{}", shop::ROLE, shop::DATABASE);
+        Self::from("bundle", "production", &url, terms)
     }
 
     /// `examples/allow-all`: everything runs, nothing is masked.
@@ -60,10 +70,10 @@ impl Bundle {
     /// # Errors
     /// The example is not where it should be.
     pub fn allow_all(server: &Postgres) -> Result<Self> {
-        Self::from("allow-all", "test", server, &Terms::default())
+        Self::from("allow-all", "test", &server.url(), &Terms::default())
     }
 
-    fn from(example: &str, environment: &str, server: &Postgres, terms: &Terms) -> Result<Self> {
+    fn from(example: &str, environment: &str, url: &str, terms: &Terms) -> Result<Self> {
         let folder = Folder::new(Account::Own)?;
         let example = examples().join(example);
         let entries = std::fs::read_dir(&example).with_context(|| format!("no `{}`", example.display()))?;
@@ -82,7 +92,7 @@ impl Bundle {
                 }
             }
         }
-        folder.write("targets.yaml", target(environment, server, terms))?;
+        folder.write("targets.yaml", target(environment, url, terms))?;
         Ok(Self { folder })
     }
 
@@ -111,9 +121,8 @@ impl Bundle {
     }
 }
 
-fn target(environment: &str, server: &Postgres, terms: &Terms) -> String {
+fn target(environment: &str, url: &str, terms: &Terms) -> String {
     let Terms { hold, hold_in_transaction, notice_every, on_disconnect, .. } = terms;
-    let url = server.url();
     format!(
         "targets:
   shop:

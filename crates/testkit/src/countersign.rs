@@ -1,18 +1,16 @@
 //! `countersign dev` as a user starts it: the built binary, its command line, its JSON. Nothing of the
 //! product is linked in here, so that a test through this sees what a user sees.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::wait::eventually;
-use crate::{Account, Dsn, Folder, Process, Signal, build_folder};
+use crate::{Account, Dsn, Folder, Process, Signal, build_folder, product};
 
 /// How to start `countersign dev`.
 #[derive(Debug, Clone, Default)]
@@ -130,6 +128,14 @@ impl Countersign {
         let status = self.process.stop(Duration::from_secs(30))?;
         ensure!(status.success(), "countersign dev ended with {status}: {}", self.log());
         Ok(())
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
     }
 
     /// Its process id.
@@ -269,14 +275,7 @@ impl Countersign {
     /// # Errors
     /// What the command says on its standard error.
     pub fn cli_as(&self, token: &str, arguments: &[&str]) -> Result<Value> {
-        let output = self.command(token, arguments)?.output().context("cannot run countersign")?;
-        let error = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "countersign {}: {}", arguments.join(" "), error.trim());
-        let printed = String::from_utf8_lossy(&output.stdout);
-        if printed.trim().is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_str(&printed).with_context(|| format!("not JSON: {printed}"))
+        product::json(&mut self.command(token, arguments)?)
     }
 
     /// The command line `countersign ARGUMENTS` against this instance.
@@ -346,7 +345,7 @@ fn launch(options: &DevOptions, role: Role, folder: &Folder, data: &Path) -> Res
         Role::ControlPlane { fleet_port } => control_plane(&mut command, folder, data, fleet_port)?,
     }
     command.envs(options.environment.iter().cloned());
-    start("countersign", &mut command, &folder.path().join("log"))
+    product::launch("countersign", &mut command, &folder.path().join("log"))
 }
 
 fn dev(command: &mut Command, options: &DevOptions, data: &Path) {
@@ -375,40 +374,8 @@ fn control_plane(command: &mut Command, folder: &Folder, data: &Path, fleet_port
     Ok(())
 }
 
-/// Starts a process of ours, and waits for the line in which it says that it is ready, and where. What it logs is added
-/// to a file.
-pub(crate) fn start(name: &str, command: &mut Command, log_path: &Path) -> Result<(Process, Value)> {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(log_path)?;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-    let mut process = Process::spawn(name, command, Signal::Terminate)?;
-    let output = process.child().stdout.take().context("no output")?;
-    let (sender, lines) = channel();
-    // Goes on reading, so that a full pipe never holds the process up.
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            let _ = sender.send(line);
-        }
-    });
-    let ready = eventually(&format!("{name} to get ready"), Duration::from_secs(30), || {
-        if let Some(ready) =
-            lines.try_iter().filter_map(|line| serde_json::from_str(&line).ok()).find(is_ready)
-        {
-            return Ok(Some(ready));
-        }
-        if let Some(status) = process.ended()? {
-            bail!("{name} ended ({status}): {}", std::fs::read_to_string(log_path)?);
-        }
-        Ok(None)
-    })?;
-    Ok((process, ready))
-}
-
-fn is_ready(line: &Value) -> bool {
-    line.get("event").is_some_and(|event| event == "ready")
-}
-
 /// The text in a field of a JSON object.
-fn text(object: &Value, field: &str) -> Result<String> {
+pub(crate) fn text(object: &Value, field: &str) -> Result<String> {
     let found = object.get(field).and_then(Value::as_str);
     found.map(str::to_owned).with_context(|| format!("no `{field}` in {object}"))
 }

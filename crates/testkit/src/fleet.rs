@@ -8,8 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::countersign::{binary, start};
-use crate::{Account, Countersign, DevOptions, Dsn, Folder, Process, free_port};
+use crate::{Account, Countersign, DevOptions, Dsn, Folder, Process, binary, free_port, product};
 
 /// A running fleet.
 #[derive(Debug)]
@@ -87,7 +86,7 @@ impl Fleet {
         let mut command = Command::new(binary()?);
         command.args(["gateway", "--output", "json", "--config"]).arg(config);
         command.envs(self.options.environment.iter().cloned());
-        start("countersign gateway", &mut command, log).map(|(process, _)| process)
+        product::launch("countersign gateway", &mut command, log).map(|(process, _)| process)
     }
 
     /// Kills a gateway, as a power cut would.

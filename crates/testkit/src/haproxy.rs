@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::wait::{eventually, free_port};
+use crate::wait::{eventually, lasting_port};
 use crate::{Account, Folder, Process, RawClient, Signal};
 
 /// A server that HAProxy spreads connections over.
@@ -52,7 +52,7 @@ impl HaProxy {
         let folder = Folder::new(account)?;
         let mut last = None;
         for _ in 0..5 {
-            let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+            let address = SocketAddr::from(([127, 0, 0, 1], lasting_port()?));
             folder.write(CONFIG, config(options, address))?;
             match run(account, &folder, address) {
                 Ok(process) => return Ok(Self { process, folder, account, address }),

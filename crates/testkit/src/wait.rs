@@ -32,6 +32,17 @@ pub fn free_port() -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
+/// A free loopback port for a server that goes down and comes back at the same address: outside the range from
+/// which systems give ports to connections and to whoever asks for any, so that nobody takes it meanwhile.
+///
+/// # Errors
+/// None was found free in a hundred tries.
+pub fn lasting_port() -> Result<u16> {
+    let mut tries = std::iter::repeat_with(|| fastrand::u16(15_000..32_000)).take(100);
+    let free = tries.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.context("no free loopback port below 32000")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,7 @@ impl std::fmt::Debug for Frame {
 #[derive(Debug)]
 pub struct RawClient {
     socket: TcpStream,
+    patience: Duration,
 }
 
 impl RawClient {
@@ -39,7 +40,15 @@ impl RawClient {
     /// # Errors
     /// The server is not reached, refuses, or asks for something else than a password.
     pub fn login(dsn: &Dsn) -> Result<(Self, Vec<Frame>)> {
-        let mut client = Self::connect(&dsn.host, dsn.port)?;
+        Self::login_within(dsn, PATIENCE)
+    }
+
+    /// The same with this patience, for everything that follows as well, instead of 20 s.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub fn login_within(dsn: &Dsn, patience: Duration) -> Result<(Self, Vec<Frame>)> {
+        let mut client = Self::connect_within(&dsn.host, dsn.port, patience)?;
         let mut startup = 196_608_u32.to_be_bytes().to_vec();
         for text in ["user", &dsn.user, "database", &dsn.database] {
             startup.extend_from_slice(text.as_bytes());
@@ -62,11 +71,19 @@ impl RawClient {
     /// # Errors
     /// The server is not reached.
     pub fn connect(host: &str, port: u16) -> Result<Self> {
+        Self::connect_within(host, port, PATIENCE)
+    }
+
+    /// The same with this patience, for everything that follows as well, instead of 20 s.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_within(host: &str, port: u16, patience: Duration) -> Result<Self> {
         let socket =
             TcpStream::connect((host, port)).with_context(|| format!("cannot reach {host}:{port}"))?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(patience))?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket })
+        Ok(Self { socket, patience })
     }
 
     /// Sends bytes as they are.
@@ -80,7 +97,7 @@ impl RawClient {
     /// The next frame.
     ///
     /// # Errors
-    /// The connection has ended, or nothing came for 20 s.
+    /// The connection has ended, or nothing came for as long as the client has patience.
     pub fn frame(&mut self) -> Result<Frame> {
         let mut header = [0; 5];
         self.socket.read_exact(&mut header).context("no frame")?;
@@ -92,21 +109,21 @@ impl RawClient {
         Ok(Frame { tag, body })
     }
 
-    /// As [`Self::frame`], with this patience instead of 20 s.
+    /// As [`Self::frame`], with this patience instead of the client's own.
     ///
     /// # Errors
     /// The connection has ended, or nothing came.
     pub fn frame_within(&mut self, patience: Duration) -> Result<Frame> {
         self.socket.set_read_timeout(Some(patience))?;
         let frame = self.frame();
-        self.socket.set_read_timeout(Some(PATIENCE))?;
+        self.socket.set_read_timeout(Some(self.patience))?;
         frame
     }
 
     /// All frames up to ReadyForQuery, and that.
     ///
     /// # Errors
-    /// The connection ends before, or nothing came for 20 s.
+    /// The connection ends before, or nothing came in time.
     pub fn until_ready(&mut self) -> Result<Vec<Frame>> {
         let mut frames = Vec::new();
         loop {

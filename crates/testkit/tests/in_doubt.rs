@@ -175,6 +175,11 @@ fn play(dsn: &Dsn, sends: &Sends) -> Vec<Frame> {
 
 /// Each with whether a transaction of our own is put around it.
 fn cases() -> Vec<(bool, Sends)> {
+    [simple(), extended(), prepared(), not_ours()].concat()
+}
+
+/// The simple protocol.
+fn simple() -> Vec<(bool, Sends)> {
     let copy = |data: &str| {
         vec![(query("COPY child FROM STDIN"), 1), (tagged(b'd', data.as_bytes()), 0), (tagged(b'c', b""), 1)]
     };
@@ -212,6 +217,13 @@ fn cases() -> Vec<(bool, Sends)> {
         (true, copy("1\t1\n2\t2\n")),
         (true, copy("1\t1\nnone\t2\n")),
         (true, copy("1\t99\n")),
+    ]
+}
+
+/// The extended protocol, up to its Sync, and pipelines.
+fn extended() -> Vec<(bool, Sends)> {
+    let orphan = "INSERT INTO child VALUES (1, 99) RETURNING id";
+    vec![
         (true, once(&[run("UPDATE parent SET id = id + 10 WHERE id < 3 RETURNING id"), sync()])),
         (true, once(&[run(orphan), sync()])),
         (true, once(&[run("INSERT INTO parent VALUES (1)"), run("SELECT 1"), sync()])),
@@ -257,7 +269,12 @@ fn cases() -> Vec<(bool, Sends)> {
                 3,
             )],
         ),
-        // Prepared before: the transaction of our own does not cost the client its unnamed statement.
+    ]
+}
+
+/// Prepared before: the transaction of our own does not cost the client its unnamed statement.
+fn prepared() -> Vec<(bool, Sends)> {
+    vec![
         (
             true,
             vec![
@@ -272,7 +289,12 @@ fn cases() -> Vec<(bool, Sends)> {
                 ([bind("", "mine"), describe(""), execute(0), sync()].concat(), 1),
             ],
         ),
-        // What cannot run in a transaction block, or ends it by itself, or is the client's own.
+    ]
+}
+
+/// What cannot run in a transaction block, or ends it by itself, or is the client's own.
+fn not_ours() -> Vec<(bool, Sends)> {
+    vec![
         (false, once(&[query("VACUUM parent")])),
         (false, once(&[query("CREATE INDEX CONCURRENTLY parent_made ON parent (id)")])),
         (false, once(&[query("CALL commits()")])),

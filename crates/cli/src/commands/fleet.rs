@@ -24,9 +24,12 @@ pub(crate) enum Command {
     },
     /// Issues a token with which one gateway joins, and prints it: the only time that it is seen.
     Token {
-        /// How long it may be used, such as `30m`, `8h`; at most 7 days.
+        /// How long it may be used, such as `30m`, `8h`; at most 7 days, or 90 when it is reusable.
         #[arg(long, value_parser = humantime::parse_duration, default_value = "1h")]
         ttl: Duration,
+        /// Any number of gateways may join with it, each with a key of its own: for those started from one template.
+        #[arg(long)]
+        reusable: bool,
     },
     /// Lists the nodes that are alive.
     Nodes,
@@ -75,7 +78,7 @@ struct Listed {
 pub(crate) async fn run(command: Command, around: &Surroundings) -> Result<(), CliError> {
     match command {
         Command::Init { dir } => init(&dir, around),
-        Command::Token { ttl } => token(ttl, around).await,
+        Command::Token { ttl, reusable } => token(ttl, reusable, around).await,
         Command::Nodes => nodes(around).await,
         Command::Drain { node } => drain(node, around).await,
     }
@@ -98,15 +101,16 @@ fn init(dir: &std::path::Path, around: &Surroundings) -> Result<(), CliError> {
     })
 }
 
-async fn token(ttl: Duration, around: &Surroundings) -> Result<(), CliError> {
-    let request = v1::IssueJoinTokenRequest { ttl: Some(duration_to_wire(ttl)) };
+async fn token(ttl: Duration, reusable: bool, around: &Surroundings) -> Result<(), CliError> {
+    let request = v1::IssueJoinTokenRequest { ttl: Some(duration_to_wire(ttl)), reusable };
     let issued = around.connect().await?.nodes().issue_join_token(request).await?.into_inner();
     let expires_at = timestamp(issued.expire_time, "response.expire_time")?.to_string();
     let view = Issued { token: &issued.token, expires_at };
     // The token alone on stdout, so that it can be written into a file; the rest on stderr.
     around.output.result(&view, || issued.token.clone())?;
     if !around.output.is_json() {
-        eprintln!("One gateway joins with it until {}; it is not shown again.", view.expires_at);
+        let who = if reusable { "Gateways join" } else { "One gateway joins" };
+        eprintln!("{who} with it until {}; it is not shown again.", view.expires_at);
     }
     Ok(())
 }

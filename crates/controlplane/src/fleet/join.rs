@@ -1,4 +1,4 @@
-//! Joining: a token that works once, for one key, and for a while. Only its hash is stored.
+//! Joining: a token that works for a while, and for one key unless it was issued for many. Only its hash is stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,9 @@ const SECRET_BYTES: usize = 32;
 const TTL_MIN: Duration = Duration::from_secs(10);
 const TTL_MAX: Duration = Duration::from_secs(7 * 86_400);
 
+/// The longest life of a reusable one.
+const REUSABLE_TTL_MAX: Duration = Duration::from_secs(90 * 86_400);
+
 /// How often a lost race is tried again.
 const ATTEMPTS_MAX: usize = 8;
 
@@ -32,7 +35,7 @@ const ATTEMPTS_MAX: usize = 8;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JoinError {
     /// Its life is out of bounds.
-    #[error("a join token lives between 10 seconds and 7 days")]
+    #[error("a join token lives between 10 seconds and 7 days, a reusable one at most 90 days")]
     Lifetime,
     /// It is unknown, over, or was used by another key. Which one it is, is for our log.
     #[error("the join token is not accepted: it is unknown, used, or its time is over")]
@@ -53,6 +56,18 @@ struct Invitation {
     expires_at: Timestamp,
     /// Who has used it, and the digest of the key it was used for.
     used: Option<(Member, Digest)>,
+    /// Whether any number of gateways may use it; then nobody is noted.
+    #[serde(default)]
+    reusable: bool,
+}
+
+/// For how many gateways a join token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uses {
+    /// One.
+    Once,
+    /// Any number, until its time is over.
+    Many,
 }
 
 /// A token that was issued.
@@ -79,15 +94,25 @@ impl Joins {
     }
 
     /// Issues a token.
-    pub(super) async fn issue(&self, ttl: Duration, by: &Subject) -> Result<JoinToken, JoinError> {
-        if !(TTL_MIN..=TTL_MAX).contains(&ttl) {
+    pub(super) async fn issue(
+        &self,
+        ttl: Duration,
+        uses: Uses,
+        by: &Subject,
+    ) -> Result<JoinToken, JoinError> {
+        let longest = match uses {
+            Uses::Once => TTL_MAX,
+            Uses::Many => REUSABLE_TTL_MAX,
+        };
+        if !(TTL_MIN..=longest).contains(&ttl) {
             return Err(JoinError::Lifetime);
         }
         let mut secret = [0; SECRET_BYTES];
         rand::fill(&mut secret).map_err(|_| JoinError::NoRandom)?;
         let secret = Secret::new(format!("{PREFIX}{}.{}", hex::encode(secret), self.authority));
         let expires_at = self.clock.now().after(ttl);
-        let invitation = Invitation { issued_by: by.clone(), expires_at, used: None };
+        let invitation =
+            Invitation { issued_by: by.clone(), expires_at, used: None, reusable: uses == Uses::Many };
         let lease = self.store.grant(ttl).await?;
         let key = key(&secret);
         let put = Transaction::new().if_absent(&key).put_own_under(lease, &key, crate::encode(&invitation));
@@ -111,6 +136,9 @@ impl Joins {
             let invitation: Invitation = crate::decode(&entry)?;
             if self.clock.now() >= invitation.expires_at {
                 return Err(JoinError::Refused);
+            }
+            if invitation.reusable {
+                return Member::new(name.clone()).ok_or(JoinError::NoRandom);
             }
             if let Some((member, used_for)) = invitation.used {
                 let again = used_for == public_key && member.name == *name;

@@ -30,7 +30,7 @@ use countersign_common::id::{NodeId, Subject};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
-pub use join::{JoinError, JoinToken};
+pub use join::{JoinError, JoinToken, Uses};
 pub(crate) use link::Outgoing;
 pub use listener::{FleetListener, ListenError};
 pub(crate) use listener::{Peer, Secured};
@@ -160,12 +160,17 @@ impl Fleet {
         }))
     }
 
-    /// A token with which one gateway joins.
+    /// A token with which one gateway joins, or any number of them.
     ///
     /// # Errors
     /// When its life is out of bounds, or the store fails.
-    pub async fn issue_join_token(&self, ttl: Duration, by: &Subject) -> Result<JoinToken, JoinError> {
-        self.joins.issue(ttl, by).await
+    pub async fn issue_join_token(
+        &self,
+        ttl: Duration,
+        uses: Uses,
+        by: &Subject,
+    ) -> Result<JoinToken, JoinError> {
+        self.joins.issue(ttl, uses, by).await
     }
 
     /// A gateway joins.

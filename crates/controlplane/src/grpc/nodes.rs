@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::auth::admin;
 use super::status;
+use crate::fleet::Uses;
 use crate::fleet::{Fleet, Node};
 
 /// The service. Without a fleet it says that there is none.
@@ -29,10 +30,13 @@ impl NodeService for Service {
         request: Request<v1::IssueJoinTokenRequest>,
     ) -> Result<Response<v1::IssueJoinTokenResponse>, Status> {
         let caller = admin(&request, "let gateways join")?;
-        let ttl = duration(request.into_inner().ttl, "ttl").map_err(status::bad_field)?;
+        let request = request.into_inner();
+        let ttl = duration(request.ttl, "ttl").map_err(status::bad_field)?;
+        let uses = if request.reusable { Uses::Many } else { Uses::Once };
         let by = &caller.principal.subject;
-        let issued = self.fleet()?.issue_join_token(ttl, by).await.map_err(|error| status::join(&error))?;
-        tracing::info!(%by, "a join token was issued");
+        let issued = self.fleet()?.issue_join_token(ttl, uses, by).await;
+        let issued = issued.map_err(|error| status::join(&error))?;
+        tracing::info!(%by, ?uses, "a join token was issued");
         Ok(Response::new(v1::IssueJoinTokenResponse {
             token: issued.secret.expose().clone(),
             expire_time: Some(timestamp_to_wire(issued.expires_at)),

@@ -75,18 +75,18 @@ pub fn stream(journal: &Arc<LocalJournal>, session: SessionId) -> Stream {
     Stream::open(Arc::clone(journal) as Arc<dyn Journal>, clock(), opened(session)).unwrap()
 }
 
-/// Reads: one that is answered.
+/// Reads: one that is answered, its answer in a record of its own, as earlier recordings have it.
 pub fn read(stream: &mut Stream, id: CommandId) {
     stream.append(&begin(id, "SELECT email FROM customers WHERE id = $1", VerdictWord::Allow)).unwrap();
     let mut capture = Capture::new(100);
     capture.wire(b"D0123456789");
     capture.row([Some(b"1".as_slice()), Some("[redacted]".as_bytes()), None].into_iter());
     let Captured { rows, bytes, answer } = capture.finish();
-    let outcome = Ending::Completed("SELECT 1".into());
-    stream.append(&Record::End(Ended { id, outcome, rows, bytes, answer })).unwrap();
+    stream.append(&Record::Output(Output { id, rows, bytes, answer: answer.unwrap() })).unwrap();
+    stream.append(&end(id, Ending::Completed("SELECT 1".into()))).unwrap();
 }
 
-/// A write that waits, is approved and runs.
+/// A write that waits, is approved and runs; its answer stands with its end, as it is written now.
 pub fn write(stream: &mut Stream, id: CommandId, approval: ApprovalId) {
     let text = "DELETE FROM orders\u{202E} WHERE id = $1";
     stream.append(&begin(id, text, VerdictWord::Hold)).unwrap();
@@ -105,7 +105,11 @@ pub fn write(stream: &mut Stream, id: CommandId, approval: ApprovalId) {
         .unwrap();
     let digest = Digest::of(text.as_bytes());
     stream.append(&Record::Redeemed(Redeemed { id, approval, fence: 3, digest })).unwrap();
-    stream.append(&end(id, Ending::Completed("DELETE 1".into()))).unwrap();
+    let mut capture = Capture::new(100);
+    capture.wire(b"C\0\0\0\rDELETE 1\0");
+    let Captured { rows, bytes, answer } = capture.finish();
+    let outcome = Ending::Completed("DELETE 1".into());
+    stream.append(&Record::End(Ended { id, outcome, rows, bytes, answer })).unwrap();
 }
 
 pub const SESSION: SessionId = SessionId::from_u128(100);

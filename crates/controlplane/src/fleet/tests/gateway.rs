@@ -19,6 +19,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Status, Streaming};
 
 use super::bed::Running;
+use crate::fleet::Uses;
 use crate::fleet::authority::CONTROL_NAME;
 use crate::testing::subject;
 
@@ -61,7 +62,11 @@ pub(super) fn anonymous(node: &Running) -> ClientTlsConfig {
 }
 
 pub(super) async fn token(node: &Running) -> Secret<String> {
-    node.fleet.issue_join_token(Duration::from_secs(60), &subject("operator")).await.unwrap().secret
+    node.fleet
+        .issue_join_token(Duration::from_secs(60), Uses::Once, &subject("operator"))
+        .await
+        .unwrap()
+        .secret
 }
 
 impl Member {

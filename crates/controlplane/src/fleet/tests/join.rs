@@ -16,7 +16,9 @@ use tonic::Code;
 
 use super::bed::Bed;
 use super::gateway::{Member, anonymous, client, request, token};
+use crate::fleet::Uses;
 use crate::fleet::authority::{Authority, AuthorityError, AuthorityFiles, CONTROL_NAME, CertificateRequest};
+use crate::testing::subject;
 
 #[tokio::test]
 async fn a_join_token_works_once_and_names_the_authority() {
@@ -35,6 +37,22 @@ async fn a_join_token_works_once_and_names_the_authority() {
     let unknown = Secret::new("csj_00.00".to_owned());
     let refused = Member::join_with(&node, "gateway-2", &unknown, &other).await.err().unwrap();
     assert_eq!(refused.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_reusable_token_lets_gateways_in_until_its_time_is_over() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let by = subject("operator");
+    let issue = |seconds, uses| node.fleet.issue_join_token(Duration::from_secs(seconds), uses, &by);
+    let token = issue(60, Uses::Many).await.unwrap().secret;
+    for name in ["gateway-1", "gateway-2", "gateway-2"] {
+        let key = KeyPair::generate().unwrap();
+        Member::join_with(&node, name, &token, &key).await.unwrap();
+    }
+    assert!(issue(30 * 86_400, Uses::Many).await.is_ok());
+    assert!(issue(30 * 86_400, Uses::Once).await.is_err(), "one that works once lives a week at most");
+    assert!(issue(91 * 86_400, Uses::Many).await.is_err());
 }
 
 #[tokio::test]

@@ -1,0 +1,265 @@
+//! A small story in which all is well, and a violation planted into it for every check: each is found, and
+//! nothing else.
+
+use super::*;
+use crate::answer::{Answer, Refusal};
+use crate::collect::{Approval, Record, Row, Said, State};
+use crate::command::{Effect, Form};
+use crate::history::{Entry, Event, VoteOutcome};
+
+/// What a story is told with: everything that belongs to one command, in one line.
+struct Plot {
+    name: u64,
+    form: Form,
+    answer: Answer,
+    vote: bool,
+    state: State,
+    rows: usize,
+}
+
+fn refused(state: &str, executed: Option<bool>, ticket: &str) -> Answer {
+    let (sqlstate, state) = ("55G00".to_owned(), state.to_owned());
+    Answer::Refused(Refusal { sqlstate, state, executed, ticket: Some(ticket.to_owned()) })
+}
+
+impl Plot {
+    fn ticket(&self) -> String {
+        format!("apr_{}", self.name)
+    }
+
+    fn tell(self, into: &mut Aftermath) {
+        let (ticket, effect, id) = (self.ticket(), Effect::new("a", self.name), self.name);
+        let mut note = |who: &str, event| into.history.push(Entry { at_ms: id, who: who.into(), event });
+        note("a", Event::Sent { attempt: id, form: self.form, effect: Some(effect.clone()) });
+        note("dora", Event::Voted { vote: 100 + id, ticket: ticket.clone(), yes: self.vote });
+        note("dora", Event::VoteTold { vote: 100 + id, outcome: VoteOutcome::Counted });
+        note("a", Event::Told { attempt: id, answer: self.answer });
+        let xid = (700 + id).to_string();
+        let row = Row { effect: effect.clone(), xid: xid.clone() };
+        into.rows.extend(std::iter::repeat_n(row, self.rows));
+        into.approvals.push(Approval {
+            id: ticket.clone(),
+            effect: Some(effect.clone()),
+            state: self.state,
+            decisions: vec![("dora".into(), self.vote)],
+            xid: (self.vote && !self.form.in_transaction()).then_some(xid),
+        });
+        let record = |said| Record { stream: "str_1".into(), command: format!("cmd_{id}"), said };
+        into.records.push(record(Said::Begun(Some(effect))));
+        if self.vote {
+            into.records.push(record(Said::Redeemed(ticket)));
+        }
+        into.records.push(record(Said::Ended { completed: self.rows > 0 }));
+    }
+}
+
+fn good() -> Aftermath {
+    let mut told = Aftermath::default();
+    let simple = Form::Simple;
+    let broken = Answer::Broken { sent: true, why: "reset".into() };
+    let no = refused("denied", Some(false), "apr_2");
+    let doubt = refused("in_doubt", None, "apr_4");
+    for plot in [
+        Plot { name: 1, form: simple, answer: Answer::Ran, vote: true, state: State::Done, rows: 1 },
+        Plot { name: 2, form: simple, answer: no, vote: false, state: State::Denied, rows: 0 },
+        Plot { name: 3, form: simple, answer: broken, vote: true, state: State::NotRun, rows: 0 },
+        Plot { name: 4, form: simple, answer: doubt, vote: true, state: State::InDoubt, rows: 1 },
+        Plot {
+            name: 5,
+            form: Form::RolledBack,
+            answer: Answer::RolledBack,
+            vote: true,
+            state: State::Done,
+            rows: 0,
+        },
+    ] {
+        plot.tell(&mut told);
+    }
+    told
+}
+
+/// The rules that `plant` breaks in the good story.
+fn broken_by(plant: impl FnOnce(&mut Aftermath)) -> Vec<Rule> {
+    let mut told = good();
+    plant(&mut told);
+    let mut rules: Vec<Rule> = check(&told).into_iter().map(|violation| violation.rule).collect();
+    rules.sort();
+    rules.dedup();
+    rules
+}
+
+fn answer(told: &mut Aftermath, wanted: u64) -> &mut Answer {
+    let found = told.history.iter_mut().find_map(|entry| match &mut entry.event {
+        Event::Told { attempt, answer } if *attempt == wanted => Some(answer),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+fn outcome(told: &mut Aftermath, wanted: u64) -> &mut VoteOutcome {
+    let found = told.history.iter_mut().find_map(|entry| match &mut entry.event {
+        Event::VoteTold { vote, outcome } if *vote == wanted => Some(outcome),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+#[test]
+fn a_story_in_which_all_is_well_breaks_no_rule() {
+    assert_eq!(check(&good()), []);
+}
+
+#[test]
+fn an_effect_that_nobody_countersigned_is_found() {
+    let row = |told: &mut Aftermath| {
+        told.rows.push(Row { effect: Effect::new("z", 9), xid: "9".into() });
+    };
+    assert_eq!(broken_by(row), [Rule::Unapproved, Rule::Untruthful, Rule::RecordsWrong]);
+    // Its approval claims votes that nobody gave.
+    let votes = |told: &mut Aftermath| {
+        told.history.retain(|entry| !matches!(&entry.event, Event::Voted { vote: 101, .. }));
+    };
+    assert_eq!(broken_by(votes), [Rule::Unapproved, Rule::VoteFalsified]);
+}
+
+#[test]
+fn a_double_effect_is_found() {
+    let twice = |told: &mut Aftermath| {
+        let row = told.rows[0].clone();
+        told.rows.push(row);
+    };
+    assert_eq!(broken_by(twice), [Rule::Doubled, Rule::Untruthful, Rule::RecordsWrong]);
+    // The same, and the agent had sent it twice and hung up: only the approvals tell.
+    let unseen = |told: &mut Aftermath| {
+        twice(told);
+        let effect = Some(Effect::new("a", 1));
+        let sent = Event::Sent { attempt: 50, form: Form::Simple, effect: effect.clone() };
+        let left = Event::Told { attempt: 50, answer: Answer::Left };
+        told.history.extend([sent, left].map(|event| Entry { at_ms: 9, who: "a".into(), event }));
+        let record = |said| Record { stream: "str_1".into(), command: "cmd_50".into(), said };
+        told.records.extend([
+            record(Said::Begun(effect)),
+            record(Said::Redeemed("apr_50".into())),
+            record(Said::Ended { completed: true }),
+        ]);
+    };
+    assert_eq!(broken_by(unseen), [Rule::Doubled]);
+    let redeemed = |told: &mut Aftermath| {
+        let record = told.records.iter().find(|record| matches!(record.said, Said::Redeemed(_)));
+        let record = record.unwrap().clone();
+        told.records.push(record);
+    };
+    assert_eq!(broken_by(redeemed), [Rule::Doubled]);
+}
+
+#[test]
+fn an_effect_after_a_no_is_found() {
+    let row = |told: &mut Aftermath| {
+        told.rows.push(Row { effect: Effect::new("a", 2), xid: "9".into() });
+    };
+    assert_eq!(broken_by(row), [Rule::NoMeansNo, Rule::Untruthful, Rule::RecordsWrong]);
+    // By the transaction that the approval itself had presented.
+    let not_run =
+        |told: &mut Aftermath| told.rows.push(Row { effect: Effect::new("a", 3), xid: "703".into() });
+    assert_eq!(broken_by(not_run), [Rule::NoMeansNo]);
+    let undone = |told: &mut Aftermath| told.approvals[1].state = State::Expired;
+    assert_eq!(broken_by(undone), [Rule::NoMeansNo]);
+    let taken_back = |told: &mut Aftermath| {
+        let event = Event::TakenBack { ticket: "apr_1".into() };
+        told.history.push(Entry { at_ms: 9, who: "dora".into(), event });
+    };
+    assert_eq!(broken_by(taken_back), [Rule::NoMeansNo]);
+}
+
+#[test]
+fn an_effect_that_is_not_there_is_found() {
+    let gone = |told: &mut Aftermath| drop(told.rows.remove(0));
+    assert_eq!(broken_by(gone), [Rule::EffectLost]);
+    let unclaimed = |told: &mut Aftermath| {
+        gone(told);
+        *answer(told, 1) = Answer::Left;
+        told.approvals[0].xid = None;
+    };
+    assert_eq!(broken_by(unclaimed), [Rule::EffectLost]);
+    let another = |told: &mut Aftermath| told.rows[0].xid = "1".into();
+    assert_eq!(broken_by(another), [Rule::EffectLost]);
+    let told_only = |told: &mut Aftermath| {
+        *answer(told, 5) = Answer::Ran;
+    };
+    assert_eq!(broken_by(told_only), [Rule::EffectLost]);
+}
+
+#[test]
+fn a_lost_approval_is_found() {
+    let gone = |told: &mut Aftermath| drop(told.approvals.remove(1));
+    assert_eq!(broken_by(gone), [Rule::ApprovalLost]);
+    for state in [State::Pending, State::Approved, State::Redeemed] {
+        let endless = |told: &mut Aftermath| told.approvals[2].state = state;
+        assert_eq!(broken_by(endless), [Rule::ApprovalLost], "{state:?}");
+    }
+}
+
+#[test]
+fn a_falsified_vote_is_found() {
+    let gone = |told: &mut Aftermath| {
+        told.approvals[1].decisions.clear();
+    };
+    assert_eq!(broken_by(gone), [Rule::VoteFalsified]);
+    let invented = |told: &mut Aftermath| told.approvals[0].decisions.push(("eve".into(), true));
+    assert_eq!(broken_by(invented), [Rule::VoteFalsified]);
+    let rejected = |told: &mut Aftermath| *outcome(told, 101) = VoteOutcome::Rejected("late".into());
+    assert_eq!(broken_by(rejected), [Rule::VoteFalsified]);
+    // No answer came: it may count or not.
+    let unknown = |told: &mut Aftermath| *outcome(told, 101) = VoteOutcome::Unknown("reset".into());
+    assert_eq!(broken_by(unknown), []);
+}
+
+#[test]
+fn an_untruthful_answer_is_found() {
+    let ran_all_the_same = |told: &mut Aftermath| {
+        *answer(told, 1) = refused("unavailable", Some(false), "apr_1");
+    };
+    assert_eq!(broken_by(ran_all_the_same), [Rule::Untruthful]);
+    let failed = |told: &mut Aftermath| {
+        *answer(told, 1) = Answer::Failed { sqlstate: "40001".into(), message: String::new() };
+    };
+    assert_eq!(broken_by(failed), [Rule::Untruthful]);
+    for (state, executed) in [("denied", None), ("denied", Some(true)), ("in_doubt", Some(false))] {
+        let impossible = |told: &mut Aftermath| *answer(told, 2) = refused(state, executed, "apr_2");
+        assert_eq!(broken_by(impossible), [Rule::Untruthful], "{state} {executed:?}");
+    }
+    let forbidden = |told: &mut Aftermath| {
+        let sent = Event::Sent { attempt: 60, form: Form::Forbidden, effect: None };
+        let ran = Event::Told { attempt: 60, answer: Answer::Ran };
+        told.history.extend([sent, ran].map(|event| Entry { at_ms: 9, who: "a".into(), event }));
+    };
+    assert_eq!(broken_by(forbidden), [Rule::Untruthful]);
+    let breaks_off = |told: &mut Aftermath| {
+        told.history.retain(|entry| !matches!(entry.event, Event::Told { attempt: 2, .. }));
+    };
+    assert_eq!(broken_by(breaks_off), [Rule::Untruthful]);
+}
+
+#[test]
+fn a_command_that_did_not_end_exactly_once_is_found() {
+    let last = |told: &Aftermath| told.records[2].clone();
+    let never = |told: &mut Aftermath| drop(told.records.remove(2));
+    let twice = |told: &mut Aftermath| {
+        let end = last(told);
+        told.records.push(end);
+    };
+    let elsewhere = |told: &mut Aftermath| told.records[2].stream = "str_2".into();
+    let without_beginning = |told: &mut Aftermath| drop(told.records.remove(3));
+    assert_eq!(broken_by(never), [Rule::RecordsWrong]);
+    assert_eq!(broken_by(twice), [Rule::RecordsWrong]);
+    assert_eq!(broken_by(elsewhere), [Rule::RecordsWrong]);
+    assert_eq!(broken_by(without_beginning), [Rule::RecordsWrong]);
+}
+
+#[test]
+fn an_effect_without_a_record_and_a_broken_chain_are_found() {
+    let unrecorded = |told: &mut Aftermath| told.records.retain(|record| record.command != "cmd_1");
+    assert_eq!(broken_by(unrecorded), [Rule::RecordsWrong]);
+    let broken = |told: &mut Aftermath| told.faults.push("str_1: record 3 is missing".into());
+    assert_eq!(broken_by(broken), [Rule::ChainBroken]);
+}

@@ -1,0 +1,173 @@
+//! The nemesis: a plan of blows, made from the seed and shown before, and its execution. It hits one or two
+//! points at a time, lets it last, makes it good and gives everybody a moment to recover.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use countersign_testkit::{Cut, Fault};
+
+use crate::history::{Event, History};
+use crate::stage::{Blow, Stage, WeakPoint};
+
+/// One blow.
+#[derive(Debug, Clone)]
+pub struct Strike {
+    /// Where.
+    pub at: String,
+    /// What.
+    pub blow: Blow,
+}
+
+/// Blows at the same time, and what comes after.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The blows.
+    pub strikes: Vec<Strike>,
+    /// How long it lasts.
+    pub lasts: Duration,
+    /// How long everybody is left in peace afterwards.
+    pub peace: Duration,
+}
+
+/// What is going to happen.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// In this order.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// A plan that fills `time`, from the seed alone.
+    #[must_use]
+    pub fn new(points: &[WeakPoint], time: Duration, seed: u64) -> Self {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let mut steps = Vec::new();
+        let mut filled = Duration::ZERO;
+        while filled < time && !points.is_empty() {
+            let step = Step::new(points, &mut chance);
+            filled += step.lasts + step.peace;
+            steps.push(step);
+        }
+        Self { steps }
+    }
+
+    /// Carries it out. What is struck is made good, also after an error.
+    ///
+    /// # Errors
+    /// A blow that cannot be dealt, or made good.
+    pub fn carry_out(&self, stage: &mut dyn Stage, history: &History, until: Instant) -> Result<usize> {
+        let mut dealt = 0;
+        for step in &self.steps {
+            if Instant::now() >= until {
+                break;
+            }
+            let struck: Result<()> = step.strikes.iter().try_for_each(|strike| {
+                note(history, format!("{strike}"));
+                stage.strike(&strike.at, strike.blow).with_context(|| format!("cannot: {strike}"))
+            });
+            std::thread::sleep(step.lasts);
+            for strike in &step.strikes {
+                note(history, format!("heal {}", strike.at));
+                stage.heal(&strike.at, strike.blow).with_context(|| format!("cannot undo: {strike}"))?;
+            }
+            struck?;
+            dealt += step.strikes.len();
+            std::thread::sleep(step.peace);
+        }
+        Ok(dealt)
+    }
+}
+
+fn note(history: &History, deed: String) {
+    history.add("nemesis", Event::Nemesis { deed });
+}
+
+impl Step {
+    fn new(points: &[WeakPoint], chance: &mut fastrand::Rng) -> Self {
+        let count = if chance.u8(0..4) == 0 { 2 } else { 1 };
+        let mut strikes: Vec<Strike> = Vec::new();
+        for point in chance.choose_multiple(points, count) {
+            // A point stands there as often as it weighs; it is hit once at a time.
+            if strikes.iter().all(|strike| strike.at != point.name) {
+                strikes.push(Strike { at: point.name.clone(), blow: blow(point, chance) });
+            }
+        }
+        let lasts = Duration::from_millis(chance.u64(300..6000));
+        let peace = Duration::from_millis(chance.u64(500..4000));
+        Self { strikes, lasts, peace }
+    }
+}
+
+fn blow(point: &WeakPoint, chance: &mut fastrand::Rng) -> Blow {
+    if point.is_process {
+        return if chance.u8(0..100) < 60 { Blow::Kill } else { Blow::Stop };
+    }
+    let millis = |chance: &mut fastrand::Rng, upto| Duration::from_millis(chance.u64(5..upto));
+    match chance.u8(0..100) {
+        0..25 => Blow::Reset,
+        25..60 => {
+            let cuts = [Cut::ToServer, Cut::ToClient, Cut::Both, Cut::Both];
+            Blow::Network(Fault { cut: chance.choice(cuts), ..Fault::default() })
+        }
+        60..80 => Blow::Network(Fault {
+            delay: millis(chance, 300),
+            jitter: millis(chance, 300),
+            ..Fault::default()
+        }),
+        80..90 => {
+            let narrow = chance.u32(500..20_000);
+            Blow::Network(Fault { bytes_per_second: Some(narrow), ..Fault::default() })
+        }
+        _ => Blow::Network(Fault { refused: true, ..Fault::default() }),
+    }
+}
+
+impl fmt::Display for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = &self.at;
+        match self.blow {
+            Blow::Kill => write!(f, "kill {at}"),
+            Blow::Stop => write!(f, "stop {at}"),
+            Blow::Reset => write!(f, "reset {at}"),
+            Blow::Network(Fault { cut: Some(cut), .. }) => write!(f, "cut {at}, {cut:?}"),
+            Blow::Network(Fault { bytes_per_second: Some(rate), .. }) => write!(f, "narrow {at}, {rate} B/s"),
+            Blow::Network(Fault { refused: true, .. }) => write!(f, "refuse {at}"),
+            Blow::Network(Fault { delay, jitter, .. }) => {
+                write!(f, "slow {at}, {delay:?} to {:?}", delay + jitter)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, step) in self.steps.iter().enumerate() {
+            let strikes: Vec<String> = step.strikes.iter().map(ToString::to_string).collect();
+            let (lasts, peace) = (step.lasts.as_secs_f64(), step.peace.as_secs_f64());
+            writeln!(
+                f,
+                "{:4}. {} for {lasts:.1} s, then {peace:.1} s of peace",
+                number + 1,
+                strikes.join(" and ")
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_makes_the_same_plan_and_another_seed_another() {
+        let points: Vec<WeakPoint> = ["a", "b", "c to d"]
+            .map(|name| WeakPoint { name: name.into(), is_process: name.len() == 1 })
+            .into();
+        let plan = |seed| Plan::new(&points, Duration::from_secs(60), seed).to_string();
+        assert_eq!(plan(7), plan(7));
+        assert_ne!(plan(7), plan(8));
+        assert!(plan(7).lines().count() > 8, "{}", plan(7));
+    }
+}

@@ -1,0 +1,73 @@
+//! The configuration files of a fleet's processes.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// The key of hashed values, for tests only.
+pub(super) const HASH_KEY: &[u8; 32] = b"a key of tests, nobody's secret.";
+
+/// After what time a silent node is lost: a third of what is usual, for tests have no patience.
+const NODE_LEASE_SECONDS: u32 = 10;
+
+/// How long a gateway judges without the control plane: a third of what is usual.
+const BUNDLE_LEASE_SECONDS: u32 = 5;
+
+/// What stands in a control-plane node's file.
+pub(super) struct ControlText<'a> {
+    pub(super) name: &'a str,
+    pub(super) api: SocketAddr,
+    pub(super) fleet: SocketAddr,
+    pub(super) data: &'a Path,
+    pub(super) authority: &'a Path,
+    pub(super) stores: &'a [String],
+}
+
+pub(super) fn control(text: &ControlText<'_>) -> String {
+    let ControlText { name, api, fleet, data, authority, stores } = text;
+    let (data, stores) = (data.display(), stores.join(", "));
+    let authority = (authority.join("fleet-ca.pem"), authority.join("fleet-ca.key"));
+    let (certificate, key) = (authority.0.display(), authority.1.display());
+    format!(
+        "name: {name}
+listen: {api}
+listen_fleet: {fleet}
+names: [127.0.0.1]
+data: {data}
+fleet_ca: {{ certificate_file: {certificate}, key_file: {key} }}
+store: {{ etcd: {{ endpoints: [{stores}] }} }}
+listen_ops: 'off'
+node_lease_seconds: {NODE_LEASE_SECONDS}
+bundle_lease_seconds: {BUNDLE_LEASE_SECONDS}
+"
+    )
+}
+
+/// What stands in a gateway's file.
+pub(super) struct GatewayText<'a> {
+    pub(super) name: &'a str,
+    pub(super) address: SocketAddr,
+    pub(super) ops: SocketAddr,
+    pub(super) token: &'a Path,
+    pub(super) state: &'a Path,
+    pub(super) hash_key: &'a Path,
+    pub(super) links: &'a [SocketAddr],
+}
+
+pub(super) fn gateway(text: &GatewayText<'_>) -> String {
+    let GatewayText { name, address, ops, token, state, hash_key, links } = text;
+    let (token, state, hash_key) = (token.display(), state.display(), hash_key.display());
+    let links: Vec<String> = links.iter().map(ToString::to_string).collect();
+    let links = links.join(", ");
+    format!(
+        "name: {name}
+control_planes: [{links}]
+join_token_file: {token}
+state: {state}
+hash_key_file: {hash_key}
+listeners:
+  - {{ protocol: postgres, address: {address}, proxies: [127.0.0.1/32] }}
+listen_ops: {ops}
+drain_seconds: 5
+"
+    )
+}

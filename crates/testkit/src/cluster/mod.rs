@@ -1,0 +1,334 @@
+//! A cluster: the whole fleet, as one runs it in production: etcd, control-plane nodes, gateways, HAProxy before them;
+//! each its own process with its own configuration file. Every part can be killed, stopped and started again, and
+//! every way between two parts can go bad, where that is asked for.
+
+mod config;
+mod parts;
+mod ways;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::countersign::text;
+use crate::wait::eventually;
+use crate::{
+    Account, Backend, Bundle, Dsn, EtcdCluster, FaultProxy, Folder, HaProxy, HaProxyOptions, Signal, binary,
+    product,
+};
+pub use parts::Part;
+use parts::{Control, Gateway};
+use ways::Ways;
+
+/// How long a part may take to end in good order.
+const END_LIMIT: Duration = Duration::from_secs(40);
+
+/// How large a cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct ClusterOptions {
+    /// Members of etcd.
+    pub etcd: usize,
+    /// Control-plane nodes.
+    pub controls: usize,
+    /// Gateways.
+    pub gateways: usize,
+    /// The seed of the proxies on the ways between the parts; `None`: they reach each other directly.
+    pub bad_ways: Option<u64>,
+}
+
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        Self { etcd: 3, controls: 3, gateways: 3, bad_ways: None }
+    }
+}
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    // In the order in which they have to end.
+    balancer: HaProxy,
+    gateways: Vec<Gateway>,
+    controls: Vec<Control>,
+    ways: Ways,
+    etcd: EtcdCluster,
+    _folder: Folder,
+    approver: String,
+}
+
+/// The person who decides unless a test names another: human, of group `dba`.
+const APPROVER: &str = "dora";
+
+impl Cluster {
+    /// Starts one with this bundle in force; clients can connect when this returns.
+    ///
+    /// # Errors
+    /// A part is not installed, or does not get ready; the error has what it logged.
+    pub fn start(bundle: &Bundle, options: &ClusterOptions) -> Result<Self> {
+        let folder = Folder::new(Account::Own)?;
+        let etcd = EtcdCluster::start(options.etcd)?;
+        let mut ways = Ways::new(options.bad_ways);
+        let authority = folder.path().join("authority");
+        product::json(Command::new(binary()?).args(["fleet", "init", "--output", "json"]).arg(&authority))?;
+        let mut controls = Vec::new();
+        for number in 0..options.controls {
+            let stores = ways.lead_to_etcd(number, &etcd.endpoints())?;
+            controls.push(Control::start(&folder, number, &authority, &stores)?);
+        }
+        let first = controls.first().context("a fleet without a control plane")?;
+        let operator = operator(first.data())?;
+        cli(first.api(), &operator, &["apply", "-f", &bundle.path().display().to_string()])?;
+        let mut gateways = Vec::new();
+        for number in 0..options.gateways {
+            let token = text(&cli(first.api(), &operator, &["fleet", "token"])?, "token")?;
+            let links: Vec<SocketAddr> = controls.iter().map(Control::fleet).collect();
+            let links = ways.lead_to_controls(number, &links)?;
+            let environment = bundle.dev().environment;
+            gateways.push(Gateway::start(&folder, number, &token, &links, &environment)?);
+        }
+        let mut backends = Vec::new();
+        for (number, gateway) in gateways.iter().enumerate() {
+            let address = ways.lead_to_gateway(number, gateway.address())?;
+            backends.push(Backend { name: gateway.name().into(), address, ready: Some(gateway.ops()) });
+        }
+        let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: true })?;
+        let mut cluster =
+            Self { balancer, gateways, controls, ways, etcd, _folder: folder, approver: String::new() };
+        cluster.approver = cluster.token(APPROVER, "human", &["dba"])?;
+        Ok(cluster)
+    }
+
+    /// Where a client connects with `token` to reach `target`: before the balancer.
+    #[must_use]
+    pub fn dsn(&self, target: &str, token: &str, database: &str) -> Dsn {
+        Dsn {
+            host: "127.0.0.1".into(),
+            port: self.balancer.address().port(),
+            user: target.into(),
+            password: token.into(),
+            database: database.into(),
+        }
+    }
+
+    /// Where every control-plane node has its API, past every bad way.
+    #[must_use]
+    pub fn apis(&self) -> Vec<String> {
+        self.controls.iter().map(|control| control.api().to_owned()).collect()
+    }
+
+    /// The data folder of every control-plane node.
+    #[must_use]
+    pub fn data(&self) -> Vec<PathBuf> {
+        self.controls.iter().map(|control| control.data().to_path_buf()).collect()
+    }
+
+    /// The etcd cluster.
+    pub fn etcd(&mut self) -> &mut EtcdCluster {
+        &mut self.etcd
+    }
+
+    /// The token of whoever set it up.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn operator(&self) -> Result<String> {
+        operator(self.controls.first().context("no control plane")?.data())
+    }
+
+    /// The token of the person who may approve.
+    #[must_use]
+    pub fn approver(&self) -> &str {
+        &self.approver
+    }
+
+    /// A new token for `subject`; `kind` is `human`, `agent` or `service`.
+    ///
+    /// # Errors
+    /// What the command says.
+    pub fn token(&self, subject: &str, kind: &str, groups: &[&str]) -> Result<String> {
+        let mut arguments = vec!["token", "issue", "--subject", subject, "--kind", kind, "--ttl", "1h"];
+        for group in groups {
+            arguments.extend(["--group", group]);
+        }
+        text(&self.cli_as(&self.operator()?, &arguments)?, "token")
+    }
+
+    /// The ids of the requests that wait for a person, oldest first; at most a thousand.
+    ///
+    /// # Errors
+    /// What the command says.
+    pub fn pending(&self) -> Result<Vec<String>> {
+        let arguments = ["requests", "ls", "--state", "pending", "--limit", "1000"];
+        let listed = self.cli_as(&self.approver, &arguments)?;
+        let requests = listed.get("requests").and_then(Value::as_array);
+        let requests = requests.with_context(|| format!("not a list of requests: {listed}"))?;
+        requests.iter().rev().map(|request| text(request, "id")).collect()
+    }
+
+    /// Approves, as the person who may.
+    ///
+    /// # Errors
+    /// What the command says.
+    pub fn approve(&self, id: &str) -> Result<()> {
+        self.cli_as(&self.approver, &["approve", id, "--reason", "looks right"]).map(drop)
+    }
+
+    /// Runs a command of the command line at the first control-plane node that can be asked; its JSON.
+    ///
+    /// # Errors
+    /// What the last of them says.
+    pub fn cli_as(&self, token: &str, arguments: &[&str]) -> Result<Value> {
+        let mut last = None;
+        for control in &self.controls {
+            match cli(control.api(), token, arguments) {
+                Ok(printed) => return Ok(printed),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.context("no control plane")?)
+    }
+
+    /// Every part that can be hit.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
+        let mut parts = vec![Part::Balancer];
+        parts.extend((0..self.gateways.len()).map(Part::Gateway));
+        parts.extend((0..self.controls.len()).map(Part::Control));
+        parts.extend((0..self.etcd.endpoints().len()).map(Part::Etcd));
+        parts
+    }
+
+    /// Kills a part, as a power cut would.
+    ///
+    /// # Errors
+    /// There is no such part, or it does not run.
+    pub fn kill(&mut self, part: Part) -> Result<()> {
+        match part {
+            Part::Balancer => self.balancer.kill(),
+            Part::Gateway(number) => self.gateway(number)?.product.kill(),
+            Part::Control(number) => self.control(number)?.product.kill(),
+            Part::Etcd(number) => self.etcd.kill(number),
+        }
+    }
+
+    /// Starts a part again that was killed or has ended, with its data and at its address.
+    ///
+    /// # Errors
+    /// There is no such part, or it does not get ready.
+    pub fn start_again(&mut self, part: Part) -> Result<()> {
+        match part {
+            Part::Balancer => self.balancer.start_again(),
+            Part::Gateway(number) => self.gateway(number)?.product.start(),
+            Part::Control(number) => self.control(number)?.product.start(),
+            Part::Etcd(number) => self.etcd.restart(number),
+        }
+    }
+
+    /// Sends a part a signal.
+    ///
+    /// # Errors
+    /// There is no such part, or it does not run.
+    pub fn signal(&mut self, part: Part, signal: Signal) -> Result<()> {
+        match part {
+            Part::Balancer => self.balancer.signal(signal),
+            Part::Gateway(number) => self.gateway(number)?.product.signal(signal),
+            Part::Control(number) => self.control(number)?.product.signal(signal),
+            Part::Etcd(number) => self.etcd.signal(number, signal),
+        }
+    }
+
+    /// Asks a gateway or a control-plane node to end in good order, and waits until it has.
+    ///
+    /// # Errors
+    /// It is neither, does not run, or ends with an error code.
+    pub fn stop(&mut self, part: Part) -> Result<()> {
+        match part {
+            Part::Gateway(number) => self.gateway(number)?.product.stop(END_LIMIT),
+            Part::Control(number) => self.control(number)?.product.stop(END_LIMIT),
+            Part::Balancer | Part::Etcd(_) => anyhow::bail!("{part} has no good order to end in"),
+        }
+    }
+
+    /// Whether a gateway or control-plane node runs.
+    pub fn runs(&mut self, part: Part) -> bool {
+        match part {
+            Part::Gateway(number) => self.gateway(number).is_ok_and(|gateway| gateway.product.runs()),
+            Part::Control(number) => self.control(number).is_ok_and(|control| control.product.runs()),
+            Part::Balancer | Part::Etcd(_) => true,
+        }
+    }
+
+    /// Where a client reaches one gateway past the balancer, which says who the client is.
+    ///
+    /// # Errors
+    /// There is no such gateway.
+    pub fn gateway_address(&self, number: usize) -> Result<SocketAddr> {
+        Ok(self.gateways.get(number).context("no such gateway")?.address())
+    }
+
+    /// The names of the ways that can go bad, such as `gateway-1 to control-2`.
+    pub fn ways(&self) -> impl Iterator<Item = &str> {
+        self.ways.names()
+    }
+
+    /// A way by its name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn way(&self, name: &str) -> Result<&FaultProxy> {
+        self.ways.get(name).with_context(|| format!("no way `{name}`"))
+    }
+
+    /// Ends all gateways, then all control-plane nodes, in good order.
+    ///
+    /// # Errors
+    /// One ends with an error code.
+    pub fn end(&mut self) -> Result<()> {
+        for number in 0..self.gateways.len() {
+            self.stop(Part::Gateway(number))?;
+        }
+        for number in 0..self.controls.len() {
+            self.stop(Part::Control(number))?;
+        }
+        Ok(())
+    }
+
+    /// Copies all logs into a folder.
+    ///
+    /// # Errors
+    /// They cannot be copied.
+    pub fn keep_logs(&self, folder: &Path) -> Result<()> {
+        let gateways = self.gateways.iter().map(|gateway| &gateway.product);
+        for product in gateways.chain(self.controls.iter().map(|control| &control.product)) {
+            std::fs::copy(product.log(), folder.join(format!("{}.log", product.name())))?;
+        }
+        std::fs::write(folder.join("haproxy.log"), self.balancer.log())?;
+        Ok(())
+    }
+
+    fn gateway(&mut self, number: usize) -> Result<&mut Gateway> {
+        self.gateways.get_mut(number).with_context(|| format!("no gateway {number}"))
+    }
+
+    fn control(&mut self, number: usize) -> Result<&mut Control> {
+        self.controls.get_mut(number).with_context(|| format!("no control-plane node {number}"))
+    }
+}
+
+/// Runs a command of the command line against one node; its JSON.
+fn cli(api: &str, token: &str, arguments: &[&str]) -> Result<Value> {
+    let mut command = Command::new(binary()?);
+    command.args(arguments).args(["--output", "json"]).stdin(Stdio::null());
+    product::json(command.env("COUNTERSIGN_API", api).env("COUNTERSIGN_TOKEN", token))
+}
+
+/// The operator's token in a data folder; it is there when the node is ready.
+fn operator(data: &Path) -> Result<String> {
+    let token = eventually("the operator's token", Duration::from_secs(5), || {
+        Ok(std::fs::read_to_string(data.join("operator.token")).ok())
+    })?;
+    Ok(token.trim().to_owned())
+}
