@@ -55,8 +55,8 @@ pub(crate) struct System {
 
 /// What was started of Countersign.
 enum Started {
-    Embedded(Countersign),
-    Fleet(Mutex<Fleet>),
+    Embedded(Box<Countersign>),
+    Fleet(Box<Mutex<Fleet>>),
 }
 
 /// One process of Countersign.
@@ -171,7 +171,7 @@ fn embedded(bundle: &Bundle) -> Result<Processes> {
     let countersign = Countersign::start(bundle.dev())?;
     let gateways = vec![countersign.postgres().parse()?];
     let parts = vec![Part { name: "gateway and control plane".into(), id: countersign.id() }];
-    Ok((Started::Embedded(countersign), gateways, parts))
+    Ok((Started::Embedded(Box::new(countersign)), gateways, parts))
 }
 
 fn fleet(bundle: &Bundle) -> Result<Processes> {
@@ -183,7 +183,7 @@ fn fleet(bundle: &Bundle) -> Result<Processes> {
         gateways.push(format!("{}:{}", dsn.host, dsn.port).parse()?);
         parts.push(Part { name: format!("gateway {}", index + 1), id: fleet.gateway_id(index)? });
     }
-    Ok((Started::Fleet(Mutex::new(fleet)), gateways, parts))
+    Ok((Started::Fleet(Box::new(Mutex::new(fleet))), gateways, parts))
 }
 
 /// Puts the tap between the gateway and its target.

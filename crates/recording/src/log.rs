@@ -260,10 +260,15 @@ fn with_segments(dir: &Path) -> io::Result<Vec<PathBuf>> {
     if holds(dir)? {
         return Ok(vec![dir.to_owned()]);
     }
+    // One that has been begun and holds nothing yet is on its way; one with checkpoints and no segments has lost them.
+    let begun = |dir: &Path| -> io::Result<bool> {
+        let has_segments = entries(dir)?.iter().any(|name| number_of(name).is_some());
+        Ok(has_segments || !checkpoint_files(dir)?.1.is_empty())
+    };
     let mut inside = Vec::new();
     for name in entries(dir)? {
         let sub = dir.join(name);
-        if sub.is_dir() && holds(&sub)? {
+        if sub.is_dir() && begun(&sub)? {
             inside.push(sub);
         }
     }

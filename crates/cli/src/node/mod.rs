@@ -5,6 +5,7 @@ mod archive;
 mod compiler;
 pub(crate) mod config;
 pub(crate) mod hash_key;
+pub(crate) mod hostname;
 pub(crate) mod listener;
 pub(crate) mod ops;
 

@@ -463,6 +463,7 @@ impl Approvals {
         next: Approval,
         attempt: AttemptId,
     ) -> Result<Option<Approval>, ApprovalError> {
+        let stood = stored.approval.state.as_str();
         let next = Stored { attempt, changed_at: self.clock.now(), approval: next, ..stored };
         let value = crate::encode(&next);
         if value.len() > record::RECORD_BYTES_MAX {
@@ -485,7 +486,10 @@ impl Approvals {
             Err(error) => return Err(error.into()),
         }
         let approval = next.approval.clone();
-        crate::metrics::stepped(&approval, next.changed_at);
+        // A vote that is not the last, and evidence, leave it where it is.
+        if approval.state.as_str() != stood {
+            crate::metrics::stepped(&approval, next.changed_at);
+        }
         self.take_over(next);
         if lets_go_on(&approval.state) {
             // Nobody listens: no other node is to be told.

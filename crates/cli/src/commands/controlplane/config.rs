@@ -19,8 +19,9 @@ use super::redis::RedisConfig;
 use crate::data::DataDir;
 use crate::error::{CliError, Exit};
 use crate::node::config::Document;
+use crate::node::hostname::hostname;
 
-/// What this node is called when the configuration does not say.
+/// What this node is called when neither the configuration nor the machine says.
 const NAME_DEFAULT: &str = "control-plane";
 
 /// The configuration file.
@@ -68,7 +69,7 @@ pub(super) struct FleetConfig {
     pub(super) make_authority: bool,
     /// `names`: names and addresses under which this node is reached. Default none.
     pub(super) names: Vec<String>,
-    /// `name`: what this node is called in lists. Default `control-plane`.
+    /// `name`: what this node is called in lists. Default: the machine's name.
     pub(super) name: String,
     /// `node_lease_seconds`: how long a node that nobody hears of is alive. Default 30, at least 5.
     pub(super) node_ttl: Duration,
@@ -135,7 +136,7 @@ impl FleetConfig {
             |files| AuthorityFiles { certificate: files.certificate_file, key: files.key_file },
         );
         let names = document.optional("names").unwrap_or_default();
-        let name = document.optional("name").unwrap_or_else(|| NAME_DEFAULT.to_owned());
+        let name = document.optional("name").or_else(hostname).unwrap_or_else(|| NAME_DEFAULT.to_owned());
         let mut at_least = |key, least: u32, default: u32| -> u32 {
             let value = document.optional(key).unwrap_or(default);
             if value < least {

@@ -15,9 +15,13 @@ use serde::Deserialize;
 
 use crate::error::{CliError, Exit};
 use crate::node::config::Document;
+use crate::node::hostname::hostname;
 
 /// The environment variable that a join token may be in.
 const TOKEN_VARIABLE: &str = "COUNTERSIGN_JOIN_TOKEN";
+
+/// What it is called when neither the configuration nor the machine says.
+const NAME_DEFAULT: &str = "gateway";
 
 /// Client connections at once when the configuration does not say.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -32,7 +36,7 @@ pub(super) struct Config {
     pub(super) control_planes: Vec<String>,
     /// `state`: the directory of key and certificate.
     pub(super) state: PathBuf,
-    /// `name`: for people.
+    /// `name`: for people. Default: the machine's name.
     pub(super) name: String,
     /// `join_token_file`.
     join_token_file: Option<PathBuf>,
@@ -140,7 +144,7 @@ impl Config {
         let mut document = Document::read(file)?;
         let control_planes: Option<AtLeastOne<Address>> = document.required("control_planes");
         let state = document.required("state");
-        let name = document.required("name");
+        let name: Option<String> = document.optional("name");
         let join_token_file = document.optional("join_token_file");
         let listeners: Option<AtLeastOne<Listener>> = document.required("listeners");
         let connections_max = document.optional("connections_max").unwrap_or(CONNECTIONS_MAX);
@@ -155,7 +159,7 @@ impl Config {
         Ok(Self {
             control_planes: control_planes.into_iter().map(|address| address.0).collect(),
             state: state.unwrap_or_default(),
-            name: name.unwrap_or_default(),
+            name: name.or_else(hostname).unwrap_or_else(|| NAME_DEFAULT.to_owned()),
             join_token_file,
             listeners: listeners.map(|all| all.0).unwrap_or_default(),
             connections_max,

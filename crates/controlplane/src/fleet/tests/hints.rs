@@ -10,7 +10,7 @@ use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
 use countersign_common::Secret;
 use countersign_common::approval::{Approval, State, Vote};
-use countersign_common::id::ApprovalId;
+use countersign_common::id::{ApprovalId, NodeId};
 use countersign_testkit as testkit;
 
 use super::bed::{Bed, Running, eventually};
@@ -178,7 +178,8 @@ async fn redis_carries_hints_over_tls_for_an_acl_user_and_may_die_and_return() {
 async fn redis_may_be_away_from_the_start() {
     let mut server = testkit::Redis::start(&testkit::RedisOptions::default()).unwrap();
     server.kill().unwrap();
-    let mut stage = Stage::with(over(RedisOptions::new(vec![server.endpoint()]))).await;
+    let hints = over(RedisOptions::new(vec![server.endpoint()]));
+    let mut stage = Stage::with(Arc::clone(&hints)).await;
     let held = stage.held("DELETE FROM carts").await;
     let decided = stage.decide(&held, Vote::Approve).await;
     assert_eq!(stage.told().await, decided);
@@ -186,6 +187,9 @@ async fn redis_may_be_away_from_the_start() {
     let held = stage.held("DELETE FROM orders").await;
     stage.mute(true);
     server.restart().unwrap();
+    // It was left alone for a while after it had failed.
+    let (nobody, any) = (NodeId::generate(), Hint { approval: held.id, revision: 1 });
+    eventually("redis to take hints", async || hints.tell(nobody, any).await.is_ok()).await;
     let decided = stage.decide(&held, Vote::Deny).await;
     assert_eq!(tokio::time::timeout(Duration::from_secs(20), stage.told()).await.unwrap(), decided);
 }

@@ -108,7 +108,8 @@ pub(crate) struct Suspended {
 #[derive(Debug)]
 pub(crate) struct Flow {
     pub(crate) client: ClientSide<Stream>,
-    pub(crate) upstream: Option<Open>,
+    /// Boxed: a session that waits has none.
+    pub(crate) upstream: Option<Box<Open>>,
     pub(crate) expected: Expected,
     pub(crate) status: TransactionStatus,
     pub(crate) parameters: ServerParameters,

@@ -104,13 +104,13 @@ impl Flow {
     /// Puts a connection that was opened in place.
     pub(crate) fn adopt(&mut self, upstream: Upstream) {
         self.leftovers = Leftovers::default();
-        self.upstream = Some(Open {
+        self.upstream = Some(Box::new(Open {
             side: UpstreamSide::new(upstream.stream, upstream.buffered),
             walker: Self::upstream_walker(),
             wanted: 0,
             cancel: upstream.cancel,
             _held: crate::metrics::upstream_held(),
-        });
+        }));
     }
 
     /// Opens the connection to the target when there is none, with what the client has prepared on it.
