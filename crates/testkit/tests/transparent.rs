@@ -257,12 +257,23 @@ impl Script {
     }
 }
 
+/// Empties the table, once the server is there.
+fn empty(server: &Postgres) {
+    let there = || Ok(server.sql("TRUNCATE t").ok());
+    countersign_testkit::eventually("the server", Duration::from_secs(20), there).unwrap();
+}
+
 fn play(server: &Postgres, direct: &Dsn, through: &Dsn, seed: u64) {
     let script = Script::of(seed);
-    let [direct, through] = [direct, through].map(|dsn| {
-        server.sql("TRUNCATE t").unwrap();
-        Played::all(dsn, &script)
-    });
+    empty(server);
+    let direct = Played::all(direct, &script);
+    // Some sequences are too much for the server itself: there is nothing to compare with then.
+    if server.sql("SELECT 1").is_err() {
+        println!("COUNTERSIGN_SEED={seed} brings the server itself down");
+        return empty(server);
+    }
+    empty(server);
+    let through = Played::all(through, &script);
     // What a client may not send during COPY ends the connection here and there, each in its own words.
     let [direct, through] = [direct, through].map(Played::up_to_a_violation);
     for round in 0..direct.answers.len().max(through.answers.len()) {
@@ -295,8 +306,9 @@ fn random_sequences_are_answered_as_the_server_answers_them() {
         return play(&server, &direct, &through, seed);
     }
     let started = Instant::now();
-    let first = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() << 20;
-    let seeds = (1..=KEPT_SEEDS).chain(first..).take_while(|_| started.elapsed() < TIME);
+    // The same for everybody: a red run is the change's fault. Another number plays others.
+    let first = std::env::var("COUNTERSIGN_FIRST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds = (1..=KEPT_SEEDS).chain(first.unwrap_or(1 << 40)..).take_while(|_| started.elapsed() < TIME);
     let mut played = 0;
     for seed in seeds {
         play(&server, &direct, &through, seed);
