@@ -236,7 +236,7 @@ impl Session {
         if !running.owes_evidence() {
             return Ok(Some(running));
         }
-        match self.begin_own(&running).await {
+        match Box::pin(self.begin_own(&running)).await {
             Ok(None) => Ok(Some(running)),
             Ok(Some(refusal)) => {
                 running.end(End::NotRun).await;

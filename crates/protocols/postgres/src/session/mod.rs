@@ -195,7 +195,7 @@ impl Session {
 
     /// Opens the connection to the target when it is first needed.
     async fn open_upstream(&mut self) -> Result<(), Broken> {
-        self.flow.take_up(&self.way).await
+        Box::pin(self.flow.take_up(&self.way)).await
     }
 
     /// The client asked to cancel what is running.
@@ -383,11 +383,11 @@ mod tests {
 
     /// A hundred thousand of them wait on one gateway: what each carries counts.
     #[test]
-    fn a_connection_and_the_future_that_serves_it_take_less_than_seven_kib() {
+    fn a_connection_and_the_future_that_serves_it_take_less_than_six_kib() {
         const fn future_bytes<A, F>(_: fn(A) -> F) -> usize {
             size_of::<F>()
         }
         let bytes = size_of::<Session>() + future_bytes(Session::run);
-        assert!(bytes <= 7 * 1024, "{bytes}");
+        assert!(bytes <= 6 * 1024, "{bytes}");
     }
 }
