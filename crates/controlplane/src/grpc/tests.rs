@@ -51,7 +51,13 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let control = Arc::clone(&scratch.control);
-        let server = tokio::spawn(super::serve(control, None, TcpListenerStream::new(listener), stopped));
+        let server = tokio::spawn(super::serve(
+            control,
+            None,
+            super::Site::plain(),
+            TcpListenerStream::new(listener),
+            stopped,
+        ));
         Self { scratch, address, stop, server }
     }
 
