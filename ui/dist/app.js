@@ -10449,7 +10449,6 @@ function Waiting({ standing }) {
 		/* @__PURE__ */ a("h1", { children: "Waiting for you" }),
 		mine.length === 0 ? /* @__PURE__ */ a("p", {
 			class: "lonely",
-			role: "status",
 			children: "Nothing waits for you. What does will appear here by itself."
 		}) : /* @__PURE__ */ a(List, { entries: mine }),
 		others.length > 0 && /* @__PURE__ */ a("h2", {
@@ -10510,6 +10509,11 @@ function Row({ entry }) {
 // src/views/ended.tsx
 /** How many are shown. */
 var SHOWN = 100;
+/** With this one, as it stands now, at its place. */
+function withNewest(entry, before) {
+	const id = entry.approval?.id ?? "";
+	return [entry, ...before.filter((other) => other.approval?.id !== id)].sort((a, b) => (a.approval?.id ?? "") < (b.approval?.id ?? "") ? 1 : -1).slice(0, SHOWN);
+}
 function Ended({ api, board, signOut }) {
 	const [entries, setEntries] = d();
 	const [trouble, setTrouble] = d();
@@ -10532,7 +10536,7 @@ function Ended({ api, board, signOut }) {
 		};
 		fetchAll();
 		const stop = board.onChange((entry) => {
-			if (!isOpen(entry)) fetchAll();
+			if (!isOpen(entry)) setEntries((before) => before && withNewest(entry, before));
 		});
 		return () => {
 			stop();
@@ -10732,6 +10736,8 @@ async function readRequest(answer) {
 // src/views/decide.tsx
 /** The longest reason that is kept, in bytes. */
 var REASON_BYTES_MAX = 256;
+/** How long the last button takes to answer, longer than a double click lasts. */
+var ARM_MS = 500;
 function Decide(props) {
 	const { entry, approval } = props.request;
 	const pending = stateOf(entry) === ApprovalState.PENDING;
@@ -10825,33 +10831,11 @@ function Form({ api, request, done, reload, signOut }) {
 				role: "alert",
 				children: trouble
 			}),
-			asking ? /* @__PURE__ */ a("div", {
-				class: "buttons",
-				role: "group",
-				"aria-label": "Approve exactly this?",
-				children: [
-					/* @__PURE__ */ a("p", { children: [
-						"Approve exactly what is shown, to run once on ",
-						onOneLine(request.approval.target),
-						"?"
-					] }),
-					/* @__PURE__ */ a("button", {
-						type: "button",
-						class: "approve",
-						id: "confirm",
-						disabled,
-						autofocus: true,
-						onClick: () => void send(Vote.APPROVE),
-						children: "Yes, approve"
-					}),
-					/* @__PURE__ */ a("button", {
-						type: "button",
-						class: "quiet",
-						disabled: busy,
-						onClick: () => setAsking(false),
-						children: "Back"
-					})
-				]
+			asking ? /* @__PURE__ */ a(Confirm, {
+				target: request.approval.target,
+				disabled,
+				yes: () => void send(Vote.APPROVE),
+				back: () => setAsking(false)
 			}) : /* @__PURE__ */ a("div", {
 				class: "buttons",
 				children: [/* @__PURE__ */ a("button", {
@@ -10871,6 +10855,45 @@ function Form({ api, request, done, reload, signOut }) {
 					onClick: deny,
 					children: "Deny"
 				})]
+			})
+		]
+	});
+}
+/** Asks once more. A double click, or a key that is held, asks but does not answer. */
+function Confirm({ target, disabled, yes, back }) {
+	const [armed, setArmed] = d(false);
+	const group = T(null);
+	A(() => {
+		group.current?.focus();
+		const timer = setTimeout(() => setArmed(true), ARM_MS);
+		return () => clearTimeout(timer);
+	}, []);
+	return /* @__PURE__ */ a("div", {
+		class: "buttons",
+		role: "group",
+		"aria-label": "Approve exactly this?",
+		tabIndex: -1,
+		ref: group,
+		children: [
+			/* @__PURE__ */ a("p", { children: [
+				"Approve exactly what is shown, to run once on ",
+				onOneLine(target),
+				"?"
+			] }),
+			/* @__PURE__ */ a("button", {
+				type: "button",
+				class: "approve",
+				id: "confirm",
+				disabled: disabled || !armed,
+				onClick: yes,
+				children: "Yes, approve"
+			}),
+			/* @__PURE__ */ a("button", {
+				type: "button",
+				class: "quiet",
+				disabled,
+				onClick: back,
+				children: "Back"
 			})
 		]
 	});
@@ -10906,7 +10929,7 @@ function TakeBack({ api, request, done, reload, signOut }) {
 }
 // src/views/statement.tsx
 function Statement({ command }) {
-	const text = statement(command);
+	const text = w(() => statement(command), [command]);
 	const lines = text.split("\n").length;
 	return /* @__PURE__ */ a(Section, {
 		title: "Statement",
@@ -11429,6 +11452,11 @@ function SignedIn({ session, signOut }) {
 					standing.problem.text,
 					". What you see may be old; trying again."
 				]
+			}),
+			/* @__PURE__ */ a("p", {
+				class: "unseen",
+				role: "status",
+				children: mine === 0 ? "Nothing waits for you." : `${mine} ${mine === 1 ? "request waits" : "requests wait"} for you.`
 			}),
 			place.view === "waiting" && /* @__PURE__ */ a(Waiting, { standing }),
 			place.view === "ended" && /* @__PURE__ */ a(Ended, {

@@ -123,7 +123,7 @@ describe("the approver's page", () => {
     for (const tab of tabs) {
       await tab.bringToFront();
       await tab.locator("#approve").click();
-      await tab.waitForSelector("#confirm");
+      await tab.waitForSelector("#confirm:not([disabled])");
     }
     await Promise.all(tabs.map((tab) => tab.$eval("#confirm", (button) => (button as HTMLButtonElement).click())));
     for (const tab of tabs) {

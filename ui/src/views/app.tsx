@@ -122,6 +122,9 @@ function SignedIn({ session, signOut }: { session: Session; signOut: (why?: stri
             Not connected: {standing.problem.text}. What you see may be old; trying again.
           </p>
         )}
+        <p class="unseen" role="status">
+          {mine === 0 ? "Nothing waits for you." : `${mine} ${mine === 1 ? "request waits" : "requests wait"} for you.`}
+        </p>
         {place.view === "waiting" && <Waiting standing={standing} />}
         {place.view === "ended" && <Ended api={api} board={board} signOut={signOut} />}
         {place.view === "request" && <RequestPage key={place.id} id={place.id} api={api} board={board} signOut={signOut} />}

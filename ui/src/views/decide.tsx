@@ -1,5 +1,5 @@
 // Yes or no, on exactly what is shown; or why not.
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApprovalState, Vote, type ApprovalEntry } from "../gen/countersign/v1/approvals_pb";
 import { problem, type Api } from "../api";
 import type { Request } from "../shown/request";
@@ -9,6 +9,9 @@ import { Left } from "./parts";
 
 /** The longest reason that is kept, in bytes. */
 const REASON_BYTES_MAX = 256;
+
+/** How long the last button takes to answer, longer than a double click lasts. */
+const ARM_MS = 500;
 
 interface Props {
   api: Api;
@@ -109,15 +112,12 @@ function Form({ api, request, done, reload, signOut }: Props) {
         </p>
       )}
       {asking ? (
-        <div class="buttons" role="group" aria-label="Approve exactly this?">
-          <p>Approve exactly what is shown, to run once on {onOneLine(request.approval.target)}?</p>
-          <button type="button" class="approve" id="confirm" disabled={disabled} autofocus onClick={() => void send(Vote.APPROVE)}>
-            Yes, approve
-          </button>
-          <button type="button" class="quiet" disabled={busy} onClick={() => setAsking(false)}>
-            Back
-          </button>
-        </div>
+        <Confirm
+          target={request.approval.target}
+          disabled={disabled}
+          yes={() => void send(Vote.APPROVE)}
+          back={() => setAsking(false)}
+        />
       ) : (
         <div class="buttons">
           <button
@@ -143,6 +143,35 @@ function Form({ api, request, done, reload, signOut }: Props) {
         </div>
       )}
     </form>
+  );
+}
+
+interface ConfirmProps {
+  target: string;
+  disabled: boolean;
+  yes: () => void;
+  back: () => void;
+}
+
+/** Asks once more. A double click, or a key that is held, asks but does not answer. */
+function Confirm({ target, disabled, yes, back }: ConfirmProps) {
+  const [armed, setArmed] = useState(false);
+  const group = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    group.current?.focus();
+    const timer = setTimeout(() => setArmed(true), ARM_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <div class="buttons" role="group" aria-label="Approve exactly this?" tabIndex={-1} ref={group}>
+      <p>Approve exactly what is shown, to run once on {onOneLine(target)}?</p>
+      <button type="button" class="approve" id="confirm" disabled={disabled || !armed} onClick={yes}>
+        Yes, approve
+      </button>
+      <button type="button" class="quiet" disabled={disabled} onClick={back}>
+        Back
+      </button>
+    </div>
   );
 }
 

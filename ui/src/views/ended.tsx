@@ -9,6 +9,14 @@ import { List } from "./waiting";
 /** How many are shown. */
 const SHOWN = 100;
 
+/** With this one, as it stands now, at its place. */
+function withNewest(entry: ApprovalEntry, before: ApprovalEntry[]): ApprovalEntry[] {
+  const id = entry.approval?.id ?? "";
+  const others = before.filter((other) => other.approval?.id !== id);
+  // Ids are made of the time.
+  return [entry, ...others].sort((a, b) => ((a.approval?.id ?? "") < (b.approval?.id ?? "") ? 1 : -1)).slice(0, SHOWN);
+}
+
 export function Ended({ api, board, signOut }: { api: Api; board: Board; signOut: (why?: string) => void }) {
   const [entries, setEntries] = useState<ApprovalEntry[]>();
   const [trouble, setTrouble] = useState<string>();
@@ -29,7 +37,7 @@ export function Ended({ api, board, signOut }: { api: Api; board: Board; signOut
     };
     void fetchAll();
     const stop = board.onChange((entry) => {
-      if (!isOpen(entry)) void fetchAll();
+      if (!isOpen(entry)) setEntries((before) => before && withNewest(entry, before));
     });
     return () => {
       stop();

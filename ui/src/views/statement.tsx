@@ -1,4 +1,5 @@
 // The exact text of a command and of what is bound to it, whole, with everything that could hide marked.
+import { useMemo } from "preact/hooks";
 import type { Command, Parameter } from "../gen/countersign/v1/words_pb";
 import { statement, value } from "../shown/rendering";
 import { remarks, stretches } from "../shown/visible";
@@ -6,7 +7,7 @@ import { readBinary, typeWord } from "../words";
 import { Section } from "./parts";
 
 export function Statement({ command }: { command: Command }) {
-  const text = statement(command);
+  const text = useMemo(() => statement(command), [command]);
   const lines = text.split("\n").length;
   const note = `${command.form} · ${count(command.text.length, "byte")} · ${count(lines, "line")}, all of it`;
   return (

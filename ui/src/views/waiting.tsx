@@ -18,9 +18,7 @@ export function Waiting({ standing }: { standing: Standing }) {
     <>
       <h1>Waiting for you</h1>
       {mine.length === 0 ? (
-        <p class="lonely" role="status">
-          Nothing waits for you. What does will appear here by itself.
-        </p>
+        <p class="lonely">Nothing waits for you. What does will appear here by itself.</p>
       ) : (
         <List entries={mine} />
       )}

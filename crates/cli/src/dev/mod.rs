@@ -283,7 +283,7 @@ impl DevOptions {
              PGPASSWORD=$AGENT psql -h {host} -p {port} -U {target}\n  \
              countersign{flag} requests watch\n  \
              export COUNTERSIGN_TOKEN=$(countersign{flag} token issue --subject alice --kind human --group approvers)\n  \
-             countersign{flag} approve apr_…\n\
+             countersign{flag} approve apr_…\n  \
              or open {api} in a browser and sign in with alice's token.\n",
             api = ready.api,
         )

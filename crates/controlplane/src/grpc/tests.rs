@@ -23,6 +23,8 @@ use tonic::{Code, Request, Status};
 use super::ServeError;
 use crate::testing::{Scratch, agent, human};
 
+mod browser;
+
 struct Served {
     scratch: Scratch,
     address: SocketAddr,
