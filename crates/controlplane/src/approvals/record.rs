@@ -4,6 +4,7 @@
 use countersign_common::approval::Approval;
 use countersign_common::command::{Command, Context};
 use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
+use countersign_common::trace::TraceParent;
 use countersign_common::{Digest, Facts, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,10 @@ pub(super) struct Stored {
     /// A request that this session had denied shortly before, for another command: a rephrasing, maybe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) after_denial: Option<ApprovalId>,
+    /// Where in its trace the command was held, if it is traced: what people decide later, and at other nodes, is part
+    /// of the same trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<TraceParent>,
     /// The approval.
     pub(super) approval: Approval,
 }
