@@ -200,6 +200,7 @@ mod tests {
         one_read();
         assert_eq!(allocation_counter::measure(|| (0..100).for_each(|_| one_read())).count_total, 0);
         // What waits for people is traced all the same, and its parts with it.
+        assert!(allocation_counter::measure(|| drop(whole("postgresql", || None))).count_total > 0);
         let held = whole("postgresql", || None);
         assert!(is_traced(&held) && id(&held).is_some());
         held.in_scope(|| assert!(is_traced(&hold()) && is_traced(&redeem())));
