@@ -46,7 +46,7 @@ impl<E: Exchange> Hold<'_, E> {
     /// Asks, waits, redeems; or says why not.
     pub(crate) async fn take_through(mut self, terms: Arc<Terms>) -> Passage {
         let request = self.request(terms);
-        let approval = match self.road.approvals.hold(request).await {
+        let approval = match self.road.approvals.hold(request).instrument(trace::ask()).await {
             Ok(approval) => approval,
             Err(error) => return self.refuse(unavailable(&error)),
         };

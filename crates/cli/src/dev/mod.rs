@@ -23,6 +23,7 @@ use countersign_policy::CurrentBundle;
 use countersign_recording::{CheckpointFile, LocalJournal};
 use countersign_runtime::health::Health;
 use countersign_runtime::signal::Signals;
+use countersign_runtime::telemetry::Otlp;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -56,7 +57,8 @@ struct Ready<'a> {
 
 /// Runs until SIGTERM or SIGINT, then drains.
 pub(crate) async fn run(options: DevOptions, around: &Surroundings) -> Result<(), CliError> {
-    let mut operations = Operations::begin(around.output, options.otlp.clone())?;
+    let otlp = Otlp::of(options.otlp.clone(), "countersign", options.trace_share.0);
+    let mut operations = Operations::begin(around.output, otlp.as_ref())?;
     let mut signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     let prepared = Prepared::new(&options, around).await?;

@@ -8,6 +8,8 @@ use countersign_common::command::{self, Command, Context};
 use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
 use countersign_common::rendering::Rendering;
 use countersign_common::{Digest, Facts, Timestamp, Verdict};
+use countersign_runtime::trace_context;
+use tracing::Span;
 
 use super::record::{self, Details, Stored};
 use super::{ATTEMPTS_MAX, ApprovalError, Approvals, DENIAL_REMEMBERED};
@@ -137,6 +139,9 @@ impl Approvals {
             | State::Voided { .. }
             | State::Revoked { .. } => return Ok(None),
         };
+        if let Some(first) = stored.trace {
+            trace_context::link(&Span::current(), first);
+        }
         self.take_over(stored.clone());
         Ok(Some(Held { approval: stored.approval, joined }))
     }
@@ -193,6 +198,7 @@ impl Approvals {
                 DENIAL_REMEMBERED,
             ),
             does: does(&request.facts),
+            trace: trace_context::present(),
             approval,
         };
         let prefix = record::details_prefix(stored.approval.id);

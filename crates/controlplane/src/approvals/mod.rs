@@ -22,6 +22,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, watch};
+use tracing::Instrument as _;
 
 pub use error::ApprovalError;
 pub use hold::{Held, HoldRequest, Joined};
@@ -36,6 +37,7 @@ use crate::content;
 use crate::hints::Hint;
 use crate::sessions::{Session, Sessions};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
+use crate::trace;
 
 /// How often a lost race is tried again. Each loss means that somebody else's step was taken, and an
 /// approval takes few steps in its life.
@@ -297,7 +299,8 @@ impl Approvals {
             return Err(ApprovalError::SawSomethingElse);
         }
         let Decide { id, by, vote, reason, method, .. } = decide;
-        self.advance(id, &Event::Decide { by, vote, reason, method }).await
+        let span = trace::decide(stored.trace, id, vote);
+        self.advance(id, &Event::Decide { by, vote, reason, method }).instrument(span).await
     }
 
     /// Whether this person could decide on the approval as it stands here and now, by the rules of the step that a

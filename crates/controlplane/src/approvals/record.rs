@@ -4,6 +4,7 @@
 use countersign_common::approval::Approval;
 use countersign_common::command::{Command, Context};
 use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
+use countersign_common::trace::TraceParent;
 use countersign_common::{Digest, Facts, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,10 @@ pub(super) struct Stored {
     /// What the command does, in a line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) does: String,
+    /// Where in its trace the command was held, if it is traced: what people decide later, and at other nodes, is part
+    /// of the same trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<TraceParent>,
     /// The approval.
     pub(super) approval: Approval,
 }

@@ -300,6 +300,11 @@ impl Sessions {
         Ok(self.get(id))
     }
 
+    /// How many sessions are stored, ended ones that are not swept yet among them.
+    pub(crate) fn count(&self) -> usize {
+        self.index.read().session_count()
+    }
+
     /// Whether a session as [`Sessions::get`] and [`Sessions::list`] give it has not ended.
     #[must_use]
     pub fn goes_on(&self, session: &Session) -> bool {

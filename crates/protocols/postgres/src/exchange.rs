@@ -10,10 +10,12 @@ use countersign_common::error::Report;
 use countersign_common::refusal::{Refusal, State};
 use countersign_common::verdict::Duties;
 use countersign_lifecycle::ports::Unavailable;
-use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, Road};
+use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, Road, trace};
+use tracing::Span;
 
 use crate::block;
 use crate::cancel_registry::CancelSlot;
+use crate::client_trace;
 use crate::reply;
 use crate::session::copy_in::{COPY_OF_QUERY, copies_a_query};
 use crate::session::flow::{Broken, Flow, Moved};
@@ -132,6 +134,10 @@ impl Exchange for PgExchange<'_> {
         let masked = self.flow.may_show_masked(&self.unit.described.facts, &duties.unmask);
         // INVARIANT: I6. Where its columns come from is told by nobody, so they cannot be masked.
         (masked && copies_a_query(self.unit)).then(|| Refusal::new(State::Blocked, COPY_OF_QUERY))
+    }
+
+    fn span(&self) -> Span {
+        trace::whole(client_trace::SYSTEM, || client_trace::sent_in(&self.unit.command.text))
     }
 
     fn into_wire(self) -> Bytes {

@@ -9,6 +9,7 @@ use countersign_controlplane::fleet::authority::AuthorityFiles;
 use countersign_controlplane::grpc::PublicUrl;
 use countersign_controlplane::redis::RedisOptions;
 use countersign_controlplane::store::etcd::EtcdConfig;
+use countersign_runtime::certificate::{self, Shown};
 use countersign_runtime::tls;
 use rustls::ServerConfig;
 use serde::Deserialize;
@@ -119,6 +120,7 @@ impl Config {
 
     pub(super) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, CliError> {
         let Some(files) = &self.tls else { return Ok(None) };
+        certificate::one_ends(Shown::Api, &files.certificate_file);
         let config = tls::server_config(&files.certificate_file, &files.key_file, &[b"h2"]);
         config.map(Some).map_err(|error| CliError::report(Exit::Unsound, "`tls`", &error))
     }
