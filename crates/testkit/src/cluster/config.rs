@@ -25,13 +25,14 @@ pub(super) struct ControlText<'a> {
     /// One for all nodes.
     pub(super) archive: &'a Path,
     pub(super) stores: &'a [String],
-    /// Redis as it reaches it.
-    pub(super) redis: SocketAddr,
+    /// Redis as it reaches it, where there is one.
+    pub(super) redis: Option<SocketAddr>,
 }
 
 pub(super) fn control(text: &ControlText<'_>) -> String {
     let ControlText { name, api, fleet, data, authority, archive, stores, redis } = text;
     let (data, archive, stores) = (data.display(), archive.display(), stores.join(", "));
+    let redis = redis.map(|redis| format!("redis: {{ url: 'redis://{redis}' }}\n")).unwrap_or_default();
     let authority = (authority.join("fleet-ca.pem"), authority.join("fleet-ca.key"));
     let (certificate, key) = (authority.0.display(), authority.1.display());
     format!(
@@ -42,8 +43,7 @@ names: [127.0.0.1]
 data: {data}
 fleet_ca: {{ certificate_file: {certificate}, key_file: {key} }}
 store: {{ etcd: {{ endpoints: [{stores}] }} }}
-redis: {{ url: 'redis://{redis}' }}
-archive: {archive}
+{redis}archive: {archive}
 archive_seconds: {ARCHIVE_SECONDS}
 listen_ops: 'off'
 node_lease_seconds: {NODE_LEASE_SECONDS}

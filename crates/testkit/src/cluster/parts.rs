@@ -42,7 +42,8 @@ impl fmt::Display for Part {
 pub(super) struct Reached {
     /// The members of etcd.
     pub(super) stores: Vec<String>,
-    pub(super) redis: SocketAddr,
+    /// `None`: there is none.
+    pub(super) redis: Option<SocketAddr>,
 }
 
 /// A control-plane node.
