@@ -108,11 +108,13 @@ struct Sessions {
 
 /// Is a holder, until the generator goes.
 pub(crate) async fn run(options: HolderOptions) -> Result<()> {
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    let tokens = lines.next_line().await?.context("no tokens")?;
+    // Blocks this thread alone: what the sessions do is done by others.
+    let mut lines = std::io::stdin().lines();
+    let tokens = lines.next().context("no tokens")??;
     let tokens = tokens.split(' ').map(str::to_owned).collect();
     let mut sessions = Sessions { options, tokens, waiting: Vec::new() };
-    while let Some(line) = lines.next_line().await? {
+    for line in lines {
+        let line = line?;
         match line.split_once(' ') {
             Some(("open", count)) => match sessions.open(count.parse()?).await {
                 Ok(()) => println!("opened"),

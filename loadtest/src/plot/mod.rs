@@ -153,9 +153,7 @@ impl Plot {
             };
             let line = DashedLineSeries::new(ends, 6, 4, BLACK.mix(0.6).stroke_width(1));
             let drawn = chart.draw_series(line).map_err(failed)?;
-            drawn
-                .label(&mark.name)
-                .legend(|(x, y)| DashedPathElement::new([(x, y), (x + 18, y)], 4, 3, BLACK.mix(0.6)));
+            drawn.label(&mark.name).legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK.mix(0.6)));
         }
         for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
             let colour = *colour;

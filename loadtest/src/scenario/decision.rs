@@ -122,6 +122,8 @@ fn section(shape: Shape, options: &DecisionOptions, stages: &[Stage]) -> Section
         Axis::log("ms from the stored decision to the statement on the wire to the target"),
         Axis::share(),
     );
+    plot.mark_x(5.0, "aim with Redis: 99 % within 5 ms");
+    plot.mark_x(50.0, "aim without: 99 % within 50 ms");
     for stage in stages {
         for (from, latencies) in [("the call", &stage.from_call), ("its return: stored", &stage.from_stored)]
         {

@@ -74,7 +74,7 @@ pub(crate) async fn run(shape: Shape, options: &PausedOptions) -> Result<Section
         let (control, gateways) = memory(&system)?;
         let (gateways_kib, control_kib) =
             (gateways.saturating_sub(before.1), control.saturating_sub(before.0));
-        let upstream = system.upstream_connections()?;
+        let upstream = system.upstream_connections_left().await?;
         println!("{sessions} sessions wait: {} KiB at the gateways", gateways_kib / sessions as u64);
         steps.push(Step { sessions, established_in, gateways_kib, control_kib, upstream });
     }
@@ -163,6 +163,7 @@ fn section(shape: Shape, gateways: usize, of_gateway: usize, steps: &[Step], app
         control.push((step.sessions as f64, each(step.control_kib)));
         before = step.sessions;
     }
+    plot.mark_y(12.0, "aim for the gateway: 12 KiB");
     plot.add(Curve { name: "gateway".into(), points: gateway.clone() });
     if shape != Shape::Embedded {
         plot.add(Curve { name: "control plane".into(), points: control });

@@ -136,6 +136,7 @@ fn section(shape: Shape, kills: &[Killed]) -> Section {
         Axis::log("ms from the kill until a client has joined its approval elsewhere"),
         Axis::share(),
     );
+    plot.mark_x(1000.0, "aim: within 1 s");
     for killed in kills {
         let [half, most, all] = [0.5, 0.99, 1.0].map(|share| ms(killed.joined.ms(share)));
         let [waited, joined] = [killed.count.to_string(), killed.joined.count().to_string()];

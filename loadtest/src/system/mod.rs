@@ -3,10 +3,11 @@
 mod started;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use countersign_testkit::{Bundle, Postgres, PostgresOptions, Terms, shop, usage};
+use countersign_testkit::{Bundle, Postgres, PostgresOptions, Terms, shop};
 
 use self::started::Started;
 use crate::approver::Approver;
@@ -21,6 +22,9 @@ const CONNECTIONS_OF_ADDRESS: usize = 20_000;
 
 /// Loopback addresses that connections come from: 127.0.0.2 and those after it.
 const ADDRESSES: usize = 200;
+
+/// How long a connection to the target may take to be given back.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,7 +51,6 @@ pub(crate) struct Setup {
 
 /// Everything that runs.
 pub(crate) struct System {
-    setup: Setup,
     gateways: Vec<SocketAddr>,
     agents: Vec<String>,
     tap: Tap,
@@ -114,12 +117,7 @@ impl System {
         let countersign = Started::start(&setup, &bundle)?;
         let gateways = countersign.gateways()?;
         let agents = (0..AGENTS).map(|number| countersign.agent(number)).collect::<Result<_>>()?;
-        Ok(Self { setup, gateways, agents, tap, countersign, _bundle: bundle, postgres })
-    }
-
-    /// What was asked for.
-    pub(crate) const fn setup(&self) -> &Setup {
-        &self.setup
+        Ok(Self { gateways, agents, tap, countersign, _bundle: bundle, postgres })
     }
 
     /// Kills a gateway, as a power cut would; its clients have the others left.
@@ -191,12 +189,6 @@ impl System {
         Ok(self.parts()?.iter().map(|part| part.id).collect())
     }
 
-    /// How many files a gateway may open at most, and so how many connections it can hold.
-    pub(crate) fn files_max(&self) -> Result<usize> {
-        let parts = self.parts()?;
-        usage::files_max(parts.last().context("nothing runs")?.id)
-    }
-
     /// The wire to the target.
     pub(crate) fn tap(&self) -> &Tap {
         &self.tap
@@ -207,10 +199,21 @@ impl System {
         self.postgres.sql(sql)
     }
 
-    /// How many connections gateways have to the target now.
-    pub(crate) fn upstream_connections(&self) -> Result<usize> {
+    fn upstream_connections(&self) -> Result<usize> {
         let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{}'", shop::ROLE);
         self.sql(&sql)?.trim().parse().context("not a number")
+    }
+
+    /// How many connections gateways have to the target when they have given back what they do not need.
+    pub(crate) async fn upstream_connections_left(&self) -> Result<usize> {
+        let deadline = Instant::now() + GIVEN_BACK_WITHIN;
+        loop {
+            let left = self.upstream_connections()?;
+            if left == 0 || Instant::now() > deadline {
+                return Ok(left);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 

@@ -40,6 +40,8 @@ impl Started {
                     controls: CONTROLS,
                     gateways,
                     redis: setup.redis,
+                    // Its clients choose their gateway themselves.
+                    proxy_protocol: false,
                     ..ClusterOptions::default()
                 };
                 let cluster = Cluster::start(bundle, &options)?;

@@ -61,10 +61,13 @@ pub(super) struct GatewayText<'a> {
     pub(super) state: &'a Path,
     pub(super) hash_key: &'a Path,
     pub(super) links: &'a [SocketAddr],
+    /// Whether clients come through a proxy that says who they are.
+    pub(super) proxied: bool,
 }
 
 pub(super) fn gateway(text: &GatewayText<'_>) -> String {
-    let GatewayText { name, address, ops, token, state, hash_key, links } = text;
+    let GatewayText { name, address, ops, token, state, hash_key, links, proxied } = text;
+    let proxies = if *proxied { ", proxies: [127.0.0.1/32]" } else { "" };
     let (token, state, hash_key) = (token.display(), state.display(), hash_key.display());
     let links: Vec<String> = links.iter().map(ToString::to_string).collect();
     let links = links.join(", ");
@@ -75,7 +78,7 @@ join_token_file: {token}
 state: {state}
 hash_key_file: {hash_key}
 listeners:
-  - {{ protocol: postgres, address: {address}, proxies: [127.0.0.1/32] }}
+  - {{ protocol: postgres, address: {address}{proxies} }}
 listen_ops: {ops}
 drain_seconds: 5
 "

@@ -39,13 +39,15 @@ pub struct ClusterOptions {
     pub gateways: usize,
     /// Whether there is a Redis for hints.
     pub redis: bool,
+    /// Whether the balancer says who a client is (PROXY protocol); gateways take nobody else then.
+    pub proxy_protocol: bool,
     /// The seed of the proxies on the ways between the parts; `None`: they reach each other directly.
     pub bad_ways: Option<u64>,
 }
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self { etcd: 3, controls: 3, gateways: 3, redis: true, bad_ways: None }
+        Self { etcd: 3, controls: 3, gateways: 3, redis: true, proxy_protocol: true, bad_ways: None }
     }
 }
 
@@ -98,14 +100,15 @@ impl Cluster {
             let links: Vec<SocketAddr> = controls.iter().map(Control::fleet).collect();
             let links = ways.lead_to_controls(number, &links)?;
             let environment = bundle.dev().environment;
-            gateways.push(Gateway::start(&folder, number, &token, &links, &environment)?);
+            let proxied = options.proxy_protocol;
+            gateways.push(Gateway::start(&folder, number, &token, &links, proxied, &environment)?);
         }
         let mut backends = Vec::new();
         for (number, gateway) in gateways.iter().enumerate() {
             let address = ways.lead_to_gateway(number, gateway.address())?;
             backends.push(Backend { name: gateway.name().into(), address, ready: Some(gateway.ops()) });
         }
-        let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: true })?;
+        let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: options.proxy_protocol })?;
         let mut cluster =
             Self { balancer, gateways, controls, ways, redis, etcd, folder, approver: String::new() };
         cluster.approver = cluster.token(APPROVER, "human", &["dba"])?;

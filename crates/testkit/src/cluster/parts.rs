@@ -110,6 +110,7 @@ impl Gateway {
         number: usize,
         token: &str,
         links: &[SocketAddr],
+        proxied: bool,
         environment: &[(String, String)],
     ) -> Result<Self> {
         let name = Part::Gateway(number).to_string();
@@ -129,6 +130,7 @@ impl Gateway {
             state: &state,
             hash_key: &hash_key,
             links,
+            proxied,
         });
         let product = product(folder, &name, "gateway", &text, environment)?;
         Ok(Self { product, address, ops })
