@@ -1,7 +1,7 @@
 //! A network of namespaces: every node has its own, with an address of its own, and all hang on one bridge. What
 //! one sends another can be dropped, in one direction or in both, whatever connection it belongs to.
 //!
-//! The bridge lies in the namespace of this process, which must not be the machine's; see [`Network::isolated`].
+//! The bridge lies in the namespace of this process, which has to be new, never the machine's: [`Network::isolated`].
 //! No namespace has a name: each is there as long as a process is in it, so that nothing is left over, not even
 //! after a crash. All addresses are of 127.77.0.0/16: to whoever asks they are loopback, and yet go over the wire.
 //! Packets are dropped by leading them to a hardware address that nobody has, which needs no firewall.
@@ -65,9 +65,9 @@ impl Network {
     /// A bridge and nothing on it yet.
     ///
     /// # Errors
-    /// This process is in the machine's own network, or may not change its network.
+    /// This process is in a network that is used, or may not change its network.
     pub fn namespaces() -> Result<Self> {
-        ensure!(!is_machines()?, "this is the machine's own network");
+        ensure!(!is_inhabited()?, "this is not a network of its own, but one that is used");
         shrink_loopback(None)?;
         // A bridge takes no packets before it is up for a moment, unless it is told not to listen first.
         let lines = "link add name br0 type bridge forward_delay 0\nlink set br0 up\n\
@@ -213,11 +213,10 @@ impl Bridge {
     }
 }
 
-/// Whether this process is in the network that the first process is in.
-fn is_machines() -> Result<bool> {
-    let own = std::fs::read_link("/proc/self/ns/net").context("cannot tell which network this is")?;
-    let first = std::fs::read_link("/proc/1/ns/net").context("cannot tell which network the machine's is")?;
-    Ok(own == first)
+/// Whether somebody lives in the network of this process: in a new one nothing has an address.
+fn is_inhabited() -> Result<bool> {
+    let addresses = std::fs::read_to_string("/proc/self/net/fib_trie");
+    Ok(!addresses.context("cannot tell whether this network is used")?.trim().is_empty())
 }
 
 /// Leaves 127.0.0.1 alone to the loopback device, so that other addresses of 127.0.0.0/8 can be elsewhere.
@@ -330,10 +329,8 @@ mod tests {
     }
 
     #[test]
-    fn the_machines_own_network_is_left_alone() {
-        if is_machines().unwrap_or(true) {
-            assert!(Network::namespaces().is_err());
-        }
+    fn a_network_that_is_used_is_left_alone() {
+        assert!(Network::namespaces().unwrap_err().to_string().contains("used"));
     }
 
     #[test]

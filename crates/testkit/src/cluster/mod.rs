@@ -165,6 +165,18 @@ impl Cluster {
         self.folder.path().join(ARCHIVE)
     }
 
+    /// Whether its parts can be cut off from each other.
+    #[must_use]
+    pub const fn can_cut(&self) -> bool {
+        self.network.can_cut()
+    }
+
+    /// Where the members of etcd are, past every bad way.
+    #[must_use]
+    pub fn stores(&self) -> Vec<String> {
+        self.etcd.endpoints()
+    }
+
     /// The network that the parts stand on, where those of which it is asked can be cut off from each other.
     pub const fn network(&mut self) -> &mut Network {
         &mut self.network
