@@ -48,8 +48,10 @@ impl Plan {
         while filled < time && !points.is_empty() {
             // Whatever chance says later, every run sees a guest come.
             let early = guest.take_if(|_| filled > time / 4);
-            let step =
-                early.map_or_else(|| Step::new(points, &mut chance), |guest| Step::of(guest, &mut chance));
+            let step = match early {
+                Some(guest) => Step::of(guest, &mut chance),
+                None => Step::new(points, &mut chance),
+            };
             filled += step.lasts + step.peace;
             steps.push(step);
         }

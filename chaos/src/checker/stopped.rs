@@ -36,7 +36,7 @@ fn too_late(tale: &Tale<'_>, attempt: &Attempt<'_>) -> Option<u64> {
 fn ran_afterwards(tale: &Tale<'_>, effect: &Effect) -> Option<Violation> {
     let attempts = tale.attempts(effect);
     let may = |one: &&&Attempt<'_>| one.answer.is_none_or(|answer| !answer.says_not_run());
-    let (late, in_time): (Vec<_>, Vec<_>) =
+    let (late, in_time): (Vec<&&Attempt<'_>>, Vec<&&Attempt<'_>>) =
         attempts.iter().filter(may).partition(|one| too_late(tale, one).is_some());
     let rows = tale.rows(effect).len();
     (!late.is_empty() && rows > in_time.len()).then(|| {
