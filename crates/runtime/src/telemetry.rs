@@ -98,8 +98,12 @@ impl Telemetry {
 /// When the filter or the receiver's address cannot be read, or logs are set up already.
 pub fn init(format: LogFormat, otlp: Option<&Otlp>) -> Result<Telemetry, TelemetryError> {
     let provider = otlp.map(provider).transpose()?;
-    let traces = provider.as_ref().map(traces);
-    let set = Registry::default().with(logs(format)?).with(traces).try_init();
+    let logs = Registry::default().with(logs(format)?);
+    // Not `with(None)`: beside a layer that is not there, spans that nobody wants are made all the same.
+    let set = match &provider {
+        Some(provider) => logs.with(traces(provider)).try_init(),
+        None => logs.try_init(),
+    };
     set.map_err(|_| TelemetryError::Twice)?;
     Ok(Telemetry(provider))
 }
