@@ -79,6 +79,16 @@ const ARCHIVE_FAILURES: Metric = Metric::counter(
     &[],
     "Rounds of archiving, or of draining Redis, that failed: what they left stays where it is until one does not",
 );
+const HISTORY_WAITING: Metric = Metric::gauge(
+    "countersign_history_waiting",
+    &["chapter"],
+    "What has been kept long enough and stays in the store: approvals, audit events. Without `archive` it grows for ever; 8192 means at least as many",
+);
+const HISTORY_FAILURES: Metric = Metric::counter(
+    "countersign_history_failures_total",
+    &[],
+    "Rounds of archiving what has ended that failed: nothing was deleted that the archive has not",
+);
 const NODES_LOST: Metric =
     Metric::counter("countersign_nodes_gone_total", &[], "Nodes of the fleet that were lost, or have ended");
 
@@ -101,6 +111,8 @@ pub const ALL: &[Metric] = &[
     JOURNAL_REDIS_UP,
     JOURNAL_FALLBACK,
     ARCHIVE_FAILURES,
+    HISTORY_WAITING,
+    HISTORY_FAILURES,
 ];
 
 static OPENED: LazyLock<Counter> = LazyLock::new(|| counter!(SESSIONS.name));
@@ -173,6 +185,17 @@ pub(crate) fn journal_fallback(records: u64) {
 /// A round of archiving failed.
 pub(crate) fn archive_failed() {
     counter!(ARCHIVE_FAILURES.name).increment(1);
+}
+
+/// So much has been kept long enough, and is in the store.
+pub(crate) fn history_waiting(chapter: &'static str, count: usize) {
+    let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    gauge!(HISTORY_WAITING.name, "chapter" => chapter).set(count);
+}
+
+/// A round of archiving what has ended failed.
+pub(crate) fn history_failed() {
+    counter!(HISTORY_FAILURES.name).increment(1);
 }
 
 /// Following the store begins anew.
