@@ -26,12 +26,13 @@ use tracing::Instrument as _;
 
 pub use error::ApprovalError;
 pub use hold::{Held, HoldRequest, Joined};
-pub(crate) use record::APPROVALS;
+pub(crate) use record::{
+    APPROVALS, CHUNK_BYTES as DETAILS_CHUNK_BYTES, Stored, approval_of, asked_key, details_prefix,
+};
 pub use record::{Details, Snapshot};
 pub use redeem::Redeem;
 
 use self::board::Board;
-use self::record::Stored;
 use crate::bundles::Bundles;
 use crate::content;
 use crate::hints::Hint;
