@@ -188,6 +188,7 @@ impl Approvals {
                 now,
                 DENIAL_REMEMBERED,
             ),
+            redeemed_by: None,
             approval,
         };
         let prefix = record::details_prefix(stored.approval.id);

@@ -38,6 +38,9 @@ pub(super) struct Stored {
     /// A request that this session had denied shortly before, for another command: a rephrasing, maybe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) after_denial: Option<ApprovalId>,
+    /// Which attempt redeemed it; stays, whatever follows. Only who made the attempt knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) redeemed_by: Option<AttemptId>,
     /// The approval.
     pub(super) approval: Approval,
 }
