@@ -204,6 +204,7 @@ impl Approvals {
             ),
             does: does(&request.facts),
             trace: trace_context::present(),
+            redeemed_by: None,
             approval,
         };
         let prefix = record::details_prefix(stored.approval.id);

@@ -48,6 +48,9 @@ pub(crate) struct Stored {
     /// of the same trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<TraceParent>,
+    /// Which attempt redeemed it; stays, whatever follows. Only who made the attempt knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) redeemed_by: Option<AttemptId>,
     /// The approval.
     pub(crate) approval: Approval,
 }
