@@ -212,6 +212,7 @@ fn commands(logs: &[Log], session: SessionId, limit: usize) -> io::Result<Option
             | Record::Decision(_)
             | Record::Redeemed(_)
             | Record::Output(_)
+            | Record::Transaction(_)
             | Record::Closed(_) => {}
         }
     }
