@@ -29,6 +29,9 @@ const DEADLINE_TICK: Duration = Duration::from_secs(1);
 /// How often expired tokens and sessions are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// How often it is measured, for operators, how the store and its followers stand.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+
 /// How long a reconciler rests after an error, so that a failing store is not hammered.
 const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
 
@@ -250,6 +253,19 @@ impl ControlPlane {
             () = self.follow() => {}
             () = self.keep_deadlines() => {}
             () = self.sweep() => {}
+            () = self.measure() => {}
+        }
+    }
+
+    /// Measures, for operators, what does not show by itself.
+    async fn measure(&self) {
+        loop {
+            if let Ok(newest) = self.store.revision().await {
+                crate::metrics::store_revision(newest);
+            }
+            self.store.probe().await;
+            crate::metrics::sessions_stored(self.sessions.count());
+            tokio::time::sleep(MEASURE_EVERY).await;
         }
     }
 
@@ -274,10 +290,12 @@ impl ControlPlane {
 
     async fn follow_from(&self, after: &mut Revision) -> Result<(), StoreError> {
         let mut changes = self.store.watch(ALL, *after).await?;
+        crate::metrics::watched(*after);
         while let Some(change) = changes.next().await {
             let change = change?;
             self.take_over(&change).await;
             *after = change.revision();
+            crate::metrics::watched(*after);
         }
         Err(StoreError::Closed)
     }

@@ -119,6 +119,7 @@ fn read(stream: &mut Stream) -> Position {
         policies: Cow::Owned(vec![]),
         bundle: "b1".into(),
         digest: None,
+        trace: None,
     };
     stream.append(&Record::Begin(begin)).unwrap();
     let outcome = Ending::Completed("SELECT 1".into());

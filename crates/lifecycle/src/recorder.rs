@@ -7,6 +7,7 @@ use std::sync::Arc;
 use countersign_common::approval::Approval;
 use countersign_common::id::CommandId;
 use countersign_common::refusal::State;
+use countersign_common::trace::TraceId;
 use countersign_common::{Command, Digest, Facts};
 use countersign_recording::{
     Begin, Captured, Decided, Ended, Ending, FactsJson, Held, Journal, JournalExt as _, Position, Record,
@@ -83,6 +84,7 @@ impl Recorder {
         described: &Described,
         ruling: &Ruling,
         digest: Option<Digest>,
+        trace: Option<TraceId>,
     ) -> Result<Begun, Unavailable> {
         let id = CommandId::generate();
         let position = self.append(&Record::Begin(Begin {
@@ -93,6 +95,7 @@ impl Recorder {
             policies: Cow::Borrowed(&ruling.policies),
             bundle: ruling.bundle.clone(),
             digest,
+            trace,
         }))?;
         Ok(Begun { command: id, position })
     }

@@ -10,6 +10,7 @@ use countersign_common::id::{
     ApprovalId, BundleVersion, CommandId, NodeId, PolicyId, RoleName, SessionId, Subject, TargetName,
 };
 use countersign_common::refusal::State;
+use countersign_common::trace::TraceId;
 use countersign_common::{Command, Digest, Facts, Principal, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -96,6 +97,9 @@ pub struct Begin<'a> {
     /// where the verdict is `hold`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// The trace that it is part of, where it is traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceId>,
 }
 
 /// The verdict's word.

@@ -103,6 +103,9 @@ fn beginning(begin: &Begin<'_>) -> String {
     let policies: Vec<_> = begin.policies.iter().map(|policy| visible(policy.as_str())).collect();
     let by = if policies.is_empty() { "no policy".into() } else { policies.join(", ") };
     let _ = write!(out, "\n    {} by {by}, bundle {}, {}", begin.verdict.as_str(), begin.bundle, begin.id);
+    if let Some(trace) = begin.trace {
+        let _ = write!(out, ", trace {trace}");
+    }
     out
 }
 

@@ -8,6 +8,8 @@ use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
 use countersign_common::approval::{Approval, State};
 use countersign_common::id::NodeId;
+use countersign_common::trace::TraceParent;
+use countersign_runtime::trace_context;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
@@ -44,6 +46,7 @@ struct Open {
 #[derive(Debug)]
 struct Entry {
     errand: Errand,
+    trace: Option<TraceParent>,
     in_hand: bool,
 }
 
@@ -53,6 +56,7 @@ pub(super) struct InHand {
     errands: Arc<Errands>,
     id: u64,
     errand: Errand,
+    trace: Option<TraceParent>,
 }
 
 impl Errands {
@@ -65,13 +69,18 @@ impl Errands {
         self.open.lock().all.is_empty()
     }
 
-    /// Begins one.
+    /// How many are not done.
+    pub(super) fn count(&self) -> usize {
+        self.open.lock().all.len()
+    }
+
+    /// Begins one, as part of the trace of who begins it.
     pub(super) fn begin(self: &Arc<Self>, errand: Errand) -> InHand {
         let mut open = self.open.lock();
         open.last += 1;
-        let id = open.last;
-        open.all.insert(id, Entry { errand: errand.clone(), in_hand: true });
-        InHand { errands: Arc::clone(self), id, errand }
+        let (id, trace) = (open.last, trace_context::present());
+        open.all.insert(id, Entry { errand: errand.clone(), trace, in_hand: true });
+        InHand { errands: Arc::clone(self), id, errand, trace }
     }
 
     /// Those that nobody sees to, at most `limit`; they are in hand from here on.
@@ -83,7 +92,8 @@ impl Errands {
         idle.into_iter()
             .map(|(id, entry)| {
                 entry.in_hand = true;
-                InHand { errands: Arc::clone(self), id: *id, errand: entry.errand.clone() }
+                let (errand, trace) = (entry.errand.clone(), entry.trace);
+                InHand { errands: Arc::clone(self), id: *id, errand, trace }
             })
             .collect()
     }
@@ -102,6 +112,11 @@ impl InHand {
             Errand::Withdraw(withdraw) => Call::Withdraw(withdraw.clone()),
             Errand::Disown(redeem) => Call::Redeem(redeem.clone()),
         }
+    }
+
+    /// The trace that it is part of.
+    pub(super) const fn trace(&self) -> Option<TraceParent> {
+        self.trace
     }
 
     /// It has been seen to, or is not needed.

@@ -10,10 +10,12 @@ use countersign_common::error::Report;
 use countersign_common::refusal::{Refusal, State};
 use countersign_common::verdict::Duties;
 use countersign_lifecycle::ports::Unavailable;
-use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, Road};
+use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, Road, trace};
+use tracing::Span;
 
 use crate::block;
 use crate::cancel_registry::CancelSlot;
+use crate::client_trace;
 use crate::reply;
 use crate::rules_in_force::RulesInForce;
 use crate::session::copy_in::{COPY_OF_QUERY, COPY_UNMASKABLE, copies_a_query, copies_out};
@@ -142,6 +144,10 @@ impl Exchange for PgExchange<'_> {
         }
         let masker = self.flow.copy_masker(self.unit.reading.as_deref(), &duties.unmask);
         masker.is_err().then(|| Refusal::new(State::Blocked, COPY_UNMASKABLE))
+    }
+
+    fn span(&self) -> Span {
+        trace::whole(client_trace::SYSTEM, || client_trace::sent_in(&self.unit.command.text))
     }
 
     fn into_wire(self) -> Bytes {

@@ -8,6 +8,7 @@ use countersign_common::Facts;
 use countersign_common::command::{Command, Parameter};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::refusal::{Refusal, State};
+use countersign_common::trace::TraceParent;
 use countersign_lifecycle::{Cleared, Described, End, Passage, Running, run, trace};
 use tracing::Instrument as _;
 
@@ -18,14 +19,12 @@ use super::flow::{Broken, Suspended};
 use super::own::NOT_IN_ONE_BATCH;
 use super::refuse::Form;
 use crate::block;
+use crate::client_trace;
 use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
 use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
 use crate::exchange::{PgExchange, Unit};
 use crate::inert::{CallsNothingUnknown, InertFrames};
 use crate::statements::{Bound, Description, Known, Name, Portal, Prepared, ResultFormats};
-
-/// The target's kind, as traces name it.
-const SYSTEM: &str = "postgresql";
 
 impl Session {
     /// Takes in what the client has sent so far.
@@ -115,18 +114,22 @@ impl Session {
         }
         self.check_copying(&message, tag)?;
         match message {
-            Frontend::Query(text) => self.query(text, frame).instrument(trace::command(SYSTEM)).await,
+            Frontend::Query(text) => {
+                let span = client_trace::command(|| client_trace::sent_in(text));
+                self.query(text, frame).instrument(span).await
+            }
             Frontend::Parse(parse) => self.parse(parse, frame).await,
             Frontend::Bind(bind) => self.bind(bind, frame).await,
             Frontend::Describe(subject) => self.describe_subject(subject, frame).await,
             Frontend::Execute(execute) => {
-                self.execute(execute, frame).instrument(trace::command(SYSTEM)).await
+                let span = client_trace::command(|| self.sent_with(execute.portal));
+                self.execute(execute, frame).instrument(span).await
             }
             Frontend::Close(subject) => self.close(subject, frame).await,
             Frontend::Sync => self.sync(frame).await,
             Frontend::Flush => self.flush(frame).await,
             Frontend::FunctionCall(call) => {
-                self.function_call(call, frame).instrument(trace::command(SYSTEM)).await
+                self.function_call(call, frame).instrument(client_trace::command(|| None)).await
             }
             Frontend::CopyData(_) | Frontend::CopyDone | Frontend::CopyFail(_) => self.copy(&message, frame),
             Frontend::Terminate => {
@@ -308,6 +311,14 @@ impl Session {
         }
         self.pending.push_bind(frame, vouched, Expect::Bind(name, portal));
         Ok(())
+    }
+
+    /// The trace that a client sent along with the statement of a portal, as far as that is known already.
+    fn sent_with(&self, portal: &[u8]) -> Option<TraceParent> {
+        match self.flow.portals.get(portal) {
+            Known::As(portal) => client_trace::sent_in(&portal.statement.text),
+            Known::Unseen | Known::Unsettled => None,
+        }
     }
 
     async fn execute(&mut self, execute: Execute<'_>, frame: Bytes) -> Result<(), Broken> {
