@@ -295,7 +295,8 @@ fn run(account: Account, folder: &Path, place: &Place, port: u16) -> Result<Proc
         }
         // The last line of its pid file says where it stands.
         let text = std::fs::read_to_string(&pid_file).unwrap_or_default();
-        Ok((text.lines().nth(7).map(str::trim) == Some("ready")).then_some(()))
+        let state = text.lines().nth(7).map(str::trim);
+        Ok(matches!(state, Some("ready" | "standby")).then_some(()))
     })?;
     Ok(process)
 }
