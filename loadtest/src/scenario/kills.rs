@@ -200,7 +200,7 @@ fn row(line: &str) -> Option<(u64, usize)> {
 }
 
 fn section(shape: Shape, options: &KillsOptions, count: &Count, joined: &Latencies) -> Section {
-    let mut table = Table::new(&["", ""]);
+    let mut table = Table::new(&["what", "how many"]);
     let mut line = |what: &str, count: String| table.row([what.to_owned(), count]);
     line("kills", options.kills.to_string());
     line("came back, joined, were approved, ran once", count.ran.to_string());
