@@ -114,10 +114,10 @@ impl Client {
             let (tag, body) = self.frame().await?;
             match tag {
                 b'N' => {
-                        if let Some(ticket) = ticket_in(&body) {
-                            return Ok(ticket);
-                        }
+                    if let Some(ticket) = ticket_in(&body) {
+                        return Ok(ticket);
                     }
+                }
                 b'E' => bail!("refused: {}", said(&body).1),
                 b'Z' => bail!("it ran, and nobody was asked"),
                 _ => {}
