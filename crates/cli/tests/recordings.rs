@@ -46,6 +46,7 @@ async fn record(server: &Server, session: &Session) {
         policies: Cow::Owned(Vec::new()),
         bundle: "0123456789abcdef".into(),
         digest: Some(Digest::of(b"x")),
+        trace: None,
     };
     stream.append(&Record::Begin(begin)).unwrap();
     let end = Ended { id, outcome: Ending::Completed("SELECT 1".into()), rows: 1, bytes: 20, answer: None };

@@ -18,6 +18,7 @@ pub mod rendering;
 pub mod secret;
 pub mod target;
 pub mod time;
+pub mod trace;
 pub mod verdict;
 
 pub use command::Command;

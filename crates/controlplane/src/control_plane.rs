@@ -31,6 +31,8 @@ const DEADLINE_TICK: Duration = Duration::from_secs(1);
 /// How often expired tokens and sessions are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// How often it is measured, for operators, how the store and its followers stand.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// How often what has ended is brought to the archive.
 const RETAIN_EVERY: Duration = Duration::from_secs(10 * 60);
 
@@ -293,10 +295,23 @@ impl ControlPlane {
                 () = self.follow() => {}
                 () = self.keep_deadlines() => {}
                 () = self.sweep() => {}
+                () = self.measure() => {}
                 () = self.retain(elected) => {}
             }
         };
         tokio::join!(work, election.run(standing));
+    }
+
+    /// Measures, for operators, what does not show by itself.
+    async fn measure(&self) {
+        loop {
+            if let Ok(newest) = self.store.revision().await {
+                crate::metrics::store_revision(newest);
+            }
+            self.store.probe().await;
+            crate::metrics::sessions_stored(self.sessions.count());
+            tokio::time::sleep(MEASURE_EVERY).await;
+        }
     }
 
     async fn follow(&self) {
@@ -320,10 +335,12 @@ impl ControlPlane {
 
     async fn follow_from(&self, after: &mut Revision) -> Result<(), StoreError> {
         let mut changes = self.store.watch(ALL, *after).await?;
+        crate::metrics::watched(*after);
         while let Some(change) = changes.next().await {
             let change = change?;
             self.take_over(&change).await;
             *after = change.revision();
+            crate::metrics::watched(*after);
         }
         Err(StoreError::Closed)
     }

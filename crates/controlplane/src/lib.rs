@@ -21,6 +21,7 @@ pub mod sessions;
 pub mod store;
 #[cfg(test)]
 mod testing;
+mod trace;
 
 pub(crate) use codec::{bad_value, bucket, change_of, decode, encode};
 pub use control_plane::{ControlPlane, OpenError, Options, StopError};

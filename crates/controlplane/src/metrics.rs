@@ -1,15 +1,17 @@
 //! What the control plane counts.
 
+#![allow(clippy::cast_precision_loss, reason = "a gauge is a float; counts and revisions are far below 2^53")]
+
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_common::Timestamp;
 use countersign_common::approval::{Approval, State};
 use countersign_common::error::{Report as _, Retry};
 use countersign_common::metric::Metric;
-use metrics::{Counter, Histogram, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-use crate::store::StoreError;
+use crate::store::{Revision, StoreError};
 
 const APPROVALS: Metric = Metric::counter(
     "countersign_approvals_total",
@@ -74,6 +76,48 @@ const JOURNAL_FALLBACK: Metric = Metric::counter(
     &[],
     "Records that went to this node's files alone, because Redis was away",
 );
+const HINTS_DISCONNECTS: Metric = Metric::counter(
+    "countersign_hints_disconnects_total",
+    &[],
+    "How often this node lost the connection over which it hears hints",
+);
+const OPEN_APPROVALS: Metric = Metric::gauge(
+    "countersign_open_approvals",
+    &["state"],
+    "Approvals that have not ended, by state: pending, approved, redeemed, in_doubt; all of the cluster, so the same at every node",
+);
+const SESSIONS_STORED: Metric = Metric::gauge(
+    "countersign_sessions",
+    &[],
+    "Sessions in the store: open ones, and ended ones that are not swept yet; all of the cluster, so the same at every node",
+);
+const NODES: Metric = Metric::gauge(
+    "countersign_nodes",
+    &["kind"],
+    "Nodes that are alive, by kind: gateway, control_plane; all of the fleet, so the same at every node",
+);
+const OTHER_BUNDLE: Metric = Metric::gauge(
+    "countersign_gateways_other_bundle",
+    &[],
+    "Gateways that judge by another bundle than the current one; all of the fleet, so the same at every node",
+);
+const STORE_REVISION: Metric =
+    Metric::gauge("countersign_store_revision", &[], "The store's newest revision, asked every five seconds");
+const WATCH_REVISION: Metric = Metric::gauge(
+    "countersign_watch_revision",
+    &[],
+    "Up to which revision this node has followed the store's changes. Behind the store's where others write to the same etcd, too",
+);
+const MEMBER_UP: Metric = Metric::gauge(
+    "countersign_etcd_member_up",
+    &["member"],
+    "1 while the member of etcd answers this node, else 0; members by their place in `endpoints`, from 1",
+);
+const ARCHIVED: Metric = Metric::gauge(
+    "countersign_archive_last_success_timestamp_seconds",
+    &["from"],
+    "When all that was sealed until then was last brought to the archive, in seconds since 1970; from: files, redis",
+);
 const ARCHIVE_FAILURES: Metric = Metric::counter(
     "countersign_archive_failures_total",
     &[],
@@ -111,11 +155,21 @@ pub const ALL: &[Metric] = &[
     JOURNAL_REDIS_UP,
     JOURNAL_FALLBACK,
     ARCHIVE_FAILURES,
+    HINTS_DISCONNECTS,
+    OPEN_APPROVALS,
+    SESSIONS_STORED,
+    NODES,
+    OTHER_BUNDLE,
+    STORE_REVISION,
+    WATCH_REVISION,
+    MEMBER_UP,
+    ARCHIVED,
     HISTORY_WAITING,
     HISTORY_FAILURES,
 ];
 
 static OPENED: LazyLock<Counter> = LazyLock::new(|| counter!(SESSIONS.name));
+static WATCHED: LazyLock<Gauge> = LazyLock::new(|| gauge!(WATCH_REVISION.name));
 static RESTARTED: LazyLock<Counter> = LazyLock::new(|| counter!(WATCH_RESTARTS.name));
 
 /// An approval took a step, or began.
@@ -185,6 +239,58 @@ pub(crate) fn journal_fallback(records: u64) {
 /// A round of archiving failed.
 pub(crate) fn archive_failed() {
     counter!(ARCHIVE_FAILURES.name).increment(1);
+}
+
+/// All that was sealed is in the archive.
+pub(crate) fn archived(from: &'static str) {
+    gauge!(ARCHIVED.name, "from" => from).set(unix_seconds());
+}
+
+/// The connection over which hints come was lost.
+pub(crate) fn hints_disconnected() {
+    counter!(HINTS_DISCONNECTS.name).increment(1);
+}
+
+/// An approval that stood so far elsewhere stands there now; `None`: it was not known.
+pub(crate) fn approval_stands(before: Option<&State>, now: &State) {
+    let open = |state: &&State| !state.is_terminal();
+    if let Some(before) = before.filter(open) {
+        gauge!(OPEN_APPROVALS.name, "state" => before.as_str()).decrement(1.0);
+    }
+    if let Some(now) = Some(now).filter(open) {
+        gauge!(OPEN_APPROVALS.name, "state" => now.as_str()).increment(1.0);
+    }
+}
+
+/// So many sessions are stored.
+pub(crate) fn sessions_stored(count: usize) {
+    gauge!(SESSIONS_STORED.name).set(count as f64);
+}
+
+/// So many nodes are alive, and so many of the gateways among them judge by another bundle than the current one.
+pub(crate) fn fleet(gateways: usize, control_planes: usize, other_bundle: usize) {
+    gauge!(NODES.name, "kind" => "gateway").set(gateways as f64);
+    gauge!(NODES.name, "kind" => "control_plane").set(control_planes as f64);
+    gauge!(OTHER_BUNDLE.name).set(other_bundle as f64);
+}
+
+/// The store's newest revision.
+pub(crate) fn store_revision(revision: Revision) {
+    gauge!(STORE_REVISION.name).set(revision.0 as f64);
+}
+
+/// All changes up to here are taken over.
+pub(crate) fn watched(revision: Revision) {
+    WATCHED.set(revision.0 as f64);
+}
+
+/// Whether a member of etcd answers; members are counted from 0 here.
+pub(crate) fn member_up(member: usize, up: bool) {
+    gauge!(MEMBER_UP.name, "member" => (member + 1).to_string()).set(if up { 1.0 } else { 0.0 });
+}
+
+fn unix_seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// So much has been kept long enough, and is in the store.

@@ -126,6 +126,7 @@ fn try_read(stream: &mut Stream) -> Result<Position, StreamError> {
         policies: Cow::Owned(vec![]),
         bundle: "b1".into(),
         digest: None,
+        trace: None,
     };
     stream.append(&Record::Begin(begin))?;
     let outcome = Ending::Completed("SELECT 1".into());

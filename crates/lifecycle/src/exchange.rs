@@ -9,9 +9,10 @@ use countersign_common::approval::Approval;
 use countersign_common::command::{Command, Context};
 use countersign_common::refusal::Refusal;
 use countersign_common::verdict::Duties;
+use tracing::Span;
 
-use crate::Described;
 use crate::ports::Unavailable;
+use crate::{Described, trace};
 
 /// One command on its way, as its protocol sees it. [`run`](crate::run) takes it through the road.
 ///
@@ -62,7 +63,7 @@ pub trait Exchange {
     }
 
     /// The refusal, when the protocol cannot do what the verdict obliges to. Asked before anybody is asked for an
-    /// approval.
+    /// approval, and again before one is used up.
     fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
         let _ = duties;
         None
@@ -71,6 +72,12 @@ pub trait Exchange {
     /// Whether evidence will be presented before the target is asked to commit ([`Running::present`](crate::Running::present)).
     fn promises_evidence(&self) -> bool {
         false
+    }
+
+    /// A span for the command, which was not traced from its beginning and now waits for people: what waits is always
+    /// traced.
+    fn span(&self) -> Span {
+        trace::whole("other_sql", || None)
     }
 
     /// Gives up the exact bytes for the target. Called at most once, when the command has been cleared.

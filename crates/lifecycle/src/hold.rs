@@ -46,7 +46,7 @@ impl<E: Exchange> Hold<'_, E> {
     /// Asks, waits, redeems; or says why not.
     pub(crate) async fn take_through(mut self, terms: Arc<Terms>) -> Passage {
         let request = self.request(terms);
-        let approval = match self.road.approvals.hold(request).await {
+        let approval = match self.road.approvals.hold(request).instrument(trace::ask()).await {
             Ok(approval) => approval,
             Err(error) => return self.refuse(unavailable(&error)),
         };
@@ -98,9 +98,9 @@ impl<E: Exchange> Hold<'_, E> {
         let patience = self.patience().min(self.road.now().until(first.expires_at) + EXPIRY_GRACE);
         let deadline = Instant::now() + patience;
         let mut asked = Asked {
+            url: self.road.url(first.id),
             approval: Arc::new(first),
             waits_until: self.road.now().after(patience),
-            url: self.road.url(),
             repeat: 0,
         };
         let mut notices = every(self.road.target.waiting.notice_every);
@@ -158,7 +158,7 @@ impl<E: Exchange> Hold<'_, E> {
         let over = approval.state.is_open() && self.road.now() >= approval.expires_at;
         let mut refusal = if over { past_deadline(approval) } else { refusal_for(&approval.state, approval) };
         refusal.retry_after_s = Some(self.road.target.waiting.notice_every.as_secs().max(1));
-        refusal.url = self.road.url();
+        refusal.url = self.road.url(approval.id);
         refusal
     }
 
@@ -198,6 +198,10 @@ impl<E: Exchange> Hold<'_, E> {
         let road = self.road;
         if let Err(error) = self.exchange.prepare().await {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
+        }
+        // What may be shown may have changed while it waited. INVARIANT: I6.
+        if let Some(refusal) = self.exchange.cannot_bear(&self.duties) {
+            return self.refuse(refusal.with_ticket(approval.id));
         }
         // INVARIANT: I5. The begin record is durable before the approval is used up, so that a journal
         // that fails costs nobody their approval.

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use countersign_common::approval::Approval;
 use countersign_common::id::CommandId;
 use countersign_common::refusal::State;
+use countersign_common::trace::TraceId;
 use countersign_common::{Command, Digest, Facts};
 use countersign_recording::{
     Begin, Captured, Decided, Ended, Ending, FactsJson, Held, Journal, JournalExt as _, Position, Record,
-    Redeemed, Stream, VerdictWord,
+    Redeemed, Stream, TransactionEnded, TransactionOutcome, VerdictWord,
 };
 use parking_lot::Mutex;
 
@@ -68,12 +69,22 @@ impl Recorder {
         }
     }
 
+    /// A transaction block of the client has ended, which the command `since` had opened.
+    pub fn transaction_ended(&self, since: CommandId, outcome: TransactionOutcome) {
+        let ended = TransactionEnded { since, outcome };
+        let written = self.stream.lock().as_mut().map(|stream| stream.transaction_ended(ended));
+        if let Some(Err(error)) = written {
+            tracing::error!(%error, "a record was not written");
+        }
+    }
+
     pub(crate) fn begin(
         &self,
         command: &Command,
         described: &Described,
         ruling: &Ruling,
         digest: Option<Digest>,
+        trace: Option<TraceId>,
     ) -> Result<Begun, Unavailable> {
         let id = CommandId::generate();
         let position = self.append(&Record::Begin(Begin {
@@ -84,6 +95,7 @@ impl Recorder {
             policies: Cow::Borrowed(&ruling.policies),
             bundle: ruling.bundle.clone(),
             digest,
+            trace,
         }))?;
         Ok(Begun { command: id, position })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_common::id::{NodeId, RoleName, SessionId};
+use countersign_common::id::{ApprovalId, NodeId, RoleName, SessionId};
 use countersign_common::refusal::{Refusal, State};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Facts, Principal, Target, Timestamp, Verdict, command};
@@ -43,7 +43,7 @@ pub struct Road {
     pub clock: Arc<dyn Clock>,
     /// What stops the connection.
     pub stop: watch::Receiver<Stop>,
-    /// Where people look at requests, when there is such a place.
+    /// Where the approver's page is, when there is one.
     pub url: Option<Arc<str>>,
 }
 
@@ -69,17 +69,21 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
     if let Some(refusal) = road.revoked() {
         return refused(refusal);
     }
-    let span = Span::current();
-    span.record("countersign.session", display(road.session));
     let ruling = match trace::judge().in_scope(|| road.rule(&exchange)) {
         Ok(ruling) => ruling,
         // INVARIANT: I8. Nobody to judge means no.
         Err(error) => return refused(unavailable(&error)),
     };
+    let span = match ruling.verdict {
+        Verdict::Hold(..) => trace::held(&exchange),
+        Verdict::Allow(_) | Verdict::Block(_) => Span::current(),
+    };
+    span.record("countersign.session", display(road.session));
     span.record("countersign.verdict", trace::verdict(&ruling.verdict));
     metrics::judged(&ruling.verdict, &exchange.described().facts);
     let digest = matches!(ruling.verdict, Verdict::Hold(..)).then(|| road.digest(&exchange));
-    let begun = match road.recorder.begin(exchange.command(), exchange.described(), &ruling, digest) {
+    let trace = trace::id(&span);
+    let begun = match road.recorder.begin(exchange.command(), exchange.described(), &ruling, digest, trace) {
         Ok(begun) => begun,
         // INVARIANT: I5, I8. What cannot be recorded does not run.
         Err(error) => return refused(unavailable(&error)),
@@ -106,10 +110,8 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
         // Boxed, so that the connections that never wait do not carry the memory of waiting.
         Verdict::Hold(terms, duties) => {
             let digest = digest.unwrap_or_else(|| road.digest(&exchange));
-            Box::pin(
-                Hold { road, exchange, begun, digest, duties, bundle: ruling.bundle }.take_through(terms),
-            )
-            .await
+            let hold = Hold { road, exchange, begun, digest, duties, bundle: ruling.bundle };
+            Box::pin(hold.take_through(terms).instrument(span)).await
         }
     }
 }
@@ -126,9 +128,9 @@ impl Road {
         command::digest(exchange.command(), &exchange.context(), &self.principal, self.session)
     }
 
-    /// Where people look at requests.
-    pub(crate) fn url(&self) -> Option<String> {
-        self.url.as_deref().map(str::to_owned)
+    /// Where people look at this request: its place in the approver's page.
+    pub(crate) fn url(&self, id: ApprovalId) -> Option<String> {
+        self.url.as_deref().map(|page| format!("{}/#/requests/{id}", page.trim_end_matches('/')))
     }
 
     /// The refusal of everything, once the session is revoked. Asked again after each wait: the stop button stops

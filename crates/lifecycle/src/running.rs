@@ -8,6 +8,7 @@ use countersign_common::approval::Outcome;
 use countersign_common::id::{ApprovalId, CommandId};
 use countersign_common::verdict::Duties;
 use countersign_recording::{Capture, Captured};
+use tracing::Instrument as _;
 
 use crate::Cleared;
 use crate::ports::{Approvals, Testimony, Unavailable};
@@ -137,7 +138,10 @@ impl Running {
     /// Not cancel safe: dropped in the middle it may have been granted; the command has to be rolled back then.
     pub async fn present(&self, evidence: String) -> Result<(), Unavailable> {
         match self.redeemed {
-            Some(Redeemed { approval, fence, .. }) => self.approvals.present(approval, fence, evidence).await,
+            Some(Redeemed { approval, fence, .. }) => {
+                let presenting = self.approvals.present(approval, fence, evidence);
+                presenting.instrument(self.onward.evidence()).await
+            }
             None => Ok(()),
         }
     }
@@ -156,7 +160,8 @@ impl Running {
     pub async fn end(mut self, end: End<'_>) {
         self.finish(&end);
         if let Some(Redeemed { approval, fence, .. }) = self.redeemed {
-            self.approvals.report(approval, fence, testimony(&end)).await;
+            let reporting = self.approvals.report(approval, fence, testimony(&end));
+            reporting.instrument(self.onward.report()).await;
         }
     }
 

@@ -40,6 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             policies: Cow::Borrowed(&[]),
             bundle: BundleVersion::from("0123456789abcdef"),
             digest: None,
+            trace: None,
         }))?;
         begins += start.elapsed().as_nanos();
         let start = Instant::now();

@@ -42,7 +42,7 @@ pub use local::{LeftOpen, LocalJournal, Options};
 pub use log::Log;
 pub use record::{
     Answer, Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Output, Record, Redeemed,
-    VerdictWord,
+    TransactionEnded, TransactionOutcome, VerdictWord,
 };
 pub use render::{render_text, visible};
 pub use replay::{RecordLine, Replay, ReplayError, SessionLines};

@@ -1,6 +1,5 @@
 //! Logs and traces of a process. Logs go to stderr, for people or as one JSON object a line, filtered by
-//! `COUNTERSIGN_LOG`. Traces go to an OTLP receiver where one is named; else the spans of the road cost a check of
-//! a flag each.
+//! `COUNTERSIGN_LOG`. Traces go to an OTLP receiver where one is named; which commands have one is [`crate::sampling`]'s.
 
 use std::io::IsTerminal as _;
 
@@ -43,17 +42,19 @@ pub enum LogFormat {
 pub struct Otlp {
     /// The receiver, OTLP over gRPC without TLS: `http://127.0.0.1:4317`.
     pub endpoint: String,
-    /// Which share of the commands is traced, from 0 to 1. A trace that was begun elsewhere is followed as
-    /// it was decided there.
+    /// What this process is called in traces: `countersign-gateway`.
+    pub service: &'static str,
+    /// Which share of the commands that begin here is traced, from 0 to 1. What waits for people always is, and a trace
+    /// that was begun elsewhere is followed.
     pub share: f64,
 }
 
 impl Otlp {
-    /// All commands to this receiver; without one, to that of `OTEL_EXPORTER_OTLP_ENDPOINT`; `None`: nowhere.
+    /// To this receiver; without one, to that of `OTEL_EXPORTER_OTLP_ENDPOINT`; `None`: nowhere.
     #[must_use]
-    pub fn of(endpoint: Option<String>) -> Option<Self> {
+    pub fn of(endpoint: Option<String>, service: &'static str, share: f64) -> Option<Self> {
         let endpoint = endpoint.or_else(|| std::env::var(OTLP_VARIABLE).ok())?;
-        (!endpoint.trim().is_empty()).then_some(Self { endpoint, share: 1.0 })
+        (!endpoint.trim().is_empty()).then_some(Self { endpoint, service, share })
     }
 }
 
@@ -104,6 +105,7 @@ pub fn init(format: LogFormat, otlp: Option<&Otlp>) -> Result<Telemetry, Telemet
         None => logging.try_init(),
     };
     set.map_err(|_| TelemetryError::Twice)?;
+    crate::sampling::take(otlp.map_or(0.0, |otlp| otlp.share));
     Ok(Telemetry(provider))
 }
 
@@ -143,12 +145,12 @@ fn provider(otlp: &Otlp) -> Result<SdkTracerProvider, TelemetryError> {
         opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(&otlp.endpoint).build();
     let exporter =
         exporter.map_err(|source| TelemetryError::Exporter { endpoint: otlp.endpoint.clone(), source })?;
-    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(otlp.share)));
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-    let resource = Resource::builder().with_service_name("countersign").with_attribute(version).build();
+    let resource = Resource::builder().with_service_name(otlp.service).with_attribute(version).build();
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
-        .with_sampler(sampler)
+        // Which commands have a span at all was decided before it was made.
+        .with_sampler(Sampler::AlwaysOn)
         .with_resource(resource)
         .build())
 }

@@ -156,7 +156,7 @@ impl Countersign {
         &self.api
     }
 
-    /// Where operators look, as a URL, where it was started with `--listen-ops`.
+    /// Where operators look, as a URL: of a control plane always, of `dev` where it was started with `--listen-ops`.
     #[must_use]
     pub fn ops(&self) -> Option<&str> {
         self.ops.as_deref()
@@ -366,7 +366,7 @@ fn dev(command: &mut Command, options: &DevOptions, data: &Path) {
 
 fn control_plane(command: &mut Command, folder: &Folder, data: &Path, fleet_port: u16) -> Result<()> {
     let config = format!(
-        "data: {}\nlisten: 127.0.0.1:0\nlisten_fleet: 127.0.0.1:{fleet_port}\nlisten_ops: 'off'\n",
+        "data: {}\nlisten: 127.0.0.1:0\nlisten_fleet: 127.0.0.1:{fleet_port}\nlisten_ops: 127.0.0.1:0\n",
         data.display()
     );
     let config = folder.write("control.yaml", config)?;

@@ -8,7 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::countersign::text;
 use crate::{Account, Countersign, DevOptions, Dsn, Folder, Process, binary, free_port, product};
+
+/// Connections that a gateway takes: as many as its open files allow, which is for the load to find out.
+const CONNECTIONS_MAX: usize = 100_000;
 
 /// A running fleet.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ struct Gateway {
     port: u16,
     config: PathBuf,
     log: PathBuf,
+    ops: String,
 }
 
 impl Fleet {
@@ -71,22 +76,25 @@ impl Fleet {
         let config = format!(
             "control_planes: ['127.0.0.1:{}']\nstate: {dir}/gateway-{index}\nname: gateway-{index}\n\
              join_token_file: {}\nhash_key_file: {dir}/hash.key\n\
-             listeners: [{{protocol: postgres, address: '127.0.0.1:{port}'}}]\n",
+             listeners: [{{protocol: postgres, address: '127.0.0.1:{port}'}}]\nlisten_ops: 127.0.0.1:0\n\
+             connections_max: {CONNECTIONS_MAX}\n",
             self.fleet_port,
             token_file.display(),
         );
         let config = self.folder.write(&format!("gateway-{index}.yaml"), config)?;
         let log = self.folder.path().join(format!("gateway-{index}.log"));
-        let process = self.launch(&config, &log)?;
-        self.gateways.push(Gateway { process, port, config, log });
+        let (process, ops) = self.launch(&config, &log)?;
+        self.gateways.push(Gateway { process, port, config, log, ops });
         Ok(index)
     }
 
-    fn launch(&self, config: &Path, log: &Path) -> Result<Process> {
+    /// Starts a gateway; where operators look at it.
+    fn launch(&self, config: &Path, log: &Path) -> Result<(Process, String)> {
         let mut command = Command::new(binary()?);
         command.args(["gateway", "--output", "json", "--config"]).arg(config);
         command.envs(self.options.environment.iter().cloned());
-        product::launch("countersign gateway", &mut command, log).map(|(process, _)| process)
+        let (process, ready) = product::launch("countersign gateway", &mut command, log)?;
+        Ok((process, text(&ready, "ops")?))
     }
 
     /// Kills a gateway, as a power cut would.
@@ -103,8 +111,9 @@ impl Fleet {
     /// As [`Self::start`].
     pub fn start_gateway_again(&mut self, index: usize) -> Result<()> {
         let gateway = self.gateway(index)?;
-        let process = self.launch(&gateway.config.clone(), &gateway.log.clone())?;
-        self.gateway_mut(index)?.process = process;
+        let (process, ops) = self.launch(&gateway.config.clone(), &gateway.log.clone())?;
+        let gateway = self.gateway_mut(index)?;
+        (gateway.process, gateway.ops) = (process, ops);
         Ok(())
     }
 
@@ -124,6 +133,14 @@ impl Fleet {
     /// There is no such gateway.
     pub fn gateway_id(&self, index: usize) -> Result<u32> {
         self.gateway(index).map(|gateway| gateway.process.id())
+    }
+
+    /// Where operators look at a gateway, as a URL.
+    ///
+    /// # Errors
+    /// There is no such gateway.
+    pub fn gateway_ops(&self, index: usize) -> Result<&str> {
+        self.gateway(index).map(|gateway| gateway.ops.as_str())
     }
 
     /// What a gateway has logged.

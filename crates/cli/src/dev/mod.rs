@@ -24,6 +24,7 @@ use countersign_policy::CurrentBundle;
 use countersign_recording::{CheckpointFile, LocalJournal};
 use countersign_runtime::health::Health;
 use countersign_runtime::signal::Signals;
+use countersign_runtime::telemetry::Otlp;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -57,7 +58,8 @@ struct Ready<'a> {
 
 /// Runs until SIGTERM or SIGINT, then drains.
 pub(crate) async fn run(options: DevOptions, around: &Surroundings) -> Result<(), CliError> {
-    let mut operations = Operations::begin(around.output, options.otlp.clone())?;
+    let otlp = Otlp::of(options.otlp.clone(), "countersign", options.trace_share.0);
+    let mut operations = Operations::begin(around.output, otlp.as_ref())?;
     let mut signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     let prepared = Prepared::new(&options, around).await?;
@@ -132,6 +134,7 @@ impl Prepared {
             hash_key,
             clock,
             node: control.node(),
+            page: api.as_str().into(),
             stop: stopped.clone(),
         })
         .await?;
@@ -254,7 +257,7 @@ impl DevOptions {
     fn welcome(&self, ready: &Ready<'_>, control: &Arc<ControlPlane>) -> String {
         let mut text = String::from("Countersign is ready.\n");
         text.push_str(&format!("  PostgreSQL    {}\n", ready.postgres));
-        text.push_str(&format!("  API           {}\n", ready.api));
+        text.push_str(&format!("  page, API     {}\n", ready.api));
         if let Some(ops) = &ready.ops {
             text.push_str(&format!("  operators     {ops}/metrics\n"));
         }
@@ -285,7 +288,9 @@ impl DevOptions {
              PGPASSWORD=$AGENT psql -h {host} -p {port} -U {target}\n  \
              countersign{flag} requests watch\n  \
              export COUNTERSIGN_TOKEN=$(countersign{flag} token issue --subject alice --kind human --group approvers)\n  \
-             countersign{flag} approve apr_…\n"
+             countersign{flag} approve apr_…\n  \
+             or open {api} in a browser and sign in with alice's token.\n",
+            api = ready.api,
         )
     }
 }

@@ -11,9 +11,11 @@ use countersign_common::id::{EnvironmentName, TargetName};
 use countersign_common::target::SecretRef;
 use countersign_common::{Secret, Target};
 use countersign_policy::{target_from_url, target_generation};
+use countersign_runtime::certificate::{self, Shown};
 
 use crate::data::{DataDir, write_private};
 use crate::error::{CliError, Exit};
+use crate::node::share::Share;
 
 /// The environment of targets that the command line names.
 const ENVIRONMENT: &str = "dev";
@@ -55,6 +57,9 @@ pub(crate) struct DevOptions {
     /// OTEL_EXPORTER_OTLP_ENDPOINT.
     #[arg(long, value_name = "URL")]
     pub(super) otlp: Option<String>,
+    /// Which share of the commands is traced, from 0 to 1. Those that wait for people always are.
+    #[arg(long, value_name = "SHARE", default_value_t)]
+    pub(super) trace_share: Share,
 }
 
 impl DevOptions {
@@ -70,6 +75,7 @@ impl DevOptions {
             )
             .help("give --tls-certificate and --tls-key, or listen on 127.0.0.1"));
         };
+        certificate::one_ends(Shown::Listener, certificate);
         let config =
             countersign_runtime::tls::server_config(certificate, key, &[countersign_gateway::POSTGRES_ALPN]);
         config.map(Some).map_err(|error| {

@@ -236,6 +236,7 @@ fn commands(logs: &[Log], session: SessionId, limit: usize) -> io::Result<Option
             | Record::Decision(_)
             | Record::Redeemed(_)
             | Record::Output(_)
+            | Record::Transaction(_)
             | Record::Closed(_) => {}
         }
     }

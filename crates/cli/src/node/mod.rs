@@ -8,6 +8,7 @@ pub(crate) mod hash_key;
 pub(crate) mod hostname;
 pub(crate) mod listener;
 pub(crate) mod ops;
+pub(crate) mod share;
 
 pub use archive::LocalArchive;
 pub use compiler::PolicyCompiler;

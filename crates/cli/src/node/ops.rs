@@ -16,6 +16,7 @@ use crate::output::Output;
 
 /// All metrics of all components, whichever of them a process has.
 pub const METRICS: &[&[Metric]] = &[
+    countersign_runtime::certificate::ALL,
     countersign_gateway::metrics::ALL,
     countersign_gateway::POSTGRES_METRICS,
     countersign_lifecycle::metrics::ALL,
@@ -38,9 +39,9 @@ impl Operations {
     ///
     /// # Errors
     /// When they cannot be set up.
-    pub(crate) fn begin(output: Output, otlp: Option<String>) -> Result<Self, CliError> {
+    pub(crate) fn begin(output: Output, otlp: Option<&Otlp>) -> Result<Self, CliError> {
         let format = if output.is_json() { LogFormat::Json } else { LogFormat::Human };
-        let telemetry = telemetry::init(format, Otlp::of(otlp).as_ref());
+        let telemetry = telemetry::init(format, otlp);
         let telemetry = telemetry
             .map_err(|error| CliError::because(Exit::Usage, "logs and traces cannot be set up", &error))?;
         let metrics = Metrics::begin(METRICS);

@@ -351,6 +351,9 @@ mod tests {
                 need: approval.need(),
                 after_denial: None,
                 details_bytes: 0,
+                cannot_decide: None,
+                environment: None,
+                does: String::new(),
                 archived: false,
             }),
             details: Some(v1::ApprovalDetails {

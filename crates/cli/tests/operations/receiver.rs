@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use opentelemetry_proto::tonic::common::v1::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -17,33 +18,51 @@ use tonic::{Request, Response, Status};
 /// Takes what comes, in a thread of its own.
 pub(crate) struct Receiver {
     url: String,
-    spans: Arc<Mutex<Vec<Span>>>,
+    spans: Arc<Mutex<Vec<Sent>>>,
     _runtime: tokio::runtime::Runtime,
+}
+
+/// A span, and which service sent it.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) service: String,
+    pub(crate) span: Span,
 }
 
 /// One trace.
 #[derive(Debug)]
 pub(crate) struct Trace {
-    pub(crate) spans: Vec<Span>,
+    pub(crate) id: String,
+    pub(crate) spans: Vec<Sent>,
 }
 
 impl Trace {
     /// The names of its spans, sorted; each once.
     pub(crate) fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.spans.iter().map(|span| span.name.clone()).collect();
+        let mut names: Vec<_> = self.spans.iter().map(|sent| sent.span.name.clone()).collect();
         names.sort();
         names.dedup();
         names
     }
 
+    /// Its span of this name.
+    pub(crate) fn span(&self, name: &str) -> &Sent {
+        let found = self.spans.iter().find(|sent| sent.span.name == name);
+        found.unwrap_or_else(|| panic!("no `{name}` in {:?}", self.names()))
+    }
+
+    /// What the span of this name is a part of, and which service that belongs to; nothing: no span that was sent.
+    pub(crate) fn parent(&self, name: &str) -> Option<(&str, &str)> {
+        let parent = &self.span(name).span.parent_span_id;
+        let parent = self.spans.iter().find(|sent| sent.span.span_id == *parent)?;
+        Some((&parent.service, &parent.span.name))
+    }
+
     /// An attribute of its command.
     pub(crate) fn attribute(&self, key: &str) -> Option<String> {
-        let command = self.spans.iter().find(|span| span.name == "command")?;
+        let command = &self.span("command").span;
         let found = command.attributes.iter().find(|attribute| attribute.key == key)?;
-        match found.value.as_ref()?.value.as_ref()? {
-            Value::StringValue(text) => Some(text.clone()),
-            other => Some(format!("{other:?}")),
-        }
+        found.value.as_ref().map(text)
     }
 }
 
@@ -66,15 +85,22 @@ impl Receiver {
 
     /// What came, by trace.
     pub(crate) fn traces(&self) -> Vec<Trace> {
-        let mut traces: BTreeMap<Vec<u8>, Vec<Span>> = BTreeMap::new();
-        for span in self.spans.lock().unwrap().iter() {
-            traces.entry(span.trace_id.clone()).or_default().push(span.clone());
+        let mut traces: BTreeMap<String, Vec<Sent>> = BTreeMap::new();
+        for sent in self.spans.lock().unwrap().iter() {
+            traces.entry(hex::encode(&sent.span.trace_id)).or_default().push(sent.clone());
         }
-        traces.into_values().map(|spans| Trace { spans }).collect()
+        traces.into_iter().map(|(id, spans)| Trace { id, spans }).collect()
     }
 }
 
-struct Sink(Arc<Mutex<Vec<Span>>>);
+fn text(value: &AnyValue) -> String {
+    match &value.value {
+        Some(Value::StringValue(text)) => text.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+struct Sink(Arc<Mutex<Vec<Sent>>>);
 
 #[tonic::async_trait]
 impl TraceService for Sink {
@@ -82,8 +108,14 @@ impl TraceService for Sink {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let spans = request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-        self.0.lock().unwrap().extend(spans.flat_map(|scope| scope.spans));
+        for resource in request.into_inner().resource_spans {
+            let attributes = resource.resource.unwrap_or_default().attributes;
+            let service = attributes.iter().find(|attribute| attribute.key == "service.name");
+            let service = service.and_then(|service| service.value.as_ref()).map(text).unwrap_or_default();
+            let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
+            let sent = spans.map(|span| Sent { service: service.clone(), span });
+            self.0.lock().unwrap().extend(sent);
+        }
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }

@@ -59,6 +59,7 @@ impl Board {
             let denial = Denial { approval: id, digest: snapshot.approval.digest, at: snapshot.changed_at };
             self.denials.insert(snapshot.approval.session, denial);
         }
+        crate::metrics::approval_stands(known.map(|known| &known.approval.state), &snapshot.approval.state);
         let snapshot = Arc::new(snapshot);
         if snapshot.approval.state.is_terminal() {
             self.ended.push_back(id);

@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_common::approval::{Approval, Event, Evidence, Outcome as CommandOutcome, State, Vote, step};
+use countersign_common::approval::{
+    Approval, Event, Evidence, Outcome as CommandOutcome, Rejection, State, Vote, step,
+};
 use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId, Subject};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Principal, Timestamp};
@@ -20,6 +22,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, watch};
+use tracing::Instrument as _;
 
 pub use error::ApprovalError;
 pub use hold::{Held, HoldRequest, Joined};
@@ -35,6 +38,7 @@ use crate::content;
 use crate::hints::Hint;
 use crate::sessions::{Session, Sessions};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
+use crate::trace;
 
 /// How often a lost race is tried again. Each loss means that somebody else's step was taken, and an
 /// approval takes few steps in its life.
@@ -296,7 +300,18 @@ impl Approvals {
             return Err(ApprovalError::SawSomethingElse);
         }
         let Decide { id, by, vote, reason, method, .. } = decide;
-        self.advance(id, &Event::Decide { by, vote, reason, method }).await
+        let span = trace::decide(stored.trace, id, vote);
+        self.advance(id, &Event::Decide { by, vote, reason, method }).instrument(span).await
+    }
+
+    /// Whether this person could decide on the approval as it stands here and now, by the rules of the step that a
+    /// decision is.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_decide(&self, approval: &Approval, by: &Principal) -> Result<(), Rejection> {
+        let (vote, reason, method) = (Vote::Approve, None, String::new());
+        step(approval, &Event::Decide { by: by.clone(), vote, reason, method }, self.now()).map(drop)
     }
 
     /// The client takes its request back.
@@ -360,7 +375,7 @@ impl Approvals {
         self.advance(id, &Event::Report { fence, outcome }).await
     }
 
-    /// The owner is certain that not a byte of the command went upstream.
+    /// The owner is certain that not a byte of the command went upstream. That ends a doubt, too.
     ///
     /// # Errors
     /// As [`Approvals::report`].
@@ -465,7 +480,10 @@ impl Approvals {
         attempt: AttemptId,
     ) -> Result<Option<Approval>, ApprovalError> {
         let stood = stored.approval.state.as_str();
-        let next = Stored { attempt, changed_at: self.clock.now(), approval: next, ..stored };
+        let redeems =
+            stored.approval.state == State::Approved && matches!(next.state, State::Redeemed { .. });
+        let redeemed_by = if redeems { Some(attempt) } else { stored.redeemed_by };
+        let next = Stored { attempt, changed_at: self.clock.now(), redeemed_by, approval: next, ..stored };
         let value = crate::encode(&next);
         if value.len() > record::RECORD_BYTES_MAX {
             return Err(ApprovalError::TooLarge {

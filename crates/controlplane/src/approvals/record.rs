@@ -4,6 +4,7 @@
 use countersign_common::approval::Approval;
 use countersign_common::command::{Command, Context};
 use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
+use countersign_common::trace::TraceParent;
 use countersign_common::{Digest, Facts, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,16 @@ pub(crate) struct Stored {
     /// A request that this session had denied shortly before, for another command: a rephrasing, maybe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) after_denial: Option<ApprovalId>,
+    /// What the command does, in a line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) does: String,
+    /// Where in its trace the command was held, if it is traced: what people decide later, and at other nodes, is part
+    /// of the same trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<TraceParent>,
+    /// Which attempt redeemed it; stays, whatever follows. Only who made the attempt knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) redeemed_by: Option<AttemptId>,
     /// The approval.
     pub(crate) approval: Approval,
 }
@@ -73,6 +84,8 @@ pub struct Snapshot {
     pub after_denial: Option<ApprovalId>,
     /// How many bytes the details have.
     pub details_bytes: usize,
+    /// What the command does, in a line; cut where it ends in `…`. Empty: not known.
+    pub does: String,
 }
 
 impl From<Stored> for Snapshot {
@@ -82,6 +95,7 @@ impl From<Stored> for Snapshot {
             changed_at: stored.changed_at,
             after_denial: stored.after_denial,
             details_bytes: stored.details_bytes,
+            does: stored.does,
         }
     }
 }

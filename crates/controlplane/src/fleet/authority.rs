@@ -117,6 +117,8 @@ pub struct ServerIdentity {
     pub key: PrivateKeyDer<'static>,
     /// When a new one is due.
     pub renew_at: Timestamp,
+    /// When it ends.
+    pub ends_at: Timestamp,
 }
 
 impl Authority {
@@ -167,6 +169,7 @@ impl Authority {
             chain: vec![signed.der().clone(), self.certificate.clone()],
             key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
             renew_at: now.after(SERVER_TTL / 3),
+            ends_at: now.after(SERVER_TTL),
         })
     }
 

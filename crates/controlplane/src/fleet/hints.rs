@@ -70,7 +70,10 @@ impl Fleet {
                         // What was published meanwhile is lost; whatever it was about is among these.
                         wanted.extend(self.links().followed().into_iter().map(|id| (id, u64::MAX)));
                     }
-                    Heard::Deaf => metrics::hints_heard(false),
+                    Heard::Deaf => {
+                        metrics::hints_heard(false);
+                        metrics::hints_disconnected();
+                    }
                 }
             }
             self.look_again(wanted).await;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use countersign_runtime::certificate::{self, Shown};
 use countersign_runtime::tls;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
@@ -117,8 +118,10 @@ impl FleetListener {
 impl Identity {
     fn make(fleet: &Arc<Fleet>) -> Result<(Arc<ServerConfig>, countersign_common::Timestamp), ListenError> {
         let (options, now) = (fleet.options(), fleet.control().clock().now());
-        let ServerIdentity { chain, key, renew_at } = options.authority.server(&options.names, now)?;
+        let ServerIdentity { chain, key, renew_at, ends_at } =
+            options.authority.server(&options.names, now)?;
         let authority = options.authority.certificate().clone();
+        certificate::ends(Shown::Fleet, ends_at);
         let of = Arc::downgrade(fleet);
         // Fail closed: without the fleet nobody is let in.
         let revoked = move |certificate: &CertificateDer<'_>| {

@@ -18,6 +18,7 @@ mod link;
 mod links;
 mod listener;
 mod lost;
+mod measure;
 pub mod member;
 mod nodes;
 mod open;
@@ -283,6 +284,7 @@ impl Fleet {
             () = self.follow_cancels() => {}
             () = self.settle_doubts() => {}
             () = self.exchange_hints() => {}
+            () = self.measure() => {}
         }
     }
 

@@ -171,6 +171,7 @@ mod tests {
             policies: Cow::default(),
             bundle: bundle.into(),
             digest: None,
+            trace: None,
         };
         let record = serde_json::to_value(Record::Begin(begin)).unwrap();
         let stream = StreamId::generate();

@@ -211,9 +211,12 @@ impl Front {
 /// Archives this node's files by a period, until `stop`.
 async fn archive_all(archiver: Arc<Mutex<Archiver>>, every: Duration, mut stop: watch::Receiver<bool>) {
     while !rested(every, &mut stop).await {
-        if let Err(error) = archiver.lock().await.round().await {
-            crate::metrics::archive_failed();
-            tracing::error!(%error, "records were not archived; they stay here");
+        match archiver.lock().await.round().await {
+            Ok(_) => crate::metrics::archived("files"),
+            Err(error) => {
+                crate::metrics::archive_failed();
+                tracing::error!(%error, "records were not archived; they stay here");
+            }
         }
     }
 }
@@ -230,10 +233,10 @@ async fn drain_all(
             continue;
         }
         match drain.lock().await.round().await {
-            Ok(drained) if drained.records > 0 => {
+            Ok(drained) => {
+                crate::metrics::archived("redis");
                 tracing::debug!(records = drained.records, "redis is drained");
             }
-            Ok(_) => {}
             Err(error) => {
                 crate::metrics::archive_failed();
                 tracing::warn!(%error, "redis was not drained; what it has stays there");

@@ -134,6 +134,11 @@ impl Index {
         self.session(*self.session_of.get(&(token, target.clone()))?)
     }
 
+    /// How many sessions there are.
+    pub(super) fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// All sessions, oldest first.
     pub(super) fn sessions(&self) -> impl DoubleEndedIterator<Item = &Arc<Session>> {
         self.sessions.values().map(|(_, session)| session)

@@ -73,6 +73,15 @@ impl EtcdStore {
         self.cluster.health()
     }
 
+    /// Asks each member whether it is there, in the order of the configuration. Their health is left alone: what calls
+    /// make of them decides whom calls go to.
+    async fn answering(&self) -> Vec<bool> {
+        let answers: Vec<bool> = self.cluster.versions().await.iter().map(|(_, one)| one.is_ok()).collect();
+        // The client mends nothing by itself: a connection that failed is made anew the next time.
+        answers.iter().enumerate().filter(|(_, up)| !**up).for_each(|(member, _)| self.cluster.renew(member));
+        answers
+    }
+
     async fn check_versions(&self) -> Result<(), StoreError> {
         for (endpoint, answer) in self.cluster.versions().await {
             match answer {
@@ -203,6 +212,12 @@ impl Store for EtcdStore {
 
     async fn revision(&self) -> Result<Revision, StoreError> {
         Ok(self.range(PROBE, None, 1).await?.revision)
+    }
+
+    async fn probe(&self) {
+        for (member, up) in (0..).zip(self.answering().await) {
+            crate::metrics::member_up(member, up);
+        }
     }
 }
 

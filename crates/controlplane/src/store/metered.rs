@@ -83,4 +83,8 @@ impl Store for Metered {
     async fn revision(&self) -> Result<Revision, StoreError> {
         counted(&self.revision, self.store.revision()).await
     }
+
+    async fn probe(&self) {
+        self.store.probe().await;
+    }
 }

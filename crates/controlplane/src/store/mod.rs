@@ -104,6 +104,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// When the store cannot be read.
     async fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// Looks how the parts of the store are doing that are not asked at the moment, for operators. Bounded in time;
+    /// changes nothing.
+    async fn probe(&self) {}
 }
 
 /// All entries under `prefix`, page by page, and the revision of the *first* page: a watch after it sees

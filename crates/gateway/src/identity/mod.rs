@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_common::time::Clock;
+use countersign_runtime::certificate::{self, Shown};
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::transport::{Certificate, ClientTlsConfig};
@@ -113,6 +114,7 @@ impl Identity {
             let token = options.token.as_ref().ok_or(IdentityError::NoToken)?;
             join::join(&options, token, &files).await?;
         }
+        show_end(&files)?;
         let (credentials, _) = watch::channel(files.credentials()?);
         Ok(Self { options, files, clock, credentials })
     }
@@ -150,10 +152,19 @@ impl Identity {
             let tls = self.credentials.borrow().clone();
             join::renew(&self.options, tls, &self.files).await?;
             self.credentials.send_replace(self.files.credentials()?);
+            show_end(&self.files)?;
             tracing::info!("the certificate was renewed");
         }
         Ok(())
     }
+}
+
+/// Shows operators when the certificate ends.
+fn show_end(files: &Files) -> Result<(), IdentityError> {
+    if let Some(life) = files.present()? {
+        certificate::ends(Shown::Gateway, life.ends_at);
+    }
+    Ok(())
 }
 
 /// TLS that believes these authorities only, and only about control-plane nodes.

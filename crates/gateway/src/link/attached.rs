@@ -82,6 +82,11 @@ impl Attached {
         }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Attaches everything on another link.
     pub(super) fn tell_all(&self, outbox: &mut Outbox) {
         let ids: Vec<_> = self.0.keys().map(ToString::to_string).collect();

@@ -50,6 +50,7 @@ impl Taker {
             Some(current) => current.replace(bundle),
             None => drop(self.current.set(Arc::new(CurrentBundle::new(bundle)))),
         }
+        crate::metrics::bundle_in_force();
         self.there_is_one.send_replace(true);
     }
 }
@@ -84,6 +85,7 @@ impl Shared {
                     String::new()
                 }
                 Err(fault) => {
+                    crate::metrics::bundle_fault();
                     tracing::error!(version, fault, "a bundle could not be taken; the old one stays");
                     fault
                 }

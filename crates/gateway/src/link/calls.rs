@@ -4,6 +4,7 @@ use countersign_api::v1;
 use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
 use countersign_api::v1::gateway_frame::Frame;
+use countersign_common::trace::TraceParent;
 use countersign_lifecycle::ports::Unavailable;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
@@ -22,6 +23,8 @@ pub(super) struct Calls {
 
 struct Open {
     call: Call,
+    /// The trace that it is part of.
+    trace: Option<TraceParent>,
     /// Whether it was ever put on a link: then it may have been acted upon.
     sent: bool,
     answer: oneshot::Sender<Answer>,
@@ -42,6 +45,7 @@ impl Calls {
     pub(super) fn ask(
         &mut self,
         call: Call,
+        trace: Option<TraceParent>,
         outbox: &mut Outbox,
     ) -> Result<(u64, oneshot::Receiver<Answer>), Unavailable> {
         if self.open.len() >= OPEN_MAX {
@@ -49,8 +53,8 @@ impl Calls {
         }
         self.last += 1;
         let (answer, answered) = oneshot::channel();
-        let sent = outbox.push(frame(self.last, &call));
-        self.open.insert(self.last, Open { call, sent, answer });
+        let sent = outbox.push(frame(self.last, &call, trace));
+        self.open.insert(self.last, Open { call, trace, sent, answer });
         Ok((self.last, answered))
     }
 
@@ -67,17 +71,23 @@ impl Calls {
         self.open.remove(&id).is_some_and(|open| open.sent)
     }
 
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// Asks all open questions on another link, in the order in which they came up.
     pub(super) fn tell_all(&mut self, outbox: &mut Outbox) {
         let mut open: Vec<_> = self.open.iter_mut().collect();
         open.sort_unstable_by_key(|(id, _)| **id);
         for (id, open) in open {
             open.sent = true;
-            outbox.push(frame(*id, &open.call));
+            outbox.push(frame(*id, &open.call, open.trace));
         }
     }
 }
 
-fn frame(id: u64, call: &Call) -> Frame {
-    Frame::Call(v1::Call { id, call: Some(call.clone()) })
+fn frame(id: u64, call: &Call, trace: Option<TraceParent>) -> Frame {
+    let traceparent = trace.map(|trace| trace.to_string());
+    Frame::Call(v1::Call { id, call: Some(call.clone()), traceparent })
 }

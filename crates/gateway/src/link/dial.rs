@@ -104,7 +104,10 @@ impl Dialer {
                     return Ok(connection);
                 }
                 Err(DialError::Lost(reason)) => return Err(DialError::Lost(reason)),
-                Err(error) => tracing::warn!(address, %error, "a control-plane node did not take the link"),
+                Err(error) => {
+                    crate::metrics::not_linked();
+                    tracing::warn!(address, %error, "a control-plane node did not take the link");
+                }
             }
             self.failures = self.failures.saturating_add(1);
             tokio::time::sleep(self.pause()).await;

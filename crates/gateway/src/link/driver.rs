@@ -10,6 +10,7 @@ use super::Order;
 use super::dial::{Connection, DialError, Dialer};
 use super::incoming::Incoming;
 use super::shared::Shared;
+use crate::metrics;
 
 /// Why listening to a link has stopped.
 #[derive(Debug)]
@@ -138,6 +139,7 @@ impl Shared {
             self.journal.rewind();
             state.link_up(connection.epoch);
         }
+        metrics::linked();
         self.bell.moves_to(Arc::clone(&connection.waker));
         tracing::info!(address = connection.address, "linked to the control plane");
     }
@@ -147,6 +149,7 @@ impl Shared {
         let mut state = self.state.lock();
         let finished = state.outbox.is_finished();
         state.link_down();
+        metrics::unlinked();
         finished
     }
 
@@ -167,6 +170,7 @@ impl Shared {
         self.order(Order::Lost(reason.to_owned()));
         let mut state = self.state.lock();
         state.link_down();
+        metrics::unlinked();
         state.attached.end_all("the gateway lost touch with the control plane for too long; connect again");
         drop(state);
         self.journal.close();

@@ -8,6 +8,8 @@ use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
 use countersign_common::approval::{Approval, State};
 use countersign_common::id::NodeId;
+use countersign_common::trace::TraceParent;
+use countersign_runtime::trace_context;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
@@ -24,7 +26,12 @@ pub(super) enum Errand {
     Withdraw(v1::WithdrawCommand),
     /// A redeem of which nobody here knows whether it was granted. It is asked again, with its attempt, and what it
     /// grants reported as not sent: it never will be.
-    Disown(v1::RedeemApproval),
+    Disown {
+        /// The redeem.
+        redeem: v1::RedeemApproval,
+        /// The start that asked for it, this one or an earlier one of this process.
+        by: NodeId,
+    },
 }
 
 /// The errands that are not done.
@@ -44,6 +51,7 @@ struct Open {
 #[derive(Debug)]
 struct Entry {
     errand: Errand,
+    trace: Option<TraceParent>,
     in_hand: bool,
 }
 
@@ -53,6 +61,7 @@ pub(super) struct InHand {
     errands: Arc<Errands>,
     id: u64,
     errand: Errand,
+    trace: Option<TraceParent>,
 }
 
 impl Errands {
@@ -65,13 +74,18 @@ impl Errands {
         self.open.lock().all.is_empty()
     }
 
-    /// Begins one.
+    /// How many are not done.
+    pub(super) fn count(&self) -> usize {
+        self.open.lock().all.len()
+    }
+
+    /// Begins one, as part of the trace of who begins it.
     pub(super) fn begin(self: &Arc<Self>, errand: Errand) -> InHand {
         let mut open = self.open.lock();
         open.last += 1;
-        let id = open.last;
-        open.all.insert(id, Entry { errand: errand.clone(), in_hand: true });
-        InHand { errands: Arc::clone(self), id, errand }
+        let (id, trace) = (open.last, trace_context::present());
+        open.all.insert(id, Entry { errand: errand.clone(), trace, in_hand: true });
+        InHand { errands: Arc::clone(self), id, errand, trace }
     }
 
     /// Those that nobody sees to, at most `limit`; they are in hand from here on.
@@ -83,7 +97,8 @@ impl Errands {
         idle.into_iter()
             .map(|(id, entry)| {
                 entry.in_hand = true;
-                InHand { errands: Arc::clone(self), id: *id, errand: entry.errand.clone() }
+                let (errand, trace) = (entry.errand.clone(), entry.trace);
+                InHand { errands: Arc::clone(self), id: *id, errand, trace }
             })
             .collect()
     }
@@ -100,8 +115,13 @@ impl InHand {
         match &self.errand {
             Errand::Report(report) => Call::Report(report.clone()),
             Errand::Withdraw(withdraw) => Call::Withdraw(withdraw.clone()),
-            Errand::Disown(redeem) => Call::Redeem(redeem.clone()),
+            Errand::Disown { redeem, .. } => Call::Redeem(redeem.clone()),
         }
+    }
+
+    /// The trace that it is part of.
+    pub(super) const fn trace(&self) -> Option<TraceParent> {
+        self.trace
     }
 
     /// It has been seen to, or is not needed.
@@ -115,7 +135,9 @@ impl InHand {
     pub(super) fn after(&self, answer: &Answer, node: NodeId) -> Option<Errand> {
         match (&self.errand, answer) {
             (_, Answer::Unavailable(_)) => Some(self.errand.clone()),
-            (Errand::Disown(_), Answer::Approval(approval)) => not_sent(approval, node).map(Errand::Report),
+            (Errand::Disown { by, .. }, Answer::Approval(approval)) => {
+                not_sent(approval, [node, *by]).map(Errand::Report)
+            }
             (Errand::Report(report), Answer::NotTaken(no)) => {
                 tracing::error!(
                     approval = report.approval_id,
@@ -150,12 +172,15 @@ impl Drop for InHand {
     }
 }
 
-/// The report that takes a redeem back which this start was granted and nobody used.
-// INVARIANT: I1. Only what this very start was granted, and only by its fence.
-fn not_sent(approval: &v1::Approval, node: NodeId) -> Option<v1::ReportCommand> {
+/// The report that takes a redeem back which one of these starts of this process was granted and nobody used. It may be
+/// in doubt already.
+// INVARIANT: I1. The answer is to the very attempt, which nobody will use any more, and it goes by its fence.
+fn not_sent(approval: &v1::Approval, starts: [NodeId; 2]) -> Option<v1::ReportCommand> {
     let approval = Approval::try_from(approval.clone()).ok()?;
-    let State::Redeemed { owner, fence } = approval.state else { return None };
-    (owner == node).then(|| v1::ReportCommand {
+    let (State::Redeemed { owner, fence } | State::InDoubt { owner, fence }) = approval.state else {
+        return None;
+    };
+    starts.contains(&owner).then(|| v1::ReportCommand {
         approval_id: approval.id.to_string(),
         fence,
         testimony: Some(v1::report_command::Testimony::NotSent(v1::NotSent {})),

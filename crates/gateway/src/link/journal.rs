@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::bell::Bell;
 use super::waiters::Waiters;
+use crate::metrics;
 
 /// Lines of one message, in bytes; one line alone may be larger.
 const MESSAGE_BYTES_MAX: usize = 256 << 10;
@@ -111,6 +112,7 @@ impl LinkJournal {
     /// A new link is in use: everything that is not synced is sent again.
     pub(super) fn rewind(&self) {
         let mut inner = self.inner.lock();
+        metrics::resent(inner.next - inner.first());
         inner.next = inner.first();
         inner.asked = 0;
         inner.sent_at = None;
@@ -145,6 +147,7 @@ impl LinkJournal {
         }
         let before = self.accepted.fetch_max(accepted, Ordering::AcqRel);
         let accepted = accepted.max(before);
+        inner.note_round_trip(before, accepted);
         inner.progress.accepted = inner.since(before, accepted, inner.progress.accepted);
         let before = self.synced.fetch_max(kept.synced, Ordering::AcqRel);
         let synced = kept.synced.max(before);
@@ -178,6 +181,12 @@ impl LinkJournal {
         let waiting = inner.take_waiting();
         drop(inner);
         waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// How many records are not synced, and their bytes.
+    pub(super) fn unsynced(&self) -> (usize, usize) {
+        let inner = self.inner.lock();
+        (inner.kept.len(), inner.kept_bytes)
     }
 
     /// Whether everything that was appended is synced.
@@ -302,6 +311,16 @@ impl Inner {
         self.kept.push_back(Kept { stream: record.stream, sequence: record.seq, line });
         self.appended += 1;
         (Position(self.appended), self.unsent_bytes())
+    }
+
+    /// All that was sent on this link is accepted now: that took one round trip.
+    fn note_round_trip(&self, before: u64, accepted: u64) {
+        if let Some(sent_at) = self.sent_at
+            && accepted > before
+            && accepted + 1 >= self.next
+        {
+            metrics::accepted(sent_at.elapsed());
+        }
     }
 
     fn is_to_send(&self) -> bool {

@@ -92,6 +92,15 @@ impl Lease {
         }
     }
 
+    /// For how long it may if nothing more is heard; zero: it may not.
+    pub(super) fn remaining(&self) -> Duration {
+        if self.standing() != Standing::Held {
+            return Duration::ZERO;
+        }
+        let (now, until) = (millis(self.started.elapsed()), self.until_ms.load(Ordering::Acquire));
+        Duration::from_millis(until.saturating_sub(now))
+    }
+
     fn standing(&self) -> Standing {
         if self.clocks_differ.load(Ordering::Acquire) {
             return Standing::ClocksDiffer;

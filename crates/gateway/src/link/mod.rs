@@ -48,7 +48,7 @@ use self::incoming::Incoming;
 use self::lease::LeasedJudge;
 use self::ports::LinkPorts;
 use self::shared::Shared;
-use crate::BundleJudge;
+use crate::{BundleJudge, metrics};
 
 /// How often it is looked for what time brings: expiry, silence, what nobody needs any more.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -227,7 +227,7 @@ impl Link {
     /// What is left to report, after this start was lost.
     #[must_use]
     pub fn unfinished(&self) -> Unfinished {
-        Unfinished(self.shared.errands.left().into_iter().filter(Errand::outlives_its_start).collect())
+        Unfinished(self.shared.errands.left())
     }
 }
 
@@ -275,6 +275,15 @@ impl Shared {
                 state.attached.sweep(now, &mut state.outbox);
                 state.follows.sweep(&mut state.outbox);
             });
+            metrics::in_hand(&self.in_hand());
         }
+    }
+
+    fn in_hand(&self) -> metrics::InHand {
+        let (records, record_bytes) = self.journal.unsynced();
+        let (errands, lease) = (self.errands.count(), self.lease.remaining());
+        let state = self.state.lock();
+        let (sessions, frames, calls) = (state.attached.count(), state.outbox.count(), state.calls.count());
+        metrics::InHand { sessions, records, record_bytes, frames, calls, errands, lease }
     }
 }

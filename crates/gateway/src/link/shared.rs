@@ -7,7 +7,9 @@ use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
 use countersign_common::id::NodeId;
 use countersign_common::time::Clock;
+use countersign_common::trace::TraceParent;
 use countersign_lifecycle::ports::{Stop, Unavailable};
+use countersign_runtime::trace_context;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
@@ -79,12 +81,16 @@ impl Shared {
         changed
     }
 
-    /// Puts a question.
+    /// Puts a question, as part of the trace of who asks.
     ///
     /// # Errors
     /// When too many are open.
     pub(super) fn begin(&self, call: Call) -> Result<Asking<'_>, Unavailable> {
-        let (id, answered) = self.change(|state| state.calls.ask(call, &mut state.outbox))?;
+        self.begin_in(trace_context::present(), call)
+    }
+
+    fn begin_in(&self, trace: Option<TraceParent>, call: Call) -> Result<Asking<'_>, Unavailable> {
+        let (id, answered) = self.change(|state| state.calls.ask(call, trace, &mut state.outbox))?;
         Ok(Asking { shared: self, id, answered })
     }
 
@@ -107,7 +113,7 @@ impl Shared {
     /// Safe: the errand stays.
     pub(super) async fn see_to(&self, mut errand: InHand) -> Option<Answer> {
         loop {
-            let mut asking = self.begin(errand.call()).ok()?;
+            let mut asking = self.begin_in(errand.trace(), errand.call()).ok()?;
             let answer = asking.hear().await?;
             drop(asking);
             match errand.after(&answer, self.node) {
@@ -127,17 +133,6 @@ impl Shared {
             Order::Lost(reason) => Stop::Revoked(reason.clone()),
             Order::None | Order::Drain(_) if state.draining => Stop::Drain,
             Order::None | Order::Drain(_) => Stop::None,
-        }
-    }
-}
-
-impl Errand {
-    /// What is left to another start of the gateway: its own questions are not repeated, but what it knows is told.
-    pub(super) const fn outlives_its_start(&self) -> bool {
-        match self {
-            Self::Report(_) | Self::Withdraw(_) => true,
-            // Declared lost, its redeems have been judged already.
-            Self::Disown(_) => false,
         }
     }
 }

@@ -64,6 +64,11 @@ impl Outbox {
         self.frames.is_empty()
     }
 
+    /// How many frames wait.
+    pub(super) fn count(&self) -> usize {
+        self.frames.len()
+    }
+
     /// Nothing follows on this link.
     pub(super) const fn finish(&mut self) {
         self.finished = true;

@@ -9,7 +9,6 @@
 )]
 
 mod chaos;
-mod dice;
 mod isolation;
 mod orders;
 mod plane;

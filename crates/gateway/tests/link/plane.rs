@@ -16,11 +16,11 @@ use countersign_common::approval::{Approval, Event, Outcome, State, Vote, step};
 use countersign_common::id::{ApprovalId, NodeId, SessionId, Subject};
 use countersign_common::principal::{Kind, Principal};
 use countersign_common::time::{Clock as _, SystemClock};
+use countersign_testkit::Dice;
 use parking_lot::Mutex;
 use tokio::sync::{broadcast, mpsc};
 use tonic::Streaming;
 
-use crate::dice::Dice;
 use crate::words;
 
 /// How often a frame of the gateway makes its node do something bad, of a hundred.
@@ -135,6 +135,13 @@ impl Plane {
         self.say(leave(false, true, "its lease ran out"));
     }
 
+    /// Marks the owner of a redeemed command lost.
+    pub(crate) fn give_up(&self, id: ApprovalId) {
+        let mut truth = self.truth.lock();
+        let State::Redeemed { fence, .. } = truth.approvals[&id].state else { panic!("not redeemed") };
+        let _ = truth.step(&id.to_string(), &Event::OwnerLost { fence });
+    }
+
     /// Somebody approves what waits.
     pub(crate) fn approve(&self, id: ApprovalId) {
         let mut truth = self.truth.lock();
@@ -232,14 +239,14 @@ impl Link {
         let mut frames = Vec::new();
         for frame in message.frames {
             let faults = truth.faults;
-            if truth.dice.percent(faults.die_before) {
+            if truth.dice.chance(faults.die_before) {
                 return Said { frames, dies: true };
             }
             let answers = self.take(frame.frame.unwrap(), &mut truth);
-            if truth.dice.percent(faults.die_after) {
+            if truth.dice.chance(faults.die_after) {
                 return Said { frames, dies: true };
             }
-            if truth.dice.percent(faults.twice) {
+            if truth.dice.chance(faults.twice) {
                 frames.extend(answers.clone());
             }
             frames.extend(answers);
@@ -269,7 +276,7 @@ impl Link {
                 }
                 let percent = truth.faults.cannot_tell;
                 let answer =
-                    if truth.dice.percent(percent) { Answer::Unavailable("dice".into()) } else { answer };
+                    if truth.dice.chance(percent) { Answer::Unavailable("dice".into()) } else { answer };
                 return vec![Frame::Answer(v1::Answer { id: call.id, answer: Some(answer) })];
             }
             Gateway::Records(lines) => {

@@ -21,11 +21,11 @@ use countersign_lifecycle::{
 };
 use countersign_masking::{Masked, ValueFree};
 use countersign_recording::{Journal, Opened, Stream};
+use countersign_testkit::Dice;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::dice::Dice;
 use crate::history::{Event, Sent};
 use crate::ports::Line;
 use crate::wire::{Receiver, Wire};

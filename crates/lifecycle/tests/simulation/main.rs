@@ -13,7 +13,6 @@
 
 mod account;
 mod client;
-mod dice;
 mod history;
 mod invariants;
 mod journal;

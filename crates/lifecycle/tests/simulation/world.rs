@@ -14,11 +14,11 @@ use countersign_common::target::{OnDisconnect, RecordingTerms, Role, Tls, TlsMod
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Principal, Target, Timestamp};
 use countersign_lifecycle::ports::Stop;
+use countersign_testkit::Dice;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::dice::Dice;
 use crate::history::{Entry, Event};
 use crate::ledger::Ledger;
 

@@ -8,6 +8,7 @@ mod block;
 pub mod cancel;
 mod cancel_registry;
 mod catalogue;
+mod client_trace;
 pub mod codec;
 mod exchange;
 mod gate;

@@ -59,6 +59,7 @@ pub fn begin(id: CommandId, text: &str, verdict: VerdictWord) -> Record<'static>
     Record::Begin(Begin {
         id,
         digest: (verdict == VerdictWord::Hold).then(|| Digest::of(text.as_bytes())),
+        trace: None,
         command: Cow::Owned(command),
         facts: FactsJson::of(&Facts::nothing()),
         verdict,

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use countersign_controlplane::fleet::CERTIFICATE_TTL_MAX;
 use countersign_controlplane::fleet::authority::AuthorityFiles;
+use countersign_controlplane::grpc::PublicUrl;
 use countersign_controlplane::history::{APPROVALS_KEPT, APPROVALS_KEPT_MIN};
 use countersign_controlplane::redis::RedisOptions;
 use countersign_controlplane::store::etcd::EtcdConfig;
+use countersign_runtime::certificate::{self, Shown};
 use countersign_runtime::tls;
 use rustls::ServerConfig;
 use serde::Deserialize;
@@ -33,6 +35,9 @@ pub(super) struct Config {
     pub(super) listen: SocketAddr,
     /// `tls`: certificate and key of the API.
     tls: Option<CertificateFiles>,
+    /// `public_url`: the address under which people reach the page through a proxy, such as
+    /// `https://countersign.example`. Default none: they reach it at `listen`.
+    pub(super) public_url: Option<PublicUrl>,
     /// `data`: the data directory.
     pub(super) data: DataDir,
     /// `store`: where state lasts. Default `embedded`, in the data directory.
@@ -110,6 +115,7 @@ impl Config {
         let mut document = Document::read(file)?;
         let listen = document.optional("listen").unwrap_or(LISTEN_DEFAULT);
         let tls = document.optional("tls");
+        let public_url = public_url(&mut document);
         let listen_ops = document.optional("listen_ops");
         let otlp = document.optional("otlp");
         let data: Option<PathBuf> = document.required("data");
@@ -122,14 +128,33 @@ impl Config {
         let data = DataDir::of(data.as_deref());
         let fleet = FleetConfig::read(&mut document, &store, &data);
         document.finish()?;
-        Ok(Self { listen, tls, data, store, fleet, redis, records, approvals_kept, listen_ops, otlp })
+        Ok(Self {
+            listen,
+            tls,
+            public_url,
+            data,
+            store,
+            fleet,
+            redis,
+            records,
+            approvals_kept,
+            listen_ops,
+            otlp,
+        })
     }
 
     pub(super) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, CliError> {
         let Some(files) = &self.tls else { return Ok(None) };
+        certificate::one_ends(Shown::Api, &files.certificate_file);
         let config = tls::server_config(&files.certificate_file, &files.key_file, &[b"h2"]);
         config.map(Some).map_err(|error| CliError::report(Exit::Unsound, "`tls`", &error))
     }
+}
+
+fn public_url(document: &mut Document) -> Option<PublicUrl> {
+    let text: String = document.optional("public_url")?;
+    let parsed = text.parse();
+    parsed.inspect_err(|error| document.fault(format!("`public_url`: {error}"))).ok()
 }
 
 fn approvals_kept(document: &mut Document) -> Duration {
@@ -244,7 +269,9 @@ mod tests {
 
     #[test]
     fn all_faults_are_told_together() {
-        let error = read("listen_fleet: here\nstore: cloud\nnode_lease_seconds: 1\napprovals: {keep: 5m}\n")
+        let text = "listen_fleet: here\nstore: cloud\nnode_lease_seconds: 1\npublic_url: http://a\n\
+                    approvals: {keep: 5m}\n";
+        let error = read(text)
             .unwrap_err()
             .to_string();
         for fault in [
@@ -252,6 +279,7 @@ mod tests {
             "`listen_fleet`",
             "`store`",
             "`node_lease_seconds`: at least 5",
+            "`public_url`",
             "`approvals.keep`: at least 1h",
         ] {
             assert!(error.contains(fault), "{fault}: {error}");

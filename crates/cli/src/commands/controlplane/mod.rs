@@ -19,6 +19,7 @@ use countersign_controlplane::store::{EmbeddedStore, EtcdStore, Store};
 use countersign_controlplane::{ControlPlane, Options};
 use countersign_recording::{ArchiveStore, SigningKey};
 use countersign_runtime::signal::Signals;
+use countersign_runtime::telemetry::Otlp;
 use rustls::ServerConfig;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -63,7 +64,9 @@ struct Ready<'a> {
 
 pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<(), CliError> {
     let config = Config::read(&arguments.config)?;
-    let mut operations = Operations::begin(around.output, config.otlp.clone())?;
+    // Traces begin at gateways; which of them are followed was decided there.
+    let otlp = Otlp::of(config.otlp.clone(), "countersign-controlplane", 0.0);
+    let mut operations = Operations::begin(around.output, otlp.as_ref())?;
     let mut signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     let running = Box::pin(Running::start(&config, &operations)).await?;
@@ -95,7 +98,7 @@ impl Running {
         let store = open_store(config).await?;
         let archived = config.records.archive()?;
         let archive = readable(config, &key, archived.clone(), store.clone()).await?;
-        let listener = bind(config.listen, config.tls()?).await?;
+        let listener = bind(config.listen, config.tls()?).await?.reached_at(config.public_url.clone());
         let options = Options {
             history: HistoryOptions { approvals_kept: config.approvals_kept, archive: archived.clone() },
             ..Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive))

@@ -9,6 +9,7 @@ use countersign_common::Secret;
 use countersign_common::id::TargetName;
 use countersign_gateway::identity::JoinToken;
 use countersign_gateway::{ListenerConfig, Proxies};
+use countersign_runtime::certificate::{self, Shown};
 use countersign_runtime::tls;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use crate::error::{CliError, Exit};
 use crate::node::config::Document;
 use crate::node::hostname::hostname;
+use crate::node::share::Share;
 
 /// The environment variable that a join token may be in.
 const TOKEN_VARIABLE: &str = "COUNTERSIGN_JOIN_TOKEN";
@@ -48,12 +50,14 @@ pub(super) struct Config {
     pub(super) hash_key_file: PathBuf,
     /// `drain_seconds`.
     pub(super) drain: Duration,
-    /// `url`: where people look at requests.
+    /// `url`: where the approver's page is; clients that wait are shown the place of their request in it.
     pub(super) url: Option<String>,
     /// `listen_ops`: where operators look; none without it.
     pub(super) listen_ops: Option<SocketAddr>,
     /// `otlp`: where traces go.
     pub(super) otlp: Option<String>,
+    /// `trace_share`: which share of the commands is traced, from 0 to 1. Those that wait for people always are. Default 1.
+    pub(super) trace_share: Share,
 }
 
 /// `host:port`.
@@ -153,6 +157,7 @@ impl Config {
         let url = document.optional("url");
         let listen_ops = document.optional("listen_ops");
         let otlp = document.optional("otlp");
+        let trace_share = document.optional("trace_share").unwrap_or_default();
         document.finish()?;
         // Missing only with a fault, which `finish` has returned.
         let control_planes = control_planes.map(|all| all.0).unwrap_or_default();
@@ -168,6 +173,7 @@ impl Config {
             url,
             listen_ops,
             otlp,
+            trace_share,
         })
     }
 
@@ -203,6 +209,7 @@ impl Listener {
     fn config(&self) -> Result<ListenerConfig, CliError> {
         let tls = self.tls.as_ref().map(|files| {
             let alpn = [countersign_gateway::POSTGRES_ALPN];
+            certificate::one_ends(Shown::Listener, &files.certificate_file);
             tls::server_config(&files.certificate_file, &files.key_file, &alpn).map_err(|error| {
                 CliError::report(Exit::Unsound, format!("`tls` of the listener {}", self.address), &error)
             })

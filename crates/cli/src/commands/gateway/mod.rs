@@ -14,6 +14,7 @@ use countersign_gateway::link::{Lease, Link, LinkOptions, Order, Unfinished};
 use countersign_gateway::{Gateway, ListenerConfig, Listeners, Served};
 use countersign_masking::HashKey;
 use countersign_runtime::signal::Signals;
+use countersign_runtime::telemetry::Otlp;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -79,7 +80,8 @@ enum End {
 /// Runs until it is told to end, then drains.
 pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<(), CliError> {
     let config = Config::read(&arguments.config)?;
-    let mut operations = Operations::begin(around.output, config.otlp.clone())?;
+    let otlp = Otlp::of(config.otlp.clone(), "countersign-gateway", config.trace_share.0);
+    let mut operations = Operations::begin(around.output, otlp.as_ref())?;
     let signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     let listeners = config.listeners()?;

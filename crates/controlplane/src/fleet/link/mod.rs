@@ -20,6 +20,7 @@ use countersign_recording::JournalError;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tonic::{Status, Streaming};
+use tracing::Instrument as _;
 
 pub(super) use self::follow::Followed;
 pub(crate) use self::outbox::Outgoing;
@@ -35,6 +36,7 @@ use super::links::{Handle, Wish};
 use super::member::Member;
 use super::nodes::Node;
 use crate::store::Kept;
+use crate::trace;
 
 /// How many calls of one gateway are done at once.
 const CALLS_MAX: usize = 256;
@@ -237,11 +239,13 @@ impl Link {
             self.outbox.send(Frame::Answer(v1::Answer { id: call.id, answer }));
             return;
         }
-        let link = Arc::clone(self);
+        let (link, span) = (Arc::clone(self), trace::call(&call));
         tasks.spawn(async move {
             // The semaphore is never closed.
             let _turn = link.calls.acquire().await;
-            let answer = calls::answer(&link.fleet, &link.asker, call.call).await;
+            let answering = calls::answer(&link.fleet, &link.asker, call.call);
+            let answer = answering.instrument(span.clone()).await;
+            trace::answered(&span, &answer);
             link.outbox.send(Frame::Answer(v1::Answer { id: call.id, answer: Some(answer) }));
         });
     }

@@ -173,7 +173,7 @@ impl Linked {
     pub(super) async fn call(&mut self, call: Call) -> Answer {
         self.calls += 1;
         let id = self.calls;
-        self.send(FromGateway::Call(v1::Call { id, call: Some(call) })).await;
+        self.send(FromGateway::Call(v1::Call { id, call: Some(call), traceparent: None })).await;
         self.wait_for(|frame| match frame {
             Frame::Answer(answer) if answer.id == id => answer.answer,
             _ => None,

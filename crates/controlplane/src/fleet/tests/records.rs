@@ -67,6 +67,7 @@ fn recorded(node: NodeId) -> (Vec<v1::RecordLine>, Stream) {
         policies: Default::default(),
         bundle: "b".into(),
         digest: None,
+        trace: None,
     };
     stream.append(&Record::Begin(begin)).unwrap();
     let taken = lines.0.lock().clone();

@@ -23,6 +23,20 @@ async fn patient(cluster: &EtcdCluster) -> EtcdStore {
     EtcdStore::open(config).await.unwrap()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_nobody_needs_is_missed_all_the_same() {
+    let mut cluster = EtcdCluster::start(3).unwrap();
+    let store = patient(&cluster).await;
+    assert_eq!(store.answering().await, [true, true, true]);
+    cluster.kill(1).unwrap();
+    assert_eq!(store.answering().await, [true, false, true]);
+    cluster.signal(2, Signal::Stop).unwrap();
+    assert_eq!(store.answering().await, [true, false, false]);
+    cluster.signal(2, Signal::Continue).unwrap();
+    cluster.restart(1).unwrap();
+    assert_eq!(store.answering().await, [true, true, true]);
+}
+
 /// Calls, until it is told to stop: a counter is raised by compare-and-swap, read, and a lease kept alive.
 /// How often it was raised.
 async fn work(store: EtcdStore, stop: Arc<AtomicBool>) -> u64 {

@@ -1,0 +1,101 @@
+//! When the certificates that a process shows to others end, for operators: one that is not renewed in time shuts
+//! everybody out at once.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use countersign_common::Timestamp;
+use countersign_common::metric::Metric;
+use metrics::gauge;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+const EXPIRY: Metric = Metric::gauge(
+    "countersign_certificate_expiry_timestamp_seconds",
+    &["certificate"],
+    "When the certificate ends that this process shows, in seconds since 1970: listener (to clients; of several the first \
+     to end), api (to people's tools), fleet (to gateways), gateway (to the control plane)",
+);
+
+/// All of them.
+pub const ALL: &[Metric] = &[EXPIRY];
+
+/// To whom a certificate is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// To clients of the data path.
+    Listener,
+    /// To people's tools.
+    Api,
+    /// By a control-plane node, to gateways.
+    Fleet,
+    /// By a gateway, to the control plane.
+    Gateway,
+}
+
+impl Shown {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::Api => "api",
+            Self::Fleet => "fleet",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// The one that is shown from here on ends then.
+pub fn ends(shown: Shown, at: Timestamp) {
+    let seconds = std::time::Duration::from_micros(at.as_micros()).as_secs_f64();
+    gauge!(EXPIRY.name, "certificate" => shown.as_str()).set(seconds);
+}
+
+/// One of those that are shown is the first in this file, PEM; of several the first to end counts. What cannot be read
+/// says nothing: whoever uses the certificate says so.
+pub fn one_ends(shown: Shown, file: &Path) {
+    static FIRST: Mutex<Vec<(Shown, Timestamp)>> = Mutex::new(Vec::new());
+    let Some(at) = end_of(file) else { return };
+    let mut all = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    all.push((shown, at));
+    if let Some(first) = all.iter().filter(|(one, _)| *one == shown).map(|(_, at)| *at).min() {
+        ends(shown, first);
+    }
+}
+
+/// When the first certificate of a PEM file ends.
+fn end_of(file: &Path) -> Option<Timestamp> {
+    let der = CertificateDer::from_pem_file(file).ok()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
+    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+    Some(Timestamp::from_micros(seconds.saturating_mul(1_000_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+
+    fn certificate(dir: &Path, name: &str, year: i32) -> std::path::PathBuf {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let file = dir.join(name);
+        std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+        file
+    }
+
+    #[test]
+    fn of_several_certificates_the_first_to_end_is_shown() {
+        let metrics = Metrics::begin(&[ALL]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        one_ends(Shown::Listener, &certificate(dir.path(), "later.pem", 2041));
+        one_ends(Shown::Listener, &certificate(dir.path(), "first.pem", 2039));
+        one_ends(Shown::Api, &certificate(dir.path(), "api.pem", 2038));
+        one_ends(Shown::Listener, &dir.path().join("missing.pem"));
+        let scrape = metrics.render();
+        let shown = |line: &str| assert!(scrape.contains(line), "{scrape}");
+        shown("countersign_certificate_expiry_timestamp_seconds{certificate=\"listener\"} 2177452800\n");
+        shown("countersign_certificate_expiry_timestamp_seconds{certificate=\"api\"} 2145916800\n");
+    }
+}
