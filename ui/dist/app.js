@@ -10499,7 +10499,7 @@ function Row({ entry }) {
 				class: "times",
 				children: [/* @__PURE__ */ a(Age, { ms: millis(waits ? entry.approval?.createTime : entry.changeTime) }), waits && /* @__PURE__ */ a("span", { children: ["ends in ", /* @__PURE__ */ a(Left, { entry })] })]
 			}),
-			entry.afterDenial !== void 0 && /* @__PURE__ */ a("span", {
+			waits && entry.afterDenial !== void 0 && /* @__PURE__ */ a("span", {
 				class: "warn",
 				children: "asked again after a denial"
 			})
