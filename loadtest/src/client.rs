@@ -11,6 +11,9 @@ use tokio::net::{TcpSocket, TcpStream};
 /// The longest frame that is kept; what is longer is read over.
 const KEPT_BYTES_MAX: usize = 4096;
 
+/// What a ticket begins with.
+const TICKET: &[u8] = b"apr_";
+
 /// Where a client connects, and as whom.
 #[derive(Debug, Clone)]
 pub(crate) struct Login {
@@ -105,12 +108,15 @@ impl Client {
         }
     }
 
-    /// Reads until the server says something that has this in it: that somebody is being asked, say.
-    pub(crate) async fn until_notice(&mut self, needle: &str) -> Result<()> {
+    /// Reads until the server says that people are being asked; the ticket of the request.
+    pub(crate) async fn ticket(&mut self) -> Result<String> {
         loop {
             let (tag, body) = self.frame().await?;
             match tag {
-                b'N' if memchr::memmem::find(&body, needle.as_bytes()).is_some() => return Ok(()),
+                b'N' => match ticket_in(&body) {
+                    Some(ticket) => return Ok(ticket),
+                    None => {}
+                },
                 b'E' => bail!("refused: {}", said(&body).1),
                 b'Z' => bail!("it ran, and nobody was asked"),
                 _ => {}
@@ -151,6 +157,13 @@ impl Client {
     }
 }
 
+/// The ticket that a notice names.
+fn ticket_in(body: &[u8]) -> Option<String> {
+    let ticket = body.get(memchr::memmem::find(body, TICKET)?..)?;
+    let end = ticket.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    Some(String::from_utf8_lossy(ticket.get(..end.unwrap_or(ticket.len()))?).into_owned())
+}
+
 /// SQLSTATE and message of an error.
 fn said(body: &[u8]) -> (String, String) {
     let field = |wanted: u8| {
@@ -170,5 +183,11 @@ mod tests {
         let body = b"SERROR\0VERROR\0C55G01\0Mpending\0\0";
         assert_eq!(said(body), ("55G01".to_owned(), "pending".to_owned()));
         assert_eq!(said(b""), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn a_ticket_ends_where_its_letters_end() {
+        assert_eq!(ticket_in(b"SNOTICE\0Mwaits (apr_01h8x), ask\0"), Some("apr_01h8x".to_owned()));
+        assert_eq!(ticket_in(b"Mnobody waits\0"), None);
     }
 }

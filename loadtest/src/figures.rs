@@ -1,8 +1,9 @@
-//! Latencies as percentiles, and what `/proc` tells of a process.
+//! Latencies as percentiles, and the CPU of several processes.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use countersign_testkit::usage;
 use hdrhistogram::Histogram;
 
 /// Latencies from a microsecond to an hour, to three digits.
@@ -48,34 +49,9 @@ impl Latencies {
     }
 }
 
-/// The CPU time that a process has used so far.
-pub(crate) fn cpu(id: u32) -> Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).context("the process has ended")?;
-    let (_, fields) = stat.rsplit_once(')').context("no name in /proc/PID/stat")?;
-    let ticks: u64 =
-        fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    // Linux reports in hundredths of a second on every platform that we run on (USER_HZ).
-    Ok(Duration::from_millis(ticks * 10))
-}
-
-/// Of several processes together.
+/// The CPU time that several processes have used so far, together.
 pub(crate) fn cpu_of(ids: &[u32]) -> Result<Duration> {
-    ids.iter().map(|id| cpu(*id)).sum()
-}
-
-/// The resident memory of a process, in KiB.
-pub(crate) fn resident_kib(id: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("the process has ended")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")
-}
-
-/// How many files this process may open; each session needs one.
-pub(crate) fn files_max() -> Result<usize> {
-    let limits = std::fs::read_to_string("/proc/self/limits")?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).context("no limit")?;
-    // Soft, then hard; a process may raise its own to the hard one.
-    line.split_whitespace().nth(1).context("no hard limit")?.parse().context("the limit is no number")
+    ids.iter().map(|id| usage::cpu(*id)).sum()
 }
 
 #[cfg(test)]
@@ -90,11 +66,5 @@ mod tests {
         let curve = all.curve();
         assert!((curve.last().unwrap().1 - 1.0).abs() < 1e-9);
         assert!(curve.windows(2).all(|pair| pair[0].1 <= pair[1].1));
-    }
-
-    #[test]
-    fn this_process_has_memory_and_files() {
-        assert!(resident_kib(std::process::id()).unwrap() > 100);
-        assert!(files_max().unwrap() > 10);
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::plot::Plot;
+use crate::budget::{Finding, Line};
+use crate::plot::{Plot, bars};
 
 /// What one load gave.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub(crate) struct Section {
     pub(crate) text: String,
     pub(crate) table: Table,
     pub(crate) plots: Vec<Plot>,
+    /// What it says about the budget.
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// A table.
@@ -60,14 +63,46 @@ impl Section {
 pub(crate) fn write(folder: &Path, machine: &str, sections: &[Section]) -> Result<String> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut text = format!("# Load\n\n{machine}\n\n");
+    let findings = worst(sections);
+    if !findings.is_empty() {
+        bars::draw(folder, &findings)?;
+        text.push_str(&budget(&findings));
+    }
     for section in sections {
         text.push_str(&section.markdown());
         for plot in &section.plots {
             plot.draw(folder)?;
         }
     }
+    let text = text.trim_end().to_owned() + "\n";
     std::fs::write(folder.join("report.md"), &text)?;
     Ok(text)
+}
+
+/// One finding for each line of the budget: of several the worst.
+fn worst(sections: &[Section]) -> Vec<Finding> {
+    let all = || sections.iter().flat_map(|section| &section.findings);
+    let of_line = |line: &Line| {
+        let mine = all().filter(|finding| finding.line == *line);
+        mine.min_by(|one, other| one.rank().total_cmp(&other.rank())).cloned()
+    };
+    Line::ALL.iter().filter_map(of_line).collect()
+}
+
+/// The table of aims, with those that were not measured, too.
+fn budget(findings: &[Finding]) -> String {
+    let mut text = String::from("## The budget\n\n![The budget](budget.svg)\n\n");
+    text.push_str("| what | aim | measured | | |\n|---|--:|--:|---|---|\n");
+    for line in Line::ALL {
+        let found = findings.iter().find(|finding| finding.line == line);
+        let (measured, reached, note) = match found {
+            Some(found) if found.reached() => (found.measured(), "reached", found.note.as_str()),
+            Some(found) => (found.measured(), "**missed**", found.note.as_str()),
+            None => ("–".to_owned(), "not measured", ""),
+        };
+        let _ = writeln!(text, "| {} | {} | {measured} | {reached} | {note} |", line.what(), line.aim());
+    }
+    text + "\n"
 }
 
 /// What it ran on: without that figures say nothing.
@@ -92,5 +127,20 @@ mod tests {
         table.row(["1".into(), "2".into()]);
         assert_eq!(table.markdown(), "| a | b |\n|--:|--:|\n| 1 | 2 |\n");
         assert_eq!((ms(1.234), ms(123.4)), ("1.23".to_owned(), "123".to_owned()));
+    }
+    #[test]
+    fn the_budget_shows_the_worst_of_each_line_and_what_is_missing() {
+        let section = |value: f64| Section {
+            title: String::new(),
+            text: String::new(),
+            table: Table::new(&[]),
+            plots: Vec::new(),
+            findings: vec![Finding::new(Line::Failover, value, "so")],
+        };
+        let worst = worst(&[section(0.5), section(2.5), section(0.7)]);
+        let text = budget(&worst);
+        let what = Line::Failover.what();
+        assert!(text.contains(&format!("| {what} | ≤ 1 s | 2.50 s | **missed** | so |")), "{text}");
+        assert_eq!(text.matches("not measured").count(), Line::ALL.len() - 1);
     }
 }

@@ -1,15 +1,23 @@
-//! `cargo xtask load`: builds Countersign and the load generator as users get them, and puts load on.
+//! `cargo xtask load`: builds Countersign and the load generator as users get them, and puts load on. Told nothing else, it
+//! writes the whole report: the rounds beside the peers, every load, and each line of the budget.
+
+use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Result, ensure};
 use clap::Args;
 use countersign_testkit::build_folder;
 
-use crate::{run, setup};
+use crate::{bench, run, setup};
 
 /// What the generator is told.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Given to the load generator as it is; `--help` shows what it takes
+    /// Where the report goes; default: `target/load`
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Given to the load generator as it is, such as `--only paused`; `--help` shows what it takes. Then nothing is measured
+    /// beside the peers
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -21,6 +29,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let release = build_folder()?.join("release");
     let (generator, binary) = (release.join("countersign-loadtest"), release.join("countersign"));
     ensure!(generator.is_file() && binary.is_file(), "nothing was built in `{}`", release.display());
-    let mut command = std::process::Command::new(generator);
-    run::show(command.arg("--binary").arg(binary).args(&options.arguments))
+    let mut command = Command::new(generator);
+    command.arg("--binary").arg(binary);
+    let report = options.report.clone().unwrap_or(build_folder()?.join("load"));
+    command.arg("--report").arg(&report);
+    if options.arguments.is_empty() {
+        std::fs::create_dir_all(&report)?;
+        let peers = report.join("peers.json");
+        bench::for_the_budget(&peers)?;
+        command.arg("--peers").arg(peers);
+    }
+    run::show(command.args(&options.arguments))
 }

@@ -10,6 +10,7 @@ mod run;
 mod setup;
 mod test;
 mod tidy;
+mod ui;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ enum Chore {
     Chaos(chaos::Options),
     /// The rules of the house that the compiler does not know
     Tidy,
+    /// The approver's page: checks, tests and builds it
+    Ui(ui::Options),
     /// Installs what the other chores need, and nothing that is there already
     Setup,
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Load(options) => load::run(&options),
         Chore::Chaos(options) => chaos::run(&options),
         Chore::Tidy => tidy::run(),
+        Chore::Ui(options) => ui::run(&options),
         Chore::Setup => setup::all().map(|()| println!("Everything is there.")),
     };
     match outcome {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use countersign_common::command::Context;
 use countersign_common::error::{Code, Origin, Report, Retry, code};
-use countersign_common::id::{AttemptId, BundleVersion, Subject, TargetName};
+use countersign_common::id::{AttemptId, BundleVersion, EnvironmentName, Subject, TargetName};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Facts, Principal, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub trait Judge: Send + Sync + std::fmt::Debug {
     fn version(&self) -> BundleVersion;
     /// The version of a target's entry; `None`: there is no such target.
     fn generation(&self, target: &TargetName) -> Option<Digest>;
+    /// The environment of a target; `None`: there is no such target.
+    fn environment(&self, target: &TargetName) -> Option<EnvironmentName>;
     /// The verdict. A target that the bundle does not have (any more) is blocked: fail closed.
     fn judge(&self, question: &Question<'_>) -> Verdict;
 }

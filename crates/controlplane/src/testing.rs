@@ -11,7 +11,7 @@ use countersign_common::approval::{Stage, Terms, Vote};
 use countersign_common::command::{self, Command, Context};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::id::{
-    AttemptId, BundleVersion, GroupName, NodeId, RoleName, SessionId, Subject, TargetName,
+    AttemptId, BundleVersion, EnvironmentName, GroupName, NodeId, RoleName, SessionId, Subject, TargetName,
 };
 use countersign_common::principal::Kind;
 use countersign_common::time::ManualClock;
@@ -232,6 +232,10 @@ impl Judge for StubJudge {
 
     fn generation(&self, _: &TargetName) -> Option<Digest> {
         Some(Digest::of(b"1"))
+    }
+
+    fn environment(&self, _: &TargetName) -> Option<EnvironmentName> {
+        EnvironmentName::new("production").ok()
     }
 
     fn judge(&self, _: &Question<'_>) -> Verdict {

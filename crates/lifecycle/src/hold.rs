@@ -98,9 +98,9 @@ impl<E: Exchange> Hold<'_, E> {
         let patience = self.patience().min(self.road.now().until(first.expires_at) + EXPIRY_GRACE);
         let deadline = Instant::now() + patience;
         let mut asked = Asked {
+            url: self.road.url(first.id),
             approval: Arc::new(first),
             waits_until: self.road.now().after(patience),
-            url: self.road.url(),
             repeat: 0,
         };
         let mut notices = every(self.road.target.waiting.notice_every);
@@ -158,7 +158,7 @@ impl<E: Exchange> Hold<'_, E> {
         let over = approval.state.is_open() && self.road.now() >= approval.expires_at;
         let mut refusal = if over { past_deadline(approval) } else { refusal_for(&approval.state, approval) };
         refusal.retry_after_s = Some(self.road.target.waiting.notice_every.as_secs().max(1));
-        refusal.url = self.road.url();
+        refusal.url = self.road.url(approval.id);
         refusal
     }
 

@@ -212,7 +212,7 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Where people look at requests, when there is such a place.
+    /// Where the approver's page is, when there is one: `https://control.example:7443`.
     pub url: Option<Arc<str>>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_common::id::{NodeId, RoleName, SessionId};
+use countersign_common::id::{ApprovalId, NodeId, RoleName, SessionId};
 use countersign_common::refusal::{Refusal, State};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Facts, Principal, Target, Timestamp, Verdict, command};
@@ -43,7 +43,7 @@ pub struct Road {
     pub clock: Arc<dyn Clock>,
     /// What stops the connection.
     pub stop: watch::Receiver<Stop>,
-    /// Where people look at requests, when there is such a place.
+    /// Where the approver's page is, when there is one.
     pub url: Option<Arc<str>>,
 }
 
@@ -128,9 +128,9 @@ impl Road {
         command::digest(exchange.command(), &exchange.context(), &self.principal, self.session)
     }
 
-    /// Where people look at requests.
-    pub(crate) fn url(&self) -> Option<String> {
-        self.url.as_deref().map(str::to_owned)
+    /// Where people look at this request: its place in the approver's page.
+    pub(crate) fn url(&self, id: ApprovalId) -> Option<String> {
+        self.url.as_deref().map(|page| format!("{}/#/requests/{id}", page.trim_end_matches('/')))
     }
 
     /// The refusal of everything, once the session is revoked. Asked again after each wait: the stop button stops

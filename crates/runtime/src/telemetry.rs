@@ -10,7 +10,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tracing::Subscriber;
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Layered, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
@@ -99,11 +99,22 @@ impl Telemetry {
 /// When the filter or the receiver's address cannot be read, or logs are set up already.
 pub fn init(format: LogFormat, otlp: Option<&Otlp>) -> Result<Telemetry, TelemetryError> {
     let provider = otlp.map(provider).transpose()?;
-    let traces = provider.as_ref().map(traces);
-    let set = Registry::default().with(logs(format)?).with(traces).try_init();
+    let logging = logging(format)?;
+    let set = match &provider {
+        Some(provider) => logging.with(traces(provider)).try_init(),
+        None => logging.try_init(),
+    };
     set.map_err(|_| TelemetryError::Twice)?;
     crate::sampling::take(otlp.map_or(0.0, |otlp| otlp.share));
     Ok(Telemetry(provider))
+}
+
+type Logging = Layered<BoxedLayer<Registry>, Registry>;
+
+/// What takes log lines alone. An absent layer for traces (`None`) does not belong on top of it: it has no filter,
+/// so that every span of the road would be made and kept for nobody.
+fn logging(format: LogFormat) -> Result<Logging, TelemetryError> {
+    Ok(Registry::default().with(logs(format)?))
 }
 
 type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
@@ -157,4 +168,18 @@ where
         .with_tracked_inactivity(false)
         .with_filter(only_ours)
         .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_receiver_the_spans_of_the_road_are_not_made() {
+        let subscriber = logging(LogFormat::Json).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            assert!(tracing::info_span!(target: TRACE_TARGET, "command").is_disabled());
+            assert!(!tracing::info_span!("of a log line").is_disabled());
+        });
+    }
 }

@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::countersign::text;
 use crate::{Account, Countersign, DevOptions, Dsn, Folder, Process, binary, free_port, product};
 
+/// Connections that a gateway takes: as many as its open files allow, which is for the load to find out.
+const CONNECTIONS_MAX: usize = 100_000;
+
 /// A running fleet.
 #[derive(Debug)]
 pub struct Fleet {
@@ -73,7 +76,11 @@ impl Fleet {
         let config = format!(
             "control_planes: ['127.0.0.1:{}']\nstate: {dir}/gateway-{index}\nname: gateway-{index}\n\
              join_token_file: {}\nhash_key_file: {dir}/hash.key\n\
-             listeners: [{{protocol: postgres, address: '127.0.0.1:{port}'}}]\nlisten_ops: 127.0.0.1:0\n",
+             listeners: [{{protocol: postgres, address: '127.0.0.1:{port}'}}]
+listen_ops: 127.0.0.1:0
+\
+             connections_max: {CONNECTIONS_MAX}
+",
             self.fleet_port,
             token_file.display(),
         );

@@ -22,6 +22,7 @@ mod postgres;
 mod process;
 mod product;
 mod redis;
+pub mod usage;
 mod wait;
 mod wire;
 mod work;

@@ -59,6 +59,11 @@ impl Product {
         &self.log
     }
 
+    /// Its process id, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// Sends it a signal.
     ///
     /// # Errors

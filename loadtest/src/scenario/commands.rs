@@ -15,7 +15,7 @@ use crate::client::{Answer, Client};
 use crate::figures::{Latencies, cpu_of};
 use crate::plot::{Axis, Curve, Plot};
 use crate::report::{Section, Table, ms};
-use crate::system::System;
+use crate::system::{Setup, Shape, System};
 
 /// The command.
 const READ: &str = "SELECT status FROM orders WHERE id = 7";
@@ -45,18 +45,19 @@ struct Given {
     cpu_us: f64,
 }
 
-pub(crate) async fn run(system: &Arc<System>, options: &CommandsOptions) -> Result<Section> {
+pub(crate) async fn run(shape: Shape, options: &CommandsOptions) -> Result<Section> {
+    let system = System::start(Setup { gateways: 1, ..Setup::of(shape) }).await?;
     let mut given = Vec::new();
     for &rate in &options.rates {
         // New connections for each rate: what an overload has left unanswered must not burden the next.
-        let clients = open(system, 0..options.connections).await?;
-        given.push(at_rate(system, clients, rate, options.seconds).await?);
+        let clients = open(&system, 0..options.connections).await?;
+        given.push(at_rate(&system, clients, rate, options.seconds).await?);
     }
-    Ok(section(options, &given))
+    Ok(section(shape, options, &given))
 }
 
-async fn at_rate(system: &Arc<System>, clients: Vec<Client>, rate: u32, seconds: u32) -> Result<Given> {
-    let before = cpu_of(&system.ids())?;
+async fn at_rate(system: &System, clients: Vec<Client>, rate: u32, seconds: u32) -> Result<Given> {
+    let before = cpu_of(&system.ids()?)?;
     let start = Instant::now();
     let total = u64::from(rate) * u64::from(seconds);
     let end = start + Duration::from_secs(u64::from(seconds));
@@ -88,7 +89,7 @@ async fn at_rate(system: &Arc<System>, clients: Vec<Client>, rate: u32, seconds:
     while let Some(done) = workers.join_next().await {
         done??;
     }
-    let cpu = cpu_of(&system.ids())?.saturating_sub(before);
+    let cpu = cpu_of(&system.ids()?)?.saturating_sub(before);
     Ok(Given {
         rate,
         answered: latencies.count() as f64 / start.elapsed().as_secs_f64(),
@@ -97,7 +98,7 @@ async fn at_rate(system: &Arc<System>, clients: Vec<Client>, rate: u32, seconds:
     })
 }
 
-fn section(options: &CommandsOptions, given: &[Given]) -> Section {
+fn section(shape: Shape, options: &CommandsOptions, given: &[Given]) -> Section {
     let mut table = Table::new(&[
         "due a second",
         "answered a second",
@@ -107,8 +108,8 @@ fn section(options: &CommandsOptions, given: &[Given]) -> Section {
         "CPU µs a command",
     ]);
     let mut plot = Plot::new(
-        "commands",
-        "Allowed reads, open loop",
+        &format!("commands-{}", shape.file()),
+        &format!("Allowed reads, open loop: {}", shape.name()),
         Axis::log("ms from when it was due"),
         Axis::linear("share"),
     );
@@ -124,13 +125,14 @@ fn section(options: &CommandsOptions, given: &[Given]) -> Section {
         plot.add(Curve { name: format!("{} a second", one.rate), points: one.latencies.curve() });
     }
     Section {
-        title: "Allowed commands".into(),
+        title: format!("Allowed commands: {}", shape.name()),
         text: format!(
             "Point reads on {} connections, each sent when it is due and not when the one before was answered; a latency \
-             counts from then. CPU is that of gateway and control plane together.",
+             counts from then, so that a queue shows. CPU is that of gateway and control plane together.",
             options.connections
         ),
         table,
         plots: vec![plot],
+        findings: Vec::new(),
     }
 }

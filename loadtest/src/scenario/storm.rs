@@ -1,26 +1,28 @@
 //! A storm of decisions: many requests wait, and people say yes to all of them at once.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use futures::StreamExt as _;
 use tokio::task::JoinSet;
 
-use super::{held, open};
-use crate::client::Answer;
+use super::wait_at;
+use crate::client::{Answer, Client};
 use crate::figures::Latencies;
 use crate::plot::{Axis, Curve, Plot};
 use crate::report::{Section, Table, ms};
-use crate::system::System;
+use crate::system::{Setup, Shape, System};
 
-/// How long all of it may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The first number of these statements.
+const FIRST: u64 = 2_000_000;
+
+/// Requests that are on their way at once.
+const ASKING_AT_ONCE: usize = 64;
 
 /// How many.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct StormOptions {
-    /// Requests that wait before the first yes; at most a thousand
+    /// Requests that wait before the first yes
     #[arg(long, default_value_t = 500)]
     storm: usize,
     /// People who say yes at the same time
@@ -28,18 +30,22 @@ pub(crate) struct StormOptions {
     people: usize,
 }
 
-pub(crate) async fn run(system: &Arc<System>, options: &StormOptions) -> Result<Section> {
-    let clients = open(system, 0..options.storm).await?;
-    let mut waiting_clients = JoinSet::new();
-    for (index, mut client) in clients.into_iter().enumerate() {
+pub(crate) async fn run(shape: Shape, options: &StormOptions) -> Result<Section> {
+    let system = System::start(Setup::of(shape)).await?;
+    let asking =
+        (0..options.storm).map(|index| wait_at(&system, FIRST + index as u64, index % system.gateways()));
+    let asked: Vec<Result<(Client, String)>> =
+        futures::stream::iter(asking).buffered(ASKING_AT_ONCE).collect().await;
+    let (mut waiting_clients, mut approver) = (JoinSet::new(), system.approver().await?);
+    let mut waiting = Vec::new();
+    for asked in asked {
+        let (mut client, ticket) = asked?;
+        waiting.push(approver.request(&ticket).await?);
         waiting_clients.spawn(async move {
-            client.ask(&held(2_000_000 + index as u64)).await?;
             let answer = client.answer().await?;
             anyhow::Ok((answer, Instant::now()))
         });
     }
-    let mut approver = system.approver().await?;
-    let waiting = approver.until_waiting(options.storm, PATIENCE).await?;
     let start = Instant::now();
     let decisions = waiting.iter().map(|request| {
         let mut approver = approver.clone();
@@ -59,10 +65,11 @@ pub(crate) async fn run(system: &Arc<System>, options: &StormOptions) -> Result<
         (last, ran) = (last.max(at), ran + 1);
     }
     let all_in = last.saturating_duration_since(start);
-    Ok(section(options, &decided, decided_in, all_in, ran))
+    Ok(section(shape, options, &decided, decided_in, all_in, ran))
 }
 
 fn section(
+    shape: Shape,
     options: &StormOptions,
     decided: &Latencies,
     decided_in: Duration,
@@ -93,12 +100,13 @@ fn section(
     );
     plot.add(Curve { name: format!("{} people", options.people), points: decided.curve() });
     Section {
-        title: "A storm of decisions".into(),
+        title: format!("A storm of decisions: {}", shape.name()),
         text: format!(
             "{} requests wait; {} people say yes to all of them as fast as they are answered.",
             options.storm, options.people
         ),
         table,
         plots: vec![plot],
+        findings: Vec::new(),
     }
 }

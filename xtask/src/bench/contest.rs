@@ -35,6 +35,9 @@ pub(super) fn run(options: &PostgresOptions) -> Result<()> {
             continue;
         }
         for &clients in &options.clients {
+            if options.for_the_budget && clients == 1 && workload != Workload::Simple {
+                continue;
+            }
             let admitted: Vec<&Contestant> =
                 contestants.iter().filter(|contestant| workload.admits(contestant.kind)).collect();
             let rounds = alternate(&admitted, options, |contestant, seconds| {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use countersign_testkit::{Dsn, Folder};
+use countersign_testkit::{Dsn, Folder, usage};
 
 use super::contestant::Contestant;
 use super::measure::{self, Round};
@@ -57,15 +57,15 @@ pub(crate) fn round(
     let done = number_after(&said, "number of transactions actually processed: ")?;
     let tps = number_after(&said, "tps = ")?;
     let cpu = before.zip(after).map(|(before, after)| (after - before) * 1e6 / done);
-    let rss = contestant.proxy.map(measure::resident_kib).transpose()?;
+    let rss = contestant.proxy.map(usage::resident_kib).transpose()?;
     Ok(Round { tps, latencies: measure::latencies(folder.path())?, cpu_us: cpu, rss_kib: rss })
 }
 
 /// The CPU time that everything between client and server has used; `None` when there is nothing.
 fn spent(contestant: &Contestant) -> Result<Option<f64>> {
     let Some(proxy) = contestant.proxy else { return Ok(None) };
-    let helper = contestant.helper.map_or(Ok(0.0), measure::cpu_seconds)?;
-    Ok(Some(measure::cpu_seconds(proxy)? + helper))
+    let helper = contestant.helper.map(usage::cpu).transpose()?.unwrap_or_default();
+    Ok(Some((usage::cpu(proxy)? + helper).as_secs_f64()))
 }
 
 fn number_after(said: &str, label: &str) -> Result<f64> {

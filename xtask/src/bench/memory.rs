@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use countersign_testkit::usage::resident_kib;
 use countersign_testkit::{Dsn, RawClient, eventually, tagged};
 
 use super::contestant::{Contestant, Keeps, Kind};
-use super::measure::resident_kib;
 
 /// What one contestant's sessions cost.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ mod memory;
 mod report;
 mod workload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -56,6 +56,9 @@ pub(crate) struct PostgresOptions {
     /// Writes the figures as JSON, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Only what the budget speaks of: one client for point reads alone.
+    #[arg(skip)]
+    for_the_budget: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -64,4 +67,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bail!("a benchmark needs at least one round of at least one second");
     }
     contest::run(options)
+}
+
+/// Measures the lines of the budget that are ratios to the peers, in some three minutes; the figures as JSON.
+pub(crate) fn for_the_budget(json: &Path) -> Result<()> {
+    use workload::Workload::{Prepared, Rows, Simple};
+
+    contest::run(&PostgresOptions {
+        seconds: 3,
+        rounds: 3,
+        clients: vec![16, 1],
+        only: vec![Simple, Prepared, Rows],
+        scale: 10,
+        without: Vec::new(),
+        sessions: 0,
+        json: Some(json.to_path_buf()),
+        for_the_budget: true,
+    })
 }

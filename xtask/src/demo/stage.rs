@@ -48,6 +48,9 @@ In a second terminal, as Dora, who is a dba:
     {program} requests ls
     {program} approve ID --reason 'looks right'
 
+Or in a browser, at {api}
+    with Dora's token, {dora}
+
 Everything that happened:
 
     export COUNTERSIGN_DATA={data}; unset COUNTERSIGN_API COUNTERSIGN_TOKEN

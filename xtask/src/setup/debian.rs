@@ -33,6 +33,8 @@ pub(crate) enum Package {
     Python,
     /// Node.js with npm.
     Node,
+    /// Chromium, to look at the approver's page, and a font for it.
+    Chromium,
     /// A Java compiler, the JDBC driver and a JSON library.
     Java,
 }
@@ -50,6 +52,7 @@ impl Package {
         Self::Redis,
         Self::Python,
         Self::Node,
+        Self::Chromium,
         Self::Java,
     ];
 
@@ -67,6 +70,7 @@ impl Package {
             Self::Redis => &["redis-server"],
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
+            Self::Chromium => &["chromium", "fonts-dejavu-core"],
             Self::Java => &["default-jdk-headless", "libpostgresql-jdbc-java", "libgoogle-gson-java"],
         }
     }
@@ -91,6 +95,7 @@ impl Package {
             Self::Redis => find("redis-server", &[]).is_some(),
             Self::Python => quiet(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok(),
             Self::Node => ["node", "npm"].iter().all(|program| find(program, &[]).is_some()),
+            Self::Chromium => find("chromium", &[]).is_some(),
             Self::Java => {
                 let jars = ["/usr/share/java/postgresql.jar", "/usr/share/java/gson.jar"];
                 find("javac", &[]).is_some() && jars.iter().all(|jar| Path::new(jar).is_file())

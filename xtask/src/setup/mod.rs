@@ -11,12 +11,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub(crate) use debian::Package;
+pub(crate) use node::Node;
 
 /// Everything.
 pub(crate) fn all() -> Result<()> {
     debian::install(Package::ALL)?;
     python::clients()?;
     node::clients()?;
+    node::page()?;
     buf()?;
     cargo_deny()?;
     cargo_nextest();
@@ -68,6 +70,17 @@ pub(crate) fn deploy_tool(name: &str) -> Result<PathBuf> {
 pub(crate) fn buf() -> Result<PathBuf> {
     debian::install(&[Package::Node])?;
     node::buf()
+}
+
+/// What builds and tests the approver's page.
+pub(crate) fn page() -> Result<Node> {
+    debian::install(&[Package::Node, Package::Python])?;
+    node::page()
+}
+
+/// The browser that its tests look through.
+pub(crate) fn chromium() -> Result<()> {
+    debian::install(&[Package::Chromium])
 }
 
 /// The judge of dependencies: the one on this machine, a built one from PyPI, or compiled by Cargo.

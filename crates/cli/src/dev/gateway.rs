@@ -43,6 +43,8 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     /// This start of this process; the same as the control plane's.
     pub(super) node: NodeId,
+    /// Where the approver's page is; clients that wait are told.
+    pub(super) page: Arc<str>,
     /// Turns true when the process drains.
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -89,7 +91,7 @@ pub(super) async fn start(parts: Parts) -> Result<Gateway, CliError> {
         cancels: Arc::new(Alone),
         journal: parts.journal,
         clock: parts.clock,
-        url: None,
+        url: Some(parts.page),
     };
     let config = ListenerConfig::new(parts.listen_postgres, parts.tls);
     let listeners = Listeners::bind(vec![config], CONNECTIONS_MAX).await.map_err(|error| {

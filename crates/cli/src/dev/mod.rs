@@ -131,6 +131,7 @@ impl Prepared {
             hash_key,
             clock,
             node: control.node(),
+            page: api.as_str().into(),
             stop: stopped.clone(),
         })
         .await?;
@@ -253,7 +254,7 @@ impl DevOptions {
     fn welcome(&self, ready: &Ready<'_>, control: &Arc<ControlPlane>) -> String {
         let mut text = String::from("Countersign is ready.\n");
         text.push_str(&format!("  PostgreSQL    {}\n", ready.postgres));
-        text.push_str(&format!("  API           {}\n", ready.api));
+        text.push_str(&format!("  page, API     {}\n", ready.api));
         if let Some(ops) = &ready.ops {
             text.push_str(&format!("  operators     {ops}/metrics\n"));
         }
@@ -284,7 +285,9 @@ impl DevOptions {
              PGPASSWORD=$AGENT psql -h {host} -p {port} -U {target}\n  \
              countersign{flag} requests watch\n  \
              export COUNTERSIGN_TOKEN=$(countersign{flag} token issue --subject alice --kind human --group approvers)\n  \
-             countersign{flag} approve apr_…\n"
+             countersign{flag} approve apr_…\n  \
+             or open {api} in a browser and sign in with alice's token.\n",
+            api = ready.api,
         )
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use countersign_common::id::{BundleVersion, TargetName};
+use countersign_common::id::{BundleVersion, EnvironmentName, TargetName};
 use countersign_common::verdict::Reason;
 use countersign_common::{Digest, Target, Verdict};
 use countersign_controlplane::bundles::{Compile, Fault, Files, Judge, Question};
@@ -62,6 +62,10 @@ impl Judge for PolicyJudge {
 
     fn generation(&self, target: &TargetName) -> Option<Digest> {
         self.0.target(target).map(|target| target.generation)
+    }
+
+    fn environment(&self, target: &TargetName) -> Option<EnvironmentName> {
+        self.0.target(target).map(|target| target.environment.clone())
     }
 
     fn judge(&self, question: &Question<'_>) -> Verdict {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign_controlplane::ControlPlane;
 use countersign_controlplane::fleet::Fleet;
-use countersign_controlplane::grpc::{ServeError, serve};
+use countersign_controlplane::grpc::{PublicUrl, ServeError, Site, serve};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -34,6 +34,7 @@ pub(crate) struct Listener {
     tcp: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
+    public: Option<PublicUrl>,
 }
 
 impl Listener {
@@ -45,7 +46,12 @@ impl Listener {
         }
         let tcp = TcpListener::bind(listen).await?;
         let address = tcp.local_addr()?;
-        Ok(Self { tcp, address, tls })
+        Ok(Self { tcp, address, tls, public: None })
+    }
+
+    /// Besides under its own address, people reach the page under this one.
+    pub(crate) fn reached_at(self, public: Option<PublicUrl>) -> Self {
+        Self { public, ..self }
     }
 
     /// The address as people and clients write it.
@@ -65,12 +71,14 @@ impl Listener {
             None => {
                 let (sender, receiver) = mpsc::channel(WAITING_MAX);
                 let accepting = accept_plain(self.tcp, sender);
-                serving(accepting, serve(control, fleet, ReceiverStream::new(receiver), stop)).await
+                let site = Site::plain().or_at(self.public);
+                serving(accepting, serve(control, fleet, site, ReceiverStream::new(receiver), stop)).await
             }
             Some(tls) => {
                 let (sender, receiver) = mpsc::channel(WAITING_MAX);
                 let accepting = accept_tls(self.tcp, TlsAcceptor::from(tls), sender);
-                serving(accepting, serve(control, fleet, ReceiverStream::new(receiver), stop)).await
+                let site = Site::tls().or_at(self.public);
+                serving(accepting, serve(control, fleet, site, ReceiverStream::new(receiver), stop)).await
             }
         }
     }

@@ -344,6 +344,9 @@ mod tests {
                 need: approval.need(),
                 after_denial: None,
                 details_bytes: 0,
+                cannot_decide: None,
+                environment: None,
+                does: String::new(),
             }),
             details: Some(v1::ApprovalDetails {
                 command: Some((&command).into()),

@@ -103,6 +103,7 @@ impl Server {
         let served = countersign_controlplane::grpc::serve(
             Arc::clone(&control),
             None,
+            countersign_controlplane::grpc::Site::plain(),
             ReceiverStream::new(incoming),
             stopped.clone(),
         );

@@ -1,5 +1,6 @@
 //! Asking: a command is put on hold, or joins the request that is there for it already.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use countersign_common::approval::{Approval, Evidence, State, Terms};
@@ -20,6 +21,9 @@ use crate::store::{Entry, Outcome, StoreError, Transaction};
 /// The largest text of a request: the command, its facts and its rendering, in bytes. Larger: refused,
 /// never cut.
 const DETAILS_BYTES_MAX: usize = 32 << 20;
+
+/// The longest line that says what a command does, in bytes; the record stays small.
+const DOES_BYTES_MAX: usize = 200;
 
 /// What a gateway asks people about.
 #[derive(Debug, Clone)]
@@ -193,6 +197,7 @@ impl Approvals {
                 now,
                 DENIAL_REMEMBERED,
             ),
+            does: does(&request.facts),
             trace: trace_context::present(),
             approval,
         };
@@ -232,6 +237,23 @@ impl Approvals {
     }
 }
 
+/// What a command does, in a line for lists: each operation with what it writes.
+fn does(facts: &Facts) -> String {
+    let mut line = String::new();
+    for operation in &facts.operations {
+        let end = if line.is_empty() { "" } else { "; " };
+        let writes: Vec<&str> = operation.writes.iter().map(String::as_str).collect();
+        let space = if writes.is_empty() { "" } else { " " };
+        let _ = write!(line, "{end}{}{space}{}", operation.action, writes.join(", "));
+        if line.len() > DOES_BYTES_MAX {
+            line.truncate(line.floor_char_boundary(DOES_BYTES_MAX));
+            line.push('…');
+            break;
+        }
+    }
+    line
+}
+
 /// The one transaction that asks: the record, and that this command has it.
 fn asking(asked_key: &str, asked: Option<&Entry>, stored: &Stored) -> Transaction {
     let id = stored.approval.id;
@@ -241,4 +263,25 @@ fn asking(asked_key: &str, asked: Option<&Entry>, stored: &Stored) -> Transactio
         .if_absent(&key)
         .put(asked_key, id.to_string())
         .put_own(&key, crate::encode(stored))
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_common::facts::{Action, Operation};
+
+    use super::*;
+
+    fn update(tables: usize) -> Facts {
+        let mut operation = Operation::new(Action::Update);
+        operation.writes.extend((0..tables).map(|number| format!("public.tablé_{number}")));
+        Facts { operations: vec![operation, Operation::new(Action::Delete)], ..Facts::nothing() }
+    }
+
+    #[test]
+    fn a_line_says_what_a_command_does_and_shows_where_it_is_cut() {
+        assert_eq!(does(&update(1)), "sql:update public.tablé_0; sql:delete");
+        let cut = does(&update(100));
+        assert!(cut.ends_with('…') && cut.len() <= DOES_BYTES_MAX + '…'.len_utf8(), "{cut}");
+        assert_eq!(does(&Facts::nothing()), "");
+    }
 }

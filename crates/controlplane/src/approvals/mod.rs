@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_common::approval::{Approval, Event, Evidence, Outcome as CommandOutcome, State, Vote, step};
+use countersign_common::approval::{
+    Approval, Event, Evidence, Outcome as CommandOutcome, Rejection, State, Vote, step,
+};
 use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId, Subject};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Principal, Timestamp};
@@ -299,6 +301,16 @@ impl Approvals {
         let Decide { id, by, vote, reason, method, .. } = decide;
         let span = trace::decide(stored.trace, id, vote);
         self.advance(id, &Event::Decide { by, vote, reason, method }).instrument(span).await
+    }
+
+    /// Whether this person could decide on the approval as it stands here and now, by the rules of the step that a
+    /// decision is.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_decide(&self, approval: &Approval, by: &Principal) -> Result<(), Rejection> {
+        let (vote, reason, method) = (Vote::Approve, None, String::new());
+        step(approval, &Event::Decide { by: by.clone(), vote, reason, method }, self.now()).map(drop)
     }
 
     /// The client takes its request back.

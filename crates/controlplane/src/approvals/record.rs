@@ -39,6 +39,9 @@ pub(super) struct Stored {
     /// A request that this session had denied shortly before, for another command: a rephrasing, maybe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) after_denial: Option<ApprovalId>,
+    /// What the command does, in a line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) does: String,
     /// Where in its trace the command was held, if it is traced: what people decide later, and at other nodes, is part
     /// of the same trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +79,8 @@ pub struct Snapshot {
     pub after_denial: Option<ApprovalId>,
     /// How many bytes the details have.
     pub details_bytes: usize,
+    /// What the command does, in a line; cut where it ends in `…`. Empty: not known.
+    pub does: String,
 }
 
 impl From<Stored> for Snapshot {
@@ -85,6 +90,7 @@ impl From<Stored> for Snapshot {
             changed_at: stored.changed_at,
             after_denial: stored.after_denial,
             details_bytes: stored.details_bytes,
+            does: stored.does,
         }
     }
 }

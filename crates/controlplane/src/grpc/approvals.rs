@@ -40,11 +40,11 @@ impl ApprovalService for Service {
         let (found, revision) = if request.states.is_empty() {
             let (going_on, revision) = self.control.approvals().list_going_on();
             let found = going_on.iter().rev().filter(|snapshot| wanted(snapshot)).take(limit);
-            (found.map(|snapshot| to_wire(snapshot)).collect(), revision)
+            (found.map(|snapshot| to_wire(&self.control, &caller, snapshot)).collect(), revision)
         } else {
             let listed = self.control.approvals().list_all(limit, wanted).await;
             let (found, revision) = listed.map_err(|error| status::store(&error))?;
-            (found.iter().map(to_wire).collect(), revision)
+            (found.iter().map(|snapshot| to_wire(&self.control, &caller, snapshot)).collect(), revision)
         };
         Ok(Response::new(v1::ListApprovalsResponse { approvals: found, revision: revision.0 }))
     }
@@ -58,7 +58,7 @@ impl ApprovalService for Service {
         let details = self.control.approvals().details(snapshot.approval.id).await;
         let details = details.map_err(|error| status::approval(&error))?;
         Ok(Response::new(v1::GetApprovalResponse {
-            approval: Some(to_wire(&snapshot)),
+            approval: Some(to_wire(&self.control, &caller, &snapshot)),
             details: Some(details_to_wire(details)),
         }))
     }
@@ -97,7 +97,7 @@ impl ApprovalService for Service {
         let decide = decision(request.into_inner(), &caller).map_err(status::bad_field)?;
         let id = self.visible_id(decide.id, &caller).await?.approval.id;
         self.control.approvals().decide(decide).await.map_err(|error| not_decided(&error, &caller))?;
-        Ok(Response::new(v1::DecideApprovalResponse { approval: Some(self.after(id).await?) }))
+        Ok(Response::new(v1::DecideApprovalResponse { approval: Some(self.after(id, &caller).await?) }))
     }
 
     async fn withdraw_approval(
@@ -113,7 +113,9 @@ impl ApprovalService for Service {
         }
         let withdrawn = self.control.approvals().withdraw(approval.id, approval.session).await;
         withdrawn.map_err(|error| status::approval(&error))?;
-        Ok(Response::new(v1::WithdrawApprovalResponse { approval: Some(self.after(approval.id).await?) }))
+        Ok(Response::new(v1::WithdrawApprovalResponse {
+            approval: Some(self.after(approval.id, &caller).await?),
+        }))
     }
 
     async fn revoke_approval(
@@ -124,7 +126,7 @@ impl ApprovalService for Service {
         let id = self.to_settle(&request.into_inner().id, &caller).await?;
         let revoked = self.control.approvals().revoke(id, caller.principal.subject.clone()).await;
         revoked.map_err(|error| status::approval(&error))?;
-        Ok(Response::new(v1::RevokeApprovalResponse { approval: Some(self.after(id).await?) }))
+        Ok(Response::new(v1::RevokeApprovalResponse { approval: Some(self.after(id, &caller).await?) }))
     }
 
     async fn resolve_approval(
@@ -147,7 +149,7 @@ impl ApprovalService for Service {
         let by = &caller.principal.subject;
         let resolved = self.control.approvals().resolve(id, ran, by, &request.reason).await;
         resolved.map_err(|error| status::approval(&error))?;
-        Ok(Response::new(v1::ResolveApprovalResponse { approval: Some(self.after(id).await?) }))
+        Ok(Response::new(v1::ResolveApprovalResponse { approval: Some(self.after(id, &caller).await?) }))
     }
 }
 
@@ -181,9 +183,9 @@ impl Service {
         ))
     }
 
-    async fn after(&self, id: ApprovalId) -> Result<v1::ApprovalEntry, Status> {
+    async fn after(&self, id: ApprovalId, caller: &Caller) -> Result<v1::ApprovalEntry, Status> {
         let snapshot = self.control.approvals().get(id).await.map_err(|error| status::approval(&error))?;
-        Ok(to_wire(&snapshot))
+        Ok(to_wire(&self.control, caller, &snapshot))
     }
 }
 
@@ -201,7 +203,7 @@ fn answer(
         Err(error) => Some(Err(status::store(&error))),
         Ok(change) if may_see(caller, &change.snapshot.approval) => Some(Ok(v1::WatchApprovalsResponse {
             revision: change.revision.0,
-            approval: Some(to_wire(&change.snapshot)),
+            approval: Some(to_wire(control, caller, &change.snapshot)),
         })),
         Ok(_) => None,
     }
@@ -209,16 +211,22 @@ fn answer(
 
 /// Why a decision does not count; who lacks a group is told which ones they are in.
 fn not_decided(error: &ApprovalError, caller: &Caller) -> Status {
-    let ApprovalError::Rejected(rejection @ Rejection::NotEligible { .. }) = error else {
-        return status::approval(error);
-    };
+    match error {
+        ApprovalError::Rejected(rejection @ Rejection::NotEligible { .. }) => {
+            status::with_code(Code::PermissionDenied, error.code(), &why_not(rejection, caller))
+        }
+        _ => status::approval(error),
+    }
+}
+
+/// Why the caller cannot decide.
+fn why_not(rejection: &Rejection, caller: &Caller) -> String {
+    if !matches!(rejection, Rejection::NotEligible { .. }) {
+        return rejection.to_string();
+    }
     let groups: Vec<_> = caller.principal.groups.iter().map(GroupName::as_str).collect();
     let groups = if groups.is_empty() { "no group".into() } else { groups.join(", ") };
-    status::with_code(
-        Code::PermissionDenied,
-        error.code(),
-        &format!("{rejection}; your token is in {groups}"),
-    )
+    format!("{rejection}; your token is in {groups}")
 }
 
 /// What the caller decides.
@@ -266,13 +274,21 @@ impl Wanted {
     }
 }
 
-fn to_wire(snapshot: &Snapshot) -> v1::ApprovalEntry {
+/// An approval as this caller sees it.
+fn to_wire(control: &ControlPlane, caller: &Caller, snapshot: &Snapshot) -> v1::ApprovalEntry {
+    let approval = &snapshot.approval;
+    let may_decide = control.approvals().may_decide(approval, &caller.principal);
+    let bundle = control.bundles().current();
+    let environment = bundle.and_then(|bundle| bundle.judge.environment(&approval.target));
     v1::ApprovalEntry {
-        approval: Some((&snapshot.approval).into()),
+        approval: Some(approval.into()),
         change_time: Some(timestamp_to_wire(snapshot.changed_at)),
-        need: snapshot.approval.need(),
+        need: approval.need(),
         after_denial: snapshot.after_denial.map(|id| id.to_string()),
         details_bytes: snapshot.details_bytes as u64,
+        cannot_decide: may_decide.err().map(|rejection| why_not(&rejection, caller)),
+        environment: environment.map(|environment| environment.to_string()),
+        does: snapshot.does.clone(),
     }
 }
 

@@ -7,9 +7,12 @@ mod auth;
 mod bundles;
 mod commands;
 mod fleet;
+mod identity;
 mod nodes;
+mod page;
 mod sessions;
 mod status;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,18 +21,24 @@ use countersign_api::v1::approval_service_server::ApprovalServiceServer;
 use countersign_api::v1::audit_service_server::AuditServiceServer;
 use countersign_api::v1::bundle_service_server::BundleServiceServer;
 use countersign_api::v1::command_service_server::CommandServiceServer;
+use countersign_api::v1::identity_service_server::IdentityServiceServer;
 use countersign_api::v1::node_service_server::NodeServiceServer;
 use countersign_api::v1::session_service_server::SessionServiceServer;
 use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
-use tonic::transport::server::{Connected, Router};
+use tonic::transport::server::Connected;
+use tonic_web::GrpcWebLayer;
+use tower_layer::Layer as _;
 
 use self::auth::Authenticate;
 pub(crate) use self::fleet::serve_fleet;
 pub(crate) use self::sessions::to_wire as session_to_wire;
+use self::web::Web;
+pub use self::web::{BadPublicUrl, PublicUrl, Site};
 use crate::ControlPlane;
 use crate::fleet::Fleet;
 
@@ -71,14 +80,16 @@ pub enum ServeError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves the API of a control plane, and of its fleet if it has one, on these connections until `stop` turns true or its sender is gone; then takes no more,
-/// ends the streams, and lets open calls finish for at most ten seconds.
+/// Serves the API of a control plane, and of its fleet if it has one, and the approver's page, on these connections
+/// until `stop` turns true or its sender is gone; then takes no more, ends the streams, and lets open calls finish for
+/// at most ten seconds.
 ///
 /// # Errors
 /// When the transport fails.
 pub async fn serve<I, IO, IE>(
     control: Arc<ControlPlane>,
     fleet: Option<Arc<Fleet>>,
+    site: Site,
     incoming: I,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ServeError>
@@ -94,13 +105,23 @@ where
     health.set_serving::<BundleServiceServer<bundles::Service>>().await;
     health.set_serving::<AuditServiceServer<audit::Service>>().await;
     health.set_serving::<NodeServiceServer<nodes::Service>>().await;
+    health.set_serving::<IdentityServiceServer<identity::Service>>().await;
     let mut draining = stop.clone();
     let stopped = async move {
         let _ = draining.wait_for(|stop| *stop).await;
         health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     };
-    let router = router(&control, fleet, &stop)?.add_service(health_service);
-    let serving = router.serve_with_incoming_shutdown(incoming, stopped);
+    let routes = services(&control, fleet, &stop)?.add_service(health_service).into_axum_router();
+    let routes = routes.layer(axum::middleware::from_fn_with_state(Web::new(site), web::receive));
+    let serving = Server::builder()
+        // Browsers speak it where there is no TLS; `web` lets nobody else use it.
+        .accept_http1(true)
+        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_concurrent_streams(STREAMS_MAX)
+        .tcp_nodelay(true)
+        .add_routes(Routes::from(routes))
+        .serve_with_incoming_shutdown(incoming, stopped);
     let deadline = async {
         let _ = stop.wait_for(|stop| *stop).await;
         tokio::time::sleep(DRAIN).await;
@@ -115,11 +136,11 @@ where
 }
 
 /// All services but health, which every caller may ask.
-fn router(
+fn services(
     control: &Arc<ControlPlane>,
     fleet: Option<Arc<Fleet>>,
     stop: &watch::Receiver<bool>,
-) -> Result<Router, ServeError> {
+) -> Result<Routes, ServeError> {
     let authenticate = Authenticate::new(Arc::clone(control.sessions()));
     let control = || Arc::clone(control);
     let sessions = SessionServiceServer::new(sessions::Service(control()))
@@ -140,18 +161,19 @@ fn router(
     let nodes = NodeServiceServer::new(nodes::Service(fleet))
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(ANSWER_BYTES_MAX);
+    let identity = IdentityServiceServer::new(identity::Service)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(ANSWER_BYTES_MAX);
+    // What the page calls is also understood as gRPC-web; outermost, so that refusals of the token are, too.
+    let grpc_web = GrpcWebLayer::new();
     let descriptors = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(countersign_api::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    Ok(Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .max_concurrent_streams(STREAMS_MAX)
-        .tcp_nodelay(true)
-        .add_service(InterceptedService::new(sessions, authenticate.clone()))
-        .add_service(InterceptedService::new(approvals, authenticate.clone()))
+    Ok(Routes::new(InterceptedService::new(sessions, authenticate.clone()))
+        .add_service(grpc_web.layer(InterceptedService::new(approvals, authenticate.clone())))
+        .add_service(grpc_web.layer(InterceptedService::new(identity, authenticate.clone())))
         .add_service(InterceptedService::new(commands, authenticate.clone()))
         .add_service(InterceptedService::new(bundles, authenticate.clone()))
         .add_service(InterceptedService::new(audit, authenticate.clone()))

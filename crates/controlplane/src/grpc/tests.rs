@@ -23,6 +23,8 @@ use tonic::{Code, Request, Status};
 use super::ServeError;
 use crate::testing::{Scratch, agent, human};
 
+mod browser;
+
 struct Served {
     scratch: Scratch,
     address: SocketAddr,
@@ -51,7 +53,13 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let control = Arc::clone(&scratch.control);
-        let server = tokio::spawn(super::serve(control, None, TcpListenerStream::new(listener), stopped));
+        let server = tokio::spawn(super::serve(
+            control,
+            None,
+            super::Site::plain(),
+            TcpListenerStream::new(listener),
+            stopped,
+        ));
         Self { scratch, address, stop, server }
     }
 

@@ -83,6 +83,8 @@ pub struct Caller {
     pub token: TokenId,
     /// Whom it stands for.
     pub principal: Arc<Principal>,
+    /// From when on it is not accepted any more.
+    pub expires_at: Timestamp,
 }
 
 /// Tokens and sessions.
@@ -179,7 +181,7 @@ impl Sessions {
     /// When the token is unknown, expired or revoked.
     pub fn authenticate(&self, token: &Secret<String>) -> Result<Caller, SessionRefused> {
         let token = self.live_token(token)?;
-        Ok(Caller { token: token.id, principal: Arc::clone(&token.principal) })
+        Ok(Caller { token: token.id, principal: Arc::clone(&token.principal), expires_at: token.expires_at })
     }
 
     /// Whether a caller that was authenticated before still is: for streams that outlive their token.

@@ -25,13 +25,14 @@ pub(super) struct ControlText<'a> {
     /// One for all nodes.
     pub(super) archive: &'a Path,
     pub(super) stores: &'a [String],
-    /// Redis as it reaches it.
-    pub(super) redis: SocketAddr,
+    /// Redis as it reaches it, where there is one.
+    pub(super) redis: Option<SocketAddr>,
 }
 
 pub(super) fn control(text: &ControlText<'_>) -> String {
     let ControlText { name, api, fleet, data, authority, archive, stores, redis } = text;
     let (data, archive, stores) = (data.display(), archive.display(), stores.join(", "));
+    let redis = redis.map(|redis| format!("redis: {{ url: 'redis://{redis}' }}\n")).unwrap_or_default();
     let authority = (authority.join("fleet-ca.pem"), authority.join("fleet-ca.key"));
     let (certificate, key) = (authority.0.display(), authority.1.display());
     format!(
@@ -42,8 +43,7 @@ names: [127.0.0.1]
 data: {data}
 fleet_ca: {{ certificate_file: {certificate}, key_file: {key} }}
 store: {{ etcd: {{ endpoints: [{stores}] }} }}
-redis: {{ url: 'redis://{redis}' }}
-archive: {archive}
+{redis}archive: {archive}
 archive_seconds: {ARCHIVE_SECONDS}
 listen_ops: 'off'
 node_lease_seconds: {NODE_LEASE_SECONDS}
@@ -61,10 +61,13 @@ pub(super) struct GatewayText<'a> {
     pub(super) state: &'a Path,
     pub(super) hash_key: &'a Path,
     pub(super) links: &'a [SocketAddr],
+    /// Whether clients come through a proxy that says who they are.
+    pub(super) proxied: bool,
 }
 
 pub(super) fn gateway(text: &GatewayText<'_>) -> String {
-    let GatewayText { name, address, ops, token, state, hash_key, links } = text;
+    let GatewayText { name, address, ops, token, state, hash_key, links, proxied } = text;
+    let proxies = if *proxied { ", proxies: [127.0.0.1/32]" } else { "" };
     let (token, state, hash_key) = (token.display(), state.display(), hash_key.display());
     let links: Vec<String> = links.iter().map(ToString::to_string).collect();
     let links = links.join(", ");
@@ -75,7 +78,7 @@ join_token_file: {token}
 state: {state}
 hash_key_file: {hash_key}
 listeners:
-  - {{ protocol: postgres, address: {address}, proxies: [127.0.0.1/32] }}
+  - {{ protocol: postgres, address: {address}{proxies} }}
 listen_ops: {ops}
 drain_seconds: 5
 "

@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::countersign::text;
+use crate::product::Product;
 use crate::wait::eventually;
 use crate::{
     Account, Backend, Bundle, Dsn, EtcdCluster, FaultProxy, Folder, HaProxy, HaProxyOptions, Redis,
@@ -36,13 +37,17 @@ pub struct ClusterOptions {
     pub controls: usize,
     /// Gateways.
     pub gateways: usize,
+    /// Whether there is a Redis for hints.
+    pub redis: bool,
+    /// Whether the balancer says who a client is (PROXY protocol); gateways take nobody else then.
+    pub proxy_protocol: bool,
     /// The seed of the proxies on the ways between the parts; `None`: they reach each other directly.
     pub bad_ways: Option<u64>,
 }
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self { etcd: 3, controls: 3, gateways: 3, bad_ways: None }
+        Self { etcd: 3, controls: 3, gateways: 3, redis: true, proxy_protocol: true, bad_ways: None }
     }
 }
 
@@ -54,7 +59,7 @@ pub struct Cluster {
     gateways: Vec<Gateway>,
     controls: Vec<Control>,
     ways: Ways,
-    redis: Redis,
+    redis: Option<Redis>,
     etcd: EtcdCluster,
     folder: Folder,
     approver: String,
@@ -74,7 +79,7 @@ impl Cluster {
     pub fn start(bundle: &Bundle, options: &ClusterOptions) -> Result<Self> {
         let folder = Folder::new(Account::Own)?;
         let etcd = EtcdCluster::start(options.etcd)?;
-        let redis = Redis::start(&RedisOptions::default())?;
+        let redis = options.redis.then(|| Redis::start(&RedisOptions::default())).transpose()?;
         let mut ways = Ways::new(options.bad_ways);
         let authority = folder.path().join("authority");
         product::json(Command::new(binary()?).args(["fleet", "init", "--output", "json"]).arg(&authority))?;
@@ -82,7 +87,8 @@ impl Cluster {
         let mut controls = Vec::new();
         for number in 0..options.controls {
             let stores = ways.lead_to_etcd(number, &etcd.endpoints())?;
-            let redis = ways.lead_to_redis(number, ([127, 0, 0, 1], redis.port()).into())?;
+            let redis = redis.as_ref().map(|redis| ([127, 0, 0, 1], redis.port()).into());
+            let redis = redis.map(|redis| ways.lead_to_redis(number, redis)).transpose()?;
             controls.push(Control::start(&folder, number, &authority, &archive, &Reached { stores, redis })?);
         }
         let first = controls.first().context("a fleet without a control plane")?;
@@ -94,14 +100,15 @@ impl Cluster {
             let links: Vec<SocketAddr> = controls.iter().map(Control::fleet).collect();
             let links = ways.lead_to_controls(number, &links)?;
             let environment = bundle.dev().environment;
-            gateways.push(Gateway::start(&folder, number, &token, &links, &environment)?);
+            let proxied = options.proxy_protocol;
+            gateways.push(Gateway::start(&folder, number, &token, &links, proxied, &environment)?);
         }
         let mut backends = Vec::new();
         for (number, gateway) in gateways.iter().enumerate() {
             let address = ways.lead_to_gateway(number, gateway.address())?;
             backends.push(Backend { name: gateway.name().into(), address, ready: Some(gateway.ops()) });
         }
-        let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: true })?;
+        let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: options.proxy_protocol })?;
         let mut cluster =
             Self { balancer, gateways, controls, ways, redis, etcd, folder, approver: String::new() };
         cluster.approver = cluster.token(APPROVER, "human", &["dba"])?;
@@ -207,7 +214,8 @@ impl Cluster {
     /// Every part that can be hit.
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
-        let mut parts = vec![Part::Balancer, Part::Redis];
+        let mut parts = vec![Part::Balancer];
+        parts.extend(self.redis.iter().map(|_| Part::Redis));
         parts.extend((0..self.gateways.len()).map(Part::Gateway));
         parts.extend((0..self.controls.len()).map(Part::Control));
         parts.extend((0..self.etcd.endpoints().len()).map(Part::Etcd));
@@ -224,7 +232,7 @@ impl Cluster {
             Part::Gateway(number) => self.gateway(number)?.product.kill(),
             Part::Control(number) => self.control(number)?.product.kill(),
             Part::Etcd(number) => self.etcd.kill(number),
-            Part::Redis => self.redis.kill(),
+            Part::Redis => self.redis()?.kill(),
         }
     }
 
@@ -238,7 +246,7 @@ impl Cluster {
             Part::Gateway(number) => self.gateway(number)?.product.start(),
             Part::Control(number) => self.control(number)?.product.start(),
             Part::Etcd(number) => self.etcd.restart(number),
-            Part::Redis => self.redis.restart(),
+            Part::Redis => self.redis()?.restart(),
         }
     }
 
@@ -252,7 +260,7 @@ impl Cluster {
             Part::Gateway(number) => self.gateway(number)?.product.signal(signal),
             Part::Control(number) => self.control(number)?.product.signal(signal),
             Part::Etcd(number) => self.etcd.signal(number, signal),
-            Part::Redis => self.redis.signal(signal),
+            Part::Redis => self.redis()?.signal(signal),
         }
     }
 
@@ -277,6 +285,36 @@ impl Cluster {
             Part::Control(number) => self.control(number).is_ok_and(|control| control.product.runs()),
             Part::Balancer | Part::Etcd(_) | Part::Redis => true,
         }
+    }
+
+    /// The process id of a gateway or control-plane node.
+    ///
+    /// # Errors
+    /// It is neither, or does not run.
+    pub fn id(&self, part: Part) -> Result<u32> {
+        let product = match part {
+            Part::Gateway(number) => self.gateways.get(number).map(|gateway| &gateway.product),
+            Part::Control(number) => self.controls.get(number).map(|control| &control.product),
+            Part::Balancer | Part::Etcd(_) | Part::Redis => None,
+        };
+        product.and_then(Product::id).with_context(|| format!("{part} does not run, or is not ours"))
+    }
+
+    /// The control-plane node that has a gateway's link.
+    ///
+    /// # Errors
+    /// It is not linked.
+    pub fn linked_to(&self, gateway: usize) -> Result<usize> {
+        let nodes = self.cli_as(&self.operator()?, &["fleet", "nodes"])?;
+        let nodes = nodes.get("nodes").and_then(Value::as_array).context("no list of nodes")?;
+        let names = |field: &str, value: &str| {
+            nodes.iter().find(|node| node.get(field).is_some_and(|found| found == value))
+        };
+        let node = names("name", &Part::Gateway(gateway).to_string()).context("no such gateway")?;
+        let linked = text(node, "linked_to")?;
+        let control = names("id", &linked).with_context(|| format!("nobody is {linked}"))?;
+        let name = text(control, "name")?;
+        (0..self.controls.len()).find(|number| Part::Control(*number).to_string() == name).context(name)
     }
 
     /// Where a client reaches one gateway past the balancer, which says who the client is.
@@ -329,6 +367,10 @@ impl Cluster {
 
     fn gateway(&mut self, number: usize) -> Result<&mut Gateway> {
         self.gateways.get_mut(number).with_context(|| format!("no gateway {number}"))
+    }
+
+    fn redis(&mut self) -> Result<&mut Redis> {
+        self.redis.as_mut().context("this cluster has no Redis")
     }
 
     fn control(&mut self, number: usize) -> Result<&mut Control> {

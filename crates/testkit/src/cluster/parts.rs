@@ -42,7 +42,8 @@ impl fmt::Display for Part {
 pub(super) struct Reached {
     /// The members of etcd.
     pub(super) stores: Vec<String>,
-    pub(super) redis: SocketAddr,
+    /// `None`: there is none.
+    pub(super) redis: Option<SocketAddr>,
 }
 
 /// A control-plane node.
@@ -109,6 +110,7 @@ impl Gateway {
         number: usize,
         token: &str,
         links: &[SocketAddr],
+        proxied: bool,
         environment: &[(String, String)],
     ) -> Result<Self> {
         let name = Part::Gateway(number).to_string();
@@ -128,6 +130,7 @@ impl Gateway {
             state: &state,
             hash_key: &hash_key,
             links,
+            proxied,
         });
         let product = product(folder, &name, "gateway", &text, environment)?;
         Ok(Self { product, address, ops })

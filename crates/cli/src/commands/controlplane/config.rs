@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_controlplane::fleet::authority::AuthorityFiles;
+use countersign_controlplane::grpc::PublicUrl;
 use countersign_controlplane::redis::RedisOptions;
 use countersign_controlplane::store::etcd::EtcdConfig;
 use countersign_runtime::certificate::{self, Shown};
@@ -32,6 +33,9 @@ pub(super) struct Config {
     pub(super) listen: SocketAddr,
     /// `tls`: certificate and key of the API.
     tls: Option<CertificateFiles>,
+    /// `public_url`: the address under which people reach the page through a proxy, such as
+    /// `https://countersign.example`. Default none: they reach it at `listen`.
+    pub(super) public_url: Option<PublicUrl>,
     /// `data`: the data directory.
     pub(super) data: DataDir,
     /// `store`: where state lasts. Default `embedded`, in the data directory.
@@ -99,6 +103,7 @@ impl Config {
         let mut document = Document::read(file)?;
         let listen = document.optional("listen").unwrap_or(LISTEN_DEFAULT);
         let tls = document.optional("tls");
+        let public_url = public_url(&mut document);
         let listen_ops = document.optional("listen_ops");
         let otlp = document.optional("otlp");
         let data: Option<PathBuf> = document.required("data");
@@ -110,7 +115,7 @@ impl Config {
         let data = DataDir::of(data.as_deref());
         let fleet = FleetConfig::read(&mut document, &store, &data);
         document.finish()?;
-        Ok(Self { listen, tls, data, store, fleet, redis, records, listen_ops, otlp })
+        Ok(Self { listen, tls, public_url, data, store, fleet, redis, records, listen_ops, otlp })
     }
 
     pub(super) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, CliError> {
@@ -119,6 +124,12 @@ impl Config {
         let config = tls::server_config(&files.certificate_file, &files.key_file, &[b"h2"]);
         config.map(Some).map_err(|error| CliError::report(Exit::Unsound, "`tls`", &error))
     }
+}
+
+fn public_url(document: &mut Document) -> Option<PublicUrl> {
+    let text: String = document.optional("public_url")?;
+    let parsed = text.parse();
+    parsed.inspect_err(|error| document.fault(format!("`public_url`: {error}"))).ok()
 }
 
 impl FleetConfig {
@@ -216,9 +227,16 @@ mod tests {
 
     #[test]
     fn all_faults_are_told_together() {
-        let error =
-            read("listen_fleet: here\nstore: cloud\nnode_lease_seconds: 1\n").unwrap_err().to_string();
-        for fault in ["`data` is missing", "`listen_fleet`", "`store`", "`node_lease_seconds`: at least 5"] {
+        let error = read("listen_fleet: here\nstore: cloud\nnode_lease_seconds: 1\npublic_url: http://a\n")
+            .unwrap_err()
+            .to_string();
+        for fault in [
+            "`data` is missing",
+            "`listen_fleet`",
+            "`store`",
+            "`node_lease_seconds`: at least 5",
+            "`public_url`",
+        ] {
             assert!(error.contains(fault), "{fault}: {error}");
         }
     }

@@ -97,7 +97,7 @@ impl Running {
         let store = open_store(config).await?;
         let archived = config.records.archive()?;
         let archive = readable(config, &key, archived.clone(), store.clone()).await?;
-        let listener = bind(config.listen, config.tls()?).await?;
+        let listener = bind(config.listen, config.tls()?).await?.reached_at(config.public_url.clone());
         let options =
             Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
         let control = open_on(store.clone(), options).await?;

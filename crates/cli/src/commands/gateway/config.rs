@@ -50,7 +50,7 @@ pub(super) struct Config {
     pub(super) hash_key_file: PathBuf,
     /// `drain_seconds`.
     pub(super) drain: Duration,
-    /// `url`: where people look at requests.
+    /// `url`: where the approver's page is; clients that wait are shown the place of their request in it.
     pub(super) url: Option<String>,
     /// `listen_ops`: where operators look; none without it.
     pub(super) listen_ops: Option<SocketAddr>,

@@ -1,0 +1,108 @@
+//! The approver's page computes renderings and digests by itself. `ui/test/vectors.json` says for some commands what
+//! they are; the page's own tests read the same file. Written anew with `UPDATE_VECTORS=1`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use countersign_common::Digest;
+use countersign_common::command::{self, Command, Context, Parameter};
+use countersign_common::id::{RoleName, SessionId, Subject, TargetName};
+use countersign_common::principal::{Kind, Principal};
+use countersign_common::rendering::Rendering;
+use serde_json::{Value, json};
+
+const TEXTS: [&[u8]; 9] = [
+    b"UPDATE customers SET credit_cents = 0 WHERE id = $1",
+    b"",
+    "SELECT 1 -- \u{202e}\u{2066} evil\u{2069}\nDROP TABLE t".as_bytes(),
+    "a\u{200b}b\u{a0}c\u{3000}d\u{ad}e\u{1f}f\u{7f}g\u{85}h\u{feff}\u{e0041}\r\n\ti\u{2028}\u{1680}\u{205f}".as_bytes(),
+    "b\\n \\u{202e} \\\\ \u{430}dmin caf\u{e9} \u{1f600}\u{fe0f}\u{180e}\u{1d173}".as_bytes(),
+    b"\xff\xfea\xc3(\xe2\x82\xac\xe2\x82 \xed\xa0\x80 \xf0\x9f\x98\x80 \xf4\x90\x80\x80 \xc0\xaf \xe0\x80\xaf \xf0\x9f",
+    b"SELECT 1\n$1 (type 25) = 'harmless'\nwith search_path = x",
+    b"\xef\xbb\xbfSELECT 1",
+    b"trailing\n\n",
+];
+
+fn parameters(number: usize) -> Vec<Parameter> {
+    let all = [
+        Parameter { type_name: "25".into(), binary: false, value: Some(b"x\x00y\n'\xff".to_vec()) },
+        Parameter { type_name: "23".into(), binary: true, value: Some(vec![0, 0, 0, 7]) },
+        Parameter { type_name: "0".into(), binary: false, value: None },
+        Parameter { type_name: "0".into(), binary: true, value: None },
+        Parameter { type_name: "te\u{200d}xt".into(), binary: false, value: Some(Vec::new()) },
+    ];
+    all.into_iter().take(number).collect()
+}
+
+fn settings(number: usize) -> BTreeMap<String, String> {
+    let all = [
+        ("search_path", "public, \"\u{202e}x\""),
+        ("TimeZone", "UTC"),
+        ("10", "integers are ordered first by some"),
+        ("9", "and not by others"),
+        ("\u{ffff}", "before"),
+        ("\u{10000}", "after, unlike in UTF-16"),
+    ];
+    all.into_iter().take(number).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn principal(number: usize) -> Principal {
+    let kinds = [Kind::Agent, Kind::Human, Kind::Service];
+    let behalf = ["alice", "bob\u{e9}"];
+    Principal {
+        subject: Subject::new("agent-7").unwrap(),
+        kind: kinds[number % 3],
+        groups: BTreeSet::new(),
+        on_behalf_of: behalf[..number % 3].iter().map(|name| Subject::new(name).unwrap()).collect(),
+    }
+}
+
+fn vector(number: usize, text: &[u8]) -> Value {
+    let command = Command { form: "query".into(), text: text.to_vec(), parameters: parameters(number % 6) };
+    let context = Context {
+        target: TargetName::new("shop").unwrap(),
+        generation: Digest::of(b"1"),
+        role: RoleName::new("app").unwrap(),
+        database: "sh\u{200b}op".into(),
+        settings: settings(number % 7),
+        transaction: (number % 2 == 1).then(|| Digest::of(b"before")),
+    };
+    let (principal, session) =
+        (principal(number), SessionId::from_u128((u128::MAX >> 3) / (number as u128 + 1)));
+    let rendering = Rendering::of(&command, &context, &principal);
+    let hex_of = |parameter: &Parameter| parameter.value.as_ref().map(hex::encode);
+    let parameters: Vec<Value> = command.parameters.iter().map(|parameter| {
+        json!({"type_name": parameter.type_name, "binary": parameter.binary, "value": hex_of(parameter)})
+    }).collect();
+    json!({
+        "command": {"form": command.form, "text": hex::encode(&command.text), "parameters": parameters},
+        "context": {
+            "target": context.target.as_str(),
+            "generation": context.generation.to_string(),
+            "role": context.role.as_str(),
+            "database": context.database,
+            "settings": context.settings.iter().collect::<Vec<_>>(),
+            "transaction": context.transaction.map(|digest| digest.to_string()),
+        },
+        "principal": {
+            "subject": principal.subject.as_str(),
+            "kind": principal.kind.as_str(),
+            "on_behalf_of": principal.on_behalf_of.iter().map(Subject::as_str).collect::<Vec<_>>(),
+        },
+        "session": session.to_string(),
+        "rendering": rendering.text,
+        "rendering_digest": rendering.digest.to_string(),
+        "digest": command::digest(&command, &context, &principal, session).to_string(),
+    })
+}
+
+#[test]
+fn i2_same_the_page_is_held_to_our_renderings_and_digests() {
+    let vectors: Vec<Value> = TEXTS.iter().enumerate().map(|(number, text)| vector(number, text)).collect();
+    let written = serde_json::to_string_pretty(&vectors).unwrap() + "\n";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/test/vectors.json");
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        std::fs::write(&file, &written).unwrap();
+    }
+    assert!(std::fs::read_to_string(&file).unwrap() == written, "the vectors are old: UPDATE_VECTORS=1");
+}

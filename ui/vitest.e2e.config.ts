@@ -1,0 +1,6 @@
+// The page in a real browser, against a real `countersign dev`; `cargo xtask ui` starts what it needs.
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: { include: ["e2e/**/*.test.ts"], environment: "node", testTimeout: 30_000, hookTimeout: 60_000, fileParallelism: false },
+});
