@@ -4,7 +4,7 @@
 mod connection;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_testkit::Dsn;
@@ -23,6 +23,9 @@ const UNFINISHED_MAX: usize = 4;
 /// After how many commands an agent takes its next token, so that no session grows without bound.
 const COMMANDS_PER_TOKEN: u64 = 300;
 
+/// How an error says that a token is not accepted, among its fields.
+const BAD_TOKEN: &str = "C28P01";
+
 /// What agents share.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
@@ -34,12 +37,23 @@ pub struct Surroundings {
     pub patience: Duration,
 }
 
+/// One of an agent's tokens.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// Whom it stands for.
+    pub subject: String,
+    /// Where it opens.
+    pub dsn: Dsn,
+}
+
 /// One agent.
 #[derive(Debug)]
 pub struct Agent {
     name: String,
-    /// Where it connects, once for each of its tokens.
-    doors: Vec<Dsn>,
+    /// As whom and where it connects, once for each of its tokens.
+    doors: Vec<Door>,
+    /// Which of them it uses, for others to see.
+    turn: Arc<AtomicUsize>,
     around: Surroundings,
     chance: fastrand::Rng,
     connection: Option<Connection>,
@@ -69,17 +83,24 @@ enum Manner {
 impl Agent {
     /// One that goes in by `doors`, one after the other.
     #[must_use]
-    pub fn new(name: &str, doors: Vec<Dsn>, around: Surroundings, seed: u64) -> Self {
+    pub fn new(name: &str, doors: Vec<Door>, around: Surroundings, seed: u64) -> Self {
         let chance = fastrand::Rng::with_seed(seed);
         Self {
             name: name.to_owned(),
             doors,
+            turn: Arc::default(),
             around,
             chance,
             connection: None,
             unfinished: Vec::new(),
             commands: 0,
         }
+    }
+
+    /// Which of its tokens it uses, as it goes on.
+    #[must_use]
+    pub fn turn(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.turn)
     }
 
     /// Works until it is over.
@@ -99,9 +120,7 @@ impl Agent {
         }
         self.commands += 1;
         if self.commands.is_multiple_of(COMMANDS_PER_TOKEN) {
-            // What was unfinished stays with the token that it was sent under.
-            self.connection = None;
-            self.unfinished.clear();
+            self.take_next_token();
         }
         let form = match self.chance.u8(0..100) {
             0..45 => Form::Simple,
@@ -114,6 +133,16 @@ impl Agent {
         let inserts = !matches!(form, Form::Read | Form::Forbidden);
         let effect = inserts.then(|| Effect::new(&self.name, self.commands));
         Unfinished { form, effect, sendings: 0 }
+    }
+
+    /// What was unfinished stays with the token that it was sent under.
+    fn take_next_token(&mut self) {
+        let next = self.turn.load(Ordering::Acquire) + 1;
+        if next < self.doors.len() {
+            self.connection = None;
+            self.unfinished.clear();
+            self.turn.store(next, Ordering::Release);
+        }
     }
 
     fn manner(&mut self, form: Form) -> Manner {
@@ -129,11 +158,19 @@ impl Agent {
 
     fn send(&mut self, mut command: Unfinished) {
         let manner = self.manner(command.form);
-        let Some(mut connection) = self.connected() else { return self.put_back(command) };
+        let turn = self.turn.load(Ordering::Acquire);
+        let Some(mut connection) = self.connected() else {
+            // What could not be sent as somebody else is not sent at all.
+            if turn == self.turn.load(Ordering::Acquire) {
+                self.put_back(command);
+            }
+            return;
+        };
+        let Some(subject) = self.doors.get(turn).map(|door| door.subject.clone()) else { return };
         let Ok(()) = connection.prepare(command.form) else { return self.put_back(command) };
         let attempt = self.around.history.number();
         let note = |event| self.around.history.add(&self.name, event);
-        note(Event::Sent { attempt, form: command.form, effect: command.effect.clone() });
+        note(Event::Sent { attempt, subject, form: command.form, effect: command.effect.clone() });
         let cancelled = || note(Event::Cancelled { attempt });
         let answer = connection.run(command.form, command.effect.as_ref(), manner, &cancelled);
         note(Event::Told { attempt, answer: answer.clone() });
@@ -148,12 +185,20 @@ impl Agent {
 
     /// The connection that it has, or a new one.
     fn connected(&mut self) -> Option<Connection> {
-        let kept = self.connection.take();
-        kept.or_else(|| {
-            let turn = usize::try_from(self.commands / COMMANDS_PER_TOKEN).unwrap_or(0);
-            let door = self.doors.get(turn % self.doors.len().max(1))?;
-            Connection::open(door, self.around.patience).ok()
-        })
+        if let Some(kept) = self.connection.take() {
+            return Some(kept);
+        }
+        let door = self.doors.get(self.turn.load(Ordering::Acquire))?;
+        match Connection::open(&door.dsn, self.around.patience) {
+            Ok(connection) => Some(connection),
+            Err(error) => {
+                if format!("{error:#}").contains(BAD_TOKEN) {
+                    self.around.history.add(&self.name, Event::TurnedAway { subject: door.subject.clone() });
+                    self.take_next_token();
+                }
+                None
+            }
+        }
     }
 
     /// What was never finished is tried again later.

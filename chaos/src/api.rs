@@ -1,5 +1,6 @@
 //! The control plane's API as a person's tools use it: one address after the other until one answers.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use anyhow::{Context, Result};
 use countersign_api::v1;
 use countersign_api::v1::approval_service_client::ApprovalServiceClient;
 use countersign_api::v1::audit_service_client::AuditServiceClient;
+use countersign_api::v1::bundle_service_client::BundleServiceClient;
 use countersign_api::v1::session_service_client::SessionServiceClient;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
@@ -16,6 +18,26 @@ const CALL_LIMIT: Duration = Duration::from_secs(4);
 
 /// How much a recorded session or the texts of a request may have, in bytes.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// What can be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// All that a subject has.
+    Subject(String),
+    /// A token, by its id.
+    Token(String),
+    /// A session, by its id.
+    Session(String),
+}
+
+/// A new token.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// What it is called.
+    pub id: String,
+    /// The token.
+    pub token: String,
+}
 
 /// Somebody's way to the control plane.
 #[derive(Debug)]
@@ -83,18 +105,75 @@ impl Api {
     ///
     /// # Errors
     /// What the control plane says.
-    pub async fn issue(&self, subject: &str, kind: v1::PrincipalKind, group: &str) -> Result<String> {
+    pub async fn issue(&self, subject: &str, kind: v1::PrincipalKind, groups: &[&str]) -> Result<Issued> {
         let principal = v1::Principal {
             subject: subject.to_owned(),
             kind: kind.into(),
-            groups: vec![group.to_owned()],
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             on_behalf_of: Vec::new(),
         };
         let ttl = Some(Duration::from_secs(24 * 3600).try_into().context("no such duration")?);
         let order = v1::IssueTokenRequest { principal: Some(principal), ttl, target: None };
         let issue =
             async |channel| SessionServiceClient::new(channel).issue_token(self.request(order.clone())).await;
-        Ok(self.ask(issue).await.with_context(|| format!("no token for {subject}"))?.into_inner().token)
+        let issued = self.ask(issue).await.with_context(|| format!("no token for {subject}"))?.into_inner();
+        Ok(Issued { id: issued.token_id, token: issued.token })
+    }
+
+    /// The sessions that a subject has.
+    ///
+    /// # Errors
+    /// What the control plane says.
+    pub async fn sessions_of(&self, subject: &str) -> Result<Vec<String>, Status> {
+        let wanted = v1::ListSessionsRequest {
+            subject: Some(subject.to_owned()),
+            ..v1::ListSessionsRequest::default()
+        };
+        let list = async |channel| {
+            SessionServiceClient::new(channel).list_sessions(self.request(wanted.clone())).await
+        };
+        let listed = self.ask(list).await?.into_inner().sessions;
+        Ok(listed.into_iter().map(|session| session.id).collect())
+    }
+
+    /// Takes access back.
+    ///
+    /// # Errors
+    /// What the control plane says.
+    pub async fn revoke(&self, access: &Access) -> Result<(), Status> {
+        let reason = String::from("chaos");
+        let revoke = async |channel| {
+            let mut client = SessionServiceClient::new(channel);
+            let reason = reason.clone();
+            match access.clone() {
+                Access::Subject(subject) => {
+                    let request = v1::RevokeSubjectRequest { subject, reason };
+                    client.revoke_subject(self.request(request)).await.map(drop)
+                }
+                Access::Token(token_id) => {
+                    let request = v1::RevokeTokenRequest { token_id, reason };
+                    client.revoke_token(self.request(request)).await.map(drop)
+                }
+                Access::Session(id) => {
+                    let request = v1::RevokeSessionRequest { id, reason };
+                    client.revoke_session(self.request(request)).await.map(drop)
+                }
+            }
+        };
+        self.ask(revoke).await
+    }
+
+    /// Puts a bundle in force.
+    ///
+    /// # Errors
+    /// What the control plane says.
+    pub async fn apply(&self, files: HashMap<String, Vec<u8>>) -> Result<(), Status> {
+        let request =
+            v1::ApplyBundleRequest { bundle: Some(v1::BundleFiles { files: files.into_iter().collect() }) };
+        let apply = async |channel| {
+            BundleServiceClient::new(channel).apply_bundle(self.request(request.clone())).await.map(drop)
+        };
+        self.ask(apply).await
     }
 
     /// Approvals in these states (none: those that have not ended), of this subject if one is named.

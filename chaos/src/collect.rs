@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::api::Api;
 use crate::command::Effect;
 use crate::history::Entry;
+use crate::remains::Remains;
 
 /// Everything that the checker looks at. Kept as JSON when it finds something.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub struct Aftermath {
     pub records: Vec<Record>,
     /// What the verifier says is wrong with the recordings.
     pub faults: Vec<String>,
+    /// What the store has, where it can be read.
+    pub store: Option<Remains>,
 }
 
 /// A row that somebody inserted.
@@ -79,6 +82,24 @@ impl State {
     #[must_use]
     pub const fn is_a_no(self) -> bool {
         matches!(self, Self::Denied | Self::Expired | Self::Withdrawn | Self::Voided | Self::Revoked)
+    }
+
+    /// The word for it in the store.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Redeemed => "redeemed",
+            Self::Done | Self::Failed => "done",
+            Self::InDoubt => "in_doubt",
+            Self::NotRun => "not_run",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+            Self::Voided => "voided",
+            Self::Revoked => "revoked",
+        }
     }
 
     /// Whether it has not ended, and nobody is told that it is in doubt.
@@ -185,14 +206,21 @@ fn read(approval: v1::Approval, details: &v1::ApprovalDetails) -> Result<Approva
     })
 }
 
-/// Whether an approval of this agent goes on still.
+/// The approvals that go on still, with those in doubt about which the target can be asked.
 ///
 /// # Errors
 /// The control plane does not answer.
 pub async fn going_on(api: &Api) -> Result<Vec<String>> {
-    let states = [v1::ApprovalState::Pending, v1::ApprovalState::Approved, v1::ApprovalState::Redeemed];
-    let listed = api.approvals(&states, None).await.context("no list of approvals")?;
-    Ok(listed.into_iter().map(|approval| approval.id).collect())
+    use v1::ApprovalState::{Approved, InDoubt, Pending, Redeemed};
+    let listed = api.approvals(&[Pending, Approved, Redeemed, InDoubt], None).await;
+    let presented = |approval: &v1::Approval| {
+        approval.evidence.as_ref().is_some_and(|evidence| evidence.presented.is_some())
+    };
+    let in_doubt =
+        |approval: &v1::Approval| approval.status.as_ref().is_some_and(|status| status.state() == InDoubt);
+    let open =
+        listed.context("no list of approvals")?.into_iter().filter(|one| !in_doubt(one) || presented(one));
+    Ok(open.map(|approval| approval.id).collect())
 }
 
 /// The records in these folders, read again until every command that began has ended or patience ends: what a lost

@@ -33,6 +33,8 @@ pub enum Event {
     Sent {
         /// Numbers every sending of every command.
         attempt: u64,
+        /// As whom.
+        subject: String,
         /// How it was sent.
         form: Form,
         /// The row that it would insert; `None`: it inserts none.
@@ -70,6 +72,39 @@ pub enum Event {
     TakenBack {
         /// Which approval.
         ticket: String,
+    },
+    /// An agent was not let in any more as this subject.
+    TurnedAway {
+        /// As whom it came.
+        subject: String,
+    },
+    /// The operator begins to take access back from somebody.
+    Stopping {
+        /// From whom.
+        subject: String,
+    },
+    /// That was acknowledged.
+    Stopped {
+        /// Whose access it was.
+        subject: String,
+        /// When the answer came, in milliseconds since the run began.
+        acknowledged: u64,
+        /// A revision of the store at which it had been acknowledged.
+        revision: Option<u64>,
+    },
+    /// The operator begins to apply a bundle.
+    Applying {
+        /// Whether it is the strict one.
+        strict: bool,
+        /// A revision of the store before.
+        revision: Option<u64>,
+    },
+    /// That was acknowledged.
+    Applied {
+        /// Whether it is the strict one.
+        strict: bool,
+        /// A revision of the store at which it had been acknowledged.
+        revision: Option<u64>,
     },
     /// The nemesis struck, or healed.
     Nemesis {
@@ -121,10 +156,16 @@ impl History {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// How many milliseconds ago the run began.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Takes down one thing.
     pub fn add(&self, who: &str, event: Event) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let at_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let at_ms = self.now_ms();
         let entry = Entry { at_ms, who: who.to_owned(), event };
         if let Ok(line) = serde_json::to_string(&entry) {
             // The memory is what is checked; the file is for people.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use countersign_testkit::{Cut, Fault};
 
 use crate::history::{Event, History};
-use crate::stage::{Blow, Stage, WeakPoint};
+use crate::stage::{Blow, Stage, WeakPoint, Weakness};
 
 /// One blow.
 #[derive(Debug, Clone)]
@@ -44,8 +44,14 @@ impl Plan {
         let mut chance = fastrand::Rng::with_seed(seed);
         let mut steps = Vec::new();
         let mut filled = Duration::ZERO;
+        let mut guest = points.iter().find(|point| point.kind == Weakness::Guest);
         while filled < time && !points.is_empty() {
-            let step = Step::new(points, &mut chance);
+            // Whatever chance says later, every run sees a guest come.
+            let early = guest.take_if(|_| filled > time / 4);
+            let step = match early {
+                Some(guest) => Step::of(guest, &mut chance),
+                None => Step::new(points, &mut chance),
+            };
             filled += step.lasts + step.peace;
             steps.push(step);
         }
@@ -67,7 +73,9 @@ impl Plan {
                 stage.strike(&strike.at, strike.blow).with_context(|| format!("cannot: {strike}"))
             });
             std::thread::sleep(step.lasts);
-            for strike in &step.strikes {
+            let mut healing: Vec<&Strike> = step.strikes.iter().collect();
+            healing.sort_by_key(|strike| strike.blow.heals());
+            for strike in healing {
                 note(history, format!("heal {}", strike.at));
                 stage.heal(&strike.at, strike.blow).with_context(|| format!("cannot undo: {strike}"))?;
             }
@@ -88,21 +96,53 @@ impl Step {
         let count = if chance.u8(0..4) == 0 { 2 } else { 1 };
         let mut strikes: Vec<Strike> = Vec::new();
         for point in chance.choose_multiple(points, count) {
+            if point.kind == Weakness::Guest {
+                // Comes and goes while nothing else happens.
+                return Self::of(point, chance);
+            }
             // A point stands there as often as it weighs; it is hit once at a time.
             if strikes.iter().all(|strike| strike.at != point.name) {
-                strikes.push(Strike { at: point.name.clone(), blow: blow(point, chance) });
+                strikes.push(Strike::new(point, chance));
             }
         }
-        let lasts = Duration::from_millis(chance.u64(300..6000));
+        Self::with(strikes, chance)
+    }
+
+    /// One point alone.
+    fn of(point: &WeakPoint, chance: &mut fastrand::Rng) -> Self {
+        Self::with(vec![Strike::new(point, chance)], chance)
+    }
+
+    fn with(strikes: Vec<Strike>, chance: &mut fastrand::Rng) -> Self {
+        let partition = |strike: &Strike| matches!(strike.blow, Blow::Partition(_));
+        // Some partitions outlast the leases.
+        let longest = if strikes.iter().any(partition) { 14_000 } else { 6000 };
+        let lasts = Duration::from_millis(chance.u64(300..longest));
         let peace = Duration::from_millis(chance.u64(500..4000));
         Self { strikes, lasts, peace }
     }
 }
 
-fn blow(point: &WeakPoint, chance: &mut fastrand::Rng) -> Blow {
-    if point.is_process {
-        return if chance.u8(0..100) < 60 { Blow::Kill } else { Blow::Stop };
+impl Strike {
+    fn new(point: &WeakPoint, chance: &mut fastrand::Rng) -> Self {
+        Self { at: point.name.clone(), blow: blow(point, chance) }
     }
+}
+
+fn blow(point: &WeakPoint, chance: &mut fastrand::Rng) -> Blow {
+    match point.kind {
+        Weakness::Process if chance.u8(0..100) < 60 => Blow::Kill,
+        Weakness::Process => Blow::Stop,
+        Weakness::Partition => {
+            let lost = [Cut::ToServer, Cut::ToClient, Cut::Both, Cut::Both];
+            Blow::Partition(chance.choice(lost).unwrap_or(Cut::Both))
+        }
+        Weakness::Guest => Blow::ComeOrGo,
+        Weakness::Way => of_a_way(chance),
+    }
+}
+
+fn of_a_way(chance: &mut fastrand::Rng) -> Blow {
     let millis = |chance: &mut fastrand::Rng, upto| Duration::from_millis(chance.u64(5..upto));
     match chance.u8(0..100) {
         0..25 => Blow::Reset,
@@ -130,6 +170,10 @@ impl fmt::Display for Strike {
             Blow::Kill => write!(f, "kill {at}"),
             Blow::Stop => write!(f, "stop {at}"),
             Blow::Reset => write!(f, "reset {at}"),
+            Blow::ComeOrGo => write!(f, "start or end {at}"),
+            Blow::Partition(Cut::ToServer) => write!(f, "lose what {at} sends"),
+            Blow::Partition(Cut::ToClient) => write!(f, "lose what {at} is sent"),
+            Blow::Partition(Cut::Both) => write!(f, "cut off {at}"),
             Blow::Network(Fault { cut: Some(cut), .. }) => write!(f, "cut {at}, {cut:?}"),
             Blow::Network(Fault { bytes_per_second: Some(rate), .. }) => write!(f, "narrow {at}, {rate} B/s"),
             Blow::Network(Fault { refused: true, .. }) => write!(f, "refuse {at}"),
@@ -162,12 +206,25 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_plan_and_another_seed_another() {
-        let points: Vec<WeakPoint> = ["a", "b", "c to d"]
-            .map(|name| WeakPoint { name: name.into(), is_process: name.len() == 1 })
+        use Weakness::{Partition, Process, Way};
+        let points: Vec<WeakPoint> = [("a", Process), ("b", Process), ("c to d", Way), ("e", Partition)]
+            .map(|(name, kind)| WeakPoint { name: name.into(), kind })
             .into();
         let plan = |seed| Plan::new(&points, Duration::from_secs(60), seed).to_string();
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));
-        assert!(plan(7).lines().count() > 8, "{}", plan(7));
+        assert!(plan(7).lines().count() > 4, "{}", plan(7));
+    }
+
+    #[test]
+    fn every_run_sees_a_guest_come_while_nothing_else_happens() {
+        let point = |name: &str, kind| WeakPoint { name: name.into(), kind };
+        let points = [vec![point("a", Weakness::Process); 200], vec![point("g", Weakness::Guest)]].concat();
+        for seed in 0..20 {
+            let plan = Plan::new(&points, Duration::from_secs(60), seed);
+            let comes = |step: &&Step| step.strikes.iter().any(|strike| strike.blow == Blow::ComeOrGo);
+            assert!(plan.steps.iter().any(|step| comes(&step)), "{plan}");
+            assert!(plan.steps.iter().filter(comes).all(|step| step.strikes.len() == 1), "{plan}");
+        }
     }
 }

@@ -62,6 +62,17 @@ impl Report {
         count(told)
     }
 
+    /// What the operator did, and how often agents were turned away.
+    fn operator(&self) -> BTreeMap<String, usize> {
+        let done = self.aftermath.history.iter().filter_map(|entry| match &entry.event {
+            Event::Stopped { .. } => Some("agents stopped".into()),
+            Event::Applied { strict: true, .. } => Some("strict bundles".into()),
+            Event::TurnedAway { .. } => Some("turned away afterwards".into()),
+            _ => None,
+        });
+        count(done)
+    }
+
     fn approvals(&self) -> BTreeMap<String, usize> {
         count(self.aftermath.approvals.iter().map(|approval| format!("{:?}", approval.state)))
     }
@@ -87,6 +98,7 @@ impl fmt::Display for Report {
         line(f, "commands", &self.answers())?;
         line(f, "votes", &self.votes())?;
         line(f, "approvals", &self.approvals())?;
+        line(f, "operator", &self.operator())?;
         writeln!(f, "{:10} {:6}", "rows", self.aftermath.rows.len())?;
         writeln!(f, "{:10} {:6}", "records", self.aftermath.records.len())?;
         for rule in Rule::ALL {

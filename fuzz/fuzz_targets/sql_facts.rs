@@ -17,11 +17,12 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         safe_functions: &BTreeSet::new(),
         prepared: &|_| None,
     };
+    // Texts that differ in their literals alone share a reading, found without a scan from the third on.
+    let twin: Vec<u8> = data.iter().map(|byte| if byte.is_ascii_digit() { b'7' } else { *byte }).collect();
+    for _ in 0..2 {
+        let _ = READER.read(&twin, Lexing::STANDARD);
+    }
     let reading = READER.read(data, Lexing::STANDARD);
-    let facts = reading.facts(&session);
-    assert_eq!(
-        facts.is_plain_read(),
-        Reader::new().read(data, Lexing::STANDARD).facts(&session).is_plain_read()
-    );
+    assert_eq!(reading.facts(&session), Reader::new().read(data, Lexing::STANDARD).facts(&session));
     let _ = reading.may_carry(&session, Some(0), "public.customers", "email");
 });

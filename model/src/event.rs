@@ -9,6 +9,7 @@ use crate::gateway::Stage;
 use crate::protocol::Protocol;
 use crate::record::{Record, digest_of};
 use crate::target::Transaction;
+use crate::variant::Variant;
 use crate::world::World;
 
 impl Protocol {
@@ -54,7 +55,7 @@ impl Protocol {
                 Stage::Answered { fence } => Some(Event::Report { fence, outcome: Outcome::Completed }),
                 _ => None,
             },
-            Intent::NotSent(g) => not_sent(world, g),
+            Intent::NotSent(g) => self.not_sent(world, g),
             Intent::Unknown(g) => match world.gateway(g)?.stage {
                 Stage::Broken { fence } => Some(Event::OwnerLost { fence }),
                 _ => None,
@@ -73,17 +74,19 @@ impl Protocol {
             promises_evidence: self.variant.promises_evidence(),
         })
     }
-}
 
-/// One who gave up says so when the step was taken for it after all; one who rolled back says so.
-fn not_sent(world: &World, g: usize) -> Option<Event> {
-    match world.gateway(g)?.stage {
-        Stage::RolledBack { fence } => Some(Event::NotSent { fence }),
-        Stage::GaveUp => {
-            let (owner, fence) = world.redeemed_by()?;
-            (world.start(g)? == owner).then_some(Event::NotSent { fence })
+    /// One who gave up says so when the step was taken for it after all, also when it was given up itself
+    /// meanwhile; one who rolled back says so.
+    fn not_sent(&self, world: &World, g: usize) -> Option<Event> {
+        match world.gateway(g)?.stage {
+            Stage::RolledBack { fence } => Some(Event::NotSent { fence }),
+            Stage::GaveUp => {
+                let (owner, fence) = world.unanswered()?;
+                let takes_any = self.variant == Variant::NotSentOfAnother;
+                (takes_any || world.start(g)? == owner).then_some(Event::NotSent { fence })
+            }
+            _ => None,
         }
-        _ => None,
     }
 }
 

@@ -230,7 +230,7 @@ impl Protocol {
                 // same may still be under way at another node: it is not sent whatever becomes of that.
                 if open { go(world, g, Stage::GaveUp) } else { tell(world, g) }
             }
-            Stage::GaveUp if !open && !owns(world, g) => go(world, g, Stage::Over),
+            Stage::GaveUp if !open && self.refuses(world, Intent::NotSent(g)) => go(world, g, Stage::Over),
             Stage::RolledBack { .. } if self.refuses(world, Intent::NotSent(g)) => tell(world, g),
             Stage::Broken { .. } if self.refuses(world, Intent::Unknown(g)) => tell(world, g),
             Stage::Answered { .. } if self.refuses(world, Intent::Report(g)) => {

@@ -19,6 +19,8 @@ pub enum Variant {
     ExpiredByTheClock,
     /// Broken: a gateway tells its client that the request was withdrawn without hearing whether it was.
     WithdrawnUnheard,
+    /// Broken: a gateway that gave up says "not sent" of whatever is in doubt, its own redemption or another's.
+    NotSentOfAnother,
 }
 
 impl Variant {

@@ -90,6 +90,16 @@ impl World {
         }
     }
 
+    /// The owner and the fence, while nobody has said what became of the command.
+    pub(crate) fn unanswered(&self) -> Option<(Start, u64)> {
+        match self.record.state() {
+            State::Redeemed { owner, fence } | State::InDoubt { owner, fence } => {
+                Some((Start::of(*owner)?, *fence))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether bytes of this start have yet to arrive.
     pub(crate) fn has_parcels_of(&self, from: Start) -> bool {
         self.target.on_the_way.iter().any(|parcel| parcel.from == from)

@@ -55,6 +55,11 @@ fn evidence_that_is_not_waited_for_runs_it_after_a_no() {
 }
 
 #[test]
+fn a_gateway_that_says_not_sent_of_what_another_redeemed_calls_a_no_what_runs() {
+    breaks(Variant::NotSentOfAnother, NO_FAULTS, &[NO_BY_RECORD]);
+}
+
+#[test]
 fn an_expiry_told_by_the_clock_is_a_no_to_what_still_runs() {
     breaks(Variant::ExpiredByTheClock, NO_FAULTS, &[NO_TO_CLIENT]);
 }

@@ -4,6 +4,8 @@
 mod approvals;
 mod effects;
 mod recorded;
+mod stopped;
+mod stored;
 mod tale;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,8 @@ pub enum Rule {
     Doubled,
     /// A row after a no.
     NoMeansNo,
+    /// Something that ran for somebody who had been stopped, or that a bundle forbade by then.
+    RanAfterStop,
     /// A command that is said to have run, without its row.
     EffectLost,
     /// An approval that is gone, or that goes on for ever without being shown as in doubt.
@@ -35,20 +39,24 @@ pub enum Rule {
     RecordsWrong,
     /// A recording that does not verify.
     ChainBroken,
+    /// A store that has something else than the control plane shows, or what should have ended.
+    StoreWrong,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Unapproved,
         Self::Doubled,
         Self::NoMeansNo,
+        Self::RanAfterStop,
         Self::EffectLost,
         Self::ApprovalLost,
         Self::VoteFalsified,
         Self::Untruthful,
         Self::RecordsWrong,
         Self::ChainBroken,
+        Self::StoreWrong,
     ];
 
     /// The rule, as one says it.
@@ -58,12 +66,18 @@ impl Rule {
             Self::Unapproved => "no unapproved effect",
             Self::Doubled => "no double effect",
             Self::NoMeansNo => "no effect after a no",
+            Self::RanAfterStop => {
+                "nothing runs for those who were stopped, nor what a bundle forbids by then"
+            }
             Self::EffectLost => "what is said to have run has run",
             Self::ApprovalLost => "no lost approval",
             Self::VoteFalsified => "every vote counts, and only votes that were given",
             Self::Untruthful => "clients are told the truth about what ran",
             Self::RecordsWrong => "every begun command is recorded and ended exactly once",
             Self::ChainBroken => "recordings verify",
+            Self::StoreWrong => {
+                "the store has what the control plane shows, and nothing that should have ended"
+            }
         }
     }
 }
@@ -91,6 +105,8 @@ pub fn check(aftermath: &Aftermath) -> Vec<Violation> {
     found.extend(approvals::check(&tale));
     found.extend(told::check(&tale));
     found.extend(recorded::check(&tale));
+    found.extend(stopped::check(&tale));
+    found.extend(stored::check(&tale));
     found
 }
 

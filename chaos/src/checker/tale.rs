@@ -12,6 +12,10 @@ use crate::history::{Event, VoteOutcome};
 pub(super) struct Attempt<'a> {
     pub(super) number: u64,
     pub(super) who: &'a str,
+    /// As whom it was sent.
+    pub(super) subject: &'a str,
+    /// When, in milliseconds since the run began.
+    pub(super) sent_at: u64,
     pub(super) form: Form,
     pub(super) effect: Option<&'a Effect>,
     /// What the agent was told; `None`: its story breaks off.
@@ -34,6 +38,8 @@ pub(super) struct Tale<'a> {
     pub(super) attempts: Vec<Attempt<'a>>,
     pub(super) votes: Vec<Vote<'a>>,
     pub(super) taken_back: Vec<&'a str>,
+    /// Who was stopped, and when that had been acknowledged, in milliseconds since the run began.
+    pub(super) stopped: BTreeMap<&'a str, u64>,
 }
 
 impl<'a> Tale<'a> {
@@ -41,12 +47,20 @@ impl<'a> Tale<'a> {
         let mut attempts: BTreeMap<u64, Attempt<'a>> = BTreeMap::new();
         let mut votes: BTreeMap<u64, Vote<'a>> = BTreeMap::new();
         let mut taken_back = Vec::new();
+        let mut stopped = BTreeMap::new();
         for entry in &aftermath.history {
             let who = entry.who.as_str();
             match &entry.event {
-                Event::Sent { attempt, form, effect } => {
-                    let sent =
-                        Attempt { number: *attempt, who, form: *form, effect: effect.as_ref(), answer: None };
+                Event::Sent { attempt, subject, form, effect } => {
+                    let sent = Attempt {
+                        number: *attempt,
+                        who,
+                        subject,
+                        sent_at: entry.at_ms,
+                        form: *form,
+                        effect: effect.as_ref(),
+                        answer: None,
+                    };
                     attempts.insert(*attempt, sent);
                 }
                 Event::Told { attempt, answer } => {
@@ -63,7 +77,15 @@ impl<'a> Tale<'a> {
                     }
                 }
                 Event::TakenBack { ticket } => taken_back.push(ticket.as_str()),
-                Event::Cancelled { .. } | Event::Nemesis { .. } => {}
+                Event::Stopped { subject, acknowledged, .. } => {
+                    stopped.entry(subject.as_str()).or_insert(*acknowledged);
+                }
+                Event::Cancelled { .. }
+                | Event::TurnedAway { .. }
+                | Event::Stopping { .. }
+                | Event::Applying { .. }
+                | Event::Applied { .. }
+                | Event::Nemesis { .. } => {}
             }
         }
         Self {
@@ -71,6 +93,7 @@ impl<'a> Tale<'a> {
             attempts: attempts.into_values().collect(),
             votes: votes.into_values().collect(),
             taken_back,
+            stopped,
         }
     }
 

@@ -6,6 +6,11 @@ use crate::answer::{Answer, Refusal};
 use crate::collect::{Approval, Record, Row, Said, State};
 use crate::command::{Effect, Form};
 use crate::history::{Entry, Event, VoteOutcome};
+use crate::remains::Remains;
+use crate::store::{Barrier, Stored};
+
+/// As whom everything is sent.
+const SUBJECT: &str = "agent-1-0";
 
 /// What a story is told with: everything that belongs to one command, in one line.
 struct Plot {
@@ -30,13 +35,32 @@ impl Plot {
     fn tell(self, into: &mut Aftermath) {
         let (ticket, effect, id) = (self.ticket(), Effect::new("a", self.name), self.name);
         let mut note = |who: &str, event| into.history.push(Entry { at_ms: id, who: who.into(), event });
-        note("a", Event::Sent { attempt: id, form: self.form, effect: Some(effect.clone()) });
+        note(
+            "a",
+            Event::Sent {
+                attempt: id,
+                subject: SUBJECT.into(),
+                form: self.form,
+                effect: Some(effect.clone()),
+            },
+        );
         note("dora", Event::Voted { vote: 100 + id, ticket: ticket.clone(), yes: self.vote });
         note("dora", Event::VoteTold { vote: 100 + id, outcome: VoteOutcome::Counted });
         note("a", Event::Told { attempt: id, answer: self.answer });
         let xid = (700 + id).to_string();
         let row = Row { effect: effect.clone(), xid: xid.clone() };
         into.rows.extend(std::iter::repeat_n(row, self.rows));
+        let store = into.store.get_or_insert_default();
+        store.approvals.push(Stored {
+            id: ticket.clone(),
+            subject: SUBJECT.into(),
+            state: self.state.word().into(),
+            expires_at: 1,
+            decisions: vec![("dora".into(), 0)],
+            evidence: false,
+        });
+        store.nodes.insert("gateway-1".into(), 1);
+        store.read_at = 2_000_000;
         into.approvals.push(Approval {
             id: ticket.clone(),
             effect: Some(effect.clone()),
@@ -96,6 +120,16 @@ fn answer(told: &mut Aftermath, wanted: u64) -> &mut Answer {
     found.unwrap()
 }
 
+fn store(told: &mut Aftermath) -> &mut Remains {
+    told.store.as_mut().unwrap()
+}
+
+/// Lets an approval stand so, in the store as well.
+fn stands(told: &mut Aftermath, index: usize, state: State) {
+    told.approvals[index].state = state;
+    store(told).approvals[index].state = state.word().into();
+}
+
 fn outcome(told: &mut Aftermath, wanted: u64) -> &mut VoteOutcome {
     let found = told.history.iter_mut().find_map(|entry| match &mut entry.event {
         Event::VoteTold { vote, outcome } if *vote == wanted => Some(outcome),
@@ -133,7 +167,8 @@ fn a_double_effect_is_found() {
     let unseen = |told: &mut Aftermath| {
         twice(told);
         let effect = Some(Effect::new("a", 1));
-        let sent = Event::Sent { attempt: 50, form: Form::Simple, effect: effect.clone() };
+        let sent =
+            Event::Sent { attempt: 50, subject: SUBJECT.into(), form: Form::Simple, effect: effect.clone() };
         let left = Event::Told { attempt: 50, answer: Answer::Left };
         told.history.extend([sent, left].map(|event| Entry { at_ms: 9, who: "a".into(), event }));
         let record = |said| Record { stream: "str_1".into(), command: "cmd_50".into(), said };
@@ -162,7 +197,7 @@ fn an_effect_after_a_no_is_found() {
     let not_run =
         |told: &mut Aftermath| told.rows.push(Row { effect: Effect::new("a", 3), xid: "703".into() });
     assert_eq!(broken_by(not_run), [Rule::NoMeansNo]);
-    let undone = |told: &mut Aftermath| told.approvals[1].state = State::Expired;
+    let undone = |told: &mut Aftermath| stands(told, 1, State::Expired);
     assert_eq!(broken_by(undone), [Rule::NoMeansNo]);
     let taken_back = |told: &mut Aftermath| {
         let event = Event::TakenBack { ticket: "apr_1".into() };
@@ -191,10 +226,16 @@ fn an_effect_that_is_not_there_is_found() {
 
 #[test]
 fn a_lost_approval_is_found() {
-    let gone = |told: &mut Aftermath| drop(told.approvals.remove(1));
+    let gone = |told: &mut Aftermath| {
+        told.approvals.remove(1);
+        store(told).approvals.remove(1);
+    };
     assert_eq!(broken_by(gone), [Rule::ApprovalLost]);
     for state in [State::Pending, State::Approved, State::Redeemed] {
-        let endless = |told: &mut Aftermath| told.approvals[2].state = state;
+        let endless = |told: &mut Aftermath| {
+            stands(told, 2, state);
+            store(told).approvals[2].expires_at = u64::MAX;
+        };
         assert_eq!(broken_by(endless), [Rule::ApprovalLost], "{state:?}");
     }
 }
@@ -229,7 +270,7 @@ fn an_untruthful_answer_is_found() {
         assert_eq!(broken_by(impossible), [Rule::Untruthful], "{state} {executed:?}");
     }
     let forbidden = |told: &mut Aftermath| {
-        let sent = Event::Sent { attempt: 60, form: Form::Forbidden, effect: None };
+        let sent = Event::Sent { attempt: 60, subject: SUBJECT.into(), form: Form::Forbidden, effect: None };
         let ran = Event::Told { attempt: 60, answer: Answer::Ran };
         told.history.extend([sent, ran].map(|event| Entry { at_ms: 9, who: "a".into(), event }));
     };
@@ -262,4 +303,56 @@ fn an_effect_without_a_record_and_a_broken_chain_are_found() {
     assert_eq!(broken_by(unrecorded), [Rule::RecordsWrong]);
     let broken = |told: &mut Aftermath| told.faults.push("str_1: record 3 is missing".into());
     assert_eq!(broken_by(broken), [Rule::ChainBroken]);
+}
+
+#[test]
+fn what_ran_for_somebody_who_had_been_stopped_is_found() {
+    let stop = |told: &mut Aftermath, acknowledged| {
+        let event = Event::Stopped { subject: SUBJECT.into(), acknowledged, revision: None };
+        told.history.push(Entry { at_ms: acknowledged, who: "operator".into(), event });
+    };
+    // Commands are sent at the millisecond of their number, and the first ran.
+    assert_eq!(broken_by(|told| stop(told, 0)), [Rule::RanAfterStop]);
+    assert_eq!(broken_by(|told| stop(told, 10)), []);
+    let read = |sent| {
+        move |told: &mut Aftermath| {
+            stop(told, 10);
+            let event = Event::Sent { attempt: 70, subject: SUBJECT.into(), form: Form::Read, effect: None };
+            told.history.push(Entry { at_ms: sent, who: "a".into(), event });
+            let event = Event::Told { attempt: 70, answer: Answer::Ran };
+            told.history.push(Entry { at_ms: sent, who: "a".into(), event });
+        }
+    };
+    assert_eq!(broken_by(read(5_000)), []);
+    assert_eq!(broken_by(read(60_000)), [Rule::RanAfterStop]);
+    let barrier = |used: &str| {
+        let used_later = vec![used.to_owned()];
+        Barrier { what: "stopped".into(), open: vec!["apr_2".into(), "apr_3".into()], used_later }
+    };
+    assert_eq!(broken_by(|told| store(told).barriers.push(barrier("apr_3"))), [Rule::RanAfterStop]);
+    assert_eq!(broken_by(|told| store(told).barriers.push(barrier("apr_1"))), []);
+}
+
+#[test]
+fn a_store_that_has_something_else_is_found() {
+    let other = |told: &mut Aftermath| store(told).approvals[1].state = "expired".into();
+    assert_eq!(broken_by(other), [Rule::StoreWrong]);
+    let more = |told: &mut Aftermath| {
+        let mut unknown = store(told).approvals[1].clone();
+        unknown.id = "apr_unknown".into();
+        store(told).approvals.push(unknown);
+    };
+    assert_eq!(broken_by(more), [Rule::StoreWrong]);
+    let less = |told: &mut Aftermath| drop(store(told).approvals.remove(1));
+    assert_eq!(broken_by(less), [Rule::StoreWrong]);
+    // The deadline is long past.
+    assert_eq!(broken_by(|told| stands(told, 2, State::Approved)), [Rule::ApprovalLost, Rule::StoreWrong]);
+    let resolvable = |told: &mut Aftermath| store(told).approvals[3].evidence = true;
+    assert_eq!(broken_by(resolvable), [Rule::StoreWrong]);
+    let twice = |told: &mut Aftermath| store(told).approvals[0].decisions.push(("dora".into(), 0));
+    assert_eq!(broken_by(twice), [Rule::StoreWrong]);
+    let ghost = |told: &mut Aftermath| {
+        store(told).nodes.insert("gateway-1".into(), 2);
+    };
+    assert_eq!(broken_by(ghost), [Rule::StoreWrong]);
 }

@@ -1,14 +1,22 @@
-//! The whole fleet, every way between two of its parts through a proxy of its own, and PostgreSQL behind it.
+//! The whole fleet, every way between two of its parts through a proxy of its own, and PostgreSQL behind it; each in a
+//! network namespace of its own, where that is possible.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use countersign_testkit::{Bundle, ClusterOptions, Dsn, FaultProxy, Part, Postgres, Signal, shop};
+use anyhow::{Context, Result, bail};
+use countersign_testkit::{Bundle, ClusterOptions, Cut, Dsn, FaultProxy, Part, Postgres, Signal, shop};
 
-use super::{Blow, Stage, WeakPoint, server, terms, verify};
+use super::{Blow, Setting, Stage, WeakPoint, Weakness, network, server, terms, verify};
+use crate::store::Store;
 
 const POSTGRES: &str = "postgres";
 const TARGET: &str = "gateways to postgres";
+
+/// How many gateways there are from the beginning; one more comes and goes.
+const GATEWAYS: usize = 3;
+
+/// Whoever leads etcd when it is cut off.
+const LEADER: &str = "the leader of etcd";
 
 /// The cluster.
 #[derive(Debug)]
@@ -17,7 +25,7 @@ pub struct Cluster {
     cluster: countersign_testkit::Cluster,
     target: FaultProxy,
     server: Postgres,
-    _bundle: Bundle,
+    bundle: Bundle,
 }
 
 impl Cluster {
@@ -25,13 +33,20 @@ impl Cluster {
     ///
     /// # Errors
     /// A process does not start.
-    pub fn start(seed: u64) -> Result<Self> {
-        let server = server()?;
-        let target = FaultProxy::start(([127, 0, 0, 1], server.port()).into(), seed)?;
+    pub fn start(setting: &Setting) -> Result<Self> {
+        let mut network = network(setting)?;
+        let server = server(network.place(POSTGRES)?)?;
+        let target = FaultProxy::start_at(network.door(None, POSTGRES)?, server.address(), setting.seed)?;
         let bundle = Bundle::example_at(target.address(), &terms())?;
-        let options = ClusterOptions { bad_ways: Some(seed), ..ClusterOptions::default() };
-        let cluster = countersign_testkit::Cluster::start(&bundle, &options)?;
-        Ok(Self { cluster, target, server, _bundle: bundle })
+        let options = ClusterOptions {
+            gateways: GATEWAYS,
+            spare_gateways: 1,
+            journal: setting.journal,
+            bad_ways: Some(setting.seed),
+            ..ClusterOptions::default()
+        };
+        let cluster = countersign_testkit::Cluster::start_on(network, &bundle, &options)?;
+        Ok(Self { cluster, target, server, bundle })
     }
 
     fn part(&self, name: &str) -> Option<Part> {
@@ -40,6 +55,51 @@ impl Cluster {
 
     fn way(&self, name: &str) -> Result<&FaultProxy> {
         if name == TARGET { Ok(&self.target) } else { self.cluster.way(name) }
+    }
+
+    /// Everybody who can be cut off from others.
+    fn everybody(&self) -> Vec<String> {
+        let parts = self.cluster.parts().into_iter().map(|part| part.to_string());
+        parts.chain([POSTGRES.to_owned()]).collect()
+    }
+
+    /// Sides that can be cut off from everybody else: each node alone, whoever leads etcd, and three zones, in each of
+    /// which there is one of every kind.
+    fn sides(&self) -> Vec<String> {
+        let alone = self.cluster.parts().into_iter().filter(|part| *part != Part::Balancer);
+        let zones = (1..=3).map(|zone| format!("zone {zone}"));
+        // The leader and the zones as often as the nodes together.
+        let weighty = zones.chain([LEADER.to_owned()]).cycle().take(9);
+        alone.map(|part| part.to_string()).chain(weighty).collect()
+    }
+
+    /// The names of those on a side.
+    fn members(&mut self, side: &str) -> Result<Vec<String>> {
+        if side == LEADER {
+            return Ok(vec![Part::Etcd(self.cluster.etcd().leader()?).to_string()]);
+        }
+        let Some(zone) = side.strip_prefix("zone ") else { return Ok(vec![side.to_owned()]) };
+        Ok(["etcd", "control", "gateway"].map(|kind| format!("{kind}-{zone}")).into())
+    }
+
+    fn partition(&mut self, side: &str, lost: Cut) -> Result<()> {
+        let members = self.members(side)?;
+        let others = self.everybody().into_iter().filter(|name| !members.contains(name));
+        for other in others.collect::<Vec<_>>() {
+            for member in &members {
+                if lost != Cut::ToClient {
+                    self.cluster.network().cut(member, &other)?;
+                }
+                if lost != Cut::ToServer {
+                    self.cluster.network().cut(&other, member)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn come_or_go(&mut self, part: Part) -> Result<()> {
+        if self.cluster.runs(part) { self.cluster.stop(part) } else { self.cluster.start_again(part) }
     }
 }
 
@@ -61,20 +121,25 @@ impl Stage for Cluster {
     }
 
     fn weak_points(&self) -> Vec<WeakPoint> {
-        let process = |name: String| WeakPoint { name, is_process: true };
-        let way = |name: &str| WeakPoint { name: name.to_owned(), is_process: false };
-        let parts = self.cluster.parts().into_iter().map(|part| part.to_string());
-        // Each gateway and control-plane node as often as the many ways between them.
-        let mut points: Vec<WeakPoint> = parts
-            .chain([POSTGRES.to_owned()])
-            .flat_map(|name| [process(name.clone()), process(name)])
-            .collect();
-        points.extend(self.cluster.ways().chain([TARGET]).map(way));
-        points
+        let guest = Part::Gateway(GATEWAYS).to_string();
+        let parts = self.everybody().into_iter().filter(|name| *name != guest);
+        // Each process as often as the many ways between them.
+        let processes = parts.flat_map(|name| [name.clone(), name]);
+        let ways = self.cluster.ways().chain([TARGET]).map(str::to_owned);
+        let sides = if self.cluster.can_cut() { self.sides() } else { Vec::new() };
+        let point = |kind| move |name| WeakPoint { name, kind };
+        processes
+            .map(point(Weakness::Process))
+            .chain(ways.map(point(Weakness::Way)))
+            .chain(sides.into_iter().map(point(Weakness::Partition)))
+            .chain([WeakPoint { name: guest.clone(), kind: Weakness::Guest }])
+            .collect()
     }
 
     fn strike(&mut self, name: &str, blow: Blow) -> Result<()> {
         match (self.part(name), blow) {
+            (_, Blow::Partition(lost)) => self.partition(name, lost),
+            (Some(part), Blow::ComeOrGo) => self.come_or_go(part),
             (Some(part), Blow::Kill) => self.cluster.kill(part),
             (Some(part), Blow::Stop) => self.cluster.signal(part, Signal::Stop),
             (None, Blow::Kill) if name == POSTGRES => self.server.crash(),
@@ -87,6 +152,8 @@ impl Stage for Cluster {
 
     fn heal(&mut self, name: &str, blow: Blow) -> Result<()> {
         match (self.part(name), blow) {
+            (_, Blow::Partition(_)) => self.cluster.network().heal(),
+            (_, Blow::ComeOrGo) => Ok(()),
             (Some(part), Blow::Kill) => self.cluster.start_again(part),
             (Some(part), Blow::Stop) => self.cluster.signal(part, Signal::Continue),
             (None, Blow::Kill) if name == POSTGRES => self.server.start_again(),
@@ -95,9 +162,19 @@ impl Stage for Cluster {
         }
     }
 
+    fn store(&self) -> Option<Store> {
+        Some(Store::new(self.cluster.stores()))
+    }
+
+    fn bundle(&self) -> Option<&Path> {
+        Some(self.bundle.path())
+    }
+
     fn recordings(&self) -> Vec<PathBuf> {
-        let own = self.cluster.data().into_iter().map(|data| data.join("recordings"));
-        own.chain([self.cluster.archive()]).collect()
+        let own = self.cluster.data().into_iter();
+        // What a node took out of Redis lies beside what it was given itself.
+        let own = own.flat_map(|data| ["recordings", "drained"].map(|folder| data.join(folder)));
+        own.filter(|folder| folder.is_dir()).chain([self.cluster.archive()]).collect()
     }
 
     fn end(&mut self) -> Result<Vec<String>> {
@@ -107,6 +184,6 @@ impl Stage for Cluster {
 
     fn keep_logs(&self, folder: &Path) -> Result<()> {
         std::fs::write(folder.join("postgres.log"), self.server.log())?;
-        self.cluster.keep_logs(folder)
+        self.cluster.keep_logs(folder).context("logs of the cluster")
     }
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use countersign_testkit::{Bundle, Countersign, Dsn, FaultProxy, Postgres, Signal, shop};
+use countersign_testkit::{Bundle, Countersign, Dsn, FaultProxy, Place, Postgres, Signal, shop};
 
-use super::{Blow, Stage, WeakPoint, server, terms, verify};
+use super::{Blow, Stage, WeakPoint, Weakness, server, terms, verify};
+use crate::store::Store;
 
 const COUNTERSIGN: &str = "countersign";
 const POSTGRES: &str = "postgres";
@@ -30,8 +31,8 @@ impl Dev {
     /// # Errors
     /// A process does not start.
     pub fn start(seed: u64) -> Result<Self> {
-        let server = server()?;
-        let target = FaultProxy::start(([127, 0, 0, 1], server.port()).into(), seed)?;
+        let server = server(Place::default())?;
+        let target = FaultProxy::start(server.address(), seed)?;
         let bundle = Bundle::example_at(target.address(), &terms())?;
         let gateway = Countersign::start(bundle.dev())?;
         let entrance = FaultProxy::start(gateway.postgres().parse()?, !seed)?;
@@ -71,8 +72,9 @@ impl Stage for Dev {
     }
 
     fn weak_points(&self) -> Vec<WeakPoint> {
-        [(COUNTERSIGN, true), (POSTGRES, true), (CLIENTS, false), (TARGET, false)]
-            .map(|(name, is_process)| WeakPoint { name: name.into(), is_process })
+        use Weakness::{Process, Way};
+        [(COUNTERSIGN, Process), (POSTGRES, Process), (CLIENTS, Way), (TARGET, Way)]
+            .map(|(name, kind)| WeakPoint { name: name.into(), kind })
             .into()
     }
 
@@ -101,6 +103,15 @@ impl Stage for Dev {
             (POSTGRES, Blow::Stop) => self.server.signal(Signal::Continue),
             (way, _) => self.way(way).map(FaultProxy::heal),
         }
+    }
+
+    fn store(&self) -> Option<Store> {
+        None
+    }
+
+    /// None: each start applies the one of its configuration again.
+    fn bundle(&self) -> Option<&Path> {
+        None
     }
 
     fn recordings(&self) -> Vec<PathBuf> {

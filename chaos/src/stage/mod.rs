@@ -8,9 +8,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use countersign_testkit::{Dsn, Fault, Postgres, PostgresOptions, Terms, binary};
+use countersign_testkit::{
+    Cut, Dsn, Fault, Journal, Network, Place, Postgres, PostgresOptions, Terms, binary,
+};
 
 use crate::command;
+use crate::store::Store;
 
 pub use cluster::Cluster;
 pub use dev::Dev;
@@ -24,15 +27,26 @@ pub enum Kind {
     Cluster,
 }
 
+/// How the stage is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Decides what is left to chance.
+    pub seed: u64,
+    /// Whether every node of a cluster has a network namespace of its own, in this process's own network.
+    pub namespaces: bool,
+    /// Where the nodes of a cluster keep records until they are archived.
+    pub journal: Journal,
+}
+
 impl Kind {
-    /// Starts it; `seed` decides what is left to chance.
+    /// Starts it.
     ///
     /// # Errors
     /// A process does not start.
-    pub fn start(self, seed: u64) -> Result<Box<dyn Stage>> {
+    pub fn start(self, setting: &Setting) -> Result<Box<dyn Stage>> {
         match self {
-            Self::Dev => Ok(Box::new(Dev::start(seed)?)),
-            Self::Cluster => Ok(Box::new(Cluster::start(seed)?)),
+            Self::Dev => Ok(Box::new(Dev::start(setting.seed)?)),
+            Self::Cluster => Ok(Box::new(Cluster::start(setting)?)),
         }
     }
 }
@@ -48,6 +62,23 @@ pub enum Blow {
     Network(Fault),
     /// Every connection breaks off.
     Reset,
+    /// Those of one side and everybody else lose what they send each other: what the side sends
+    /// ([`Cut::ToServer`]), what it is sent ([`Cut::ToClient`]), or both.
+    Partition(Cut),
+    /// Starts what does not run, and lets what runs end in good order. Nothing has to heal.
+    ComeOrGo,
+}
+
+impl Blow {
+    /// In which order blows that were dealt together heal: a process that starts needs those that it talks to.
+    #[must_use]
+    pub const fn heals(self) -> u8 {
+        match self {
+            Self::Network(_) | Self::Reset | Self::Partition(_) => 0,
+            Self::Stop => 1,
+            Self::Kill | Self::ComeOrGo => 2,
+        }
+    }
 }
 
 /// Where a stage can be hit.
@@ -55,8 +86,21 @@ pub enum Blow {
 pub struct WeakPoint {
     /// Its name: `gateway-1`, `gateway-1 to control-2`.
     pub name: String,
-    /// Whether it is a process; else it is a way between two.
-    pub is_process: bool,
+    /// What it is.
+    pub kind: Weakness,
+}
+
+/// What can be hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weakness {
+    /// A process.
+    Process,
+    /// A way between two.
+    Way,
+    /// What lies between one side and everybody else.
+    Partition,
+    /// A process that comes and goes.
+    Guest,
 }
 
 /// Everything that a run plays on.
@@ -91,6 +135,12 @@ pub trait Stage {
     /// A process does not come back.
     fn heal(&mut self, name: &str, blow: Blow) -> Result<()>;
 
+    /// The control plane's store, where it can be read past it.
+    fn store(&self) -> Option<Store>;
+
+    /// The folder of the bundle that is in force at first, where another may be applied.
+    fn bundle(&self) -> Option<&Path>;
+
     /// The folders in which recordings lie, or in folders of which they do.
     fn recordings(&self) -> Vec<PathBuf>;
 
@@ -108,8 +158,9 @@ pub trait Stage {
 }
 
 /// A database that keeps what it has committed when it crashes.
-fn server() -> Result<Postgres> {
-    let options = PostgresOptions::default().with("synchronous_commit", "on").with("max_connections", "400");
+fn server(place: Place) -> Result<Postgres> {
+    let options = PostgresOptions { place, ..PostgresOptions::default() };
+    let options = options.with("synchronous_commit", "on").with("max_connections", "400");
     let server = Postgres::start(options)?;
     server.sql(command::TABLE)?;
     Ok(server)
@@ -125,6 +176,11 @@ fn verify(folders: &[PathBuf]) -> Result<Vec<String>> {
     }
     let printed = [output.stdout, output.stderr].concat();
     Ok(vec![format!("offline: {}", String::from_utf8_lossy(&printed).trim())])
+}
+
+/// The network of a cluster.
+fn network(setting: &Setting) -> Result<Network> {
+    if setting.namespaces { Network::namespaces() } else { Ok(Network::shared()) }
 }
 
 /// How long commands wait in a run: short enough that some become tickets and some expire.

@@ -57,6 +57,38 @@ async fn a_folder_is_applied_whole_and_a_file_takes_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_applied_meanwhile_is_not_undone() {
+    let server = Server::start().await;
+    let dir = bundle_dir();
+    let apply = |words: &str| {
+        let cli = server.operator().arg("apply").arg("-f").arg(dir.path());
+        let words = words.to_owned();
+        async move { cli.run(&words).await }
+    };
+    let current = || server.control.bundles().current().unwrap().version.to_string();
+    let based_on = current();
+    std::fs::write(dir.path().join("more.cedar"), "@id(\"a\") permit (principal, action, resource);")
+        .unwrap();
+    apply("").await.ok();
+    let theirs = current();
+    assert_ne!(theirs, based_on);
+
+    std::fs::write(dir.path().join("more.cedar"), "@id(\"b\") permit (principal, action, resource);")
+        .unwrap();
+    for outdated in [based_on.as_str(), "none"] {
+        let refused = apply(&format!("--if-version {outdated}")).await;
+        assert_eq!(refused.exit(), 3, "{}", refused.stderr());
+        assert!(refused.stderr().contains(&theirs), "{}", refused.stderr());
+        let file = dir.path().join("more.cedar");
+        let refused = server.operator().arg("apply").arg("-f").arg(&file);
+        assert_eq!(refused.run(&format!("--if-version {outdated}")).await.exit(), 3);
+    }
+    assert_eq!(current(), theirs);
+    apply(&format!("--if-version {theirs}")).await.ok();
+    assert_ne!(current(), theirs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_bundle_is_not_applied_and_the_old_one_stays() {
     let server = Server::start().await;
     let before = server.control.bundles().current().unwrap().version.clone();

@@ -110,6 +110,7 @@ impl Bed {
             clock: clock(),
             compiler: Arc::new(PolicyCompiler::default()),
             archive,
+            history: Default::default(),
         };
         let control = ControlPlane::over(Arc::new(self.store.clone()), options).await.unwrap();
         if control.bundles().current().is_none() {

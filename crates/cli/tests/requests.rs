@@ -4,7 +4,10 @@
 
 mod support;
 
+use std::time::Duration;
+
 use countersign_common::approval::State;
+use countersign_recording::ArchiveStore;
 use support::{Server, steady};
 
 const STATEMENT: &str = "UPDATE orders SET paid = true WHERE id = $1 -- \u{202e}fine";
@@ -164,4 +167,36 @@ async fn at_a_terminal_nothing_is_approved_before_somebody_says_yes() {
     let (exit, said) = tokio::task::block_in_place(|| at_a_terminal(&bob, &approve, "y\n"));
     assert!(said.contains("Your yes counts"), "{said}");
     assert_eq!((exit, votes().await), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_to_the_archive_is_listed_and_shown_as_ever_to_those_who_may_see_it() {
+    let archive = tempfile::tempdir().unwrap();
+    let server = Server::start_with(|options| {
+        options.history.archive = Some(ArchiveStore::folder(archive.path()).unwrap());
+        options.history.approvals_kept = Duration::ZERO;
+    })
+    .await;
+    let held = server.held(&server.session().await, STATEMENT).await;
+    let (id, bob) = (held.approval.id, server.person("bob", &["dba"]).await);
+    let before = bob.run(&format!("requests show {id} --output json")).await.json();
+    bob.run(&format!("deny {id} --reason wrong")).await.ok();
+    server.retained(id).await;
+
+    assert_eq!(bob.run("requests ls --all --output json").await.json()["requests"], serde_json::json!([]));
+    let listed = bob.run("requests ls --archived --output json").await.json();
+    assert_eq!(listed["requests"][0]["id"], id.to_string());
+    assert_eq!(listed["requests"][0]["archived"], true);
+    let shown = bob.run(&format!("requests show {id} --output json")).await.json();
+    assert_eq!((&shown["state"], &shown["archived"]), (&"denied".into(), &true.into()));
+    assert_eq!((&shown["command"], &shown["rendering"]), (&before["command"], &before["rendering"]));
+    assert!(bob.run(&format!("requests show {id}")).await.ok().contains("(archived)"));
+
+    let eve = server.person("eve", &["others"]).await;
+    assert_eq!(eve.run(&format!("requests show {id}")).await.exit(), 4);
+    let hers = eve.run("requests ls --archived --output json").await.json();
+    assert_eq!(hers["requests"], serde_json::json!([]));
+    // It has ended: nothing can be done about it any more.
+    assert_eq!(bob.run(&format!("approve {id}")).await.exit(), 3);
+    server.operator().run("audit verify").await.ok();
 }

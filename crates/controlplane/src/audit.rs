@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_common::id::{CommandId, SessionId, Subject};
+use countersign_common::id::{AttemptId, CommandId, SessionId, Subject};
 use countersign_common::time::Clock;
 use countersign_common::{Principal, Timestamp};
 use futures::stream::BoxStream;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::{Outcome, Store, StoreError, Transaction, range_all};
 
 /// Where events stand: `/cs/audit/<time>-<random>`, so that they are in the order they happened.
-const AUDIT: &str = "/cs/audit/";
+pub(crate) const AUDIT: &str = "/cs/audit/";
 
 /// A recorded session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,16 @@ pub enum ArchiveError {
     /// It could not be read.
     #[error("the recordings cannot be read: {0}")]
     Unreadable(String),
+    /// Other nodes record, too, and this one does not see what.
+    #[error(
+        "this node has only a part of the recordings: {} recorded as well, and there is no `archive` that all nodes \
+         share; name the recordings of all of them with `replay --from DIR…` or `audit verify DIR…`",
+        nodes.join(", ")
+    )]
+    Parted {
+        /// What they are called.
+        nodes: Vec<String>,
+    },
 }
 
 /// The records of a session, one JSON line each, in order.
@@ -111,6 +121,41 @@ pub struct AuditEvent {
     /// Which session they looked at; `None`: at all.
     #[serde(default)]
     pub session: Option<SessionId>,
+    /// What else it was about: a gateway, a join token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// Why, where somebody has to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl AuditEvent {
+    /// Somebody looked at recordings.
+    fn of_look(at: Timestamp, by: &Subject, action: Looked, session: Option<SessionId>) -> Self {
+        Self { at, by: by.clone(), action, session, about: None, reason: None }
+    }
+
+    /// An operator did something to the fleet.
+    pub(crate) fn of_operator(
+        at: Timestamp,
+        by: &Subject,
+        action: Looked,
+        about: String,
+        reason: &str,
+    ) -> Self {
+        let reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+        Self { at, by: by.clone(), action, session: None, about: Some(about), reason }
+    }
+}
+
+/// A transaction that also notes who did it.
+pub(crate) fn noting(transaction: Transaction, event: &AuditEvent) -> Transaction {
+    let key = key_of(event.at);
+    transaction.if_absent(&key).put_own(&key, crate::encode(event))
+}
+
+fn key_of(at: Timestamp) -> String {
+    format!("{AUDIT}{:020}-{}", at.as_micros(), AttemptId::generate())
 }
 
 /// What somebody did.
@@ -123,6 +168,10 @@ pub enum Looked {
     Read,
     /// Verified recordings.
     Verified,
+    /// Shut a gateway out of the fleet.
+    RevokedGateway,
+    /// Took a join token back.
+    RevokedJoinToken,
 }
 
 impl Looked {
@@ -133,6 +182,8 @@ impl Looked {
             Self::Listed => "listed",
             Self::Read => "read",
             Self::Verified => "verified",
+            Self::RevokedGateway => "revoked_gateway",
+            Self::RevokedJoinToken => "revoked_join_token",
         }
     }
 }
@@ -218,15 +269,13 @@ impl Audit {
         action: Looked,
         session: Option<SessionId>,
     ) -> Result<(), StoreError> {
-        let at = self.clock.now();
-        let key = format!("{AUDIT}{:020}-{}", at.as_micros(), countersign_common::id::AttemptId::generate());
-        let event = AuditEvent { at, by: by.clone(), action, session };
-        let write = Transaction::new().if_absent(&key).put_own(&key, crate::encode(&event));
-        match self.store.transact(write).await? {
+        let event = AuditEvent::of_look(self.clock.now(), by, action, session);
+        match self.store.transact(noting(Transaction::new(), &event)).await? {
             Outcome::Committed(_) => Ok(()),
-            Outcome::Conflict | Outcome::LeaseLost => {
-                Err(StoreError::BadValue { key, detail: "something stands there already".into() })
-            }
+            Outcome::Conflict | Outcome::LeaseLost => Err(StoreError::BadValue {
+                key: AUDIT.into(),
+                detail: "something stands there already".into(),
+            }),
         }
     }
 }

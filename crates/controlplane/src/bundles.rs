@@ -84,6 +84,37 @@ impl std::fmt::Display for Fault {
     }
 }
 
+/// What has to be current for a bundle to be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BasedOn {
+    /// Whatever is.
+    Any,
+    /// None yet.
+    None,
+    /// This version.
+    Version(BundleVersion),
+}
+
+impl BasedOn {
+    fn admits(&self, current: Option<&BundleVersion>) -> bool {
+        match (self, current) {
+            (Self::Any, _) | (Self::None, None) => true,
+            (Self::Version(wanted), Some(current)) => wanted == current,
+            (Self::None, Some(_)) | (Self::Version(_), None) => false,
+        }
+    }
+}
+
+impl std::fmt::Display for BasedOn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::None => f.write_str("none"),
+            Self::Version(version) => write!(f, "{version}"),
+        }
+    }
+}
+
 /// The current bundle.
 #[derive(Debug, Clone)]
 pub struct Current {
@@ -115,6 +146,16 @@ pub enum BundleError {
     /// Somebody else applied another one at the same time.
     #[error("another bundle was applied at the same time; look at it and apply again")]
     Contended,
+    /// The bundle that it was made from is not the current one any more, or was not yet.
+    #[error(
+        "the current bundle is {current}, not {wanted} that this one was made from; look at it and apply again"
+    )]
+    Outdated {
+        /// What it was made from.
+        wanted: BasedOn,
+        /// What is current.
+        current: BasedOn,
+    },
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -127,7 +168,7 @@ fn list(faults: &[Fault]) -> String {
 impl Report for BundleError {
     fn origin(&self) -> Origin {
         match self {
-            Self::Invalid(_) | Self::TooLarge { .. } => Origin::Client,
+            Self::Invalid(_) | Self::TooLarge { .. } | Self::Outdated { .. } => Origin::Client,
             _ => Origin::ControlPlane,
         }
     }
@@ -232,6 +273,19 @@ impl Bundles {
     /// # Errors
     /// When it does not validate or the store fails; the current one stays.
     pub async fn apply(&self, files: Files, by: &Subject) -> Result<BundleVersion, BundleError> {
+        self.apply_on(&BasedOn::Any, files, by).await
+    }
+
+    /// The same, only where what it was made from is current. Decided by the store, not by what this node has heard.
+    ///
+    /// # Errors
+    /// As [`Bundles::apply`], and [`BundleError::Outdated`].
+    pub async fn apply_on(
+        &self,
+        based_on: &BasedOn,
+        files: Files,
+        by: &Subject,
+    ) -> Result<BundleVersion, BundleError> {
         let judge = self.compiler.compile(&files).map_err(BundleError::Invalid)?;
         let version = judge.version();
         let bytes = crate::encode(&files);
@@ -240,11 +294,16 @@ impl Bundles {
         }
         let mut read_at = self.read_at.lock().await;
         let before = self.store.get(CURRENT).await?;
-        if let Some(entry) = &before
-            && crate::decode::<Pointer>(entry)?.version == version
+        let stands =
+            before.as_ref().map(crate::decode::<Pointer>).transpose()?.map(|pointer| pointer.version);
+        if stands.as_ref() == Some(&version)
             && self.current().is_some_and(|current| current.version == version)
         {
             return Ok(version);
+        }
+        if !based_on.admits(stands.as_ref()) {
+            let current = stands.map_or(BasedOn::None, BasedOn::Version);
+            return Err(BundleError::Outdated { wanted: based_on.clone(), current });
         }
         let (by, at) = (by.clone(), self.clock.now());
         let chunks = bytes.len().div_ceil(CHUNK_BYTES);

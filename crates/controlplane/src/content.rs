@@ -55,7 +55,7 @@ impl Content {
         chunk_bytes: usize,
     ) -> Result<Self, StoreError> {
         let chunks = bytes.chunks(chunk_bytes).enumerate();
-        let keyed = chunks.map(|(index, chunk)| (format!("{prefix}{index:06}"), chunk.to_vec()));
+        let keyed = chunks.map(|(index, chunk)| (chunk_key(prefix, index), chunk.to_vec()));
         if bytes.len() <= BATCH_BYTES_MAX {
             return Ok(Self::Small(keyed.collect()));
         }
@@ -92,6 +92,11 @@ impl Content {
 /// whoever reads it at the moment has long done so.
 pub(crate) fn abandon(transaction: Transaction, now: Timestamp, prefix: &str) -> Transaction {
     transaction.put(format!("{UNFINISHED}{}", AttemptId::generate()), claim_of(prefix, now))
+}
+
+/// Where a chunk of what stands under a prefix stands.
+pub(crate) fn chunk_key(prefix: &str, index: usize) -> String {
+    format!("{prefix}{index:06}")
 }
 
 /// The content under a prefix.

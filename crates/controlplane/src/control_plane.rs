@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_common::Principal;
-use countersign_common::id::{GroupName, InvalidId, NodeId, SessionId, Subject};
+use countersign_common::id::{BundleVersion, GroupName, InvalidId, NodeId, SessionId, Subject};
 use countersign_common::principal::Kind;
 use countersign_common::time::{Clock, SystemClock};
 use futures::StreamExt as _;
@@ -14,8 +14,10 @@ use tokio::sync::watch;
 
 use crate::approvals::{ApprovalError, Approvals};
 use crate::audit::{Archive, Audit};
-use crate::bundles::{BundleError, Bundles, Compile, Files};
+use crate::bundles::{BasedOn, BundleError, Bundles, Compile, Files};
 use crate::content;
+use crate::history::{History, HistoryOptions, RetainError, Retention};
+use crate::journal::Election;
 use crate::operator::{self, OperatorError};
 use crate::sessions::{RevokeError, SessionRefused, Sessions, What};
 use crate::store::{Change, EmbeddedStore, Metered, Revision, Store, StoreError};
@@ -31,6 +33,12 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How often it is measured, for operators, how the store and its followers stand.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
+/// How often what has ended is brought to the archive.
+const RETAIN_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// The job of the node that does it, and how long its place lives without it.
+const HISTORY_JOB: &str = "history";
+const ELECTED_FOR: Duration = Duration::from_secs(30);
 
 /// How long a reconciler rests after an error, so that a failing store is not hammered.
 const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
@@ -48,13 +56,16 @@ pub struct Options {
     pub compiler: Arc<dyn Compile>,
     /// Where recordings are kept.
     pub archive: Arc<dyn Archive>,
+    /// How long what has ended stays in the store, and where it goes then.
+    pub history: HistoryOptions,
 }
 
 impl Options {
-    /// With the machine's clock and a new node id.
+    /// With the machine's clock and a new node id; what has ended stays in the store.
     #[must_use]
     pub fn new(data: impl Into<PathBuf>, compiler: Arc<dyn Compile>, archive: Arc<dyn Archive>) -> Self {
-        Self { data: data.into(), node: NodeId::generate(), clock: Arc::new(SystemClock), compiler, archive }
+        let (node, clock, history) = (NodeId::generate(), Arc::new(SystemClock), HistoryOptions::default());
+        Self { data: data.into(), node, clock, compiler, archive, history }
     }
 }
 
@@ -97,6 +108,8 @@ pub struct ControlPlane {
     bundles: Arc<Bundles>,
     approvals: Arc<Approvals>,
     audit: Audit,
+    history: History,
+    retention: Retention,
     /// After which revision the follower begins.
     loaded: Revision,
     operator_token: PathBuf,
@@ -131,7 +144,7 @@ impl ControlPlane {
     /// # Errors
     /// As [`ControlPlane::open`].
     pub async fn over(store: Arc<dyn Store>, options: Options) -> Result<Arc<Self>, OpenError> {
-        let Options { data, node, clock, compiler, archive } = options;
+        let Options { data, node, clock, compiler, archive, history } = options;
         create_directory(&data).await?;
         let store: Arc<dyn Store> = Arc::new(Metered::new(store));
         let (sessions, sessions_at) = Sessions::load(Arc::clone(&store), Arc::clone(&clock)).await?;
@@ -148,6 +161,8 @@ impl ControlPlane {
         Ok(Arc::new(Self {
             node,
             audit: Audit::new(Arc::clone(&store), Arc::clone(&clock), archive),
+            history: History::new(Arc::clone(&store), history.archive.clone()),
+            retention: Retention::new(Arc::clone(&store), Arc::clone(&clock), history),
             clock,
             store,
             sessions,
@@ -205,6 +220,21 @@ impl ControlPlane {
         &self.audit
     }
 
+    /// What has ended long ago and was archived.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Brings to the archive what has ended and was kept long enough, at once and whichever node is elected; how many
+    /// entries. [`ControlPlane::run`] does it by itself.
+    ///
+    /// # Errors
+    /// When store or archive fail; what is not in the archive is in the store.
+    pub async fn archive_what_has_ended(&self) -> Result<usize, RetainError> {
+        self.retention.round().await
+    }
+
     /// The file with the operator's token, readable by its owner alone.
     #[must_use]
     pub fn operator_token(&self) -> &Path {
@@ -227,12 +257,21 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When it does not validate or the store fails; the current one stays.
-    pub async fn apply_bundle(
+    pub async fn apply_bundle(&self, files: Files, by: &Subject) -> Result<BundleVersion, BundleError> {
+        self.apply_bundle_on(&BasedOn::Any, files, by).await
+    }
+
+    /// The same, only where the bundle that it was made from is still the current one.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::apply_bundle`], and when another bundle has become current meanwhile.
+    pub async fn apply_bundle_on(
         &self,
+        based_on: &BasedOn,
         files: Files,
         by: &Subject,
-    ) -> Result<countersign_common::id::BundleVersion, BundleError> {
-        let version = self.bundles.apply(files, by).await?;
+    ) -> Result<BundleVersion, BundleError> {
+        let version = self.bundles.apply_on(based_on, files, by).await?;
         self.reconsider().await;
         Ok(version)
     }
@@ -248,13 +287,19 @@ impl ControlPlane {
     /// Follows the store's changes, ends what is past its deadline, sweeps what expired long ago; until
     /// `stop` turns true or its sender is gone. To be run once, as a task of its own.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => {}
-            () = self.follow() => {}
-            () = self.keep_deadlines() => {}
-            () = self.sweep() => {}
-            () = self.measure() => {}
-        }
+        let election = Election::new(Arc::clone(&self.store), HISTORY_JOB, self.node, ELECTED_FOR);
+        let (elected, standing) = (election.elected(), stop.clone());
+        let work = async {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => {}
+                () = self.follow() => {}
+                () = self.keep_deadlines() => {}
+                () = self.sweep() => {}
+                () = self.measure() => {}
+                () = self.retain(elected) => {}
+            }
+        };
+        tokio::join!(work, election.run(standing));
     }
 
     /// Measures, for operators, what does not show by itself.
@@ -340,6 +385,25 @@ impl ControlPlane {
                 tokio::time::sleep(REST_AFTER_ERROR).await;
             }
             self.approvals.deadline(DEADLINE_TICK).await;
+        }
+    }
+
+    /// Brings what has ended to the archive, while this node is elected.
+    async fn retain(&self, mut elected: watch::Receiver<bool>) {
+        loop {
+            if elected.wait_for(|elected| *elected).await.is_err() {
+                return std::future::pending().await;
+            }
+            let rest = match self.retention.round().await {
+                Ok(done) if Retention::is_full(done) => Duration::ZERO,
+                Ok(_) => RETAIN_EVERY,
+                Err(error) => {
+                    crate::metrics::history_failed();
+                    tracing::error!(%error, "what has ended was not archived; it stays in the store");
+                    RETAIN_EVERY
+                }
+            };
+            tokio::time::sleep(rest).await;
         }
     }
 

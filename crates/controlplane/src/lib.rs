@@ -12,6 +12,7 @@ mod control_plane;
 pub mod fleet;
 pub mod grpc;
 pub mod hints;
+pub mod history;
 pub mod journal;
 pub mod metrics;
 mod operator;

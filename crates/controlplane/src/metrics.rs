@@ -123,6 +123,16 @@ const ARCHIVE_FAILURES: Metric = Metric::counter(
     &[],
     "Rounds of archiving, or of draining Redis, that failed: what they left stays where it is until one does not",
 );
+const HISTORY_WAITING: Metric = Metric::gauge(
+    "countersign_history_waiting",
+    &["chapter"],
+    "What has been kept long enough and stays in the store: approvals, audit events. Without `archive` it grows for ever; 8192 means at least as many",
+);
+const HISTORY_FAILURES: Metric = Metric::counter(
+    "countersign_history_failures_total",
+    &[],
+    "Rounds of archiving what has ended that failed: nothing was deleted that the archive has not",
+);
 const NODES_LOST: Metric =
     Metric::counter("countersign_nodes_gone_total", &[], "Nodes of the fleet that were lost, or have ended");
 
@@ -154,6 +164,8 @@ pub const ALL: &[Metric] = &[
     WATCH_REVISION,
     MEMBER_UP,
     ARCHIVED,
+    HISTORY_WAITING,
+    HISTORY_FAILURES,
 ];
 
 static OPENED: LazyLock<Counter> = LazyLock::new(|| counter!(SESSIONS.name));
@@ -279,6 +291,17 @@ pub(crate) fn member_up(member: usize, up: bool) {
 
 fn unix_seconds() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// So much has been kept long enough, and is in the store.
+pub(crate) fn history_waiting(chapter: &'static str, count: usize) {
+    let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    gauge!(HISTORY_WAITING.name, "chapter" => chapter).set(count);
+}
+
+/// A round of archiving what has ended failed.
+pub(crate) fn history_failed() {
+    counter!(HISTORY_FAILURES.name).increment(1);
 }
 
 /// Following the store begins anew.

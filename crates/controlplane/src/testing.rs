@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use crate::approvals::{Decide, Held, HoldRequest, Redeem};
 use crate::audit::{Archive, ArchiveError, CommandSummary, Recording, Records, Verification};
 use crate::bundles::{Compile, Fault, Files, Judge, Question};
+use crate::history::HistoryOptions;
 use crate::sessions::{IssueToken, Session};
 use crate::{ControlPlane, Options};
 
@@ -109,6 +110,7 @@ pub(crate) fn options(path: &Path, clock: &Arc<ManualClock>) -> Options {
         clock: Arc::clone(clock) as _,
         compiler: Arc::new(StubCompiler),
         archive: Arc::new(StubArchive),
+        history: HistoryOptions::default(),
     }
 }
 

@@ -60,23 +60,7 @@ impl Node {
     }
 
     fn stream(&self) -> Stream {
-        let opened = Opened {
-            session: SESSION,
-            principal: Principal {
-                subject: Subject::new("agent-7").unwrap(),
-                kind: Kind::Agent,
-                groups: [].into(),
-                on_behalf_of: vec![],
-            },
-            target: TargetName::new("shop").unwrap(),
-            role: RoleName::new("app").unwrap(),
-            database: "shop".into(),
-            client: "127.0.0.1:1".into(),
-            node: NodeId::from_u128(1),
-            bundle: "b1".into(),
-        };
-        let journal: Arc<dyn Journal> = self.journal.clone();
-        Stream::open(journal, Arc::new(SystemClock), opened).unwrap()
+        open_stream(Arc::clone(&self.journal) as _)
     }
 
     async fn synced(&self, position: Position) {
@@ -108,7 +92,30 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
 }
 
+fn open_stream(journal: Arc<dyn Journal>) -> Stream {
+    let opened = Opened {
+        session: SESSION,
+        principal: Principal {
+            subject: Subject::new("agent-7").unwrap(),
+            kind: Kind::Agent,
+            groups: [].into(),
+            on_behalf_of: vec![],
+        },
+        target: TargetName::new("shop").unwrap(),
+        role: RoleName::new("app").unwrap(),
+        database: "shop".into(),
+        client: "127.0.0.1:1".into(),
+        node: NodeId::from_u128(1),
+        bundle: "b1".into(),
+    };
+    Stream::open(journal, Arc::new(SystemClock), opened).unwrap()
+}
+
 fn read(stream: &mut Stream) -> Position {
+    try_read(stream).unwrap()
+}
+
+fn try_read(stream: &mut Stream) -> Result<Position, StreamError> {
     let id = CommandId::generate();
     let command = Command { form: "query".into(), text: b"SELECT 1".to_vec(), parameters: vec![] };
     let begin = Begin {
@@ -121,9 +128,9 @@ fn read(stream: &mut Stream) -> Position {
         digest: None,
         trace: None,
     };
-    stream.append(&Record::Begin(begin)).unwrap();
+    stream.append(&Record::Begin(begin))?;
     let outcome = Ending::Completed("SELECT 1".into());
-    stream.append(&Record::End(Ended { id, outcome, rows: 1, bytes: 20, answer: None })).unwrap()
+    stream.append(&Record::End(Ended { id, outcome, rows: 1, bytes: 20, answer: None }))
 }
 
 fn report(dirs: &[&Path]) -> Report {
@@ -207,6 +214,36 @@ async fn is_used(node: &Node, stream: &mut Stream) -> bool {
     let before = node.entries().await;
     node.synced(read(stream)).await;
     node.entries().await > before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_full_says_so_and_takes_records_again_when_there_is_room() {
+    let server = server(true);
+    let dir = tempfile::tempdir().unwrap();
+    let files = local(&dir.path().join("files"));
+    let bytes_max = 4096;
+    let options = RedisJournalOptions {
+        synced_by: SyncedBy::Fsync,
+        queue_bytes_max: bytes_max,
+        ..RedisJournalOptions::default()
+    };
+    let journal = RedisJournal::new(Arc::new(Redis::new(at(&server))), Arc::clone(&files), options);
+    let mut stream = open_stream(Arc::clone(&journal) as _);
+    // Nothing is kept until it runs.
+    let error = loop {
+        if let Err(error) = try_read(&mut stream) {
+            break error;
+        }
+    };
+    assert!(matches!(error, StreamError::Journal(JournalError::Full { bytes_max: 4096 })), "{error:?}");
+    assert_eq!(error.to_string(), "records come faster than they are kept: as many wait as may (4096 bytes)");
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(Arc::clone(&journal).run(stopped));
+    within(journal.synced(journal.appended())).await.unwrap();
+    let mut next = open_stream(Arc::clone(&journal) as _);
+    within(journal.synced(read(&mut next))).await.unwrap();
+    stop.send_replace(true);
+    within(running).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,7 +63,7 @@ pub trait Exchange {
     }
 
     /// The refusal, when the protocol cannot do what the verdict obliges to. Asked before anybody is asked for an
-    /// approval.
+    /// approval, and again before one is used up.
     fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
         let _ = duties;
         None

@@ -199,6 +199,10 @@ impl<E: Exchange> Hold<'_, E> {
         if let Err(error) = self.exchange.prepare().await {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
+        // What may be shown may have changed while it waited. INVARIANT: I6.
+        if let Some(refusal) = self.exchange.cannot_bear(&self.duties) {
+            return self.refuse(refusal.with_ticket(approval.id));
+        }
         // INVARIANT: I5. The begin record is durable before the approval is used up, so that a journal
         // that fails costs nobody their approval.
         if let Err(error) = road.recorder.synced(self.begun.position).instrument(trace::record()).await {

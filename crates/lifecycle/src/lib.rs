@@ -17,6 +17,7 @@ mod socket;
 pub mod trace;
 
 pub use cleared::{Cleared, Inert};
+pub use countersign_recording::TransactionOutcome;
 pub use exchange::{Asked, Exchange, Meanwhile};
 pub use recorder::{Described, Recorder};
 pub use road::{Passage, Road, run};

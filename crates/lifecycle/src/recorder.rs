@@ -11,7 +11,7 @@ use countersign_common::trace::TraceId;
 use countersign_common::{Command, Digest, Facts};
 use countersign_recording::{
     Begin, Captured, Decided, Ended, Ending, FactsJson, Held, Journal, JournalExt as _, Position, Record,
-    Redeemed, Stream, VerdictWord,
+    Redeemed, Stream, TransactionEnded, TransactionOutcome, VerdictWord,
 };
 use parking_lot::Mutex;
 
@@ -66,6 +66,15 @@ impl Recorder {
         match self.stream.lock().take() {
             Some(stream) => stream.close(reason).map(|_| ()).map_err(not_recorded),
             None => Ok(()),
+        }
+    }
+
+    /// A transaction block of the client has ended, which the command `since` had opened.
+    pub fn transaction_ended(&self, since: CommandId, outcome: TransactionOutcome) {
+        let ended = TransactionEnded { since, outcome };
+        let written = self.stream.lock().as_mut().map(|stream| stream.transaction_ended(ended));
+        if let Some(Err(error)) = written {
+            tracing::error!(%error, "a record was not written");
         }
     }
 

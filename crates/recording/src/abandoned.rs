@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::{Duration, SystemTime};
 
 use countersign_common::id::{NodeId, StreamId};
 use countersign_common::{Digest, Timestamp};
@@ -15,6 +16,9 @@ use crate::merge::{Index, Merged, Next};
 use crate::replay::opening;
 use crate::segment::OpenStream;
 use crate::skim::Skim;
+
+/// How far the clocks of a gateway and of those who record may be apart.
+const CLOCKS_APART: Duration = Duration::from_secs(86_400);
 
 /// What the closing records of these streams say.
 const REASON: &str = "the gateway was lost";
@@ -44,11 +48,15 @@ pub struct Abandoned {
 }
 
 impl Abandoned {
-    /// What stands in these logs. Reads all of them; memory: about 50 bytes for every stream there is.
+    /// What stands in these logs. Reads what was written since the gateway began; memory: about 50 bytes for every
+    /// stream in that.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn survey(logs: &[Log], gateway: NodeId, at: Timestamp) -> io::Result<Self> {
+        let began = began_after(gateway);
+        let logs: Vec<_> = logs.iter().map(|log| log.since(began)).collect();
+        let logs = logs.as_slice();
         let mut own = BTreeMap::new();
         let index = Index::of(logs, |line, skim| {
             if opening(&line.text).is_some_and(|opened| opened.node == gateway) {
@@ -119,6 +127,14 @@ impl Abandoned {
         }
         Ok(last)
     }
+}
+
+/// A moment before which nothing of this start of a gateway was recorded: its id begins with its time, and clocks are
+/// not a day apart.
+fn began_after(gateway: NodeId) -> SystemTime {
+    let [a, b, c, d, e, f, ..] = gateway.to_bytes();
+    let began = Duration::from_millis(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+    SystemTime::UNIX_EPOCH + began.saturating_sub(CLOCKS_APART)
 }
 
 /// What was seen of a stream.

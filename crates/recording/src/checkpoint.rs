@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
@@ -15,11 +15,12 @@ use countersign_common::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::checkpoint_files;
 use crate::line::{MalformedLine, NO_PREVIOUS, VERSION};
 use crate::segment::SegmentPoint;
 
-/// The file of checkpoints beside the segments.
-pub(crate) const FILE_NAME: &str = "checkpoints.jsonl";
+/// How large the file that is written grows before it becomes a piece. Some hours of work.
+const PIECE_BYTES: u64 = 16 << 20;
 
 /// Separates these signatures from all others by the same key.
 const DOMAIN: &[u8] = b"countersign.checkpoint.v1\n";
@@ -116,10 +117,16 @@ impl Checkpoint {
     }
 }
 
-/// Keeps checkpoints, signed, in `checkpoints.jsonl` beside the segments.
+/// Keeps checkpoints, signed, in `checkpoints.jsonl` beside the segments, and cuts that into pieces, so that what is
+/// archived need not stay.
 #[derive(Debug)]
 pub struct CheckpointFile {
+    dir: PathBuf,
     file: File,
+    /// Where in all checkpoints the file begins, and how many bytes it has.
+    begin: u64,
+    bytes: u64,
+    piece_bytes: u64,
     key: SigningKey,
     next_seq: u64,
     prev: Digest,
@@ -132,22 +139,75 @@ impl CheckpointFile {
     /// When it cannot be read or written.
     pub fn open(dir: &Path, key: SigningKey) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
-        let path = dir.join(FILE_NAME);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        let (mut next_seq, mut prev, mut whole_bytes) = (0, NO_PREVIOUS, 0);
-        let mut reader = BufReader::new(&file);
+        let mut file = open_active(dir)?;
+        let newest = checkpoint_files::pieces(dir)?.pop();
+        let mut end = End { next_seq: 0, prev: NO_PREVIOUS, bytes: 0 };
+        let mut begin = 0;
+        if let Some(offset) = newest {
+            let piece = dir.join(checkpoint_files::piece_name(offset));
+            end = End::of(&File::open(piece)?, end)?;
+            begin = offset + end.bytes;
+        }
+        let End { next_seq, prev, bytes } = End::of(&file, End { bytes: 0, ..end })?;
+        file.set_len(bytes)?;
+        file.seek(SeekFrom::End(0))?;
+        let dir = dir.to_owned();
+        Ok(Self { dir, file, begin, bytes, piece_bytes: PIECE_BYTES, key, next_seq, prev })
+    }
+
+    /// The same with pieces of another size, in bytes.
+    #[must_use]
+    pub fn in_pieces_of(self, piece_bytes: u64) -> Self {
+        Self { piece_bytes, ..self }
+    }
+
+    /// What was written becomes a piece, and another file is begun. Whatever dies in between finds one or the other.
+    fn cut(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        let piece = self.dir.join(checkpoint_files::piece_name(self.begin));
+        std::fs::rename(self.dir.join(checkpoint_files::ACTIVE), piece)?;
+        self.file = open_active(&self.dir)?;
+        File::open(&self.dir)?.sync_all()?;
+        self.begin += self.bytes;
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+fn open_active(dir: &Path) -> io::Result<File> {
+    let path = dir.join(checkpoint_files::ACTIVE);
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Where the checkpoints of a file end.
+struct End {
+    next_seq: u64,
+    prev: Digest,
+    /// Of its whole lines.
+    bytes: u64,
+}
+
+impl End {
+    /// Of a file that goes on after these. The last line says its own number: those before it may be gone.
+    fn of(file: &File, before: Self) -> io::Result<Self> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            seq: u64,
+        }
+        let (mut end, mut last) = (before, None);
+        let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? > 0 {
             let Some(text) = line.strip_suffix(b"\n") else { break };
-            whole_bytes += line.len() as u64;
-            next_seq += 1;
-            prev = Digest::of(text);
-            line.clear();
+            end.bytes += line.len() as u64;
+            end.prev = Digest::of(text);
+            last = Some(std::mem::take(&mut line));
         }
-        file.set_len(whole_bytes)?;
-        file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, key, next_seq, prev })
+        if let Some(last) = last {
+            let Numbered { seq } = serde_json::from_slice(&last)?;
+            end.next_seq = seq + 1;
+        }
+        Ok(end)
     }
 }
 
@@ -166,7 +226,11 @@ impl CheckpointSink for CheckpointFile {
         self.prev = Digest::of(&line);
         self.next_seq += 1;
         line.push(b'\n');
+        if self.bytes >= self.piece_bytes {
+            self.cut()?;
+        }
         self.file.write_all(&line)?;
+        self.bytes += line.len() as u64;
         // The segments are synced before a checkpoint speaks of them, never after; so losing the last
         // checkpoints with the power makes the covered part shorter and nothing untrue.
         if tips.closed { self.file.sync_data() } else { Ok(()) }

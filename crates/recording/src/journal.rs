@@ -59,6 +59,12 @@ pub enum JournalError {
     /// taken until they do.
     #[error("records are not acknowledged at the moment")]
     Unacknowledged,
+    /// More waits to be kept than may. What was taken is kept in its order; nothing new is taken until there is room.
+    #[error("records come faster than they are kept: as many wait as may ({bytes_max} bytes)")]
+    Full {
+        /// How many bytes may wait.
+        bytes_max: usize,
+    },
     /// It was closed.
     #[error("the journal is closed")]
     Closed,

@@ -12,6 +12,7 @@ mod abandoned;
 mod archive;
 mod capture;
 mod checkpoint;
+mod checkpoint_files;
 mod intake;
 mod journal;
 mod line;
@@ -28,6 +29,7 @@ mod stream;
 mod verify;
 
 pub use abandoned::Abandoned;
+pub use archive::history;
 pub use archive::{ArchiveStore, ArchiveStoreError, Archiver, Round};
 pub use capture::{Capture, Captured};
 pub use checkpoint::{
@@ -40,7 +42,7 @@ pub use local::{LeftOpen, LocalJournal, Options};
 pub use log::Log;
 pub use record::{
     Answer, Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Output, Record, Redeemed,
-    VerdictWord,
+    TransactionEnded, TransactionOutcome, VerdictWord,
 };
 pub use render::{render_text, visible};
 pub use replay::{RecordLine, Replay, ReplayError, SessionLines};

@@ -6,10 +6,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use countersign_common::id::StreamId;
 
-use crate::checkpoint;
+use crate::checkpoint_files;
 use crate::line::RECORD_PREFIX;
 use crate::skim::{LINE_BYTES_MAX, Skim};
 
@@ -23,12 +24,19 @@ pub(crate) const COMPRESSED: &str = ".zst";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     dirs: Vec<PathBuf>,
+    /// Segments that were last written before this are passed over.
+    since: Option<SystemTime>,
 }
 
 impl Log {
     /// The one in this folder. A folder that is not there yet is an empty log.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
-        Self { dirs: vec![dir.into()] }
+        Self { dirs: vec![dir.into()], since: None }
+    }
+
+    /// The same without the segments that were last written before `since`, as the file system says.
+    pub(crate) fn since(&self, since: SystemTime) -> Self {
+        Self { dirs: self.dirs.clone(), since: Some(since) }
     }
 
     /// The logs in these folders: those that say they are of the same writer are one. A folder that holds
@@ -61,9 +69,25 @@ impl Log {
     pub(crate) fn segments(&self) -> io::Result<Vec<u64>> {
         let mut numbers = BTreeSet::new();
         for dir in &self.dirs {
-            numbers.extend(entries(dir)?.iter().filter_map(|name| number_of(name)));
+            for name in entries(dir)? {
+                if let Some(number) = number_of(&name)
+                    && self.is_wanted(&dir.join(name))?
+                {
+                    numbers.insert(number);
+                }
+            }
         }
         Ok(numbers.into_iter().collect())
+    }
+
+    fn is_wanted(&self, segment: &Path) -> io::Result<bool> {
+        let Some(since) = self.since else { return Ok(true) };
+        match std::fs::metadata(segment).and_then(|found| found.modified()) {
+            Ok(written) => Ok(written >= since),
+            // It was archived in between, and is looked for there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens a segment, from where it is found first.
@@ -87,21 +111,16 @@ impl Log {
         Err(io::Error::from(io::ErrorKind::NotFound))
     }
 
-    /// Its checkpoints: the copy that goes furthest.
+    /// Its checkpoints, wherever they lie; of what lies in several places the copy that goes furthest.
     pub(crate) fn checkpoints(&self) -> io::Result<Option<Box<dyn BufRead + Send>>> {
-        let mut longest: Option<(u64, Vec<PathBuf>)> = None;
+        let mut all = Vec::new();
         for dir in &self.dirs {
-            let (bytes, files) = checkpoint_files(dir)?;
-            if !files.is_empty() && longest.as_ref().is_none_or(|(most, _)| *most < bytes) {
-                longest = Some((bytes, files));
-            }
+            all.extend(checkpoint_files::ranges(dir)?);
         }
-        let Some((_, files)) = longest else { return Ok(None) };
-        let mut all: Box<dyn io::Read + Send> = Box::new(io::empty());
-        for file in files {
-            all = Box::new(io::Read::chain(all, File::open(file)?));
+        if all.is_empty() {
+            return Ok(None);
         }
-        Ok(Some(Box::new(BufReader::new(all))))
+        Ok(Some(Box::new(BufReader::new(checkpoint_files::joined(all)?))))
     }
 
     /// The lines of its records.
@@ -226,26 +245,6 @@ pub(crate) fn number_of(name: &str) -> Option<u64> {
     name.strip_prefix("segment-")?.strip_suffix(".jsonl")?.parse().ok()
 }
 
-/// Where in all checkpoints an archived piece of them begins, by its file's name.
-pub(crate) fn piece_offset(name: &str) -> Option<u64> {
-    name.strip_prefix("checkpoints-")?.strip_suffix(".jsonl")?.parse().ok()
-}
-
-/// The files with a folder's checkpoints, in order, and their bytes: one that is written, or archived pieces.
-fn checkpoint_files(dir: &Path) -> io::Result<(u64, Vec<PathBuf>)> {
-    let mut pieces: Vec<_> = entries(dir)?
-        .into_iter()
-        .filter_map(|name| match name.as_str() {
-            checkpoint::FILE_NAME => Some((0, name)),
-            other => piece_offset(other).map(|offset| (offset, name)),
-        })
-        .collect();
-    pieces.sort();
-    let files: Vec<_> = pieces.into_iter().map(|(_, name)| dir.join(name)).collect();
-    let bytes = files.iter().map(|file| Ok(std::fs::metadata(file)?.len())).sum::<io::Result<u64>>()?;
-    Ok((bytes, files))
-}
-
 fn compressed(plain: &Path) -> PathBuf {
     let mut name = plain.as_os_str().to_owned();
     name.push(COMPRESSED);
@@ -263,7 +262,7 @@ fn with_segments(dir: &Path) -> io::Result<Vec<PathBuf>> {
     // One that has been begun and holds nothing yet is on its way; one with checkpoints and no segments has lost them.
     let begun = |dir: &Path| -> io::Result<bool> {
         let has_segments = entries(dir)?.iter().any(|name| number_of(name).is_some());
-        Ok(has_segments || !checkpoint_files(dir)?.1.is_empty())
+        Ok(has_segments || !checkpoint_files::ranges(dir)?.is_empty())
     };
     let mut inside = Vec::new();
     for name in entries(dir)? {

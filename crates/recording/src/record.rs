@@ -34,6 +34,8 @@ pub enum Record<'a> {
     Output(Output),
     /// It ended; exactly one for every begin.
     End(Ended),
+    /// A transaction block of the client ended: whether what ran in it lasts.
+    Transaction(TransactionEnded),
     /// The connection ended. Always the last.
     Closed(Closed),
 }
@@ -43,7 +45,7 @@ impl Record<'_> {
     #[must_use]
     pub fn command(&self) -> Option<CommandId> {
         match self {
-            Self::Opened(_) | Self::Closed(_) => None,
+            Self::Opened(_) | Self::Transaction(_) | Self::Closed(_) => None,
             Self::Begin(one) => Some(one.id),
             Self::Hold(one) => Some(one.id),
             Self::Decision(one) => Some(one.id),
@@ -280,6 +282,30 @@ impl Ending {
     pub const fn has_run(&self) -> bool {
         matches!(self, Self::Completed(_) | Self::Failed(_))
     }
+}
+
+/// How a transaction block of the client ended. A command that completed in one lasts only if the block was committed,
+/// and was not undone before by a ROLLBACK TO SAVEPOINT, which is a command of its own in the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionEnded {
+    /// The command that opened it: what the stream has from there up to here ran in it.
+    pub since: CommandId,
+    /// How.
+    pub outcome: TransactionOutcome,
+}
+
+/// How a transaction block ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionOutcome {
+    /// What ran in it lasts.
+    Committed,
+    /// Nothing that ran in it lasts.
+    RolledBack,
+    /// It was prepared: a COMMIT PREPARED or ROLLBACK PREPARED decides, in whatever session.
+    Prepared,
+    /// The connection broke while the target was asked to end it: nobody knows.
+    Lost,
 }
 
 /// The end of a connection.

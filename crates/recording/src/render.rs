@@ -6,7 +6,9 @@ use countersign_common::approval::Vote;
 use countersign_common::command::Parameter;
 
 use crate::line::Envelope;
-use crate::record::{Answer, Begin, Decided, Ended, Ending, Opened, Record};
+use crate::record::{
+    Answer, Begin, Decided, Ended, Ending, Opened, Record, TransactionEnded, TransactionOutcome,
+};
 
 /// One record as text: a line with its time, and indented lines for a statement's parameters and sample.
 #[must_use]
@@ -32,6 +34,7 @@ pub fn render_text(envelope: &Envelope) -> String {
             }
             None => ending(ended),
         },
+        Record::Transaction(ended) => transaction(ended),
         Record::Closed(closed) => {
             format!("closed    {} ({} records)", visible(&closed.reason), closed.count)
         }
@@ -152,6 +155,16 @@ fn ending(ended: &Ended) -> String {
         Ending::Refused(state) => format!("end       not executed: {}", state.as_str()),
         Ending::Lost => "end       lost: nobody knows whether it ran".into(),
     }
+}
+
+fn transaction(ended: &TransactionEnded) -> String {
+    let outcome = match ended.outcome {
+        TransactionOutcome::Committed => "committed: what ran in it lasts",
+        TransactionOutcome::RolledBack => "rolled back: nothing that ran in it lasts",
+        TransactionOutcome::Prepared => "prepared: COMMIT PREPARED or ROLLBACK PREPARED decides",
+        TransactionOutcome::Lost => "lost: nobody knows whether it was committed",
+    };
+    format!("transact. {outcome} (since {})", ended.since)
 }
 
 #[cfg(test)]

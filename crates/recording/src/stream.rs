@@ -10,7 +10,7 @@ use countersign_common::{Digest, Timestamp};
 
 use crate::journal::{Encoded, Journal, JournalError, Position};
 use crate::line::{Effect, Encoder, NO_PREVIOUS};
-use crate::record::{Closed, Ended, Ending, Opened, Record};
+use crate::record::{Closed, Ended, Ending, Opened, Record, TransactionEnded};
 
 thread_local! {
     /// The line that is being written, from its encoding to the journal, which copies it.
@@ -131,6 +131,14 @@ impl Stream {
             _ => {}
         }
         Ok(position)
+    }
+
+    /// Appends how a transaction block of the connection ended.
+    ///
+    /// # Errors
+    /// When the journal does not take it.
+    pub fn transaction_ended(&mut self, ended: TransactionEnded) -> Result<Position, StreamError> {
+        self.write(&Record::Transaction(ended))
     }
 
     /// Ends the chain; commands that still run are recorded as lost first.

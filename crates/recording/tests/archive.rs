@@ -198,3 +198,90 @@ fn a_recording_that_was_made_before_logs_had_an_id_is_read_all_the_same() {
     let report = report(&[dir.path()]);
     assert_eq!((report.faults, report.records), (vec![], 19));
 }
+
+/// A node whose checkpoints are cut into a piece each.
+fn in_pieces(dir: &Path) -> Arc<LocalJournal> {
+    let sink = CheckpointFile::open(dir, key()).unwrap().in_pieces_of(1);
+    let options = Options { left_open: LeftOpen::Keep, ..Options::default() };
+    Arc::new(LocalJournal::open(dir, options, clock(), Box::new(sink)).unwrap())
+}
+
+fn checkpoints(dir: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.to_string_lossy().contains("checkpoints"));
+    paths.sort();
+    paths
+}
+
+#[tokio::test]
+async fn checkpoints_that_the_archive_has_need_not_stay_and_verify_as_ever() {
+    let (root, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let archive = ArchiveStore::folder(root.path()).unwrap();
+    let lines = Outbox::of_reads(12);
+    let (mut sent, mut most) = (0, 0);
+    // Each round is a start of its own: what follows goes on where the one before ended.
+    for chunk in lines.chunks(5) {
+        let journal = in_pieces(dir.path());
+        let ledger = Ledger::resume(Arc::clone(&journal));
+        send(&ledger.link(GATEWAY), chunk);
+        sent += chunk.len();
+        let mut archiver = Archiver::new(archive.clone(), Arc::clone(&journal), FOREVER).unwrap();
+        archiver.round().await.unwrap();
+        drop(ledger);
+        journal.close().unwrap();
+        archiver.last_round().await.unwrap();
+        most = most.max(checkpoints(dir.path()).len());
+        for places in [vec![root.path()], vec![dir.path(), root.path()]] {
+            let report = report(&places);
+            assert_eq!((report.faults, report.records), (vec![], sent as u64), "{places:?}");
+        }
+    }
+    let folder = fs::read_dir(root.path()).unwrap().next().unwrap().unwrap().path();
+    let archived = checkpoints(&folder);
+    let bytes: u64 = archived.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    let here: u64 = checkpoints(dir.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert!(archived.len() > 3 && most <= 4 && here < bytes / 2, "{archived:?} {most} {here} {bytes}");
+    // What is here goes on where the archive's pieces end, wherever those were cut.
+    let count = report(&[root.path()]).checkpoints;
+    assert_eq!(report(&[dir.path(), root.path()]).checkpoints, count);
+    for path in &archived[..archived.len() - 1] {
+        let original = fs::read(path).unwrap();
+        fs::remove_file(path).unwrap();
+        assert!(!report(&[root.path()]).is_whole(), "{} removed", path.display());
+        let mut changed = original.clone();
+        let middle = changed.len() / 2;
+        changed[middle] ^= 1;
+        fs::write(path, changed).unwrap();
+        assert!(!report(&[root.path()]).is_whole(), "{} changed", path.display());
+        fs::write(path, original).unwrap();
+    }
+    assert_eq!(report(&[root.path()]).faults, vec![]);
+}
+
+#[test]
+fn checkpoints_in_pieces_are_read_as_one_and_a_torn_line_is_cut_from_the_last() {
+    use std::io::Write as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..4 {
+        let journal = in_pieces(dir.path());
+        drop(stream(&journal, SESSION));
+        journal.close().unwrap();
+    }
+    assert!(checkpoints(dir.path()).len() > 3);
+    let before = report(&[dir.path()]);
+    assert_eq!(before.faults, vec![]);
+    let active = dir.path().join("checkpoints.jsonl");
+    fs::File::options().append(true).open(&active).unwrap().write_all(b"{\"v\":1,\"seq\"").unwrap();
+    assert_eq!(report(&[dir.path()]).faults, vec![]);
+    // Whoever died between cutting a piece off and beginning the next.
+    fs::rename(&active, dir.path().join("aside")).unwrap();
+    let cut = report(&[dir.path()]);
+    assert!(cut.checkpoints < before.checkpoints);
+    fs::rename(dir.path().join("aside"), &active).unwrap();
+    let journal = in_pieces(dir.path());
+    journal.close().unwrap();
+    let after = report(&[dir.path()]);
+    assert_eq!(after.faults, vec![]);
+    assert!(after.checkpoints > before.checkpoints);
+}

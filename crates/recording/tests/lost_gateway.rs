@@ -14,6 +14,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use countersign_common::Timestamp;
 use countersign_common::id::{CommandId, NodeId};
@@ -177,4 +178,23 @@ async fn i5_recorded_the_streams_of_a_lost_gateway_are_ended_through_the_archive
     let report = Verifier::new(&key().public()).verify_all(&logs(&nodes)).unwrap();
     assert_eq!(report.faults, vec![]);
     assert!(report.streams[0].closed && ends(&nodes).values().all(|&ends| ends == 1));
+}
+
+#[test]
+fn what_was_written_before_the_gateway_began_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("segment-00000000.jsonl.zst");
+    std::fs::write(&path, "whoever reads this fails").unwrap();
+    let written = |age: Duration| {
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+    };
+    let survey = |gateway| Abandoned::survey(&[Log::at(dir.path())], gateway, AT);
+    let (young, old) = (NodeId::generate(), NodeId::from_u128(1));
+    // A day is left for clocks that differ.
+    written(Duration::from_secs(2 * 86_400));
+    assert_eq!(survey(young).unwrap().streams, []);
+    assert!(survey(old).is_err());
+    written(Duration::from_secs(3600));
+    assert!(survey(young).is_err());
 }

@@ -63,3 +63,27 @@ fn a_record_reads_back_with_the_very_bytes_it_was_given() {
     });
     assert_eq!(found, Some(text));
 }
+
+#[test]
+fn the_end_of_a_transaction_reads_back_and_verifies() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = journal(dir.path(), Options::default());
+    let mut stream = stream(&journal, SESSION);
+    let since = countersign_common::id::CommandId::from_u128(1);
+    stream.append(&begin(since, "BEGIN", VerdictWord::Allow)).unwrap();
+    stream.append(&end(since, Ending::Completed("BEGIN".into()))).unwrap();
+    stream.transaction_ended(TransactionEnded { since, outcome: TransactionOutcome::RolledBack }).unwrap();
+    stream.close("client left").unwrap();
+    journal.close().unwrap();
+    let text: String =
+        Replay::open(dir.path(), SESSION).unwrap().map(|envelope| render_text(&envelope.unwrap())).collect();
+    assert!(verify(dir.path(), &key().public()).unwrap().is_whole());
+    let told = format!("rolled back: nothing that ran in it lasts (since {since})");
+    assert!(text.contains(&told), "{text}");
+    let lines = SessionLines::all(&[Log::at(dir.path())]).unwrap();
+    let effects: Vec<_> = lines.map(|line| Skim::of(&line.unwrap().text).unwrap().effect).collect();
+    assert_eq!(
+        effects,
+        [Effect::Opens, Effect::Begins(since), Effect::Ends(since), Effect::Continues, Effect::Closes]
+    );
+}

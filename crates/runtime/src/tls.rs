@@ -15,8 +15,12 @@ use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_an
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
+    SignatureScheme,
+};
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -95,8 +99,11 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
+/// Whether a client's certificate is one that was revoked. Asked in the handshake: it must not wait.
+pub type IsRevoked = Arc<dyn Fn(&CertificateDer<'_>) -> bool + Send + Sync>;
+
 /// A listener's configuration for a fleet with an authority of its own: a client may show a certificate of that
-/// authority, or none; one that shows another, or one whose time is over, is refused. TLS 1.3 only, and no
+/// authority, or none; one that shows another, one whose time is over, or one that was revoked, is refused. TLS 1.3 only, and no
 /// resumption: who comes back shows its certificate again.
 ///
 /// # Errors
@@ -105,14 +112,16 @@ pub fn fleet_server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     authority: CertificateDer<'static>,
+    is_revoked: IsRevoked,
     alpn: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.add(authority)?;
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let clients = NotRevoked { certified: clients.allow_unauthenticated().build()?, is_revoked };
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(clients.allow_unauthenticated().build()?)
+        .with_client_cert_verifier(Arc::new(clients))
         .with_single_cert(chain, key)?;
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -208,6 +217,67 @@ struct AnyServer {
 struct KnownAuthority {
     roots: RootCertStore,
     provider: Arc<CryptoProvider>,
+}
+
+/// A client that is certified, and was not shut out since.
+struct NotRevoked {
+    certified: Arc<dyn ClientCertVerifier>,
+    is_revoked: IsRevoked,
+}
+
+impl std::fmt::Debug for NotRevoked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NotRevoked").field("certified", &self.certified).finish_non_exhaustive()
+    }
+}
+
+impl ClientCertVerifier for NotRevoked {
+    fn offer_client_auth(&self) -> bool {
+        self.certified.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.certified.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.certified.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let verified = self.certified.verify_client_cert(end_entity, intermediates, now)?;
+        match (self.is_revoked)(end_entity) {
+            true => Err(rustls::Error::InvalidCertificate(CertificateError::Revoked)),
+            false => Ok(verified),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.certified.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.certified.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.certified.supported_verify_schemes()
+    }
 }
 
 /// The signatures of the handshake are checked in every mode.

@@ -207,6 +207,8 @@ pub(crate) struct Part {
     pub(crate) path_unsure: bool,
     /// An earlier statement of the string may have changed what a view shows or a function does.
     pub(crate) definitions_unsure: bool,
+    /// It calls `set_config` with a setting that is written there.
+    pub(crate) sets_config: bool,
     /// Outputs come from what was judged earlier (FETCH) or cannot be traced (CALL, EXECUTE).
     pub(crate) opaque_output: bool,
 }
@@ -230,6 +232,7 @@ impl Part {
             executes: None,
             path_unsure: false,
             definitions_unsure: false,
+            sets_config: false,
             opaque_output: false,
         }
     }

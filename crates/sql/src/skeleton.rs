@@ -79,7 +79,9 @@ const fn is_plain(byte: u8, next: Option<u8>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pg_query::protobuf::{ScanToken, Token};
     use proptest::prelude::*;
+    use proptest::test_runner::TestCaseError;
 
     use super::*;
     use crate::shape;
@@ -184,5 +186,132 @@ mod tests {
                 prop_assert_eq!(shape(&one), shape(&two), "{} | {}", one, two);
             }
         }
+    }
+
+    /// Where the literals of a text are that its skeleton has marks for.
+    fn literals(text: &[u8], skeleton: &[u8]) -> Vec<(usize, usize)> {
+        let mut at = 0;
+        let mut found = Vec::new();
+        for mark in skeleton {
+            let rest = &text[at..];
+            let length = match *mark {
+                NUMBER => rest.iter().take_while(|byte| byte.is_ascii_digit()).count(),
+                STRING => 2 + rest[1..].iter().take_while(|byte| **byte != b'\'').count(),
+                _ => 1,
+            };
+            if matches!(*mark, NUMBER | STRING) {
+                found.push((at, at + length));
+            }
+            at += length;
+        }
+        assert_eq!(at, text.len());
+        found
+    }
+
+    /// The same text with other literals.
+    fn twin(skeleton: &[u8]) -> String {
+        let mut out = String::new();
+        for mark in skeleton {
+            match *mark {
+                NUMBER => out.push_str("907"),
+                STRING => out.push_str("'; DROP \"x\" -- $$ /*'"),
+                byte => out.push(char::from(byte)),
+            }
+        }
+        out
+    }
+
+    /// Whether the server's scanner sees a text as its skeleton does, if it has one: each literal taken out is a token of
+    /// its kind, no byte more or less (or part of a string that goes on in another line), and with other literals in
+    /// their place all else stays what it is.
+    fn agrees_with_the_server(bytes: &[u8]) -> Result<(), TestCaseError> {
+        let Some(skeleton) = of(bytes) else { return Ok(()) };
+        let text = std::str::from_utf8(bytes).unwrap();
+        let twin = twin(&skeleton);
+        prop_assert_eq!(of(twin.as_bytes()), Some(skeleton.clone()), "{}", twin);
+        let shape = |text: &str| shape::of(text).map(|shape| (shape.key, shape.cacheable));
+        prop_assert_eq!(shape(text), shape(&twin), "{:?} | {:?}", text, twin);
+        let Ok(scanned) = pg_query::scan_tokens(text) else { return Ok(()) };
+        for (start, end) in literals(bytes, &skeleton) {
+            let kind = if bytes[start] == b'\'' { Token::Sconst } else { Token::Iconst };
+            let is_it = |token: &ScanToken| {
+                let whole = (token.start as usize, token.end as usize) == (start, end);
+                let part = (token.start as usize) <= start && end <= token.end as usize;
+                let goes_on = kind == Token::Sconst
+                    && part
+                    && text[token.start as usize..token.end as usize].contains(['\n', '\r']);
+                token.token == kind as i32 && (whole || goes_on)
+            };
+            prop_assert!(scanned.iter().any(is_it), "{:?} at {}..{}", text, start, end);
+        }
+        Ok(())
+    }
+
+    /// What decides where tokens begin and end, in the server's grammar and in ours.
+    const TRICKS: &str = r#"' '' 'a' E' e'\'' U&' U&'\0027' u&" UESCAPE '!' B'1' X'1F' x' N'a' \ '\' '\'' $$ $a$ $a $1
+        $1a a$1 $ -- - /* */ / * 1 0 007 1. .1 1..2 1.2.3 1e 1e5 1e+5 1E- 0x1F 0x 0b1 0o7 1_000 1_ 1a 999999999 9999999999
+        2147483648 " "a" "a""b" :: := => <= <> != -> ->> @> ~* || +- =- ä é select E x _ , ( ) ; = < > : . [ ]"#;
+
+    /// The same of more than one word, and what no text should have.
+    const SPACED: [&str; 17] = [
+        "'a' 'b'",
+        "'a'\n'b'",
+        "'a' \r 'b'",
+        "'a' -- c\n'b'",
+        "'a' -- c\r'b'",
+        "E 'a'",
+        "b '1'",
+        "n 'a'",
+        "-- c\n",
+        "-- c\r",
+        "/* /* */ */",
+        "\0",
+        "\u{b}",
+        "\u{c}",
+        "\u{3000}",
+        "\r\n",
+        "\t",
+    ];
+
+    /// What has skeletons, so that most texts have one.
+    const PLAIN: [&str; 10] = [" ", "\n", " 1 ", "'x'", " 'a b' ", " 23 ", "=4", ", 'c'", "('", " a"];
+
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        let word = prop::sample::select(TRICKS.split_whitespace().collect::<Vec<_>>());
+        let spaced = prop::sample::select(SPACED.to_vec());
+        let plain = prop::sample::select(PLAIN.to_vec());
+        prop_oneof![
+            2 => word.prop_map(|text| text.as_bytes().to_vec()),
+            1 => spaced.prop_map(|text| text.as_bytes().to_vec()),
+            4 => plain.prop_map(|text| text.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 0..3),
+        ]
+    }
+
+    /// The bytes that may stand in a text with a skeleton, and some that may not; those that decide more often.
+    const BYTES: &[u8] = br#"''''''00123459   ,.;:()[]=<>+*%|-/eExXbBuUnN_a\$"&"#;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(6000))]
+        #[test]
+        fn i7_unknown_a_skeleton_sees_the_literals_that_the_server_sees(
+            pieces in prop::collection::vec(piece(), 1..14),
+        ) {
+            agrees_with_the_server(&pieces.concat())?;
+        }
+
+        #[test]
+        fn i7_unknown_so_it_does_in_any_row_of_the_bytes_that_it_lets_pass(
+            bytes in prop::collection::vec(prop::sample::select([BYTES, b"\n\r\t"].concat()), 1..24),
+        ) {
+            agrees_with_the_server(&bytes)?;
+        }
+    }
+
+    #[test]
+    fn a_very_long_text_has_the_literals_that_the_server_sees() {
+        let text = format!("SELECT '{}', 1{}", "x".repeat(200_000), ", 'y', 22".repeat(2_000));
+        agrees_with_the_server(text.as_bytes()).unwrap();
+        assert!(of(text.as_bytes()).is_some());
     }
 }

@@ -1,14 +1,15 @@
 //! etcd of our own: one member or several, whose members can be killed, stopped, continued and started
 //! again on what they had, with TLS and with authentication.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::wait::{eventually, free_port};
-use crate::{Certificates, Folder, Process, Signal};
+use crate::wait::{eventually, lasting_port};
+use crate::{Account, Certificates, Folder, Place, Process, Signal};
 
 /// How long members may take to agree on a leader.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,6 +23,8 @@ pub struct EtcdOptions {
     pub root_password: Option<String>,
     /// What is given to every member besides, such as `--quota-backend-bytes=…`.
     pub more: Vec<String>,
+    /// Where the members stand, in their order; those for whom there is none at 127.0.0.1.
+    pub places: Vec<Place>,
 }
 
 /// The files of [`EtcdOptions::tls`].
@@ -91,9 +94,20 @@ pub struct EtcdCluster {
 #[derive(Debug)]
 struct Member {
     name: String,
+    place: Place,
     client_port: u16,
     peer_port: u16,
     process: Option<Process>,
+}
+
+impl Member {
+    fn client(&self) -> SocketAddr {
+        self.place.at(self.client_port)
+    }
+
+    fn peer(&self) -> SocketAddr {
+        self.place.at(self.peer_port)
+    }
 }
 
 impl EtcdCluster {
@@ -122,11 +136,12 @@ impl EtcdCluster {
     }
 
     fn try_start(count: usize, options: EtcdOptions) -> Result<Self> {
-        let folder = Folder::new(crate::Account::Own)?;
+        let folder = Folder::new(Account::Own)?;
         let mut members = Vec::new();
         for index in 0..count {
-            let (client_port, peer_port) = (free_port()?, free_port()?);
-            members.push(Member { name: format!("m{index}"), client_port, peer_port, process: None });
+            let (client_port, peer_port) = (lasting_port()?, lasting_port()?);
+            let place = options.places.get(index).cloned().unwrap_or_default();
+            members.push(Member { name: format!("m{index}"), place, client_port, peer_port, process: None });
         }
         let mut cluster = Self { members, options, folder };
         for index in 0..count {
@@ -143,7 +158,7 @@ impl EtcdCluster {
     #[must_use]
     pub fn endpoints(&self) -> Vec<String> {
         let scheme = self.scheme();
-        self.members.iter().map(|member| format!("{scheme}://127.0.0.1:{}", member.client_port)).collect()
+        self.members.iter().map(|member| format!("{scheme}://{}", member.client())).collect()
     }
 
     /// The leader, as the members that answer see it.
@@ -216,7 +231,7 @@ impl EtcdCluster {
         let member = self.members.get(index).context("no such member")?;
         let mut command = Command::new("etcdctl");
         command.env("ETCDCTL_API", "3").arg("--command-timeout=5s").arg("--endpoints");
-        command.arg(format!("{}://127.0.0.1:{}", self.scheme(), member.client_port));
+        command.arg(format!("{}://{}", self.scheme(), member.client()));
         if let Some(tls) = &self.options.tls {
             command.arg("--cacert").arg(&tls.ca);
             command.arg("--cert").arg(&tls.client.0).arg("--key").arg(&tls.client.1);
@@ -255,17 +270,14 @@ impl EtcdCluster {
     }
 
     fn spawn(&mut self, index: usize) -> Result<()> {
-        let peers: Vec<_> = self
-            .members
-            .iter()
-            .map(|member| format!("{}=http://127.0.0.1:{}", member.name, member.peer_port))
-            .collect();
+        let peers: Vec<_> =
+            self.members.iter().map(|member| format!("{}=http://{}", member.name, member.peer())).collect();
         let scheme = self.scheme();
         let member = self.members.get(index).context("no such member")?;
-        let client = format!("{scheme}://127.0.0.1:{}", member.client_port);
-        let peer = format!("http://127.0.0.1:{}", member.peer_port);
+        let client = format!("{scheme}://{}", member.client());
+        let peer = format!("http://{}", member.peer());
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log(index))?;
-        let mut command = Command::new("etcd");
+        let mut command = member.place.command("etcd", Account::Own);
         command
             .args(["--name", &member.name, "--log-level=warn", "--logger=zap"])
             .arg("--data-dir")

@@ -4,13 +4,13 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::wait::{eventually, lasting_port};
-use crate::{Account, Folder, Process, RawClient, Signal};
+use crate::{Account, Folder, Place, Process, RawClient, Signal};
 
 /// A server that HAProxy spreads connections over.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct HaProxyOptions {
     pub backends: Vec<Backend>,
     /// Whether the client's address goes before its first bytes (PROXY protocol, version 2).
     pub proxy_protocol: bool,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// A running HAProxy.
@@ -39,6 +41,7 @@ pub struct HaProxy {
     process: Process,
     folder: Folder,
     account: Account,
+    place: Place,
     address: SocketAddr,
 }
 
@@ -52,10 +55,11 @@ impl HaProxy {
         let folder = Folder::new(account)?;
         let mut last = None;
         for _ in 0..5 {
-            let address = SocketAddr::from(([127, 0, 0, 1], lasting_port()?));
+            let place = options.place.clone();
+            let address = place.at(lasting_port()?);
             folder.write(CONFIG, config(options, address))?;
-            match run(account, &folder, address) {
-                Ok(process) => return Ok(Self { process, folder, account, address }),
+            match run(account, &folder, &place, address) {
+                Ok(process) => return Ok(Self { process, folder, account, place, address }),
                 Err(error) => last = Some(error),
             }
         }
@@ -95,7 +99,7 @@ impl HaProxy {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_again(&mut self) -> Result<()> {
-        self.process = run(self.account, &self.folder, self.address)?;
+        self.process = run(self.account, &self.folder, &self.place, self.address)?;
         Ok(())
     }
 }
@@ -129,21 +133,20 @@ fn config(options: &HaProxyOptions, address: SocketAddr) -> String {
     text
 }
 
-fn run(account: Account, folder: &Folder, address: SocketAddr) -> Result<Process> {
+fn run(account: Account, folder: &Folder, place: &Place, address: SocketAddr) -> Result<Process> {
     let log_path = folder.path().join("log");
     let log = std::fs::OpenOptions::new().create(true).append(true).open(&log_path)?;
     account.own(&log_path)?;
-    let mut command = Command::new(program()?);
+    let mut command = place.command(program()?, account);
     // In the foreground, as one process that a signal hits.
     command.args(["-db", "-f"]).arg(folder.path().join(CONFIG)).current_dir(folder.path());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    account.apply(&mut command);
     let mut process = Process::spawn("haproxy", &mut command, Signal::Terminate)?;
     eventually("HAProxy to take connections", Duration::from_secs(10), || {
         if let Some(status) = process.ended()? {
             bail!("HAProxy ended ({status}): {}", std::fs::read_to_string(&log_path).unwrap_or_default());
         }
-        Ok(RawClient::connect("127.0.0.1", address.port()).ok())
+        Ok(RawClient::connect(&address.ip().to_string(), address.port()).ok())
     })?;
     Ok(process)
 }
@@ -171,7 +174,7 @@ mod tests {
     fn clients_reach_another_server_when_one_is_gone() {
         let servers = [server(), server()];
         let backends = servers.iter().enumerate().map(|(n, server)| backend(&format!("s{n}"), server.port()));
-        let options = HaProxyOptions { backends: backends.collect(), proxy_protocol: false };
+        let options = HaProxyOptions { backends: backends.collect(), ..HaProxyOptions::default() };
         let mut proxy = HaProxy::start(&options).unwrap();
         let [first, second] = servers;
         let dsn = Dsn { port: proxy.address().port(), ..first.dsn() };
@@ -190,7 +193,11 @@ mod tests {
         use std::io::Read as _;
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let options = HaProxyOptions { backends: vec![backend("one", port)], proxy_protocol: true };
+        let options = HaProxyOptions {
+            backends: vec![backend("one", port)],
+            proxy_protocol: true,
+            ..Default::default()
+        };
         let proxy = HaProxy::start(&options).unwrap();
         let mut client = RawClient::connect("127.0.0.1", proxy.address().port()).unwrap();
         client.send(b"then the client").unwrap();

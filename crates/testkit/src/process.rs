@@ -57,9 +57,10 @@ impl Process {
     /// The program cannot be started.
     pub fn spawn(name: &str, command: &mut Command, ends_by: Signal) -> Result<Self> {
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let id = child.id().to_string();
         // The watchdog reads from us and gets nothing but the end of the file when we are gone.
         let watchdog = Command::new("sh")
-            .args(["-c", "read -r line; kill -s \"$0\" \"$1\"", ends_by.name(), &child.id().to_string()])
+            .args(["-c", WATCHDOG, ends_by.name(), &id, &started(&id).unwrap_or_default()])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -84,7 +85,11 @@ impl Process {
     /// # Errors
     /// The system does not tell.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().with_context(|| format!("cannot ask after {}", self.name))
+        let ended = self.child.try_wait().with_context(|| format!("cannot ask after {}", self.name))?;
+        if ended.is_some() {
+            self.dismiss_watchdog();
+        }
+        Ok(ended)
     }
 
     /// Sends a signal.
@@ -126,7 +131,7 @@ impl Process {
         self.child.wait().with_context(|| format!("cannot wait for {}", self.name))
     }
 
-    /// Before the process is waited for: later its id may be another's.
+    /// It has nothing to do any more.
     fn dismiss_watchdog(&mut self) {
         if let Some(mut watchdog) = self.watchdog.take() {
             let _ = watchdog.kill();
@@ -143,7 +148,20 @@ impl Drop for Process {
     }
 }
 
-/// Sends `signal` to one process, by its id. The shell's own `kill` needs no package.
+/// Waits for the end of its input and sends a signal, by the name `$0`, to the process of the id `$1`, if that is still
+/// the one that began at `$2`: when it was waited for before, its id may have become another's.
+const WATCHDOG: &str = r#"read -r line
+stat=$(cat "/proc/$1/stat") && set -- "$1" "$2" ${stat##*) } && [ "${22}" = "$2" ] && kill -s "$0" "$1""#;
+
+/// When the process of this id began, in the system's ticks: the 22nd field, and the 20th after the name, in which
+/// anything may stand.
+fn started(id: &str) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(19).map(str::to_owned)
+}
+
+/// Sends `signal` to one process, by its id, which must not have been waited for: until then the id is its own,
+/// afterwards it may be another's. The shell's own `kill` needs no package.
 fn send(id: u32, signal: Signal) -> Result<()> {
     let status = Command::new("sh")
         .args(["-c", "kill -s \"$0\" \"$1\"", signal.name(), &id.to_string()])
@@ -218,6 +236,19 @@ mod tests {
             std::mem::forget(self);
             id
         }
+    }
+
+    #[test]
+    fn a_watchdog_leaves_a_process_alone_that_has_the_id_of_another() {
+        let process = sleeper();
+        let id = process.id().to_string();
+        let watch = |began: &str| {
+            let words = ["-c", WATCHDOG, "KILL", &id, began];
+            Command::new("sh").args(words).stdin(Stdio::null()).status().unwrap().success()
+        };
+        assert!(!watch("1") && runs(process.id()));
+        assert!(watch(&started(&id).unwrap()));
+        eventually("its end", Duration::from_secs(5), || Ok((!runs(process.id())).then_some(()))).unwrap();
     }
 
     #[test]

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::wait::eventually;
-use crate::{Process, Signal, binary};
+use crate::{Account, Place, Process, Signal, binary};
 
 /// Within what time a process has to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -22,6 +22,7 @@ pub(crate) struct Product {
     name: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    place: Place,
     log: PathBuf,
     process: Option<Process>,
 }
@@ -32,10 +33,12 @@ impl Product {
         name: &str,
         arguments: &[&str],
         environment: &[(String, String)],
+        place: Place,
         log: PathBuf,
     ) -> Self {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Self { name: name.to_owned(), arguments, environment: environment.to_vec(), log, process: None }
+        let (name, environment) = (name.to_owned(), environment.to_vec());
+        Self { name, arguments, environment, place, log, process: None }
     }
 
     /// Starts it, ready when this returns.
@@ -43,7 +46,7 @@ impl Product {
     /// # Errors
     /// It does not get ready; the error has what it logged.
     pub(crate) fn start(&mut self) -> Result<()> {
-        let mut command = Command::new(binary()?);
+        let mut command = self.place.command(binary()?, Account::Own);
         command.args(&self.arguments).args(["--output", "json"]).envs(self.environment.iter().cloned());
         self.process = Some(launch(&self.name, &mut command, &self.log)?.0);
         Ok(())

@@ -1,14 +1,15 @@
 //! A Redis of our own: with an append-only file or without, open or behind an ACL user and TLS, alone, as a replica, or
 //! watched by three sentinels.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::wait::{eventually, free_port, lasting_port};
-use crate::{Account, Certificates, Folder, Process, Signal};
+use crate::{Account, Certificates, Folder, Place, Process, Signal};
 
 /// How Redis is set.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub struct RedisOptions<'a> {
     pub tls: Option<&'a Certificates>,
     /// Follows the server on this port.
     pub replica_of: Option<u16>,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// A running Redis.
@@ -36,6 +39,7 @@ struct Server {
     folder: Folder,
     account: Account,
     arguments: Vec<String>,
+    place: Place,
     port: u16,
 }
 
@@ -51,7 +55,7 @@ impl Redis {
             let port = lasting_port()?;
             let folder = Folder::new(account)?;
             let arguments = arguments(options, &folder, port)?;
-            let server = Server { folder, account, arguments, port };
+            let server = Server { folder, account, arguments, place: options.place.clone(), port };
             match server.run() {
                 Ok(process) => return Ok(Self { process, server }),
                 Err(error) => last = Some(error),
@@ -70,6 +74,12 @@ impl Redis {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.server.port
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.place.at(self.server.port)
     }
 
     /// Kills it: it has no chance to say or write anything.
@@ -107,10 +117,9 @@ impl Server {
     fn run(&self) -> Result<Process> {
         let log_path = self.folder.path().join("log");
         let log = std::fs::File::create(&log_path)?;
-        let mut command = Command::new(program("redis-server")?);
+        let mut command = self.place.command(program("redis-server")?, self.account);
         command.args(&self.arguments).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.account.apply(&mut command);
         let mut process = Process::spawn("redis", &mut command, Signal::Terminate)?;
         eventually("Redis to take connections", Duration::from_secs(10), || {
             let said = std::fs::read_to_string(&log_path).unwrap_or_default();
@@ -125,7 +134,7 @@ impl Server {
 }
 
 fn arguments(options: &RedisOptions<'_>, folder: &Folder, port: u16) -> Result<Vec<String>> {
-    let mut words = format!("--bind 127.0.0.1 --save  --dir {}", folder.path().display());
+    let mut words = format!("--bind {} --save  --dir {}", options.place.address(), folder.path().display());
     match options.tls {
         None => words.push_str(&format!(" --port {port}")),
         Some(tls) => words.push_str(&format!(
@@ -190,7 +199,7 @@ fn sentinel(config: &str) -> Result<Redis> {
         let folder = Folder::new(account)?;
         let file = folder.write("sentinel.conf", format!("port {port}\nbind 127.0.0.1\n{config}"))?;
         let arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
-        let server = Server { folder, account, arguments, port };
+        let server = Server { folder, account, arguments, place: Place::default(), port };
         match server.run() {
             Ok(process) => return Ok(Redis { process, server }),
             Err(error) => last = Some(error),

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Surroundings;
 use crate::error::{CliError, Exit};
 use crate::output::table;
+use crate::view::line;
 
 /// What is done with the fleet.
 #[derive(Debug, Subcommand)]
@@ -31,12 +32,45 @@ pub(crate) enum Command {
         #[arg(long)]
         reusable: bool,
     },
+    /// The join tokens that may still be used.
+    Tokens {
+        #[command(subcommand)]
+        command: TokensCommand,
+    },
     /// Lists the nodes that are alive.
-    Nodes,
+    Nodes {
+        /// The gateways that were revoked, instead.
+        #[arg(long)]
+        revoked: bool,
+    },
     /// Asks a gateway to drain: it takes no new connections, gives those that wait their ticket, and ends.
     Drain {
         /// Its id or its name.
         node: String,
+    },
+    /// Shuts a gateway out for good: its certificates are accepted no more, its links end at once, and what it was
+    /// about is treated as that of a lost gateway. It may join again, as another one, with a new token.
+    Revoke {
+        /// Its name, the id of one of its starts, or its own.
+        node: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// What is done with join tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokensCommand {
+    /// Lists them. The tokens themselves are nowhere.
+    Ls,
+    /// Takes one back. Gateways that have joined with it stay.
+    Revoke {
+        /// Its id, as `ls` shows it.
+        id: String,
+        /// Why.
+        #[arg(long, default_value = "")]
+        reason: String,
     },
 }
 
@@ -75,12 +109,51 @@ struct Listed {
     nodes: Vec<NodeView>,
 }
 
+/// The JSON of a gateway that was shut out.
+#[derive(Debug, Serialize)]
+struct RevokedView {
+    gateway: String,
+    name: String,
+    revoked_at: String,
+    by: String,
+    reason: String,
+}
+
+/// The JSON of a list of those.
+#[derive(Debug, Serialize)]
+struct ListedRevoked {
+    revoked: Vec<RevokedView>,
+}
+
+/// The JSON of a join token that was issued before.
+#[derive(Debug, Serialize)]
+struct TokenView {
+    id: String,
+    issued_by: String,
+    expires_at: String,
+    reusable: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    used_by: String,
+}
+
+/// The JSON of a list of those.
+#[derive(Debug, Serialize)]
+struct ListedTokens {
+    tokens: Vec<TokenView>,
+}
+
 pub(crate) async fn run(command: Command, around: &Surroundings) -> Result<(), CliError> {
     match command {
         Command::Init { dir } => init(&dir, around),
         Command::Token { ttl, reusable } => token(ttl, reusable, around).await,
-        Command::Nodes => nodes(around).await,
+        Command::Tokens { command: TokensCommand::Ls } => tokens(around).await,
+        Command::Tokens { command: TokensCommand::Revoke { id, reason } } => {
+            revoke_token(id, reason, around).await
+        }
+        Command::Nodes { revoked: false } => nodes(around).await,
+        Command::Nodes { revoked: true } => revoked(around).await,
         Command::Drain { node } => drain(node, around).await,
+        Command::Revoke { node, reason } => revoke(node, reason, around).await,
     }
 }
 
@@ -136,6 +209,77 @@ async fn drain(node: String, around: &Surroundings) -> Result<(), CliError> {
     let drained = around.connect().await?.nodes().drain_node(request).await?.into_inner().node;
     let view = NodeView::read(countersign_api::required(drained, "response.node")?)?;
     around.output.result(&view, || format!("{} is asked to drain.", view.name))
+}
+
+async fn tokens(around: &Surroundings) -> Result<(), CliError> {
+    let request = v1::ListJoinTokensRequest {};
+    let listed = around.connect().await?.nodes().list_join_tokens(request).await?.into_inner();
+    let tokens = listed.tokens.into_iter().map(TokenView::read).collect::<Result<Vec<_>, _>>()?;
+    let listed = ListedTokens { tokens };
+    around.output.result(&listed, || {
+        let row = |token: &TokenView| {
+            let uses = if token.reusable { "any number of gateways" } else { token.used_by.as_str() };
+            [&token.id, &token.issued_by, &token.expires_at, uses].map(str::to_owned).to_vec()
+        };
+        table(&["ID", "ISSUED BY", "UNTIL", "USED BY"], listed.tokens.iter().map(row))
+    })
+}
+
+async fn revoke_token(id: String, reason: String, around: &Surroundings) -> Result<(), CliError> {
+    let request = v1::RevokeJoinTokenRequest { id, reason };
+    let revoked = around.connect().await?.nodes().revoke_join_token(request).await?.into_inner().token;
+    let view = TokenView::read(countersign_api::required(revoked, "response.token")?)?;
+    around.output.result(&view, || format!("Nobody joins with {} any more; who has stays.", view.id))
+}
+
+async fn revoked(around: &Surroundings) -> Result<(), CliError> {
+    let listed = around.connect().await?.nodes().list_nodes(v1::ListNodesRequest {}).await?.into_inner();
+    let revoked = listed.revoked.into_iter().map(RevokedView::read).collect::<Result<Vec<_>, _>>()?;
+    let listed = ListedRevoked { revoked };
+    around.output.result(&listed, || {
+        let row = |one: &RevokedView| {
+            [&one.name, &one.gateway, &one.revoked_at, &one.by, &line(&one.reason)]
+                .map(|text: &String| text.clone())
+                .to_vec()
+        };
+        table(&["NAME", "GATEWAY", "SINCE", "BY", "REASON"], listed.revoked.iter().map(row))
+    })
+}
+
+async fn revoke(node: String, reason: String, around: &Surroundings) -> Result<(), CliError> {
+    let request = v1::RevokeNodeRequest { node, reason };
+    let revoked = around.connect().await?.nodes().revoke_node(request).await?.into_inner().revoked;
+    let view = RevokedView::read(countersign_api::required(revoked, "response.revoked")?)?;
+    around.output.result(&view, || {
+        format!(
+            "{} ({}) is out. Where its machine is no longer yours, change the credentials of its targets, too.",
+            view.name, view.gateway
+        )
+    })
+}
+
+impl RevokedView {
+    fn read(revoked: v1::RevokedNode) -> Result<Self, CliError> {
+        Ok(Self {
+            revoked_at: timestamp(revoked.revoke_time, "revoked.revoke_time")?.to_string(),
+            gateway: revoked.gateway_id,
+            name: revoked.name,
+            by: revoked.by,
+            reason: revoked.reason,
+        })
+    }
+}
+
+impl TokenView {
+    fn read(token: v1::JoinToken) -> Result<Self, CliError> {
+        Ok(Self {
+            expires_at: timestamp(token.expire_time, "token.expire_time")?.to_string(),
+            id: token.id,
+            issued_by: token.issued_by,
+            reusable: token.reusable,
+            used_by: token.used_by,
+        })
+    }
 }
 
 impl NodeView {

@@ -60,6 +60,9 @@ struct List {
     /// Only those in this state; may be given several times.
     #[arg(long, value_enum)]
     state: Vec<StateWord>,
+    /// Those that ended so long ago that they are in the archive, instead.
+    #[arg(long)]
+    archived: bool,
     /// Of this session only.
     #[arg(long)]
     session: Option<SessionId>,
@@ -118,6 +121,7 @@ impl List {
             target: self.target.as_ref().map(ToString::to_string),
             subject: self.subject.as_ref().map(ToString::to_string),
             page_size: self.limit,
+            archived: self.archived,
         }
     }
 }

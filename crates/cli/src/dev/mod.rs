@@ -18,6 +18,7 @@ use countersign_common::id::NodeId;
 use countersign_common::time::{Clock, SystemClock};
 use countersign_controlplane::ControlPlane;
 use countersign_controlplane::grpc::ServeError;
+use countersign_controlplane::history::HistoryOptions;
 use countersign_masking::HashKey;
 use countersign_policy::CurrentBundle;
 use countersign_recording::{CheckpointFile, LocalJournal};
@@ -111,6 +112,8 @@ impl Prepared {
             clock: Arc::clone(&clock),
             compiler: Arc::clone(&lenient) as _,
             archive,
+            // One process to try things out: nothing is taken away.
+            history: HistoryOptions::default(),
         })
         .await?;
         lenient.opened();

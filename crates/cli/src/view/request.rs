@@ -39,6 +39,9 @@ pub(crate) struct RequestView {
     after_denial: Option<String>,
     digest: Digest,
     rendering_digest: Digest,
+    /// Whether it is in the archive.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    archived: bool,
     #[serde(skip)]
     approval: Approval,
 }
@@ -83,6 +86,7 @@ impl RequestView {
             after_denial: wire.after_denial,
             digest: approval.digest,
             rendering_digest: approval.rendering,
+            archived: wire.archived,
             approval,
         })
     }
@@ -117,6 +121,9 @@ impl RequestView {
         let mut text = format!("{} {}", self.id, self.standing());
         if let Some(detail) = &self.state_detail {
             let _ = write!(text, ": {}", line(detail));
+        }
+        if self.archived {
+            text.push_str(" (archived)");
         }
         let _ = writeln!(text, "\nwhy      {}", line(&self.reason));
         let _ = writeln!(
@@ -347,6 +354,7 @@ mod tests {
                 cannot_decide: None,
                 environment: None,
                 does: String::new(),
+                archived: false,
             }),
             details: Some(v1::ApprovalDetails {
                 command: Some((&command).into()),

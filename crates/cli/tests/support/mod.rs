@@ -18,7 +18,7 @@ use std::time::Duration;
 use countersign_cli::node::{LocalArchive, PolicyCompiler};
 use countersign_common::command::{self, Command as Statement, Context, Parameter};
 use countersign_common::facts::{Action, Operation};
-use countersign_common::id::{GroupName, RoleName, Subject, TargetName};
+use countersign_common::id::{ApprovalId, GroupName, RoleName, Subject, TargetName};
 use countersign_common::principal::Kind;
 use countersign_common::time::SystemClock;
 use countersign_common::{Facts, Principal, Secret};
@@ -73,6 +73,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let data = tempfile::tempdir().unwrap();
         let recordings = data.path().join("recordings");
         let key = SigningKey::load_or_create(&data.path().join("keys/checkpoint.key")).unwrap();
@@ -85,7 +89,8 @@ impl Server {
             Arc::new(SystemClock),
             Box::new(sink),
         );
-        let options = Options::new(data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
+        let mut options = Options::new(data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
+        change(&mut options);
         let control = ControlPlane::open(options).await.unwrap();
         control.apply_bundle(bundle(), &subject("operator")).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -110,6 +115,15 @@ impl Server {
         tokio::spawn(served);
         tokio::spawn(Arc::clone(&control).run(stopped));
         Self { control, journal: Arc::new(journal.unwrap()), data, api, stop }
+    }
+
+    /// Waits until an approval that has ended is in the archive and nowhere else.
+    pub(crate) async fn retained(&self, id: ApprovalId) {
+        let approvals = self.control.approvals();
+        while approvals.get(id).await.is_ok() {
+            self.control.archive_what_has_ended().await.unwrap();
+        }
+        assert!(self.control.history().approval(id).await.unwrap().is_some());
     }
 
     /// The binary, as the operator runs it who has the data directory.

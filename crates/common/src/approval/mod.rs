@@ -5,7 +5,7 @@
 //! Pending ─ quorum of each stage in turn ─► Approved ─ redeem ─► Redeemed ─ outcome ─► Done
 //!    │ deny · expire · withdraw · void          │ revoke · expire   │ owner lost
 //!    ▼                                          ▼                   ▼
-//! Denied · Expired · Withdrawn · Voided     Revoked · Expired     InDoubt ─ resolve ─► Done | NotRun
+//! Denied · Expired · Withdrawn · Voided     Revoked · Expired     InDoubt ─ resolve · late word of its owner ─► Done | NotRun
 //! ```
 //!
 //! An owner that has promised evidence and is lost before it presented any has certainly not let the target

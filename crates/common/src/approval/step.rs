@@ -191,6 +191,11 @@ pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approv
             same_fence(*fence, *got)?;
             (State::Done { outcome: outcome.clone() }, None)
         }
+        // So is its word that not a byte went: it alone can know that, however late it says so.
+        (State::InDoubt { fence, .. }, Event::NotSent { fence: got }) => {
+            same_fence(*fence, *got)?;
+            (State::NotRun { reason: "the gateway did not send it".into() }, None)
+        }
         (State::InDoubt { .. }, Event::Resolve { ran: true, .. }) => {
             (State::Done { outcome: Outcome::Completed }, None)
         }

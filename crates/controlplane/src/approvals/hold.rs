@@ -119,8 +119,13 @@ impl Approvals {
     /// The approval that the same command has already, if it is to be joined.
     async fn join(&self, asked: Option<&Entry>) -> Result<Option<Held>, ApprovalError> {
         let Some(asked) = asked else { return Ok(None) };
-        let id = std::str::from_utf8(&asked.value).ok().and_then(|text| text.parse::<ApprovalId>().ok());
-        let (_, stored) = self.read(id.ok_or_else(|| crate::bad_value(asked, "not an approval id"))?).await?;
+        let id = record::approval_of(asked).ok_or_else(|| crate::bad_value(asked, "not an approval id"))?;
+        let stored = match self.read(id).await {
+            Ok((_, stored)) => stored,
+            // It ended long ago and has just been archived, with what was read: the swap finds out.
+            Err(ApprovalError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let now = self.now();
         let joined = match &stored.approval.state {
             State::Pending { .. } | State::Approved if now < stored.approval.expires_at => Joined::Open,
@@ -199,6 +204,7 @@ impl Approvals {
             ),
             does: does(&request.facts),
             trace: trace_context::present(),
+            redeemed_by: None,
             approval,
         };
         let prefix = record::details_prefix(stored.approval.id);

@@ -26,12 +26,13 @@ use tracing::Instrument as _;
 
 pub use error::ApprovalError;
 pub use hold::{Held, HoldRequest, Joined};
-pub(crate) use record::APPROVALS;
+pub(crate) use record::{
+    APPROVALS, CHUNK_BYTES as DETAILS_CHUNK_BYTES, Stored, approval_of, asked_key, details_prefix,
+};
 pub use record::{Details, Snapshot};
 pub use redeem::Redeem;
 
 use self::board::Board;
-use self::record::Stored;
 use crate::bundles::Bundles;
 use crate::content;
 use crate::hints::Hint;
@@ -374,7 +375,7 @@ impl Approvals {
         self.advance(id, &Event::Report { fence, outcome }).await
     }
 
-    /// The owner is certain that not a byte of the command went upstream.
+    /// The owner is certain that not a byte of the command went upstream. That ends a doubt, too.
     ///
     /// # Errors
     /// As [`Approvals::report`].
@@ -479,7 +480,10 @@ impl Approvals {
         attempt: AttemptId,
     ) -> Result<Option<Approval>, ApprovalError> {
         let stood = stored.approval.state.as_str();
-        let next = Stored { attempt, changed_at: self.clock.now(), approval: next, ..stored };
+        let redeems =
+            stored.approval.state == State::Approved && matches!(next.state, State::Redeemed { .. });
+        let redeemed_by = if redeems { Some(attempt) } else { stored.redeemed_by };
+        let next = Stored { attempt, changed_at: self.clock.now(), redeemed_by, approval: next, ..stored };
         let value = crate::encode(&next);
         if value.len() > record::RECORD_BYTES_MAX {
             return Err(ApprovalError::TooLarge {

@@ -8,6 +8,8 @@ use countersign_common::trace::TraceParent;
 use countersign_common::{Digest, Facts, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::store::Entry;
+
 /// Where approvals stand: `/cs/approvals/<bucket>/<id>`.
 pub(crate) const APPROVALS: &str = "/cs/approvals/";
 
@@ -18,7 +20,7 @@ const COMMANDS: &str = "/cs/commands/";
 const ASKED: &str = "/cs/asked/";
 
 /// How many bytes of a text stand under one key: more would not be a small record any more.
-pub(super) const CHUNK_BYTES: usize = 16 * 1024;
+pub(crate) const CHUNK_BYTES: usize = 16 * 1024;
 
 /// The largest record, in bytes. An ordinary one has less than 1 KiB; many stages, groups and long
 /// reasons make it larger.
@@ -27,27 +29,30 @@ pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024;
 /// An approval, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     /// Which attempt wrote it, so that an ambiguous write can be told from somebody else's.
-    pub(super) attempt: AttemptId,
+    pub(crate) attempt: AttemptId,
     /// When it last changed.
-    pub(super) changed_at: Timestamp,
+    pub(crate) changed_at: Timestamp,
     /// How many bytes the text has, and in how many chunks.
-    pub(super) details_bytes: usize,
+    pub(crate) details_bytes: usize,
     /// The digest over the text.
-    pub(super) details_digest: Digest,
+    pub(crate) details_digest: Digest,
     /// A request that this session had denied shortly before, for another command: a rephrasing, maybe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) after_denial: Option<ApprovalId>,
+    pub(crate) after_denial: Option<ApprovalId>,
     /// What the command does, in a line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(super) does: String,
+    pub(crate) does: String,
     /// Where in its trace the command was held, if it is traced: what people decide later, and at other nodes, is part
     /// of the same trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) trace: Option<TraceParent>,
+    pub(crate) trace: Option<TraceParent>,
+    /// Which attempt redeemed it; stays, whatever follows. Only who made the attempt knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) redeemed_by: Option<AttemptId>,
     /// The approval.
-    pub(super) approval: Approval,
+    pub(crate) approval: Approval,
 }
 
 /// What was asked, whole; never cut.
@@ -101,11 +106,16 @@ pub(super) fn approval_key(id: ApprovalId) -> String {
 }
 
 /// The prefix of the chunks of its text.
-pub(super) fn details_prefix(id: ApprovalId) -> String {
+pub(crate) fn details_prefix(id: ApprovalId) -> String {
     format!("{COMMANDS}{}/{id}/", crate::bucket(&id.to_bytes()))
 }
 
 /// The key that says which approval a command of a session last had.
-pub(super) fn asked_key(session: SessionId, digest: &Digest) -> String {
+pub(crate) fn asked_key(session: SessionId, digest: &Digest) -> String {
     format!("{ASKED}{session}/{digest}")
+}
+
+/// The approval that stands under such a key; `None`: no id does.
+pub(crate) fn approval_of(asked: &Entry) -> Option<ApprovalId> {
+    std::str::from_utf8(&asked.value).ok()?.parse().ok()
 }

@@ -58,7 +58,7 @@ impl Approvals {
             }
             // INVARIANT: I1. The very attempt that used it up, asking again because its answer was lost.
             let mine = matches!(approval.state, State::Redeemed { owner, .. } if owner == redeem.owner);
-            if mine && stored.attempt == redeem.attempt {
+            if mine && stored.redeemed_by == Some(redeem.attempt) {
                 return Ok(stored.approval);
             }
             let event = Event::Redeem {
@@ -74,6 +74,21 @@ impl Approvals {
             }
         }
         Err(ApprovalError::Contended)
+    }
+
+    /// The approval, if this attempt has redeemed it and nobody has said yet what became of the command. For those
+    /// who may ask about an attempt of somebody else's: a later start of the same gateway.
+    ///
+    /// # Errors
+    /// When there is no such approval, or the store fails.
+    pub(crate) async fn granted_to(
+        &self,
+        id: ApprovalId,
+        attempt: AttemptId,
+    ) -> Result<Option<Approval>, ApprovalError> {
+        let (_, stored) = self.read(id).await?;
+        let unanswered = matches!(stored.approval.state, State::Redeemed { .. } | State::InDoubt { .. });
+        Ok((unanswered && stored.redeemed_by == Some(attempt)).then_some(stored.approval))
     }
 
     /// Reads from the store what decides and may have changed at another node a moment ago: the session

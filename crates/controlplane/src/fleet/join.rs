@@ -10,10 +10,15 @@ use countersign_common::{Digest, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::member::{GatewayName, Member};
-use crate::store::{Entry, Outcome, Store, StoreError, Transaction};
+use super::revoked::cut;
+use crate::audit::{self, AuditEvent, Looked};
+use crate::store::{Entry, Outcome, Store, StoreError, Transaction, range_all};
 
 /// Where join tokens stand: `/cs/joins/<hash>`.
 const JOINS: &str = "/cs/joins/";
+
+/// How many digits of a token's hash name it for people.
+const ID_DIGITS: usize = 16;
 
 /// How every join token begins, so that scanners for leaked secrets find it.
 const PREFIX: &str = "csj_";
@@ -43,6 +48,9 @@ pub enum JoinError {
     /// The machine has no random bytes.
     #[error("there are no random bytes")]
     NoRandom,
+    /// It kept changing under our hands.
+    #[error("the join token was changed by others again and again; look at it and try again")]
+    Contended,
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -59,6 +67,21 @@ struct Invitation {
     /// Whether any number of gateways may use it; then nobody is noted.
     #[serde(default)]
     reusable: bool,
+}
+
+/// A join token, as far as anybody may know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedToken {
+    /// By what it is called: the beginning of its hash.
+    pub id: String,
+    /// Who issued it.
+    pub issued_by: Subject,
+    /// From when on it is not accepted any more.
+    pub expires_at: Timestamp,
+    /// For how many gateways it is.
+    pub uses: Uses,
+    /// Who has used it; `None`: nobody, or it is for many.
+    pub used_by: Option<Member>,
 }
 
 /// For how many gateways a join token is.
@@ -123,6 +146,41 @@ impl Joins {
         }
     }
 
+    /// Those that there are. Their time may be over; the store deletes them a moment later.
+    pub(super) async fn list(&self) -> Result<Vec<ListedToken>, StoreError> {
+        let (entries, _) = range_all(&*self.store, JOINS).await?;
+        let mut all = entries.iter().map(listed).collect::<Result<Vec<_>, _>>()?;
+        all.sort_by_key(|token| token.expires_at);
+        Ok(all)
+    }
+
+    /// Takes a token back, and notes who did.
+    pub(super) async fn revoke(
+        &self,
+        id: &str,
+        by: &Subject,
+        reason: &str,
+    ) -> Result<Option<ListedToken>, JoinError> {
+        if id.len() < ID_DIGITS || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(None);
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            let found = self.store.range(&format!("{JOINS}{id}"), None, 2).await?;
+            let [entry] = found.entries.as_slice() else { return Ok(None) };
+            let token = listed(entry)?;
+            let action = Looked::RevokedJoinToken;
+            let event = AuditEvent::of_operator(self.clock.now(), by, action, token.id.clone(), &cut(reason));
+            let delete = Transaction::new().if_modified(&entry.key, entry.modified).delete(&entry.key);
+            match self.store.transact(audit::noting(delete, &event)).await {
+                Ok(Outcome::Committed(_)) => return Ok(Some(token)),
+                // It was used in between, or nobody knows: look again.
+                Ok(Outcome::Conflict | Outcome::LeaseLost) | Err(StoreError::Unknown(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(JoinError::Contended)
+    }
+
     /// Who joins with this token. The same key may ask again, when its answer was lost; any other is refused.
     pub(super) async fn admit(
         &self,
@@ -167,6 +225,14 @@ impl Joins {
             Err(error) => Err(error),
         }
     }
+}
+
+fn listed(entry: &Entry) -> Result<ListedToken, StoreError> {
+    let Invitation { issued_by, expires_at, used, reusable } = crate::decode(entry)?;
+    let hash = entry.key.strip_prefix(JOINS).unwrap_or_default();
+    let id = hash.get(..ID_DIGITS).unwrap_or(hash).to_owned();
+    let uses = if reusable { Uses::Many } else { Uses::Once };
+    Ok(ListedToken { id, issued_by, expires_at, uses, used_by: used.map(|(member, _)| member) })
 }
 
 /// The key of a token: its hash, so that who reads the store can use none.

@@ -18,6 +18,8 @@ pub(super) enum Wish {
     Superseded,
     /// The gateway was declared lost.
     Lost,
+    /// The gateway was shut out.
+    Revoked,
 }
 
 /// A link, as others see it. Cheap to clone.
@@ -25,6 +27,8 @@ pub(super) enum Wish {
 pub(super) struct Handle {
     number: u64,
     pub(super) gateway: NodeId,
+    /// The id in its certificate.
+    pub(super) member: String,
     outbox: Outbox,
     wish: watch::Sender<Option<Wish>>,
     /// Whether the gateway has been told to drain, or has said itself that it does.
@@ -76,10 +80,10 @@ pub(super) struct Links {
 
 impl Links {
     /// A new link of a gateway; its older one ends.
-    pub(super) fn open(&self, gateway: NodeId, outbox: Outbox) -> Handle {
+    pub(super) fn open(&self, gateway: NodeId, member: String, outbox: Outbox) -> Handle {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (wish, drains, followed) = (watch::Sender::new(None), Arc::default(), Arc::default());
-        let handle = Handle { number, gateway, outbox, wish, drains, followed };
+        let handle = Handle { number, gateway, member, outbox, wish, drains, followed };
         let (older, count) = {
             let mut open = self.open.lock();
             (open.insert(gateway, handle.clone()), open.len())

@@ -12,6 +12,7 @@ use countersign_runtime::certificate::{self, Shown};
 use countersign_runtime::tls;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -115,13 +116,18 @@ impl FleetListener {
 }
 
 impl Identity {
-    fn make(fleet: &Fleet) -> Result<(Arc<ServerConfig>, countersign_common::Timestamp), ListenError> {
+    fn make(fleet: &Arc<Fleet>) -> Result<(Arc<ServerConfig>, countersign_common::Timestamp), ListenError> {
         let (options, now) = (fleet.options(), fleet.control().clock().now());
         let ServerIdentity { chain, key, renew_at, ends_at } =
             options.authority.server(&options.names, now)?;
         let authority = options.authority.certificate().clone();
         certificate::ends(Shown::Fleet, ends_at);
-        Ok((tls::fleet_server_config(chain, key, authority, &[b"h2"])?, renew_at))
+        let of = Arc::downgrade(fleet);
+        // Fail closed: without the fleet nobody is let in.
+        let revoked = move |certificate: &CertificateDer<'_>| {
+            of.upgrade().is_none_or(|fleet| fleet.revoked().holds(certificate))
+        };
+        Ok((tls::fleet_server_config(chain, key, authority, Arc::new(revoked), &[b"h2"])?, renew_at))
     }
 
     /// What is shown to the next one who comes.

@@ -143,11 +143,7 @@ impl Fleet {
                 tokio::time::sleep(REST_AFTER_ERROR).await;
             }
             tokio::select! {
-                _ = sweep.tick() => match self.nodes().sweep().await {
-                    Ok(0) => {}
-                    Ok(count) => tracing::info!(count, "starts of long ago are forgotten"),
-                    Err(error) => tracing::warn!(%error, "old starts could not be swept"),
-                },
+                _ = sweep.tick() => self.sweep().await,
                 _ = search.tick() => match self.nodes().not_given_up().await {
                     Ok(gone) => for id in gone {
                         self.node_gone(id).await;
@@ -156,6 +152,21 @@ impl Fleet {
                 },
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
+        }
+    }
+
+    async fn sweep(&self) {
+        match self.nodes().sweep().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "starts of long ago are forgotten"),
+            Err(error) => tracing::warn!(%error, "old starts could not be swept"),
+        }
+        match self.revoked().sweep().await {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::info!(count, "revoked gateways whose certificates have ended are forgotten")
+            }
+            Err(error) => tracing::warn!(%error, "revoked gateways could not be swept"),
         }
     }
 

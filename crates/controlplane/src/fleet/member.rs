@@ -48,8 +48,13 @@ impl Member {
 
     fn parse(uri: &str) -> Option<Self> {
         let (id, name) = uri.strip_prefix(SCHEME)?.split_once('/')?;
-        let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_id.then(|| Some(Self { id: id.to_owned(), name: name.parse().ok()? }))?
+        Self::is_id(id).then(|| Some(Self { id: id.to_owned(), name: name.parse().ok()? }))?
+    }
+
+    /// Whether it could be the id of one.
+    #[must_use]
+    pub fn is_id(text: &str) -> bool {
+        text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`authority`], [`member`], [`join`]: who belongs to the fleet.
 //! - [`nodes`]: who is alive, by leases in the store.
 //! - [`link`], [`links`]: the one stream of each gateway.
+//! - [`revoked`]: who was shut out.
 //! - [`cancels`], [`doubt`], [`hints`], [`sample`]: what nodes do for each other's gateways, and look after.
 //! - [`listener`]: the listener of the fleet.
 
@@ -22,6 +23,7 @@ pub mod member;
 mod nodes;
 mod open;
 mod pulse;
+mod revoked;
 mod sample;
 
 use std::sync::Arc;
@@ -31,13 +33,14 @@ use countersign_common::id::{NodeId, Subject};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
-pub use join::{JoinError, JoinToken, Uses};
+pub use join::{JoinError, JoinToken, ListedToken, Uses};
 pub(crate) use link::Outgoing;
 pub use listener::{FleetListener, ListenError};
 pub(crate) use listener::{Peer, Secured};
 pub use nodes::{Gateway, Kind, Node, RegisterError};
-pub(crate) use nodes::{control_of, start_of};
+pub(crate) use nodes::{LOST, control_of, start_of};
 pub(crate) use open::Opening;
+pub use revoked::{CERTIFICATE_TTL_MAX, RevokeError, RevokedGateway};
 
 use self::authority::{Authority, AuthorityError, CertificateRequest};
 use self::doubt::Doubts;
@@ -47,6 +50,7 @@ use self::links::Links;
 use self::member::{GatewayName, Member};
 use self::nodes::Nodes;
 use self::pulse::Pulse;
+use self::revoked::Revoked;
 use self::sample::Sampler;
 use crate::ControlPlane;
 use crate::hints::Hints;
@@ -106,6 +110,7 @@ pub struct Fleet {
     links: Links,
     doubts: Doubts,
     pulse: Pulse,
+    revoked: Revoked,
     /// This node's own record; another one after its lease was lost.
     own: Mutex<Node>,
     /// Those whose streams of records have to be ended.
@@ -126,6 +131,12 @@ pub enum AdmitError {
     /// Its request is no good, or the authority is not.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// It was shut out.
+    #[error("this gateway was revoked")]
+    Revoked,
+    /// It cannot be found out whether it was.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The certificate of a gateway, and whom to trust; DER.
@@ -145,6 +156,7 @@ impl Fleet {
     pub async fn open(control: Arc<ControlPlane>, options: FleetOptions) -> Result<Arc<Self>, StoreError> {
         let (store, clock) = (control.store(), control.clock());
         let nodes = Nodes::new(Arc::clone(store), Arc::clone(clock), control.node(), options.node_ttl);
+        let revoked = Revoked::load(Arc::clone(store), Arc::clone(clock)).await?;
         let own = nodes.register_self(&options.name, &options.software).await?;
         let (to_end, ends) = mpsc::channel(ENDS_WAITING_MAX);
         Ok(Arc::new(Self {
@@ -155,6 +167,7 @@ impl Fleet {
             links: Links::default(),
             doubts: Doubts::default(),
             pulse: Pulse::new(Arc::clone(store)),
+            revoked,
             own: Mutex::new(own),
             control,
             options,
@@ -174,6 +187,27 @@ impl Fleet {
         self.joins.issue(ttl, uses, by).await
     }
 
+    /// The join tokens that there are, the first to end first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list_join_tokens(&self) -> Result<Vec<ListedToken>, StoreError> {
+        self.joins.list().await
+    }
+
+    /// Takes a join token back; `None`: there is none of this id, or more than one. Who has joined with it stays.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn revoke_join_token(
+        &self,
+        id: &str,
+        by: &Subject,
+        reason: &str,
+    ) -> Result<Option<ListedToken>, JoinError> {
+        self.joins.revoke(id, by, reason).await
+    }
+
     /// A gateway joins.
     ///
     /// # Errors
@@ -186,6 +220,7 @@ impl Fleet {
     ) -> Result<Certified, AdmitError> {
         let request = CertificateRequest::read(request)?;
         let member = self.joins.admit(token, name, request.key_digest()).await?;
+        self.not_revoked(&member).await?;
         let certified = self.certify(&member, &request)?;
         tracing::info!(gateway = %member.name, member = %member.id, "a gateway joined the fleet");
         Ok(certified)
@@ -194,9 +229,15 @@ impl Fleet {
     /// A gateway renews its certificate, for a key of its choice.
     ///
     /// # Errors
-    /// When its request is no good.
-    pub fn renew(&self, member: &Member, request: &[u8]) -> Result<Certified, AdmitError> {
+    /// When it was shut out, its request is no good, or the store fails.
+    pub async fn renew(&self, member: &Member, request: &[u8]) -> Result<Certified, AdmitError> {
+        self.not_revoked(member).await?;
         Ok(self.certify(member, &CertificateRequest::read(request)?)?)
+    }
+
+    /// As the store has it: what this node has heard may be late.
+    async fn not_revoked(&self, member: &Member) -> Result<(), AdmitError> {
+        if self.revoked.is_revoked(member).await? { Err(AdmitError::Revoked) } else { Ok(()) }
     }
 
     fn certify(&self, member: &Member, request: &CertificateRequest) -> Result<Certified, AuthorityError> {
@@ -239,6 +280,7 @@ impl Fleet {
             () = self.follow_nodes() => {}
             () = self.give_lost_up() => {}
             () = self.end_streams() => {}
+            () = self.follow_revoked() => {}
             () = self.follow_cancels() => {}
             () = self.settle_doubts() => {}
             () = self.exchange_hints() => {}
@@ -284,6 +326,10 @@ impl Fleet {
 
     fn doubts(&self) -> &Doubts {
         &self.doubts
+    }
+
+    fn revoked(&self) -> &Revoked {
+        &self.revoked
     }
 
     fn pulse(&self) -> &Pulse {

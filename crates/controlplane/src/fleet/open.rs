@@ -11,9 +11,11 @@ use tonic::{Status, Streaming};
 
 use super::Fleet;
 use super::link::{Link, Outbox, Outgoing, lost, outbox};
+use super::links::Handle;
 use super::lost::drain;
 use super::member::Member;
 use super::nodes::{Arrival, Node, RegisterError, Registered};
+use crate::store::StoreError;
 
 /// How long a gateway may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -33,6 +35,12 @@ pub(crate) enum Opening {
     /// This node ends.
     #[error("this control-plane node ends; try another one")]
     Ending,
+    /// The gateway was shut out.
+    #[error("this gateway was revoked")]
+    Revoked,
+    /// It cannot be found out whether it was.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The gateway could not be entered.
     #[error(transparent)]
     Register(#[from] RegisterError),
@@ -67,8 +75,10 @@ impl Fleet {
                 outbox.close(None);
             }
             Registered::Alive(node) => {
+                let handle = self.links().open(node.id, member.id.clone(), outbox.clone());
+                // Looked up when the link can be found: who is shut out later is told over it.
+                self.still_wanted(&member, &node, &handle).await?;
                 tracing::info!(gateway = %member.name, node = %arrival.id, "a gateway has opened a link");
-                let handle = self.links().open(node.id, outbox.clone());
                 self.welcome(&node, &outbox);
                 if node.gateway().is_some_and(|gateway| gateway.draining) && handle.drain() {
                     outbox.send(drain());
@@ -79,6 +89,19 @@ impl Fleet {
             }
         }
         Ok(outgoing)
+    }
+
+    async fn still_wanted(&self, member: &Member, node: &Node, handle: &Handle) -> Result<(), Opening> {
+        let revoked = self.revoked().is_revoked(member).await;
+        if matches!(revoked, Ok(false)) {
+            return Ok(());
+        }
+        self.links().close(handle);
+        if revoked? {
+            // Nothing of it stays: it may have been entered a moment ago.
+            self.nodes().goodbye(node).await?;
+        }
+        Err(Opening::Revoked)
     }
 
     fn welcome(&self, node: &Node, outbox: &Outbox) {

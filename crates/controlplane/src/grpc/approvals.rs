@@ -37,6 +37,13 @@ impl ApprovalService for Service {
         let wanted = Wanted::read(&request).map_err(status::bad_field)?;
         let wanted = |snapshot: &Snapshot| may_see(&caller, &snapshot.approval) && wanted.takes(snapshot);
         let limit = page_size(request.page_size);
+        if request.archived {
+            let found = self.control.history().approvals(limit, wanted).await;
+            let found = found.map_err(|error| status::history(&error))?;
+            let entry = |found: &Snapshot| archived_to_wire(&self.control, &caller, found);
+            let approvals = found.iter().map(entry).collect();
+            return Ok(Response::new(v1::ListApprovalsResponse { approvals, revision: 0 }));
+        }
         let (found, revision) = if request.states.is_empty() {
             let (going_on, revision) = self.control.approvals().list_going_on();
             let found = going_on.iter().rev().filter(|snapshot| wanted(snapshot)).take(limit);
@@ -54,13 +61,13 @@ impl ApprovalService for Service {
         request: Request<v1::GetApprovalRequest>,
     ) -> Result<Response<v1::GetApprovalResponse>, Status> {
         let caller = caller(&request)?;
-        let snapshot = self.visible(&request.into_inner().id, &caller).await?;
-        let details = self.control.approvals().details(snapshot.approval.id).await;
-        let details = details.map_err(|error| status::approval(&error))?;
-        Ok(Response::new(v1::GetApprovalResponse {
-            approval: Some(to_wire(&self.control, &caller, &snapshot)),
-            details: Some(details_to_wire(details)),
-        }))
+        let id = parsed(&request.into_inner().id, "id").map_err(status::bad_field)?;
+        let (approval, details) = match self.at_hand(id, &caller).await {
+            Err(ApprovalError::NotFound(_)) => self.archived(id, &caller).await?,
+            found => found.map_err(|error| status::approval(&error))?,
+        };
+        let details = Some(details_to_wire(details));
+        Ok(Response::new(v1::GetApprovalResponse { approval: Some(approval), details }))
     }
 
     type WatchApprovalsStream = BoxStream<'static, Result<v1::WatchApprovalsResponse, Status>>;
@@ -164,11 +171,52 @@ impl Service {
 
     /// The approval, if the caller may see it; else there is none.
     async fn visible_id(&self, id: ApprovalId, caller: &Caller) -> Result<Snapshot, Status> {
-        let snapshot = self.control.approvals().get(id).await.map_err(|error| status::approval(&error))?;
+        let snapshot = match self.control.approvals().get(id).await {
+            Err(ApprovalError::NotFound(_)) => return Err(self.ended_long_ago(id, caller).await),
+            found => found.map_err(|error| status::approval(&error))?,
+        };
         if may_see(caller, &snapshot.approval) {
             return Ok(snapshot);
         }
         Err(status::approval(&ApprovalError::NotFound(id)))
+    }
+
+    /// Why nothing can be done about an approval that the store does not have.
+    async fn ended_long_ago(&self, id: ApprovalId, caller: &Caller) -> Status {
+        match self.archived(id, caller).await {
+            Ok(_) => Status::failed_precondition(format!("{id} ended long ago: it is in the archive")),
+            Err(status) => status,
+        }
+    }
+
+    /// What the store has of it, if the caller may see it.
+    async fn at_hand(
+        &self,
+        id: ApprovalId,
+        caller: &Caller,
+    ) -> Result<(v1::ApprovalEntry, Details), ApprovalError> {
+        let snapshot = self.control.approvals().get(id).await?;
+        if !may_see(caller, &snapshot.approval) {
+            return Err(ApprovalError::NotFound(id));
+        }
+        match self.control.approvals().details(id).await {
+            Ok(details) => Ok((to_wire(&self.control, caller, &snapshot), details)),
+            // It may have gone to the archive in between.
+            Err(_) if self.control.approvals().get(id).await.is_err() => Err(ApprovalError::NotFound(id)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the archive has of it, if the caller may see it.
+    async fn archived(
+        &self,
+        id: ApprovalId,
+        caller: &Caller,
+    ) -> Result<(v1::ApprovalEntry, Details), Status> {
+        let found = self.control.history().approval(id).await.map_err(|error| status::history(&error))?;
+        let found = found.filter(|found| may_see(caller, &found.snapshot.approval));
+        let found = found.ok_or_else(|| status::approval(&ApprovalError::NotFound(id)))?;
+        Ok((archived_to_wire(&self.control, caller, &found.snapshot), found.details))
     }
 
     /// The approval, if the caller may take it back or settle its doubt.
@@ -289,7 +337,12 @@ fn to_wire(control: &ControlPlane, caller: &Caller, snapshot: &Snapshot) -> v1::
         cannot_decide: may_decide.err().map(|rejection| why_not(&rejection, caller)),
         environment: environment.map(|environment| environment.to_string()),
         does: snapshot.does.clone(),
+        archived: false,
     }
+}
+
+fn archived_to_wire(control: &ControlPlane, caller: &Caller, snapshot: &Snapshot) -> v1::ApprovalEntry {
+    v1::ApprovalEntry { archived: true, ..to_wire(control, caller, snapshot) }
 }
 
 fn details_to_wire(details: Details) -> v1::ApprovalDetails {

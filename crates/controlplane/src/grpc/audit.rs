@@ -58,7 +58,11 @@ impl AuditService for Service {
         let session =
             optional(request.into_inner().session_id.as_deref(), "session_id").map_err(status::bad_field)?;
         let verified = self.0.audit().verify(session, &caller.principal.subject).await;
-        let verified = verified.map_err(|error| status::audit(&error))?;
+        let mut verified = verified.map_err(|error| status::audit(&error))?;
+        if session.is_none() {
+            let history = self.0.history().verify().await.map_err(|error| status::history(&error))?;
+            verified.faults.extend(history.faults);
+        }
         Ok(Response::new(v1::VerifySessionResponse { records: verified.records, faults: verified.faults }))
     }
 
@@ -88,11 +92,15 @@ fn event_to_wire(event: &AuditEvent) -> v1::AuditEvent {
         Looked::Listed => v1::AuditAction::Listed,
         Looked::Read => v1::AuditAction::Read,
         Looked::Verified => v1::AuditAction::Verified,
+        Looked::RevokedGateway => v1::AuditAction::RevokedGateway,
+        Looked::RevokedJoinToken => v1::AuditAction::RevokedJoinToken,
     };
     v1::AuditEvent {
         look_time: Some(timestamp_to_wire(event.at)),
         by: event.by.to_string(),
         action: action.into(),
         session_id: event.session.map(|id| id.to_string()),
+        about: event.about.clone(),
+        reason: event.reason.clone(),
     }
 }

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use super::auth::admin;
 use super::status;
 use crate::ControlPlane;
-use crate::bundles::{BundleError, Fault, Files};
+use crate::bundles::{BasedOn, BundleError, Fault, Files};
 
 /// The service.
 #[derive(Debug)]
@@ -36,9 +36,16 @@ impl BundleService for Service {
         request: Request<v1::ApplyBundleRequest>,
     ) -> Result<Response<v1::ApplyBundleResponse>, Status> {
         let caller = admin(&request, "apply bundles")?;
-        let files = files(request.into_inner().bundle)?;
+        let v1::ApplyBundleRequest { bundle, if_version } = request.into_inner();
+        let files = files(bundle)?;
         let by = &caller.principal.subject;
-        let version = self.0.apply_bundle(files, by).await.map_err(|error| status::bundle(&error))?;
+        let based_on = match if_version {
+            None => BasedOn::Any,
+            Some(version) if version.is_empty() => BasedOn::None,
+            Some(version) => BasedOn::Version(version.as_str().into()),
+        };
+        let version =
+            self.0.apply_bundle_on(&based_on, files, by).await.map_err(|error| status::bundle(&error))?;
         tracing::info!(%version, %by, "bundle applied");
         Ok(Response::new(v1::ApplyBundleResponse { version: version.to_string() }))
     }

@@ -97,7 +97,7 @@ impl FleetService for Service {
         request: Request<v1::RenewCertificateRequest>,
     ) -> Result<Response<v1::RenewCertificateResponse>, Status> {
         let member = member(&request)?;
-        let renewed = self.fleet.renew(&member, &request.into_inner().certificate_request);
+        let renewed = self.fleet.renew(&member, &request.into_inner().certificate_request).await;
         let Certified { certificates, authorities } = renewed.map_err(|error| status::admit(&error))?;
         Ok(Response::new(v1::RenewCertificateResponse { certificates, authorities }))
     }

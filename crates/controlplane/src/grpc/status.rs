@@ -3,6 +3,7 @@
 use countersign_api::BadField;
 use countersign_common::approval::Rejection;
 use countersign_common::error::{self as common, Report, code};
+use countersign_recording::ArchiveStoreError;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
@@ -11,7 +12,8 @@ use crate::approvals::ApprovalError;
 use crate::audit::{ArchiveError, AuditError};
 use crate::bundles::BundleError;
 use crate::fleet::authority::AuthorityError;
-use crate::fleet::{AdmitError, JoinError, Opening, RegisterError};
+use crate::fleet::{AdmitError, JoinError, Opening, RegisterError, RevokeError as RevokeGatewayError};
+use crate::history::HistoryError;
 use crate::sessions::{IssueError, RevokeError, SessionRefused};
 use crate::store::StoreError;
 
@@ -99,7 +101,7 @@ pub(super) fn stop(error: &StopError) -> Status {
 pub(super) fn bundle(error: &BundleError) -> Status {
     let grpc = match error {
         BundleError::Invalid(_) | BundleError::TooLarge { .. } => Code::InvalidArgument,
-        BundleError::Contended => Code::Aborted,
+        BundleError::Contended | BundleError::Outdated { .. } => Code::Aborted,
         BundleError::Stored(_) => Code::FailedPrecondition,
         BundleError::Store(error) => return store(error),
     };
@@ -118,9 +120,21 @@ pub(super) fn audit(error: &AuditError) -> Status {
 pub(super) fn archive(error: &ArchiveError) -> Status {
     match error {
         ArchiveError::NotFound(_) => Status::not_found(error.to_string()),
+        ArchiveError::Parted { .. } => Status::failed_precondition(error.to_string()),
         ArchiveError::Unreadable(_) => {
             with_code(Code::Unavailable, code::RECORDING_BROKEN, &error.to_string())
         }
+    }
+}
+
+/// What was archived cannot be read.
+pub(super) fn history(error: &HistoryError) -> Status {
+    match error {
+        HistoryError::Store(error) => store(error),
+        HistoryError::Archive(ArchiveStoreError::Malformed(_)) | HistoryError::Malformed { .. } => {
+            with_code(Code::DataLoss, code::RECORDING_BROKEN, &error.to_string())
+        }
+        HistoryError::Archive(_) => Status::unavailable(error.to_string()),
     }
 }
 
@@ -130,7 +144,18 @@ pub(super) fn join(error: &JoinError) -> Status {
         JoinError::Lifetime => Status::invalid_argument(format!("`ttl`: {error}")),
         JoinError::Refused => with_code(Code::Unauthenticated, code::TOKEN_REFUSED, &error.to_string()),
         JoinError::NoRandom => Status::unavailable(error.to_string()),
+        JoinError::Contended => Status::aborted(error.to_string()),
         JoinError::Store(error) => store(error),
+    }
+}
+
+/// A gateway was not shut out.
+pub(super) fn revoke(error: &RevokeGatewayError) -> Status {
+    match error {
+        RevokeGatewayError::Unknown(_) => Status::not_found(error.to_string()),
+        RevokeGatewayError::Several { .. } => Status::failed_precondition(error.to_string()),
+        RevokeGatewayError::Contended => Status::aborted(error.to_string()),
+        RevokeGatewayError::Store(error) => store(error),
     }
 }
 
@@ -139,6 +164,8 @@ pub(super) fn admit(error: &AdmitError) -> Status {
     tracing::warn!(%error, "a gateway was not certified");
     match error {
         AdmitError::Join(error) => join(error),
+        AdmitError::Revoked => with_code(Code::PermissionDenied, code::TOKEN_REFUSED, &error.to_string()),
+        AdmitError::Store(error) => store(error),
         AdmitError::Authority(AuthorityError::BadRequest) => Status::invalid_argument(error.to_string()),
         AdmitError::Authority(_) => Status::unavailable("certificates cannot be made at the moment"),
     }
@@ -149,6 +176,8 @@ pub(super) fn opening(error: &Opening) -> Status {
     tracing::warn!(%error, "a link was not opened");
     match error {
         Opening::NoHello | Opening::Field(_) => Status::failed_precondition(error.to_string()),
+        Opening::Revoked => Status::permission_denied(error.to_string()),
+        Opening::Store(error) => store(error),
         Opening::Register(RegisterError::Foreign(_)) => Status::permission_denied(error.to_string()),
         Opening::Register(RegisterError::Full) => {
             with_code(Code::ResourceExhausted, code::LIMIT_REACHED, &error.to_string())

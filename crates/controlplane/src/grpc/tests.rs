@@ -257,14 +257,22 @@ async fn bundles_are_checked_and_applied_by_administrators() {
     let broken = v1::CheckBundleRequest { bundle: bundle("nonsense") };
     let checked = operator.check_bundle(broken).await.unwrap().into_inner();
     assert_eq!((checked.version, checked.faults[0].line), (None, 1));
-    let broken = v1::ApplyBundleRequest { bundle: bundle("nonsense") };
+    let broken = v1::ApplyBundleRequest { bundle: bundle("nonsense"), if_version: None };
     let refused = operator.apply_bundle(broken).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().contains("policy:1:1: `nonsense` is no policy"), "{refused}");
     let after = operator.get_bundle(v1::GetBundleRequest {}).await.unwrap().into_inner();
     assert_eq!(after, before, "the old one stays");
-    let better = v1::ApplyBundleRequest { bundle: bundle("allow") };
-    let applied = operator.apply_bundle(better).await.unwrap().into_inner();
+    let better = v1::ApplyBundleRequest { bundle: bundle("allow"), if_version: None };
+    for elsewhere in ["", "v0"] {
+        let on = v1::ApplyBundleRequest { if_version: Some(elsewhere.into()), ..better.clone() };
+        let refused = operator.apply_bundle(on).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Aborted, "{refused}");
+        assert!(refused.message().contains(&before.version), "{refused}");
+    }
+    assert_eq!(operator.get_bundle(v1::GetBundleRequest {}).await.unwrap().into_inner(), before);
+    let on = v1::ApplyBundleRequest { if_version: Some(before.version.clone()), ..better };
+    let applied = operator.apply_bundle(on).await.unwrap().into_inner();
     drop(operator);
     served.stop.send(true).unwrap();
     served.server.await.unwrap().unwrap();

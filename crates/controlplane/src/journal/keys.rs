@@ -16,12 +16,15 @@ pub async fn publish_key(store: &dyn Store, key: &PublicKey, name: &str) -> Resu
     store.transact(Transaction::new().put(format!("{KEYS}{key}"), name)).await.map(drop)
 }
 
-/// The keys of all nodes there ever were.
+/// The keys of all nodes there ever were, and what each was called.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn published_keys(store: &dyn Store) -> Result<Vec<PublicKey>, StoreError> {
+pub async fn published_keys(store: &dyn Store) -> Result<Vec<(PublicKey, String)>, StoreError> {
     let (entries, _) = range_all(store, KEYS).await?;
-    let keys = entries.iter().filter_map(|entry| entry.key.strip_prefix(KEYS)?.parse().ok());
-    Ok(keys.collect())
+    let named = entries.iter().filter_map(|entry| {
+        let key = entry.key.strip_prefix(KEYS)?.parse().ok()?;
+        Some((key, String::from_utf8_lossy(&entry.value).into_owned()))
+    });
+    Ok(named.collect())
 }

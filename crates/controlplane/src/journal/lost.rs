@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{Drain, RedisJournal};
 use crate::fleet::intake::{LinkIntake, RecordIntake};
-use crate::fleet::{control_of, start_of};
+use crate::fleet::{LOST, control_of, start_of};
 use crate::store::{Store, Transaction, range_all};
 
 /// How often it is looked what the others have done.
@@ -133,5 +133,5 @@ impl ArchivedIntake {
 }
 
 fn notes_of(gateway: NodeId) -> String {
-    format!("/cs/lost/{gateway}/")
+    format!("{LOST}{gateway}/")
 }

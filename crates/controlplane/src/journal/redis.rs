@@ -416,7 +416,7 @@ impl Journal for RedisJournal {
         let mut queue = self.queue.lock();
         if queue.bytes + owned.line.len() > self.options.queue_bytes_max {
             // INVARIANT: I8 - what cannot be kept in time is refused.
-            return Err(JournalError::Poisoned { cause: "more waits for redis than may".into() });
+            return Err(JournalError::Full { bytes_max: self.options.queue_bytes_max });
         }
         queue.bytes += owned.line.len();
         queue.records.push(owned);

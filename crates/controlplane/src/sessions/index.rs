@@ -90,6 +90,11 @@ impl Index {
                 }
             }
         }
+        if let Some(Ok(subject)) = key.strip_prefix(record::REVOCATIONS).map(Subject::new)
+            && self.stopped.get(&subject).is_some_and(|(known, _)| *known < revision)
+        {
+            self.stopped.remove(&subject);
+        }
         let id = key.strip_prefix(record::SESSIONS).and_then(|rest| rest.split_once('/'));
         if let Some(Ok(id)) = id.map(|(_, id)| id.parse::<SessionId>())
             && self.sessions.get(&id).is_some_and(|(known, _)| *known < revision)

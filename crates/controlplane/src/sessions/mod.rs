@@ -374,7 +374,29 @@ impl Sessions {
             let delete = batch.iter().fold(Transaction::new(), |all, key| all.delete(key));
             self.write(delete).await?;
         }
-        Ok(keys.len())
+        Ok(keys.len() + self.sweep_stops(now).await?)
+    }
+
+    /// Deletes stop buttons that stop nothing any more: no token is left, not even an expired one, that was issued to
+    /// somebody of that chain before it was pressed. Tokens are there for a week after they expire, so votes that were
+    /// undone stay so for as long as there is anything to vote on.
+    async fn sweep_stops(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for entry in range_all(&*self.store, REVOCATIONS).await?.0 {
+            let Ok(subject) = Subject::new(entry.key.strip_prefix(REVOCATIONS).unwrap_or_default()) else {
+                continue;
+            };
+            let mark: Mark = crate::decode(&entry)?;
+            // The clocks of nodes differ, and this one may not have heard of every token yet.
+            let is_old = mark.at.after(KEPT_AFTER_EXPIRY) <= now;
+            let stops = |token: &Token| token.issued_at <= mark.at && token.principal.involves(&subject);
+            if is_old && !self.index.read().tokens().any(|(_, token)| stops(token)) {
+                let delete = Transaction::new().if_modified(&entry.key, entry.modified).delete(&entry.key);
+                self.write(delete).await?;
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 
     fn live_token(&self, token: &Secret<String>) -> Result<Arc<Token>, SessionRefused> {

@@ -122,6 +122,27 @@ async fn records_are_swept_a_week_after_they_expired_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_stop_button_goes_when_nothing_is_left_that_it_stops() {
+    let scratch = Scratch::new().await;
+    let sessions = scratch.control.sessions();
+    let mark = || async { scratch.control.store().get("/cs/revocations/alice").await.unwrap() };
+    let token = scratch.token(&agent()).await;
+    scratch.clock.advance(Duration::from_secs(1));
+    let alice = What::Subject(subject("alice"));
+    sessions.revoke(&alice, &subject("operator"), "she left").await.unwrap();
+    // The token that the agent has on her behalf lives for a day, and is remembered for a week more.
+    scratch.clock.advance(Duration::from_secs(7 * 86_400));
+    sessions.sweep().await.unwrap();
+    assert!(mark().await.is_some());
+    assert!(matches!(sessions.authenticate(&token), Err(SessionRefused::Revoked { .. })));
+    scratch.clock.advance(Duration::from_secs(86_400));
+    sessions.sweep().await.unwrap();
+    sessions.sweep().await.unwrap();
+    assert!(mark().await.is_none());
+    assert!(matches!(sessions.authenticate(&token), Err(SessionRefused::UnknownToken)));
+}
+
+#[tokio::test]
 async fn a_token_that_never_or_hardly_lives_is_not_issued() {
     let scratch = Scratch::new().await;
     for ttl in [Duration::ZERO, Duration::from_secs(100 * 365 * 86_400)] {

@@ -39,7 +39,8 @@ impl Approvals for LinkPorts {
             return Err(Unavailable("too many outcomes wait to be reported".into()).into());
         }
         let wire = redeem_to_wire(&redeem);
-        let errand = self.shared.errands.begin(Errand::Disown(wire.clone()));
+        let disown = Errand::Disown { redeem: wire.clone(), by: self.shared.node };
+        let errand = self.shared.errands.begin(disown);
         let mut asking = match self.shared.begin(Call::Redeem(wire)) {
             Ok(asking) => asking,
             Err(error) => {

@@ -26,7 +26,12 @@ pub(super) enum Errand {
     Withdraw(v1::WithdrawCommand),
     /// A redeem of which nobody here knows whether it was granted. It is asked again, with its attempt, and what it
     /// grants reported as not sent: it never will be.
-    Disown(v1::RedeemApproval),
+    Disown {
+        /// The redeem.
+        redeem: v1::RedeemApproval,
+        /// The start that asked for it, this one or an earlier one of this process.
+        by: NodeId,
+    },
 }
 
 /// The errands that are not done.
@@ -110,7 +115,7 @@ impl InHand {
         match &self.errand {
             Errand::Report(report) => Call::Report(report.clone()),
             Errand::Withdraw(withdraw) => Call::Withdraw(withdraw.clone()),
-            Errand::Disown(redeem) => Call::Redeem(redeem.clone()),
+            Errand::Disown { redeem, .. } => Call::Redeem(redeem.clone()),
         }
     }
 
@@ -130,7 +135,9 @@ impl InHand {
     pub(super) fn after(&self, answer: &Answer, node: NodeId) -> Option<Errand> {
         match (&self.errand, answer) {
             (_, Answer::Unavailable(_)) => Some(self.errand.clone()),
-            (Errand::Disown(_), Answer::Approval(approval)) => not_sent(approval, node).map(Errand::Report),
+            (Errand::Disown { by, .. }, Answer::Approval(approval)) => {
+                not_sent(approval, [node, *by]).map(Errand::Report)
+            }
             (Errand::Report(report), Answer::NotTaken(no)) => {
                 tracing::error!(
                     approval = report.approval_id,
@@ -165,12 +172,15 @@ impl Drop for InHand {
     }
 }
 
-/// The report that takes a redeem back which this start was granted and nobody used.
-// INVARIANT: I1. Only what this very start was granted, and only by its fence.
-fn not_sent(approval: &v1::Approval, node: NodeId) -> Option<v1::ReportCommand> {
+/// The report that takes a redeem back which one of these starts of this process was granted and nobody used. It may be
+/// in doubt already.
+// INVARIANT: I1. The answer is to the very attempt, which nobody will use any more, and it goes by its fence.
+fn not_sent(approval: &v1::Approval, starts: [NodeId; 2]) -> Option<v1::ReportCommand> {
     let approval = Approval::try_from(approval.clone()).ok()?;
-    let State::Redeemed { owner, fence } = approval.state else { return None };
-    (owner == node).then(|| v1::ReportCommand {
+    let (State::Redeemed { owner, fence } | State::InDoubt { owner, fence }) = approval.state else {
+        return None;
+    };
+    starts.contains(&owner).then(|| v1::ReportCommand {
         approval_id: approval.id.to_string(),
         fence,
         testimony: Some(v1::report_command::Testimony::NotSent(v1::NotSent {})),

@@ -137,17 +137,6 @@ impl Shared {
     }
 }
 
-impl Errand {
-    /// What is left to another start of the gateway: its own questions are not repeated, but what it knows is told.
-    pub(super) const fn outlives_its_start(&self) -> bool {
-        match self {
-            Self::Report(_) | Self::Withdraw(_) => true,
-            // Declared lost, its redeems have been judged already.
-            Self::Disown(_) => false,
-        }
-    }
-}
-
 impl Asking<'_> {
     /// The answer; nothing when none came in time.
     pub(super) async fn hear(&mut self) -> Option<Answer> {

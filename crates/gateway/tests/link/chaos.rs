@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use countersign_common::approval::{Outcome, State};
 use countersign_common::id::{ApprovalId, StreamId};
+use countersign_gateway::link::Order;
 use countersign_lifecycle::ports::{Ports, Testimony};
 use countersign_recording::{Effect, Encoded, JournalExt as _};
 
 use crate::plane::{Faults, Plane};
-use crate::stage::{Nodes, eventually};
+use crate::stage::{Nodes, eventually, start};
 use crate::story::{redeem, shop, token};
 use crate::words;
 
@@ -144,6 +145,28 @@ async fn i1_once_a_redeem_whose_caller_is_gone_is_disowned_too() {
     caller.abort();
     assert!(caller.await.is_err());
     plane.truth.lock().answers = true;
+    eventually("not run", || matches!(plane.truth.lock().approvals[&held.id].state, State::NotRun { .. }))
+        .await;
+}
+
+#[tokio::test]
+async fn i1_once_a_redeem_in_flight_when_its_start_is_lost_is_disowned_by_the_next_start() {
+    let plane = Plane::new(1);
+    let nodes = Nodes::start(&plane, 1).await;
+    let mut options = nodes.options();
+    options.call_time_max = Duration::from_millis(100);
+    let link = nodes.link(options.clone());
+    let ports = link.ready(None).await;
+    let held = ports.approvals.hold(words::hold_request(1)).await.unwrap();
+    plane.truth.lock().answers = false;
+    assert!(ports.approvals.redeem(redeem(&ports, &held)).await.is_err());
+    plane.lose(link.node());
+    let mut orders = link.orders();
+    orders.wait_for(|order| matches!(order, Order::Lost(_))).await.unwrap();
+    plane.give_up(held.id);
+    assert!(matches!(plane.truth.lock().approvals[&held.id].state, State::InDoubt { .. }));
+    plane.truth.lock().answers = true;
+    let _next = start(options, link.unfinished());
     eventually("not run", || matches!(plane.truth.lock().approvals[&held.id].state, State::NotRun { .. }))
         .await;
 }

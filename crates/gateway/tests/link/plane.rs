@@ -135,6 +135,13 @@ impl Plane {
         self.say(leave(false, true, "its lease ran out"));
     }
 
+    /// Marks the owner of a redeemed command lost.
+    pub(crate) fn give_up(&self, id: ApprovalId) {
+        let mut truth = self.truth.lock();
+        let State::Redeemed { fence, .. } = truth.approvals[&id].state else { panic!("not redeemed") };
+        let _ = truth.step(&id.to_string(), &Event::OwnerLost { fence });
+    }
+
     /// Somebody approves what waits.
     pub(crate) fn approve(&self, id: ApprovalId) {
         let mut truth = self.truth.lock();

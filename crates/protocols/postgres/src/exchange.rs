@@ -17,7 +17,8 @@ use crate::block;
 use crate::cancel_registry::CancelSlot;
 use crate::client_trace;
 use crate::reply;
-use crate::session::copy_in::{COPY_OF_QUERY, copies_a_query};
+use crate::rules_in_force::RulesInForce;
+use crate::session::copy_in::{COPY_OF_QUERY, COPY_UNMASKABLE, copies_a_query, copies_out};
 use crate::session::flow::{Broken, Flow, Moved};
 use crate::session::way::Way;
 use crate::statements::{Name, Portal};
@@ -28,6 +29,7 @@ pub(crate) struct PgExchange<'s> {
     pub(crate) flow: &'s mut Flow,
     pub(crate) cancel: &'s CancelSlot,
     pub(crate) way: &'s Way,
+    pub(crate) rules: &'s RulesInForce,
     pub(crate) unit: &'s Unit,
     pub(crate) in_transaction: bool,
     /// Only Parse and Describe of its batch are upstream, and all answered.
@@ -122,6 +124,7 @@ impl Exchange for PgExchange<'_> {
 
     async fn prepare(&mut self) -> Result<(), Unavailable> {
         self.flow.take_up_again(self.way).await.map_err(|broken| Unavailable(why(&broken)))?;
+        self.flow.rules = self.rules.current();
         self.in_own = !self.in_transaction && self.flow.is_at_rest() && block::opens(self.unit);
         Ok(())
     }
@@ -132,8 +135,15 @@ impl Exchange for PgExchange<'_> {
 
     fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
         let masked = self.flow.may_show_masked(&self.unit.described.facts, &duties.unmask);
-        // INVARIANT: I6. Where its columns come from is told by nobody, so they cannot be masked.
-        (masked && copies_a_query(self.unit)).then(|| Refusal::new(State::Blocked, COPY_OF_QUERY))
+        if !masked || !copies_out(self.unit) {
+            return None;
+        }
+        // INVARIANT: I6. Where the columns of a query come from is told by nobody, so they cannot be masked.
+        if copies_a_query(self.unit) {
+            return Some(Refusal::new(State::Blocked, COPY_OF_QUERY));
+        }
+        let masker = self.flow.copy_masker(self.unit.reading.as_deref(), &duties.unmask);
+        masker.is_err().then(|| Refusal::new(State::Blocked, COPY_UNMASKABLE))
     }
 
     fn span(&self) -> Span {

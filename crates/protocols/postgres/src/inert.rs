@@ -11,15 +11,22 @@ use countersign_lifecycle::Inert;
 /// - Bind of a statement all of whose functions are known ([`CallsNothingUnknown`]);
 /// - Terminate.
 ///
-/// A client's Query, Execute or FunctionCall cannot be made into one: [`InertFrames::of_client`] looks.
+/// A client's Query, Execute or FunctionCall cannot be made into one, nor a Bind without that proof:
+/// [`InertFrames::of_client`] looks.
 #[derive(Debug)]
 pub(crate) struct InertFrames(Bytes);
 
 impl InertFrames {
-    /// A frame of the client: Parse, Describe, Close, Sync, Flush, or a Bind that
-    /// [calls nothing unknown](CallsNothingUnknown). `None`: it is of another kind.
-    pub(crate) fn of_client(frame: Bytes) -> Option<Self> {
-        matches!(frame.first(), Some(b'P' | b'B' | b'D' | b'C' | b'S' | b'H')).then_some(Self(frame))
+    /// A frame of the client: Parse, Describe, Close, Sync, Flush, or a Bind with the proof that its statement calls
+    /// nothing unknown. `None`: it is of another kind, or the proof is missing.
+    pub(crate) fn of_client(frame: Bytes, vouched: Option<CallsNothingUnknown>) -> Option<Self> {
+        let inert = match frame.first() {
+            Some(b'P' | b'D' | b'C' | b'S' | b'H') => true,
+            // INVARIANT: I7. Planning a statement evaluates functions of it.
+            Some(b'B') => vouched.is_some(),
+            _ => false,
+        };
+        inert.then_some(Self(frame))
     }
 
     /// Frames of our own making, never the client's: Describe, Sync, Terminate, the question for the session's
@@ -53,14 +60,23 @@ mod tests {
 
     #[test]
     fn a_frame_that_runs_something_is_not_inert() {
+        let vouched = CallsNothingUnknown::of(&countersign_common::Facts::nothing());
+        assert!(vouched.is_some());
         for tag in [b'Q', b'E', b'F', b'd', b'c', b'f', b'X', b'p'] {
-            assert!(
-                InertFrames::of_client(Bytes::from(vec![tag, 0, 0, 0, 4])).is_none(),
-                "{}",
-                char::from(tag)
-            );
+            let frame = Bytes::from(vec![tag, 0, 0, 0, 4]);
+            assert!(InertFrames::of_client(frame, vouched).is_none(), "{}", char::from(tag));
         }
-        assert!(InertFrames::of_client(Bytes::new()).is_none());
-        assert!(InertFrames::of_client(Bytes::from_static(b"S\0\0\0\x04")).is_some());
+        assert!(InertFrames::of_client(Bytes::new(), vouched).is_none());
+        assert!(InertFrames::of_client(Bytes::from_static(b"S\0\0\0\x04"), None).is_some());
+        let bind = Bytes::from_static(b"B\0\0\0\x04");
+        assert!(InertFrames::of_client(bind.clone(), None).is_none());
+        assert!(InertFrames::of_client(bind, vouched).is_some());
+    }
+
+    #[test]
+    fn i7_unknown_nobody_vouches_for_what_may_call_anything() {
+        use countersign_common::Facts;
+        use countersign_common::facts::Flag;
+        assert!(CallsNothingUnknown::of(&Facts::unknown(Flag::UnlistedFunction)).is_none());
     }
 }

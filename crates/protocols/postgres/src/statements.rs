@@ -5,11 +5,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use countersign_common::Facts;
 use countersign_common::command::Parameter;
 use countersign_masking::{Column, Rules};
-use countersign_sql::Reading;
+use countersign_sql::{Catalogue, Reading};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+
+use crate::session::settings::Settings;
 
 /// The name of a statement or portal; empty for the unnamed one.
 pub(crate) type Name = Box<[u8]>;
@@ -38,10 +41,43 @@ pub(crate) struct Portal {
     pub(crate) statement: Arc<Prepared>,
     /// With which parameters.
     pub(crate) parameters: Vec<Parameter>,
+    /// What its names meant when it was bound: the server plans it then, and keeps that plan whatever the names come
+    /// to mean. `None` for one that we never saw.
+    pub(crate) bound: Option<Bound>,
     /// How the client wants the columns of its result.
     pub(crate) result_formats: ResultFormats,
     /// What is known of its columns.
     pub(crate) description: Description,
+}
+
+/// What the names of a portal meant when it was bound.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    /// What it does, by that.
+    pub(crate) facts: Arc<Facts>,
+    /// Under what it was found out.
+    pub(crate) under: Meaning,
+}
+
+/// What gives names their meaning.
+#[derive(Debug, Clone)]
+pub(crate) struct Meaning {
+    /// The session's settings; `None` when they were not known.
+    pub(crate) settings: Option<Arc<Settings>>,
+    /// What the database defines; nothing while the open transaction changes that.
+    pub(crate) catalogue: Arc<Catalogue>,
+}
+
+impl Meaning {
+    /// Whether a name means the same under both.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let paths = match (&self.settings, &other.settings) {
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two) || one.schemas == two.schemas,
+            (None, None) => true,
+            _ => false,
+        };
+        paths && Arc::ptr_eq(&self.catalogue, &other.catalogue)
+    }
 }
 
 /// What is known of a portal's columns. Where their values come from is asked with masking rules at hand, and holds

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,9 +14,9 @@ use object_store::path::Path as Key;
 use serde::Deserialize;
 
 use super::{ArchiveStore, ArchiveStoreError, Put, blocking};
-use crate::checkpoint;
+use crate::checkpoint_files::{self, piece_offset};
 use crate::local::LocalJournal;
-use crate::log::{COMPRESSED, ID_FILE, ensure_id, number_of, piece_offset, read_line};
+use crate::log::{COMPRESSED, ID_FILE, ensure_id, number_of, read_line};
 use crate::segment::{self, SegmentPoint};
 
 /// zstd's own default: 3 to 10 times smaller at 200 MB/s and more.
@@ -155,16 +155,63 @@ impl Archiver {
 
     /// Those checkpoints that the archive has not, and that speak of segments that it has.
     async fn checkpoints(&mut self, sealed: u64) -> Result<(), ArchiveStoreError> {
-        let path = self.journal.dir().join(checkpoint::FILE_NAME);
+        let dir = self.journal.dir().to_owned();
         let from = self.archived_checkpoints;
-        let new = blocking(move || checkpoints_from(&path, from, sealed)).await?;
-        if new.is_empty() {
-            return Ok(());
+        let new = blocking(move || checkpoints_from(&dir, from, sealed)).await?;
+        if !new.is_empty() {
+            let bytes = new.len() as u64;
+            self.put_same(&self.key(&checkpoint_files::piece_name(from)), new.into()).await?;
+            self.archived_checkpoints += bytes;
         }
-        let bytes = new.len() as u64;
-        self.put_same(&self.key(&format!("checkpoints-{from:020}.jsonl")), new.into()).await?;
-        self.archived_checkpoints += bytes;
+        self.remove_pieces().await
+    }
+
+    /// Takes away here what the archive has of the checkpoints, in whole pieces but the newest, after a last look that
+    /// it has them byte for byte.
+    async fn remove_pieces(&self) -> Result<(), ArchiveStoreError> {
+        let dir = self.journal.dir().to_owned();
+        let mut local = blocking(move || checkpoint_files::ranges(&dir)).await?;
+        // The newest piece, and what is written now.
+        local.truncate(local.len().saturating_sub(2));
+        for piece in local.into_iter().take_while(|piece| piece.end <= self.archived_checkpoints) {
+            let archived = self.archived_range(piece.begin, piece.end).await?;
+            let path = piece.path.clone();
+            let here = blocking(move || {
+                let mut here = Vec::new();
+                let begin = piece.begin;
+                piece.from(begin)?.read_to_end(&mut here)?;
+                Ok(here)
+            });
+            if here.await? != archived {
+                return Err(ArchiveStoreError::Conflict {
+                    key: self.key(checkpoint_files::ACTIVE).to_string(),
+                });
+            }
+            blocking(move || std::fs::remove_file(path)).await?;
+        }
         Ok(())
+    }
+
+    /// These bytes of all checkpoints, as the archive has them.
+    async fn archived_range(&self, begin: u64, end: u64) -> Result<Vec<u8>, ArchiveStoreError> {
+        let folder = Key::from(self.log.as_str());
+        let objects: Vec<_> = self.archive.store.list(Some(&folder)).try_collect().await?;
+        let mut pieces: Vec<(u64, Key)> = objects
+            .into_iter()
+            .filter_map(|object| Some((piece_offset(object.location.filename()?)?, object)))
+            .filter(|(offset, object)| *offset < end && offset + object.size > begin)
+            .map(|(offset, object)| (offset, object.location))
+            .collect();
+        pieces.sort();
+        let mut found = Vec::new();
+        for (offset, key) in pieces {
+            let piece = self.archive.get(&key).await?;
+            let at = |place: u64| {
+                usize::try_from(place.saturating_sub(offset)).unwrap_or(usize::MAX).min(piece.len())
+            };
+            found.extend_from_slice(piece.get(at(begin)..at(end)).unwrap_or_default());
+        }
+        Ok(found)
     }
 
     async fn is_old(&self, number: u64) -> Result<bool, ArchiveStoreError> {
@@ -209,15 +256,13 @@ fn same_content(one: &mut impl io::Read, other: &mut impl io::Read) -> io::Resul
 
 /// The checkpoints from this byte on that speak of segments below `sealed`. The file is synced first: what the
 /// archive has, the power must not take from here.
-fn checkpoints_from(path: &Path, from: u64, sealed: u64) -> io::Result<Vec<u8>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    file.sync_data()?;
-    file.seek(SeekFrom::Start(from))?;
-    let mut reader = BufReader::new(file);
+fn checkpoints_from(dir: &Path, from: u64, sealed: u64) -> io::Result<Vec<u8>> {
+    let mut rest: Box<dyn io::Read> = Box::new(io::empty());
+    for range in checkpoint_files::ranges(dir)?.into_iter().filter(|range| range.end > from) {
+        range.sync()?;
+        rest = Box::new(io::Read::chain(rest, range.from(from)?));
+    }
+    let mut reader = BufReader::new(rest);
     let (mut new, mut line) = (Vec::new(), Vec::new());
     while read_line(&mut reader, &mut line)? > 0 {
         if !line.ends_with(b"\n") || serde_json::from_slice::<Spoken>(&line)?.point.segment >= sealed {

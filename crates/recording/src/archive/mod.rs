@@ -6,11 +6,13 @@
 //! <log>/segment-00000000.jsonl.zst      a sealed segment
 //! <log>/checkpoints-<offset>.jsonl      the checkpoints from this byte on
 //! lost/<node>.json                      how the streams of a lost gateway are ended
+//! history/<installation>/<chapter>/…    what has left the control plane's store, see [`history`]
 //! ```
 //! What is read is always a folder: the archive itself when it is one, or else a copy in a cache. So whatever
 //! reads recordings ([`crate::Log`]) reads archives.
 
 mod archiver;
+pub mod history;
 mod lost;
 
 use std::path::{Path, PathBuf};
@@ -97,7 +99,9 @@ impl ArchiveStore {
     pub async fn refresh(&self) -> Result<PathBuf, ArchiveStoreError> {
         if self.copied {
             let objects: Vec<_> = self.store.list(None).try_collect().await?;
-            for object in objects {
+            // The history is read page by page.
+            let of_recordings = |key: &Key| !key.as_ref().starts_with("history/");
+            for object in objects.iter().filter(|object| of_recordings(&object.location)) {
                 self.fetch(&object.location).await?;
             }
         }

@@ -104,6 +104,7 @@ impl Stream {
             Record::Redeemed(redeemed) => self.redeem(redeemed, used, problems),
             Record::Output(output) => self.output(output.id, problems),
             Record::End(ended) => self.end(ended, problems),
+            Record::Transaction(_) => {}
             Record::Closed(closed) => self.close(closed, problems),
         }
     }

@@ -142,6 +142,10 @@ impl<'a> Resolver<'a> {
         for part in &reading.parts {
             self.found.flags.extend(part.flags.iter().filter(|flag| **flag != Flag::MissingWhere));
             self.found.acts.extend(&part.more);
+            // Whoever reads a view does not know that it sets something, and would not ask for the settings again.
+            if part.sets_config {
+                self.act(Action::Call, Some(Flag::RiskySetting));
+            }
             self.names(part, Some(&path));
         }
     }

@@ -153,6 +153,7 @@ impl Walk {
                 self.inert = false;
                 self.effects.changes_settings = true;
                 self.path_unsure = true;
+                self.part().sets_config = true;
                 self.set_config(&parts, arguments)
             }
             "nextval" | "setval" => {

@@ -15,6 +15,28 @@ const BUNDLE_LEASE_SECONDS: u32 = 5;
 /// How often records are archived: what a lost gateway left open is ended when every node has.
 const ARCHIVE_SECONDS: u32 = 1;
 
+/// Where control-plane nodes keep records until they are archived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Journal {
+    /// In their own files.
+    #[default]
+    Local,
+    /// In Redis, and in their own files, which say what is synced.
+    Redis,
+    /// In Redis, which says what is synced.
+    RedisFsync,
+}
+
+impl Journal {
+    const fn lines(self) -> &'static str {
+        match self {
+            Self::Local => "journal: local\n",
+            Self::Redis => "journal: redis\n",
+            Self::RedisFsync => "journal: redis\njournal_synced_by: redis_fsync\n",
+        }
+    }
+}
+
 /// What stands in a control-plane node's file.
 pub(super) struct ControlText<'a> {
     pub(super) name: &'a str,
@@ -27,14 +49,16 @@ pub(super) struct ControlText<'a> {
     pub(super) stores: &'a [String],
     /// Redis as it reaches it, where there is one.
     pub(super) redis: Option<SocketAddr>,
+    pub(super) journal: Journal,
 }
 
 pub(super) fn control(text: &ControlText<'_>) -> String {
-    let ControlText { name, api, fleet, data, authority, archive, stores, redis } = text;
+    let ControlText { name, api, fleet, data, authority, archive, stores, redis, journal } = text;
     let (data, archive, stores) = (data.display(), archive.display(), stores.join(", "));
     let redis = redis.map(|redis| format!("redis: {{ url: 'redis://{redis}' }}\n")).unwrap_or_default();
     let authority = (authority.join("fleet-ca.pem"), authority.join("fleet-ca.key"));
     let (certificate, key) = (authority.0.display(), authority.1.display());
+    let journal = journal.lines();
     format!(
         "name: {name}
 listen: {api}
@@ -45,7 +69,7 @@ fleet_ca: {{ certificate_file: {certificate}, key_file: {key} }}
 store: {{ etcd: {{ endpoints: [{stores}] }} }}
 {redis}archive: {archive}
 archive_seconds: {ARCHIVE_SECONDS}
-listen_ops: 'off'
+{journal}listen_ops: 'off'
 node_lease_seconds: {NODE_LEASE_SECONDS}
 bundle_lease_seconds: {BUNDLE_LEASE_SECONDS}
 "
@@ -61,13 +85,13 @@ pub(super) struct GatewayText<'a> {
     pub(super) state: &'a Path,
     pub(super) hash_key: &'a Path,
     pub(super) links: &'a [SocketAddr],
-    /// Whether clients come through a proxy that says who they are.
-    pub(super) proxied: bool,
+    /// From where a balancer comes that says who clients are; `None`: they come by themselves.
+    pub(super) proxies: Option<&'a str>,
 }
 
 pub(super) fn gateway(text: &GatewayText<'_>) -> String {
-    let GatewayText { name, address, ops, token, state, hash_key, links, proxied } = text;
-    let proxies = if *proxied { ", proxies: [127.0.0.1/32]" } else { "" };
+    let GatewayText { name, address, ops, token, state, hash_key, links, proxies } = text;
+    let proxies = proxies.map(|from| format!(", proxies: [{from}]")).unwrap_or_default();
     let (token, state, hash_key) = (token.display(), state.display(), hash_key.display());
     let links: Vec<String> = links.iter().map(ToString::to_string).collect();
     let links = links.join(", ");

@@ -18,11 +18,12 @@ use crate::countersign::text;
 use crate::product::Product;
 use crate::wait::eventually;
 use crate::{
-    Account, Backend, Bundle, Dsn, EtcdCluster, FaultProxy, Folder, HaProxy, HaProxyOptions, Redis,
-    RedisOptions, Signal, binary, product,
+    Account, Backend, Bundle, Dsn, EtcdCluster, EtcdOptions, FaultProxy, Folder, HaProxy, HaProxyOptions,
+    Network, Place, Redis, RedisOptions, Signal, binary, product,
 };
+pub use config::Journal;
 pub use parts::Part;
-use parts::{Control, Gateway, Reached};
+use parts::{Control, ControlStart, Gateway, GatewayStart};
 use ways::Ways;
 
 /// How long a part may take to end in good order.
@@ -37,17 +38,30 @@ pub struct ClusterOptions {
     pub controls: usize,
     /// Gateways.
     pub gateways: usize,
+    /// Gateways besides that the balancer knows, and that are started later: each joins then.
+    pub spare_gateways: usize,
     /// Whether there is a Redis for hints.
     pub redis: bool,
     /// Whether the balancer says who a client is (PROXY protocol); gateways take nobody else then.
     pub proxy_protocol: bool,
+    /// Where the control-plane nodes keep records until they are archived.
+    pub journal: Journal,
     /// The seed of the proxies on the ways between the parts; `None`: they reach each other directly.
     pub bad_ways: Option<u64>,
 }
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self { etcd: 3, controls: 3, gateways: 3, redis: true, proxy_protocol: true, bad_ways: None }
+        Self {
+            etcd: 3,
+            controls: 3,
+            gateways: 3,
+            spare_gateways: 0,
+            redis: true,
+            proxy_protocol: true,
+            journal: Journal::Local,
+            bad_ways: None,
+        }
     }
 }
 
@@ -61,6 +75,7 @@ pub struct Cluster {
     ways: Ways,
     redis: Option<Redis>,
     etcd: EtcdCluster,
+    network: Network,
     folder: Folder,
     approver: String,
 }
@@ -77,40 +92,61 @@ impl Cluster {
     /// # Errors
     /// A part is not installed, or does not get ready; the error has what it logged.
     pub fn start(bundle: &Bundle, options: &ClusterOptions) -> Result<Self> {
+        Self::start_on(Network::shared(), bundle, options)
+    }
+
+    /// The same on a network of its own, where each part has a place by its name.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_on(mut network: Network, bundle: &Bundle, options: &ClusterOptions) -> Result<Self> {
         let folder = Folder::new(Account::Own)?;
-        let etcd = EtcdCluster::start(options.etcd)?;
-        let redis = options.redis.then(|| Redis::start(&RedisOptions::default())).transpose()?;
+        let etcd = start_etcd(&mut network, options)?;
+        let redis = options.redis.then(|| start_redis(&mut network, options)).transpose()?;
         let mut ways = Ways::new(options.bad_ways);
         let authority = folder.path().join("authority");
         product::json(Command::new(binary()?).args(["fleet", "init", "--output", "json"]).arg(&authority))?;
         let archive = folder.make(ARCHIVE)?;
         let mut controls = Vec::new();
         for number in 0..options.controls {
-            let stores = ways.lead_to_etcd(number, &etcd.endpoints())?;
-            let redis = redis.as_ref().map(|redis| ([127, 0, 0, 1], redis.port()).into());
-            let redis = redis.map(|redis| ways.lead_to_redis(number, redis)).transpose()?;
-            controls.push(Control::start(&folder, number, &authority, &archive, &Reached { stores, redis })?);
+            let place = network.place(&Part::Control(number).to_string())?;
+            let stores = ways.lead_to_etcd(&mut network, number, &etcd.endpoints())?;
+            let redis = redis.as_ref().map(|redis| ways.lead_to_redis(&mut network, number, redis.address()));
+            let redis = redis.transpose()?;
+            let (authority, archive, journal) = (&*authority, &*archive, options.journal);
+            let with = ControlStart { place, authority, archive, stores, redis, journal };
+            controls.push(Control::start(&folder, number, &with)?);
         }
         let first = controls.first().context("a fleet without a control plane")?;
         let operator = operator(first.data())?;
         cli(first.api(), &operator, &["apply", "-f", &bundle.path().display().to_string()])?;
         let mut gateways = Vec::new();
-        for number in 0..options.gateways {
+        for number in 0..options.gateways + options.spare_gateways {
             let token = text(&cli(first.api(), &operator, &["fleet", "token"])?, "token")?;
+            let place = network.place(&Part::Gateway(number).to_string())?;
             let links: Vec<SocketAddr> = controls.iter().map(Control::fleet).collect();
-            let links = ways.lead_to_controls(number, &links)?;
+            let links = ways.lead_to_controls(&mut network, number, &links)?;
             let environment = bundle.dev().environment;
             let proxied = options.proxy_protocol;
-            gateways.push(Gateway::start(&folder, number, &token, &links, proxied, &environment)?);
+            let with = GatewayStart { place, token: &token, links, proxied, environment: &environment };
+            let mut gateway = Gateway::new(&folder, number, &with)?;
+            if number < options.gateways {
+                gateway.product.start()?;
+            }
+            gateways.push(gateway);
         }
-        let mut backends = Vec::new();
-        for (number, gateway) in gateways.iter().enumerate() {
-            let address = ways.lead_to_gateway(number, gateway.address())?;
-            backends.push(Backend { name: gateway.name().into(), address, ready: Some(gateway.ops()) });
-        }
-        let balancer = HaProxy::start(&HaProxyOptions { backends, proxy_protocol: options.proxy_protocol })?;
-        let mut cluster =
-            Self { balancer, gateways, controls, ways, redis, etcd, folder, approver: String::new() };
+        let balancer = start_balancer(&mut network, &mut ways, &gateways, options.proxy_protocol)?;
+        let mut cluster = Self {
+            balancer,
+            gateways,
+            controls,
+            ways,
+            redis,
+            etcd,
+            network,
+            folder,
+            approver: String::new(),
+        };
         cluster.approver = cluster.token(APPROVER, "human", &["dba"])?;
         Ok(cluster)
     }
@@ -119,7 +155,7 @@ impl Cluster {
     #[must_use]
     pub fn dsn(&self, target: &str, token: &str, database: &str) -> Dsn {
         Dsn {
-            host: "127.0.0.1".into(),
+            host: self.balancer.address().ip().to_string(),
             port: self.balancer.address().port(),
             user: target.into(),
             password: token.into(),
@@ -145,8 +181,25 @@ impl Cluster {
         self.folder.path().join(ARCHIVE)
     }
 
+    /// Whether its parts can be cut off from each other.
+    #[must_use]
+    pub const fn can_cut(&self) -> bool {
+        self.network.can_cut()
+    }
+
+    /// Where the members of etcd are, past every bad way.
+    #[must_use]
+    pub fn stores(&self) -> Vec<String> {
+        self.etcd.endpoints()
+    }
+
+    /// The network that the parts stand on, where those of which it is asked can be cut off from each other.
+    pub const fn network(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
     /// The etcd cluster.
-    pub fn etcd(&mut self) -> &mut EtcdCluster {
+    pub const fn etcd(&mut self) -> &mut EtcdCluster {
         &mut self.etcd
     }
 
@@ -338,13 +391,15 @@ impl Cluster {
         self.ways.get(name).with_context(|| format!("no way `{name}`"))
     }
 
-    /// Ends all gateways, then all control-plane nodes, in good order.
+    /// Ends all gateways that run, then all control-plane nodes, in good order.
     ///
     /// # Errors
     /// One ends with an error code.
     pub fn end(&mut self) -> Result<()> {
         for number in 0..self.gateways.len() {
-            self.stop(Part::Gateway(number))?;
+            if self.runs(Part::Gateway(number)) {
+                self.stop(Part::Gateway(number))?;
+            }
         }
         for number in 0..self.controls.len() {
             self.stop(Part::Control(number))?;
@@ -359,7 +414,10 @@ impl Cluster {
     pub fn keep_logs(&self, folder: &Path) -> Result<()> {
         let gateways = self.gateways.iter().map(|gateway| &gateway.product);
         for product in gateways.chain(self.controls.iter().map(|control| &control.product)) {
-            std::fs::copy(product.log(), folder.join(format!("{}.log", product.name())))?;
+            // A gateway that was never started has none.
+            if product.log().is_file() {
+                std::fs::copy(product.log(), folder.join(format!("{}.log", product.name())))?;
+            }
         }
         std::fs::write(folder.join("haproxy.log"), self.balancer.log())?;
         Ok(())
@@ -376,6 +434,36 @@ impl Cluster {
     fn control(&mut self, number: usize) -> Result<&mut Control> {
         self.controls.get_mut(number).with_context(|| format!("no control-plane node {number}"))
     }
+}
+
+/// Each member at its place.
+fn start_etcd(network: &mut Network, options: &ClusterOptions) -> Result<EtcdCluster> {
+    let places = (0..options.etcd).map(|number| network.place(&Part::Etcd(number).to_string()));
+    let places: Vec<Place> = places.collect::<Result<_>>()?;
+    EtcdCluster::start_with(options.etcd, EtcdOptions { places, ..EtcdOptions::default() })
+}
+
+/// Redis that keeps what a journal gives it.
+fn start_redis(network: &mut Network, options: &ClusterOptions) -> Result<Redis> {
+    let place = network.place(&Part::Redis.to_string())?;
+    let synced = options.journal != Journal::Local;
+    Redis::start(&RedisOptions { synced, place, ..RedisOptions::default() })
+}
+
+/// It knows the gateways that are still to come, too.
+fn start_balancer(
+    network: &mut Network,
+    ways: &mut Ways,
+    gateways: &[Gateway],
+    proxy_protocol: bool,
+) -> Result<HaProxy> {
+    let place = network.place(&Part::Balancer.to_string())?;
+    let mut backends = Vec::new();
+    for (number, gateway) in gateways.iter().enumerate() {
+        let address = ways.lead_to_gateway(network, number, gateway.address())?;
+        backends.push(Backend { name: gateway.name().into(), address, ready: Some(gateway.ops()) });
+    }
+    HaProxy::start(&HaProxyOptions { backends, proxy_protocol, place })
 }
 
 /// Runs a command of the command line against one node; its JSON.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::config;
+use super::config::{self, Journal};
 use crate::product::Product;
-use crate::{Folder, lasting_port};
+use crate::{Folder, Place, lasting_port};
 
 /// A part of a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +37,18 @@ impl fmt::Display for Part {
     }
 }
 
-/// The servers behind a control-plane node, as it reaches them.
+/// What a control-plane node is started with.
 #[derive(Debug)]
-pub(super) struct Reached {
-    /// The members of etcd.
+pub(super) struct ControlStart<'a> {
+    pub(super) place: Place,
+    /// Folders that all nodes have.
+    pub(super) authority: &'a Path,
+    pub(super) archive: &'a Path,
+    /// The members of etcd, as it reaches them.
     pub(super) stores: Vec<String>,
-    /// `None`: there is none.
+    /// Redis as it reaches it; `None`: there is none.
     pub(super) redis: Option<SocketAddr>,
+    pub(super) journal: Journal,
 }
 
 /// A control-plane node.
@@ -56,28 +61,24 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Starts one; `authority` and `archive` are folders that all nodes have.
-    pub(super) fn start(
-        folder: &Folder,
-        number: usize,
-        authority: &Path,
-        archive: &Path,
-        reached: &Reached,
-    ) -> Result<Self> {
+    /// Starts one.
+    pub(super) fn start(folder: &Folder, number: usize, with: &ControlStart<'_>) -> Result<Self> {
         let name = Part::Control(number).to_string();
-        let (api, fleet) = (loopback()?, loopback()?);
+        let (api, fleet) = (with.place.at(lasting_port()?), with.place.at(lasting_port()?));
         let data = folder.path().join(&name);
         let text = config::control(&config::ControlText {
             name: &name,
             api,
             fleet,
             data: &data,
-            authority,
-            archive,
-            stores: &reached.stores,
-            redis: reached.redis,
+            authority: with.authority,
+            archive: with.archive,
+            stores: &with.stores,
+            redis: with.redis,
+            journal: with.journal,
         });
-        let product = product(folder, &name, "controlplane", &text, &[])?;
+        let mut product = product(folder, &name, "controlplane", &text, &[], &with.place)?;
+        product.start()?;
         Ok(Self { product, data, api: format!("http://{api}"), fleet })
     }
 
@@ -103,19 +104,25 @@ pub(super) struct Gateway {
     ops: SocketAddr,
 }
 
+/// What a gateway is started with.
+#[derive(Debug)]
+pub(super) struct GatewayStart<'a> {
+    pub(super) place: Place,
+    /// With which it joins.
+    pub(super) token: &'a str,
+    /// The control-plane nodes, as it reaches them.
+    pub(super) links: Vec<SocketAddr>,
+    /// Whether clients come through the balancer's PROXY protocol alone.
+    pub(super) proxied: bool,
+    pub(super) environment: &'a [(String, String)],
+}
+
 impl Gateway {
-    /// Starts one that joins with `token`; `links` are the control-plane nodes as it reaches them.
-    pub(super) fn start(
-        folder: &Folder,
-        number: usize,
-        token: &str,
-        links: &[SocketAddr],
-        proxied: bool,
-        environment: &[(String, String)],
-    ) -> Result<Self> {
+    /// One that is not started yet.
+    pub(super) fn new(folder: &Folder, number: usize, with: &GatewayStart<'_>) -> Result<Self> {
         let name = Part::Gateway(number).to_string();
-        let (address, ops) = (loopback()?, loopback()?);
-        let token = folder.write(&format!("{name}.join"), token)?;
+        let (address, ops) = (with.place.at(lasting_port()?), with.place.at(lasting_port()?));
+        let token = folder.write(&format!("{name}.join"), with.token)?;
         let hash_key = folder.path().join("hash.key");
         if number == 0 {
             // The same on all of them, so that a masked value is the same through all of them.
@@ -129,10 +136,10 @@ impl Gateway {
             token: &token,
             state: &state,
             hash_key: &hash_key,
-            links,
-            proxied,
+            links: &with.links,
+            proxies: with.proxied.then(|| with.place.neighbours()),
         });
-        let product = product(folder, &name, "gateway", &text, environment)?;
+        let product = product(folder, &name, "gateway", &text, with.environment, &with.place)?;
         Ok(Self { product, address, ops })
     }
 
@@ -151,21 +158,16 @@ impl Gateway {
     }
 }
 
-fn loopback() -> Result<SocketAddr> {
-    Ok(([127, 0, 0, 1], lasting_port()?).into())
-}
-
-/// Writes the configuration and starts the process.
+/// Writes the configuration of a process.
 fn product(
     folder: &Folder,
     name: &str,
     command: &str,
     text: &str,
     environment: &[(String, String)],
+    place: &Place,
 ) -> Result<Product> {
     let file = folder.write(&format!("{name}.yaml"), text)?.display().to_string();
     let log = folder.path().join(format!("{name}.log"));
-    let mut product = Product::new(name, &[command, "--config", &file], environment, log);
-    product.start()?;
-    Ok(product)
+    Ok(Product::new(name, &[command, "--config", &file], environment, place.clone(), log))
 }

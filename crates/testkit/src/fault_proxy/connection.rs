@@ -1,12 +1,12 @@
 //! One connection through the proxy: two sockets, and a thread for each direction.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::way::{Direction, Way};
 
@@ -27,8 +27,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Carries bytes between `client` and the server until both have said farewell or it is broken off.
     pub(super) fn serve(client: TcpStream, way: &Arc<Way>) {
-        let server =
-            way.entrance().and_then(|address| TcpStream::connect_timeout(&address, CONNECT_LIMIT).ok());
+        let server = way.entrance().and_then(|address| connect(way.own(), address).ok());
         let Some(server) = server else { return refuse(&client) };
         let connection = Arc::new(Self { client, server, broken: AtomicBool::new(false) });
         for socket in [&connection.client, &connection.server] {
@@ -93,6 +92,14 @@ impl Connection {
         }
         !self.is_broken()
     }
+}
+
+/// Connects from `own`, so that the server sees which way it comes.
+fn connect(own: Ipv4Addr, server: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((own, 0)).into())?;
+    socket.connect_timeout(&server.into(), CONNECT_LIMIT)?;
+    Ok(socket.into())
 }
 
 /// Lets the socket end with a reset instead of a farewell, when it is closed.

@@ -8,7 +8,7 @@
 mod connection;
 mod way;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,9 +56,17 @@ impl FaultProxy {
     /// # Errors
     /// No port is free.
     pub fn start(server: SocketAddr, seed: u64) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free loopback port")?;
+        Self::start_at(Ipv4Addr::LOCALHOST, server, seed)
+    }
+
+    /// The same with an address of its own, by which the server knows it, too.
+    ///
+    /// # Errors
+    /// This process does not have the address, or no port is free.
+    pub fn start_at(own: Ipv4Addr, server: SocketAddr, seed: u64) -> Result<Self> {
+        let listener = TcpListener::bind((own, 0)).with_context(|| format!("no free port of {own}"))?;
         let address = listener.local_addr()?;
-        let way = Arc::new(Way::new(server, seed));
+        let way = Arc::new(Way::new(own, server, seed));
         let accepting = Arc::clone(&way);
         std::thread::spawn(move || accept(&listener, &accepting));
         Ok(Self { address, way })

@@ -1,6 +1,6 @@
 //! The state of a way that all its connections share: where it leads, what is wrong with it, who goes it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ impl Cut {
 /// The shared state.
 #[derive(Debug)]
 pub(super) struct Way {
+    own: Ipv4Addr,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -41,7 +42,8 @@ struct State {
 }
 
 impl Way {
-    pub(super) fn new(server: SocketAddr, seed: u64) -> Self {
+    /// From `own` to the server.
+    pub(super) fn new(own: Ipv4Addr, server: SocketAddr, seed: u64) -> Self {
         let state = State {
             server,
             fault: Fault::default(),
@@ -49,7 +51,11 @@ impl Way {
             chance: fastrand::Rng::with_seed(seed),
             connections: Vec::new(),
         };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        Self { own, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    pub(super) const fn own(&self) -> Ipv4Addr {
+        self.own
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

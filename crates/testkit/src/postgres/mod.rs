@@ -3,6 +3,7 @@
 pub mod shop;
 mod template;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::wait::{eventually, free_port};
-use crate::{Account, Certificates, Dsn, Folder, Process, Signal};
+use crate::{Account, Certificates, Dsn, Folder, Place, Process, Signal};
 
 /// How the server asks clients on TCP who they are. The superuser on the socket is never asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,6 +57,8 @@ pub struct PostgresOptions {
     pub tls: Option<Certificates>,
     /// More settings, such as `("log_statement", "all")`.
     pub settings: Vec<(String, String)>,
+    /// Where it stands.
+    pub place: Place,
 }
 
 impl PostgresOptions {
@@ -74,13 +77,13 @@ pub struct Postgres {
     process: Process,
     folder: Folder,
     account: Account,
+    place: Place,
     port: u16,
     tls: Option<Certificates>,
 }
 
 /// What every server of ours is set to: quick to start, nothing kept over a crash of the machine.
-const SETTINGS: &str = "listen_addresses = '127.0.0.1'
-max_connections = 200
+const SETTINGS: &str = "max_connections = 200
 shared_buffers = 128MB
 fsync = off
 synchronous_commit = off
@@ -110,9 +113,10 @@ impl Postgres {
         let mut last = None;
         for _ in 0..5 {
             let port = free_port()?;
-            match run(account, folder.path(), port) {
+            match run(account, folder.path(), &options.place, port) {
                 Ok(process) => {
-                    let server = Self { process, folder, account, port, tls: options.tls };
+                    let (place, tls) = (options.place, options.tls);
+                    let server = Self { process, folder, account, place, port, tls };
                     shop::set_password(&server, options.auth)?;
                     return Ok(server);
                 }
@@ -123,7 +127,7 @@ impl Postgres {
     }
 
     fn configure(folder: &Folder, options: &PostgresOptions) -> Result<()> {
-        let mut settings = String::from(SETTINGS);
+        let mut settings = format!("listen_addresses = '{}'\n{SETTINGS}", options.place.address());
         let mut host = "host";
         if let Some(certificates) = &options.tls {
             host = "hostssl";
@@ -140,18 +144,24 @@ impl Postgres {
             settings.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
         }
         folder.write("data/postgresql.conf", settings)?;
-        let method = options.auth.method();
+        let (method, from) = (options.auth.method(), options.place.neighbours());
         folder.write(
             "data/pg_hba.conf",
-            format!("local all postgres trust\n{host} all all 127.0.0.1/32 {method}\n"),
+            format!("local all postgres trust\n{host} all all {from} {method}\n"),
         )?;
         Ok(())
     }
 
-    /// The port on 127.0.0.1.
+    /// The port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.place.at(self.port)
     }
 
     /// The process id of the postmaster.
@@ -172,24 +182,24 @@ impl Postgres {
         self.folder.path()
     }
 
-    /// `postgres://shop_app@127.0.0.1:PORT/shop`, without the password.
+    /// `postgres://shop_app@ADDRESS/shop`, without the password.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://{}@127.0.0.1:{}/{}", shop::ROLE, self.port, shop::DATABASE)
+        format!("postgres://{}@{}/{}", shop::ROLE, self.address(), shop::DATABASE)
     }
 
     /// The same with the password.
     #[must_use]
     pub fn url_with_password(&self) -> String {
         let (role, password) = (shop::ROLE, shop::PASSWORD);
-        format!("postgres://{role}:{password}@127.0.0.1:{}/{}", self.port, shop::DATABASE)
+        format!("postgres://{role}:{password}@{}/{}", self.address(), shop::DATABASE)
     }
 
     /// Where a client connects as the shop's role.
     #[must_use]
     pub fn dsn(&self) -> Dsn {
         Dsn {
-            host: "127.0.0.1".into(),
+            host: self.place.address().to_string(),
             port: self.port,
             user: shop::ROLE.into(),
             password: shop::PASSWORD.into(),
@@ -234,7 +244,7 @@ impl Postgres {
     /// # Errors
     /// It does not start; the error has its log.
     pub fn start_again(&mut self) -> Result<()> {
-        self.process = run(self.account, self.folder.path(), self.port)?;
+        self.process = run(self.account, self.folder.path(), &self.place, self.port)?;
         Ok(())
     }
 
@@ -263,10 +273,10 @@ fn psql(folder: &Path, port: u16, database: &str, sql: &str) -> Result<String> {
 }
 
 /// Starts the server on the data in `folder` and waits until it takes connections.
-fn run(account: Account, folder: &Path, port: u16) -> Result<Process> {
+fn run(account: Account, folder: &Path, place: &Place, port: u16) -> Result<Process> {
     let log_path = folder.join("log");
     let log = std::fs::File::create(&log_path).context("cannot write the server's log")?;
-    let mut command = Command::new(program("postgres")?);
+    let mut command = place.command(program("postgres")?, account);
     command
         .arg("-D")
         .arg(folder.join("data"))
@@ -276,7 +286,6 @@ fn run(account: Account, folder: &Path, port: u16) -> Result<Process> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log);
-    account.apply(&mut command);
     let mut process = Process::spawn("postgres", &mut command, Signal::Interrupt)?;
     let pid_file = folder.join("data/postmaster.pid");
     eventually("PostgreSQL to take connections", Duration::from_secs(30), || {
@@ -286,7 +295,8 @@ fn run(account: Account, folder: &Path, port: u16) -> Result<Process> {
         }
         // The last line of its pid file says where it stands.
         let text = std::fs::read_to_string(&pid_file).unwrap_or_default();
-        Ok((text.lines().nth(7).map(str::trim) == Some("ready")).then_some(()))
+        let state = text.lines().nth(7).map(str::trim);
+        Ok(matches!(state, Some("ready" | "standby")).then_some(()))
     })?;
     Ok(process)
 }
@@ -347,7 +357,7 @@ mod tests {
     #[cfg(feature = "certificates")]
     fn a_server_with_tls_takes_its_client_certificate_and_no_plain_connection() {
         let tls = Some(Certificates::make(shop::ROLE).unwrap());
-        let options = PostgresOptions { auth: Auth::Certificate, tls, settings: Vec::new() };
+        let options = PostgresOptions { auth: Auth::Certificate, tls, ..Default::default() };
         let server = Postgres::start(options).unwrap();
         let certificates = server.certificates().unwrap();
         let (ca, cert, key) = (certificates.ca(), certificates.client(), certificates.client_key());

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{SETTINGS, program, psql, run, shop};
 use crate::wait::free_port;
-use crate::{Account, Folder, build_folder};
+use crate::{Account, Folder, Place, build_folder};
 
 /// Puts a copy of the template into `folder`, as `data`.
 pub(super) fn copy_to(folder: &Folder) -> Result<()> {
@@ -57,7 +57,7 @@ fn make(template: &Path) -> Result<()> {
     }
     folder.write("data/postgresql.conf", SETTINGS)?;
     let port = free_port()?;
-    let mut server = run(account, folder.path(), port)?;
+    let mut server = run(account, folder.path(), &Place::default(), port)?;
     psql(folder.path(), port, "postgres", &format!("CREATE DATABASE {}", shop::DATABASE))?;
     psql(folder.path(), port, shop::DATABASE, shop::SQL)?;
     server.stop(Duration::from_secs(30))?;

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_controlplane::fleet::CERTIFICATE_TTL_MAX;
 use countersign_controlplane::fleet::authority::AuthorityFiles;
 use countersign_controlplane::grpc::PublicUrl;
+use countersign_controlplane::history::{APPROVALS_KEPT, APPROVALS_KEPT_MIN};
 use countersign_controlplane::redis::RedisOptions;
 use countersign_controlplane::store::etcd::EtcdConfig;
 use countersign_runtime::certificate::{self, Shown};
@@ -46,6 +48,9 @@ pub(super) struct Config {
     pub(super) redis: Option<RedisOptions>,
     /// `journal`, `journal_synced_by`, `archive`, `archive_seconds`.
     pub(super) records: RecordsConfig,
+    /// `approvals.keep`: how long approvals stay in the store after they have ended; with `archive` they go there then.
+    /// Default 30 days, at least an hour.
+    pub(super) approvals_kept: Duration,
     /// `listen_ops`: address of `/livez`, `/readyz` and `/metrics`, plain HTTP. Default 127.0.0.1:9443; `off`: none.
     pub(super) listen_ops: Option<ListenOps>,
     /// `otlp`: the OTLP receiver of traces (gRPC, no TLS). Default: that of `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
@@ -60,6 +65,13 @@ pub(super) enum StoreConfig {
     Embedded,
     /// In etcd: as many as there shall be.
     Etcd(EtcdConfig),
+}
+
+/// `approvals`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApprovalsConfig {
+    keep: Option<String>,
 }
 
 /// What concerns gateways.
@@ -81,7 +93,7 @@ pub(super) struct FleetConfig {
     /// `bundle_lease_seconds`: how long a gateway may judge after it last heard from the control plane. Default 15,
     /// at least 5.
     pub(super) bundle_lease: Duration,
-    /// `certificate_hours`: how long a gateway's certificate is valid. Default 24, at least 1.
+    /// `certificate_hours`: how long a gateway's certificate is valid. Default 24, at least 1, at most 8784.
     pub(super) certificate_ttl: Duration,
     /// `sample_one_in`: one in so many commands that gateways decided by themselves is judged again; 0: none.
     /// Default 100.
@@ -110,12 +122,25 @@ impl Config {
         let store = document.optional("store").unwrap_or(StoreConfig::Embedded);
         let redis: Option<RedisConfig> = document.optional("redis");
         let records = RecordsConfig::read(&mut document, redis.as_ref().map(RedisConfig::is_cluster));
+        let approvals_kept = approvals_kept(&mut document);
         let redis = redis.and_then(|redis| redis.options(&mut document));
         // Missing only with a fault, which `finish` returns.
         let data = DataDir::of(data.as_deref());
         let fleet = FleetConfig::read(&mut document, &store, &data);
         document.finish()?;
-        Ok(Self { listen, tls, public_url, data, store, fleet, redis, records, listen_ops, otlp })
+        Ok(Self {
+            listen,
+            tls,
+            public_url,
+            data,
+            store,
+            fleet,
+            redis,
+            records,
+            approvals_kept,
+            listen_ops,
+            otlp,
+        })
     }
 
     pub(super) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, CliError> {
@@ -130,6 +155,17 @@ fn public_url(document: &mut Document) -> Option<PublicUrl> {
     let text: String = document.optional("public_url")?;
     let parsed = text.parse();
     parsed.inspect_err(|error| document.fault(format!("`public_url`: {error}"))).ok()
+}
+
+fn approvals_kept(document: &mut Document) -> Duration {
+    let keep = document.optional::<ApprovalsConfig>("approvals").and_then(|approvals| approvals.keep);
+    let Some(text) = keep else { return APPROVALS_KEPT };
+    match humantime::parse_duration(&text) {
+        Ok(kept) if kept >= APPROVALS_KEPT_MIN => return kept,
+        Ok(_) => document.fault("`approvals.keep`: at least 1h"),
+        Err(error) => document.fault(format!("`approvals.keep`: {error}; write it like `30d`")),
+    }
+    APPROVALS_KEPT
 }
 
 impl FleetConfig {
@@ -162,6 +198,9 @@ impl FleetConfig {
         let bundle_lease = seconds(at_least("bundle_lease_seconds", 5, 15));
         let certificate_ttl = seconds(at_least("certificate_hours", 1, 24).saturating_mul(3600));
         let sample_one_in = at_least("sample_one_in", 0, 100);
+        if certificate_ttl > CERTIFICATE_TTL_MAX {
+            document.fault("`certificate_hours`: at most 8784");
+        }
         Some(Self {
             listen: listen?,
             authority,
@@ -194,6 +233,9 @@ mod tests {
         assert!(config.fleet.is_none());
         let fleet = read("data: /x\nlisten_fleet: 127.0.0.1:7444\n").unwrap().fleet.unwrap();
         assert!(fleet.make_authority);
+        assert_eq!(config.approvals_kept, Duration::from_secs(30 * 86_400));
+        let shorter = read("data: /x\napprovals: { keep: 7d }\n").unwrap();
+        assert_eq!(shorter.approvals_kept, Duration::from_secs(7 * 86_400));
         assert_eq!(fleet.authority, AuthorityFiles::in_directory(Path::new("/x")));
         assert_eq!(
             (fleet.node_ttl.as_secs(), fleet.bundle_lease.as_secs(), fleet.sample_one_in),
@@ -227,7 +269,9 @@ mod tests {
 
     #[test]
     fn all_faults_are_told_together() {
-        let error = read("listen_fleet: here\nstore: cloud\nnode_lease_seconds: 1\npublic_url: http://a\n")
+        let text = "listen_fleet: here\nstore: cloud\nnode_lease_seconds: 1\npublic_url: http://a\n\
+                    approvals: {keep: 5m}\n";
+        let error = read(text)
             .unwrap_err()
             .to_string();
         for fault in [
@@ -236,6 +280,7 @@ mod tests {
             "`store`",
             "`node_lease_seconds`: at least 5",
             "`public_url`",
+            "`approvals.keep`: at least 1h",
         ] {
             assert!(error.contains(fault), "{fault}: {error}");
         }

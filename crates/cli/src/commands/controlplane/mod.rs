@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use clap::Args;
 use countersign_controlplane::grpc::ServeError;
+use countersign_controlplane::history::HistoryOptions;
 use countersign_controlplane::journal::publish_key;
 use countersign_controlplane::store::{EmbeddedStore, EtcdStore, Store};
 use countersign_controlplane::{ControlPlane, Options};
@@ -98,8 +99,10 @@ impl Running {
         let archived = config.records.archive()?;
         let archive = readable(config, &key, archived.clone(), store.clone()).await?;
         let listener = bind(config.listen, config.tls()?).await?.reached_at(config.public_url.clone());
-        let options =
-            Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
+        let options = Options {
+            history: HistoryOptions { approvals_kept: config.approvals_kept, archive: archived.clone() },
+            ..Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive))
+        };
         let control = open_on(store.clone(), options).await?;
         operations.watch_store(&control);
         let (stop, stopped) = watch::channel(false);

@@ -6,7 +6,7 @@ use countersign_api::v1::call::Call;
 use countersign_api::v1::report_command::Testimony;
 use countersign_api::{BadField, digest, parsed, required, v1};
 use countersign_common::approval::{Approval, Outcome, Rejection, State};
-use countersign_common::id::{ApprovalId, NodeId, SessionId, Subject};
+use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId};
 use countersign_common::{Digest, Secret};
 
 use crate::approvals::{ApprovalError, HoldRequest, Redeem};
@@ -90,8 +90,8 @@ async fn hold(fleet: &Fleet, hold: v1::HoldCommand) -> Result<Answer, Undone> {
 
 /// Unlike the others it says how the approval stands when it does not take it.
 async fn redeem(fleet: &Fleet, asker: &Asker, redeem: v1::RedeemApproval) -> Answer {
-    let (id, redeem) = match read_redeem(asker, &redeem) {
-        Ok(redeem) => (redeem.id, redeem),
+    let (id, attempt, redeem) = match read_redeem(asker, &redeem) {
+        Ok(redeem) => (redeem.id, redeem.attempt, redeem),
         Err(error) => return refusal(&error.into(), None),
     };
     if let Err(error) = fleet.control().sessions().look_up(redeem.session).await {
@@ -101,10 +101,27 @@ async fn redeem(fleet: &Fleet, asker: &Asker, redeem: v1::RedeemApproval) -> Ans
         Ok(redeemed) => approval(&redeemed),
         Err(ApprovalError::Store(error)) => refusal(&error.into(), None),
         Err(error) => {
+            match granted_before(fleet, asker, id, attempt).await {
+                Ok(Some(granted)) => return approval(&granted),
+                Ok(None) => {}
+                Err(undone) => return refusal(&undone, None),
+            }
             let standing = fleet.control().approvals().get(id).await.ok().map(|snapshot| snapshot.approval);
             refusal(&error.into(), standing.as_ref())
         }
     }
+}
+
+/// What this very attempt was granted before, when the start that made it was given up: a later start of the same gateway
+/// takes it up in order to say what became of it.
+async fn granted_before(
+    fleet: &Fleet,
+    asker: &Asker,
+    id: ApprovalId,
+    attempt: AttemptId,
+) -> Result<Option<Approval>, Undone> {
+    let Some(granted) = fleet.control().approvals().granted_to(id, attempt).await? else { return Ok(None) };
+    Ok(may_report(fleet, asker, &granted.state).await?.then_some(granted))
 }
 
 fn read_redeem(asker: &Asker, redeem: &v1::RedeemApproval) -> Result<Redeem, BadField> {
@@ -142,14 +159,8 @@ async fn report(fleet: &Fleet, asker: &Asker, report: v1::ReportCommand) -> Resu
         return Ok(refusal(&Undone::NotTheOwner, Some(&standing)));
     }
     let (approvals, fence) = (fleet.control().approvals(), report.fence);
-    let in_doubt = matches!(standing.state, State::InDoubt { fence: of, .. } if of == fence);
     let reported = match testimony {
         Testimony::Ended(outcome) => approvals.report(id, fence, outcome.into()).await,
-        // The lost owner itself knows it best, however late it says so.
-        Testimony::NotSent(_) if in_doubt => {
-            let by = owner_name(&asker.member);
-            approvals.resolve(id, false, &by, "it did not send it").await
-        }
         Testimony::NotSent(_) => approvals.not_sent(id, fence).await,
         Testimony::Unknown(_) => approvals.in_doubt(id, fence).await,
     };
@@ -173,7 +184,9 @@ async fn may_report(fleet: &Fleet, asker: &Asker, state: &State) -> Result<bool,
     if *owner == asker.node {
         return Ok(true);
     }
-    Ok(fleet.nodes().member_of(*owner).await?.is_some_and(|member| member == asker.member))
+    let same = fleet.nodes().member_of(*owner).await?.is_some_and(|member| member == asker.member);
+    // INVARIANT: I1. A start that lives speaks for itself: only it knows.
+    Ok(same && !fleet.nodes().is_alive(*owner).await?)
 }
 
 async fn withdraw(fleet: &Fleet, withdraw: v1::WithdrawCommand) -> Result<Answer, Undone> {
@@ -187,11 +200,6 @@ async fn withdraw(fleet: &Fleet, withdraw: v1::WithdrawCommand) -> Result<Answer
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn owner_name(member: &Member) -> Subject {
-    // A gateway's name is a name for anything.
-    Subject::new(member.name.to_string()).unwrap_or_else(|_| super::super::nobody())
 }
 
 fn approval(approval: &Approval) -> Answer {

@@ -50,6 +50,9 @@ const ALIVE_EVERY: Duration = Duration::from_secs(3);
 /// How long a gateway that was asked to leave, or has said goodbye, has for what is under way.
 const LEAVE_WITHIN: Duration = Duration::from_secs(8);
 
+/// What a gateway that was shut out is told.
+const REVOKED: &str = "this gateway was revoked";
+
 /// Why a link ended.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -65,6 +68,8 @@ pub(super) enum Ended {
     Superseded,
     /// The gateway was declared lost.
     Lost,
+    /// The gateway was shut out.
+    Revoked,
     /// It reads too slowly.
     Slow,
     /// It sent what does not fit.
@@ -351,6 +356,10 @@ impl Link {
                 self.outbox.send(lost());
                 Ended::Lost
             }
+            Wish::Revoked => {
+                self.outbox.send(revoked());
+                Ended::Revoked
+            }
         }
     }
 
@@ -381,6 +390,7 @@ impl Ended {
             Self::Unfit(reason) => Some(Status::invalid_argument(reason)),
             Self::Unrecorded(reason) => Some(Status::unavailable(reason)),
             Self::Broken(status) => Some(status),
+            Self::Revoked => Some(Status::permission_denied(REVOKED)),
             Self::Goodbye | Self::Closed | Self::Left(_) | Self::Superseded | Self::Lost | Self::Slow => None,
         }
     }
@@ -390,6 +400,11 @@ impl Ended {
 pub(super) fn lost() -> Frame {
     let reason = "this start of the gateway was declared lost".into();
     Frame::Leave(v1::Leave { drain: false, lost: true, reason })
+}
+
+/// A gateway that was shut out is told so; its start is lost, and no other one is taken.
+fn revoked() -> Frame {
+    Frame::Leave(v1::Leave { drain: false, lost: true, reason: REVOKED.into() })
 }
 
 fn bad_records(bad: BadRecords) -> Ended {

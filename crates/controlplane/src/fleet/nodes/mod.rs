@@ -15,11 +15,12 @@ use parking_lot::RwLock;
 use tokio::sync::mpsc;
 
 pub use record::{Gateway, Kind, Node};
-pub(crate) use record::{control_of, start_of};
+pub(crate) use record::{LOST, control_of, start_of};
 pub use register::RegisterError;
 pub(super) use register::{Arrival, Registered};
 
 use super::member::Member;
+use super::revoked::{self, RevokeError};
 use crate::store::{Change, Kept, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
 /// How often a lost race is tried again.
@@ -110,6 +111,30 @@ impl Nodes {
             .map(|entry| crate::decode::<record::Start>(&entry))
             .transpose()
             .map(|start| start.map(|start| start.member))
+    }
+
+    /// The gateway that is meant: by its name, its id, or the id of a start of the last month.
+    pub(super) async fn member_named(&self, wanted: &str) -> Result<Member, RevokeError> {
+        let mut starts = Vec::new();
+        for entry in range_all(&*self.store, record::STARTS).await?.0 {
+            let id = entry.key.strip_prefix(record::STARTS).and_then(|id| id.parse().ok());
+            let start: record::Start = crate::decode(&entry)?;
+            starts.extend(id.map(|id: NodeId| (id, start.member)));
+        }
+        let alive = self.all_in_store().await?.into_iter();
+        starts.extend(alive.filter_map(|node| Some((node.id, node.gateway()?.member.clone()))));
+        revoked::named(wanted, starts)
+    }
+
+    /// The starts of a gateway that are alive, as the store has them.
+    pub(super) async fn starts_of(&self, member: &Member) -> Result<Vec<Node>, StoreError> {
+        let mut all = self.all_in_store().await?;
+        all.retain(|node| node.gateway().is_some_and(|gateway| gateway.member.id == member.id));
+        Ok(all)
+    }
+
+    async fn all_in_store(&self) -> Result<Vec<Node>, StoreError> {
+        range_all(&*self.store, record::NODES).await?.0.iter().map(crate::decode).collect()
     }
 
     /// Where this node's own record stands.
@@ -269,6 +294,15 @@ impl Nodes {
                 && !self.is_alive(id).await?
             {
                 gone.push(entry.key.as_str());
+            }
+        }
+        for key in &gone {
+            // Of nodes that died over it; before the start goes, by which they are found.
+            let notes = key.replacen(record::STARTS, record::LOST, 1) + "/";
+            let (notes, _) = range_all(&*self.store, &notes).await?;
+            for batch in notes.chunks(BATCH) {
+                let delete = batch.iter().fold(Transaction::new(), |all, note| all.delete(&note.key));
+                self.store.transact(delete).await?;
             }
         }
         for batch in gone.chunks(BATCH) {

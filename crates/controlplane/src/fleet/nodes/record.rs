@@ -5,6 +5,7 @@
 //! /cs/nodes/control/<id>   one start of a control plane    under its lease
 //! /cs/routes/<number>      the gateway that has the route  under its lease
 //! /cs/starts/<id>          that this start was ever here   swept after 30 days
+//! /cs/lost/<id>/<node>     that the node has given it up   deleted when its streams are ended, swept with the start
 //! ```
 
 use std::time::Duration;
@@ -21,6 +22,9 @@ pub(crate) const NODES: &str = "/cs/nodes/";
 
 /// Where it stands which starts there ever were.
 pub(super) const STARTS: &str = "/cs/starts/";
+
+/// Where nodes note that they have given a lost start up: `/cs/lost/<start>/<node>`.
+pub(crate) const LOST: &str = "/cs/lost/";
 
 /// How long it stands there. The id of a start begins with its time, so one that is older and unknown was lost.
 pub(super) const STARTS_KEPT: Duration = Duration::from_secs(30 * 86_400);

@@ -131,6 +131,7 @@ impl Bed {
             clock: Arc::clone(&clock),
             compiler: Arc::new(StubCompiler),
             archive: Arc::new(StubArchive),
+            history: Default::default(),
         };
         let control = ControlPlane::over(Arc::clone(&self.store) as _, options).await.unwrap();
         if control.bundles().current().is_none() {

@@ -3,16 +3,18 @@
 use std::sync::atomic::Ordering;
 
 use countersign_api::v1;
+use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
 use countersign_api::v1::report_command::Testimony;
-use countersign_common::id::NodeId;
+use countersign_common::id::{AttemptId, NodeId};
 use tonic::Code;
 
 use super::bed::{Bed, Running, eventually};
-use super::commands::{completed, present, redeemed, report};
+use super::commands::{approved, completed, present, redeem, redeemed, report};
 use super::gateway::{Linked, Member};
+use crate::testing::agent;
 
 async fn state(node: &Running, approval: &countersign_common::approval::Approval) -> &'static str {
     node.scratch.control.approvals().get(approval.id).await.unwrap().approval.state.as_str()
@@ -47,6 +49,46 @@ async fn a_gateway_that_is_lost_leaves_its_commands_in_doubt_and_does_not_come_b
     // Its next start is welcome, and knows best what became of it.
     let mut next = member.link(&node).await;
     assert_eq!(next.approval(report(&sent, completed())).await.state.as_str(), "done");
+}
+
+#[tokio::test]
+async fn a_redeem_in_flight_when_its_start_is_lost_is_disowned_by_the_next_one() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let member = Member::join(&node, "gateway-1").await;
+    let mut link = member.link(&node).await;
+    let (sent, unheard) = (AttemptId::generate(), AttemptId::generate());
+    let session = node.scratch.session(&agent()).await;
+    let approval = approved(&node, &mut link, &session, "DELETE FROM carts").await;
+    let redeemed = link.approval(redeem(&approval, sent, false)).await;
+    drop(link);
+    eventually("in doubt", async || state(&node, &redeemed).await == "in_doubt").await;
+    let mut next = member.link(&node).await;
+    // INVARIANT: I1. Another attempt of the lost start, whose connection lost the race, has nothing to disown.
+    let answer = next.call(redeem(&approval, unheard, false)).await;
+    assert!(matches!(answer, Answer::NotTaken(_)), "{answer:?}");
+    // Nor has another gateway, did it know the attempt.
+    let mut stranger = Member::join(&node, "gateway-2").await.link(&node).await;
+    let answer = stranger.call(redeem(&approval, sent, false)).await;
+    assert!(matches!(answer, Answer::NotTaken(_)), "{answer:?}");
+    let in_doubt = next.approval(redeem(&approval, sent, false)).await;
+    assert_eq!(in_doubt.state.as_str(), "in_doubt");
+    let not_sent = Testimony::NotSent(v1::NotSent {});
+    assert_eq!(next.approval(report(&redeemed, not_sent)).await.state.as_str(), "not_run");
+}
+
+#[tokio::test]
+async fn i1_once_a_start_that_lives_is_not_spoken_for_by_another_one_of_the_same_gateway() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let member = Member::join(&node, "gateway-1").await;
+    let mut owner = member.link(&node).await;
+    let redeemed = redeemed(&node, &mut owner, "DELETE FROM carts", false).await;
+    // A copy of its certificate, say.
+    let mut twin = member.link(&node).await;
+    let answer = twin.call(report(&redeemed, Testimony::NotSent(v1::NotSent {}))).await;
+    assert!(matches!(answer, Answer::NotTaken(_)), "{answer:?}");
+    assert_eq!(owner.approval(report(&redeemed, completed())).await.state.as_str(), "done");
 }
 
 #[tokio::test]

@@ -7,3 +7,4 @@ mod hints;
 mod join;
 mod lives;
 mod records;
+mod revoked;

@@ -151,7 +151,7 @@ impl Flow {
             }
             Backend::PortalSuspended => self.portal_suspended(message, &decoded, input, outlet).await?,
             Backend::ParameterStatus { name, value } => {
-                self.parameters.set(name, value);
+                self.reported(name, value);
                 keep(&decoded, message, outlet);
             }
             Backend::RowDescription(fields) => {
@@ -359,6 +359,7 @@ impl Flow {
             _ => return Err(unexpected(message.tag)),
         }
         self.batch_lasts().await;
+        self.settle_block();
         if status == TransactionStatus::Idle {
             self.masked_sent = self.expected.has_masked();
             self.transaction_over().await;
@@ -381,6 +382,7 @@ impl Flow {
         if !self.expected.has_effects() && std::mem::take(&mut self.definitions_touched) {
             self.database.mark_stale();
         }
+        self.cursors_may_set &= !self.expected.is_empty();
         self.portals.forget_confirmed();
         for suspended in std::mem::take(&mut self.suspended) {
             suspended.running.end(End::Completed("CLOSE")).await;

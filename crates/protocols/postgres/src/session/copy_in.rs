@@ -1,6 +1,7 @@
 //! COPY data of the client: the flow of a COPY that was let go, in pieces of any size.
 
 use bytes::{Bytes, BytesMut};
+use countersign_common::facts::Action;
 
 use super::Session;
 use super::expect::{Expect, Stage};
@@ -11,6 +12,15 @@ use crate::exchange::Unit;
 /// Why a COPY of a query over masked relations is refused.
 pub(crate) const COPY_OF_QUERY: &str =
     "COPY of a query cannot be masked; copy the table itself, or use SELECT";
+
+/// Why a COPY is refused whose data would have to be masked and cannot be taken apart.
+pub(crate) const COPY_UNMASKABLE: &str =
+    "this COPY cannot be masked; copy one table in one of the plain formats, or use SELECT";
+
+/// Whether a command copies to the client.
+pub(crate) fn copies_out(unit: &Unit) -> bool {
+    unit.described.facts.operations.iter().any(|operation| operation.action == Action::CopyOut)
+}
 
 /// Whether a command copies the result of a query to the client.
 pub(crate) fn copies_a_query(unit: &Unit) -> bool {
@@ -81,13 +91,17 @@ impl Session {
         self.send_sync(frame.freeze());
     }
 
+    /// Whether the server takes COPY data.
+    pub(super) fn is_copying(&mut self) -> bool {
+        self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn)
+    }
+
     /// While it takes COPY data the server knows only this COPY. What else a client sends then would be answered
     /// according to how far the server has come; the server itself ends the connection.
     pub(super) fn check_copying(&mut self, message: &Frontend<'_>, tag: u8) -> Result<(), Broken> {
-        let copying = self.flow.flight().is_some_and(|flight| flight.stage == Stage::CopyIn);
         let belongs =
             is_copy(tag) || matches!(message, Frontend::Sync | Frontend::Flush | Frontend::Terminate);
-        if !copying || belongs {
+        if belongs || !self.is_copying() {
             return Ok(());
         }
         Err(Broken::ClientProtocol(Error::Unexpected { expected: "COPY data", got: Tag(tag) }))

@@ -18,7 +18,7 @@ use super::expect::Expect;
 use super::flow::{Broken, Flow, Moved};
 use super::settings::{self, Answer};
 use crate::codec::backend::TransactionStatus;
-use crate::statements::Known;
+use crate::statements::{Known, Meaning, Portal};
 
 /// Readings whose facts are kept for one connection.
 const KEPT_MAX: usize = 256;
@@ -66,7 +66,9 @@ impl Session {
     pub(super) fn read(&self, text: &[u8]) -> Arc<Reading> {
         // INVARIANT: I7. Under settings that are not known, where a string ends is not known either.
         let unknown = Lexing { standard_conforming_strings: false, safe_encoding: false };
-        let lexing = self.flow.settings.current().map_or(unknown, |settings| settings.lexing);
+        let readable = |settings: &&settings::Settings| settings.utf8 || text.is_ascii();
+        let lexing =
+            self.flow.settings.current().filter(readable).map_or(unknown, |settings| settings.lexing);
         self.reader.read(text, lexing)
     }
 
@@ -98,6 +100,26 @@ impl Session {
         Ok(described)
     }
 
+    /// What a portal does that is executed now: what its names mean now, and what they meant when it was bound. The
+    /// server runs the plan that it made then; what it looks up anew it finds as it is now.
+    // INVARIANT: I2.
+    pub(super) async fn describe_portal_command(&mut self, portal: &Portal) -> Result<Described, Broken> {
+        let statement = &portal.statement;
+        let now = self.describe(&statement.reading, &statement.types).await?;
+        Ok(match portal.bound.as_ref().filter(|bound| !bound.under.is_same(&self.flow.meaning())) {
+            Some(bound) => {
+                let mut facts = Facts::clone(&now.facts);
+                let then = bound.facts.operations.iter().filter(|then| !now.facts.operations.contains(then));
+                facts.operations.extend(then.cloned());
+                if facts.operations.len() == now.facts.operations.len() {
+                    return Ok(now);
+                }
+                Described::new(Arc::new(facts))
+            }
+            None => now,
+        })
+    }
+
     fn facts(&self, reading: &Reading, types: &[u32]) -> Facts {
         let mut facts = self.flow.with_session(|session| reading.facts_with(session, types));
         // SQL's cursors and the protocol's portals share their names: FETCH runs a portal that was bound and never
@@ -112,9 +134,10 @@ impl Session {
         match self.flow.portals.get(name) {
             Known::As(portal) => {
                 let statement = &portal.statement;
-                self.flow
-                    .with_session(|session| statement.reading.facts_with(session, &statement.types))
-                    .operations
+                let now =
+                    self.flow.with_session(|session| statement.reading.facts_with(session, &statement.types));
+                let bound = portal.bound.iter().flat_map(|bound| bound.facts.operations.iter().cloned());
+                now.operations.into_iter().chain(bound).collect()
             }
             Known::Unseen => Vec::new(),
             Known::Unsettled => vec![Operation::unknown(Flag::UnseenStatement)],
@@ -165,6 +188,18 @@ impl Session {
         Ok(())
     }
 
+    /// Waits until it is known whether what comes next stands in a transaction block: a BEGIN or COMMIT of an earlier
+    /// batch may not have been answered yet.
+    pub(super) async fn know_transaction(&mut self) -> Result<(), Broken> {
+        while !self.batch_open()
+            && self.flow.expected.settles_transactions()
+            && self.flow.expected.comes_by_itself()
+        {
+            self.pump().await?;
+        }
+        Ok(())
+    }
+
     /// Whether something of the current batch has been sent, or waits to be.
     pub(super) fn batch_open(&self) -> bool {
         self.batch_sent || !self.pending.is_empty()
@@ -190,6 +225,11 @@ impl Session {
 }
 
 impl Flow {
+    /// What gives names their meaning at the moment.
+    pub(crate) fn meaning(&self) -> Meaning {
+        Meaning { settings: self.settings.shared(), catalogue: self.catalogue() }
+    }
+
     /// Whether something of an answer may have to be masked.
     pub(crate) fn may_show_masked(&self, facts: &Facts, unmask: &BTreeSet<DataClass>) -> bool {
         let rules = &self.rules;
@@ -225,7 +265,7 @@ impl Flow {
 }
 
 /// Waits until the session is revoked. A drain lets what is awaited come to its end.
-async fn revoked(stop: &mut watch::Receiver<Stop>) -> String {
+pub(super) async fn revoked(stop: &mut watch::Receiver<Stop>) -> String {
     if let Ok(stop) = stop.wait_for(|stop| matches!(stop, Stop::Revoked(_))).await
         && let Stop::Revoked(why) = &*stop
     {

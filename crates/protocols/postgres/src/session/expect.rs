@@ -80,6 +80,8 @@ pub(crate) struct Flight {
     pub(crate) accepted: bool,
     /// The CommandComplete of its last statement, until that is committed.
     pub(crate) held: Option<Bytes>,
+    /// How many of its statements of transaction control have ended.
+    pub(crate) controls: usize,
 }
 
 /// How far an answer has come.
@@ -195,6 +197,16 @@ impl Expected {
         })
     }
 
+    /// Whether a command that begins or ends transactions, or may, is among them.
+    pub(crate) fn settles_transactions(&self) -> bool {
+        self.0.iter().any(|expect| match expect {
+            Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) => {
+                flight.settles_transactions()
+            }
+            _ => false,
+        })
+    }
+
     /// Whether an answer that may have to be masked is among them.
     pub(crate) fn has_masked(&self) -> bool {
         self.0.iter().any(|expect| match expect {
@@ -251,6 +263,7 @@ impl Flight {
             ended: None,
             accepted: false,
             held: None,
+            controls: 0,
         }
     }
 }

@@ -8,13 +8,16 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use countersign_common::{Digest, Target};
-use countersign_lifecycle::{Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Running, UpstreamSide};
+use countersign_lifecycle::{
+    Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Recorder, Running, UpstreamSide,
+};
 use countersign_masking::{HashKey, Masked, Rules};
 use countersign_runtime::metrics::Level;
 
 use super::expect::{Expect, Expected, Flight};
 use super::own::Own;
 use super::settings::{self, Answer};
+use super::transaction::Block;
 use super::way::Leftovers;
 use crate::Stream;
 use crate::catalogue::Database;
@@ -22,7 +25,7 @@ use crate::codec::backend::TransactionStatus;
 use crate::codec::{Error as WireError, Side, SqlState, Walker, build};
 use crate::inert::InertFrames;
 use crate::parameters::ServerParameters;
-use crate::statements::{Name, Names, Portal, Prepared};
+use crate::statements::{Meaning, Name, Names, Portal, Prepared};
 use crate::upstream::CancelToken;
 
 /// Answers awaited at once. A client that pipelines more has to read first.
@@ -120,6 +123,8 @@ pub(crate) struct Flow {
     pub(crate) settings: settings::Known,
     /// A setting was changed inside the open transaction: its end may change it back.
     pub(crate) settings_touched: bool,
+    /// A cursor of the open transaction may change settings when it is fetched from.
+    pub(crate) cursors_may_set: bool,
     /// Definitions were changed inside the open transaction, where nobody else sees them.
     pub(crate) definitions_touched: bool,
     pub(crate) target: Arc<Target>,
@@ -150,6 +155,10 @@ pub(crate) struct Flow {
     pub(crate) leftovers: Leftovers,
     /// The answer to the question of our own that was asked last.
     pub(crate) answered: Option<Answer>,
+    /// The transaction block that the client has open.
+    pub(crate) block: Block,
+    /// Where its end is recorded.
+    pub(crate) recorder: Recorder,
 }
 
 impl Flow {
@@ -165,21 +174,10 @@ impl Flow {
     }
 
     fn poll_moved(&mut self, cx: &mut Context<'_>) -> Poll<Result<Moved, Broken>> {
-        if let Poll::Ready(Err(error)) = self.client.poll_flush(cx) {
-            return Poll::Ready(Err(client_error(&error)));
-        }
-        if let Some(open) = &mut self.upstream {
-            if let Poll::Ready(Err(_)) = open.side.poll_flush(cx) {
-                return Poll::Ready(Err(Broken::Upstream));
-            }
-            // Back pressure: what the client does not read is not read from the target.
-            if self.client.output_bytes() <= OUTPUT_BYTES_HIGH {
-                match open.side.poll_fill(cx, open.wanted.max(INPUT_BYTES_MAX)) {
-                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Broken::Upstream)),
-                    Poll::Ready(Ok(_)) => return Poll::Ready(Ok(Moved::FromUpstream)),
-                    Poll::Pending => {}
-                }
-            }
+        match self.poll_down(cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(Moved::FromUpstream)),
+            Poll::Ready(Err(broken)) => return Poll::Ready(Err(broken)),
+            Poll::Pending => {}
         }
         if !self.takes_input() {
             return Poll::Pending;
@@ -194,6 +192,37 @@ impl Flow {
             Poll::Ready(Err(error)) => Poll::Ready(Err(client_error(&error))),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Writes out what waits, and takes in bytes of the target.
+    fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        if let Poll::Ready(Err(error)) = self.client.poll_flush(cx) {
+            return Poll::Ready(Err(client_error(&error)));
+        }
+        let Some(open) = &mut self.upstream else { return Poll::Pending };
+        if let Poll::Ready(Err(_)) = open.side.poll_flush(cx) {
+            return Poll::Ready(Err(Broken::Upstream));
+        }
+        // Back pressure: what the client does not read is not read from the target.
+        if self.client.output_bytes() > OUTPUT_BYTES_HIGH {
+            return Poll::Pending;
+        }
+        match open.side.poll_fill(cx, open.wanted.max(INPUT_BYTES_MAX)) {
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(Broken::Upstream)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Waits until bytes of the target come in, and writes out what waits for the client, which is not read any more.
+    ///
+    /// # Errors
+    /// [`Broken`] when a side is gone.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn moved_down(&mut self) -> Result<(), Broken> {
+        poll_fn(|cx| self.poll_down(cx)).await
     }
 
     /// Whether more of the client is read: not while too much waits for the target, for answers, or for the
@@ -319,14 +348,22 @@ impl Flow {
 
     /// What names mean at the moment, for those who ask.
     pub(crate) fn with_session<T>(&self, ask: impl FnOnce(&countersign_sql::Session<'_>) -> T) -> T {
-        let catalogue = self.catalogue();
+        self.with_meaning(&self.meaning(), ask)
+    }
+
+    /// The same under what gave names their meaning at some moment.
+    pub(crate) fn with_meaning<T>(
+        &self,
+        meaning: &Meaning,
+        ask: impl FnOnce(&countersign_sql::Session<'_>) -> T,
+    ) -> T {
         let prepared = |name: &str| match self.statements.get(name.as_bytes()) {
             crate::statements::Known::As(statement) => Some(Arc::clone(&statement.reading)),
             crate::statements::Known::Unseen | crate::statements::Known::Unsettled => None,
         };
         ask(&countersign_sql::Session {
-            catalogue: &catalogue,
-            schemas: self.settings.current().map(|settings| settings.schemas.as_slice()),
+            catalogue: &meaning.catalogue,
+            schemas: meaning.settings.as_ref().map(|settings| settings.schemas.as_slice()),
             safe_functions: &self.target.safe_functions,
             prepared: &prepared,
         })

@@ -23,7 +23,7 @@ use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
 use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
 use crate::exchange::{PgExchange, Unit};
 use crate::inert::{CallsNothingUnknown, InertFrames};
-use crate::statements::{Description, Known, Name, Portal, Prepared, ResultFormats};
+use crate::statements::{Bound, Description, Known, Name, Portal, Prepared, ResultFormats};
 
 impl Session {
     /// Takes in what the client has sent so far.
@@ -104,7 +104,10 @@ impl Session {
     async fn frame(&mut self, tag: u8, frame: Bytes) -> Result<(), Broken> {
         let whole = frame.clone();
         let body = whole.get(Header::BYTES..).unwrap_or_default();
-        let message = Frontend::decode(tag, body).map_err(Broken::ClientProtocol)?;
+        let message = match Frontend::decode(tag, body) {
+            Ok(message) => message,
+            Err(error) => return self.malformed(tag, error).await,
+        };
         if self.is_skipping() {
             return self.skip(&message, frame);
         }
@@ -141,7 +144,7 @@ impl Session {
     }
 
     /// Whether what comes up to the next Sync is skipped.
-    fn is_skipping(&self) -> bool {
+    pub(super) fn is_skipping(&self) -> bool {
         self.flow.skipping || self.failed_locally
     }
 
@@ -150,6 +153,7 @@ impl Session {
     async fn prepare(&mut self) -> Result<(), Broken> {
         self.flow.rules = self.rules.current();
         self.open_upstream().await?;
+        self.know_transaction().await?;
         self.know_settings().await
     }
 
@@ -188,6 +192,7 @@ impl Session {
             flow: &mut self.flow,
             cancel: &self.cancel,
             way: &self.way,
+            rules: &self.rules,
             unit,
             in_transaction,
             batch_idle: self.batch_sent && !in_transaction,
@@ -288,21 +293,23 @@ impl Session {
             self.refuse(&Refusal::new(State::Blocked, "too many portals on one connection"), Form::Extended);
             return Ok(());
         }
+        let described = self.describe(&statement.reading, &statement.types).await?;
+        let vouched = CallsNothingUnknown::of(&described.facts);
         let parameters = parameters(&statement.types, bind.formats, bind.parameters);
         let portal = Arc::new(Portal {
             statement,
             parameters,
+            bound: Some(Bound { facts: described.facts, under: self.flow.meaning() }),
             result_formats: result_formats(bind.result_formats),
             description: Description::default(),
         });
         let name: Name = bind.portal.into();
         self.close_suspended(&name).await;
         self.flow.portals.sent(&name, Some(Arc::clone(&portal)));
-        let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
-        if CallsNothingUnknown::of(&described.facts).is_none() {
+        if vouched.is_none() {
             self.pending.risky = Some((name.clone(), Arc::clone(&portal)));
         }
-        self.pending.push(frame, Expect::Bind(name, portal));
+        self.pending.push_bind(frame, vouched, Expect::Bind(name, portal));
         Ok(())
     }
 
@@ -330,6 +337,7 @@ impl Session {
             return Ok(());
         }
         self.batch_ran = true;
+        self.flow.remember_going_on(&suspended);
         self.flow.send(suspended.running.goes_on(frame));
         let Suspended { name, portal, running, masked } = suspended;
         let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked);
@@ -341,7 +349,7 @@ impl Session {
 
     async fn execute_portal(&mut self, name: Name, portal: Arc<Portal>, frame: Bytes) -> Result<(), Broken> {
         let reading = Arc::clone(&portal.statement.reading);
-        let described = self.describe(&reading, &portal.statement.types).instrument(trace::resolve()).await?;
+        let described = self.describe_portal_command(&portal).instrument(trace::resolve()).await?;
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "execute".into(), text, parameters };
         self.describe_before_rows(&name, &portal, &described.facts);
@@ -427,7 +435,7 @@ impl Session {
         if self.is_sync_of_copy() {
             return;
         }
-        self.send_inert(frame);
+        self.send_inert(frame, None);
         self.flow.expected.push(Expect::Sync);
         self.batch_is_over();
     }
@@ -446,7 +454,7 @@ impl Session {
     async fn flush(&mut self, frame: Bytes) -> Result<(), Broken> {
         self.flush_pending().await?;
         if self.flow.upstream.is_some() && !self.failed_locally {
-            self.send_inert(frame);
+            self.send_inert(frame, None);
         }
         Ok(())
     }
@@ -472,9 +480,7 @@ impl Session {
     fn send_pending(&mut self) {
         let pending = std::mem::take(&mut self.pending);
         if pending.risky.is_none() {
-            for frame in pending.frames {
-                self.send_inert(frame);
-            }
+            pending.frames.into_iter().for_each(|one| self.send_inert(one.frame, one.vouched));
         }
         for expect in pending.expects {
             self.batch_ran |= matches!(expect, Expect::Bind(..));
@@ -483,8 +489,8 @@ impl Session {
     }
 
     /// Sends a frame of the client that runs nothing.
-    fn send_inert(&mut self, frame: Bytes) {
-        match InertFrames::of_client(frame) {
+    fn send_inert(&mut self, frame: Bytes, vouched: Option<CallsNothingUnknown>) {
+        match InertFrames::of_client(frame, vouched) {
             Some(inert) => self.flow.send(Cleared::inert(inert)),
             // INVARIANT: I7. Nothing else is ever put to wait; if it were, it would not go.
             None => tracing::error!("a frame that is not inert waited, and was not sent"),
@@ -547,6 +553,7 @@ impl Session {
                     return Ok(Arc::new(Portal {
                         statement: self.unseen(),
                         parameters: Vec::new(),
+                        bound: None,
                         result_formats: ResultFormats::All(false),
                         description: Description::default(),
                     }));

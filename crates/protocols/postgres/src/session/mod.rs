@@ -13,6 +13,7 @@ mod pending;
 mod refuse;
 mod rows;
 pub(crate) mod settings;
+mod transaction;
 pub(crate) mod way;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use countersign_masking::HashKey;
 use countersign_sql::Reader;
 
 use self::describe::Kept;
-use self::flow::{Broken, Flow, Moved};
+use self::flow::{Broken, Flow, Moved, Suspended};
 use self::pending::Pending;
 use self::way::Way;
 use crate::Stream;
@@ -41,10 +42,13 @@ use crate::inert::InertFrames;
 use crate::parameters::ServerParameters;
 use crate::reply;
 use crate::rules_in_force::RulesInForce;
-use crate::statements::Prepared;
+use crate::statements::{Known, Prepared};
 
 /// How long a command whose client has left is followed, so that its record tells how it ended.
 const FOLLOW_MAX: Duration = Duration::from_secs(60);
+
+/// How long a transaction may stay open and idle while the gateway drains.
+const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(5);
 
 /// How long a client may take to hear why its connection ends.
 const FAREWELL_MAX: Duration = Duration::from_secs(5);
@@ -107,6 +111,7 @@ impl Session {
             suspended: Vec::new(),
             settings: settings::Known::Stale(0),
             settings_touched: false,
+            cursors_may_set: false,
             definitions_touched: false,
             target: Arc::clone(&setting.road.target),
             database: setting.database,
@@ -124,6 +129,8 @@ impl Session {
             own: None,
             leftovers: way::Leftovers::default(),
             answered: None,
+            block: transaction::Block::default(),
+            recorder: setting.road.recorder.clone(),
         };
         Self {
             road: setting.road,
@@ -160,7 +167,7 @@ impl Session {
         loop {
             self.intake().await?;
             if self.goodbye {
-                return Ok(());
+                return Box::pin(self.see_off()).await;
             }
             // In this order, and the connection last: an answer without end must not keep out what ends it.
             tokio::select! {
@@ -184,12 +191,46 @@ impl Session {
                 while !self.flow.expected.is_empty() || self.flow.status != TransactionStatus::Idle {
                     self.intake().await?;
                     if self.goodbye {
-                        return Ok(());
+                        return Box::pin(self.see_off()).await;
                     }
-                    self.pump().await?;
+                    if !self.flow.expected.is_empty() {
+                        self.pump().await?;
+                    } else if !self.stirs().await? {
+                        break;
+                    }
                 }
                 Err(Broken::Stopped("the gateway is being restarted; connect again".into()))
             }
+        }
+    }
+
+    /// Whether a client that leaves its transaction open and idle does something before its time is over.
+    async fn stirs(&mut self) -> Result<bool, Broken> {
+        match tokio::time::timeout(IDLE_IN_TRANSACTION_MAX, self.flow.moved()).await {
+            Err(_) => Ok(false),
+            Ok(moved) => match moved? {
+                Moved::FromUpstream => self.flow.take_answers().await.map(|()| true),
+                Moved::FromClient => Ok(true),
+                Moved::ClientClosed => Err(Broken::Client),
+            },
+        }
+    }
+
+    /// Gives a client that said goodbye the answers to what it sent before, as the server does. It is not listened to
+    /// any more.
+    async fn see_off(&mut self) -> Result<(), Broken> {
+        let mut stop = self.road.stop.clone();
+        let answers = async {
+            while self.flow.expected.comes_by_itself() {
+                self.flow.moved_down().await?;
+                self.flow.take_answers().await?;
+            }
+            self.flow.flush_client().await
+        };
+        tokio::select! {
+            biased;
+            why = describe::revoked(&mut stop) => Err(Broken::Stopped(why)),
+            answered = tokio::time::timeout(FOLLOW_MAX, answers) => answered.unwrap_or(Ok(())),
         }
     }
 
@@ -255,6 +296,7 @@ impl Session {
             // The client has left, its command has not: the record should tell how it ended.
             let _ = tokio::time::timeout(FOLLOW_MAX, self.follow()).await;
         }
+        self.flow.leave_block();
         let left: Vec<_> = self.flow.expected.drain().collect();
         for expect in left {
             if let Some(flight) = expect.into_flight() {
@@ -293,12 +335,12 @@ impl Flow {
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
         self.leftovers.remember(unit);
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
-        if effects.is_none_or(|effects| effects.changes_settings)
-            || may_run_unread_code(&unit.described.facts)
-        {
-            self.settings.mark_stale();
-            self.settings_touched = true;
+        let unread = effects.is_none() || may_run_unread_code(&unit.described.facts);
+        if unread || effects.is_some_and(|effects| self.may_change_settings(effects)) {
+            self.settings_may_change();
         }
+        self.cursors_may_set |=
+            unread || effects.is_some_and(|effects| effects.changes_settings && !effects.declares.is_empty());
         if let Some(effects) = effects {
             self.foretell(effects);
         }
@@ -323,6 +365,30 @@ impl Flow {
             if stays {
                 self.prefix = Some(digest);
             }
+        }
+    }
+
+    /// Whether a statement may change settings when it runs: also by going on with what was opened before it.
+    // INVARIANT: I7. What a cursor calls is called when it is fetched from.
+    fn may_change_settings(&self, effects: &countersign_sql::Effects) -> bool {
+        effects.changes_settings
+            || effects.fetches.iter().any(|name| match self.portals.get(name.as_bytes()) {
+                Known::As(portal) => portal.statement.reading.effects().changes_settings,
+                Known::Unseen | Known::Unsettled => self.cursors_may_set,
+            })
+    }
+
+    /// The server has to be asked for its settings before they are relied on again.
+    pub(crate) fn settings_may_change(&mut self) {
+        self.settings.mark_stale();
+        self.settings_touched = true;
+    }
+
+    /// A portal goes on that was suspended.
+    pub(crate) fn remember_going_on(&mut self, suspended: &Suspended) {
+        let reading = &suspended.portal.statement.reading;
+        if self.may_change_settings(reading.effects()) || may_run_unread_code(suspended.running.facts()) {
+            self.settings_may_change();
         }
     }
 

@@ -102,6 +102,8 @@ impl Flow {
             && self.prefix.is_none()
             && self.own.is_none()
             && !self.skipping
+            // A replica numbers no transactions; nothing is written there that could be in doubt.
+            && self.parameters.get("in_hot_standby") != Some("on")
             && digits.parse().is_ok_and(|major: u32| major >= SERVER_VERSION_MIN)
     }
 

@@ -8,7 +8,8 @@ use super::expect::Expect;
 use super::flow::Broken;
 use super::pending::Pending;
 use crate::codec::backend::TransactionStatus;
-use crate::codec::{Frontend, build};
+use crate::codec::build::Severity;
+use crate::codec::{Error, Frontend, SqlState, build};
 use crate::reply;
 
 /// No SQL: reading it fails in every state of a transaction, and shows in the target's log why. Named, because
@@ -27,8 +28,34 @@ impl Session {
     /// same batch, the server is made to fail too: a client that was told of an error must not find half
     /// of its work committed.
     pub(super) fn refuse(&mut self, refusal: &Refusal, form: Form) {
-        let saying = reply::refusal(refusal);
         self.pending = Pending::default();
+        self.fail(reply::refusal(refusal), form);
+    }
+
+    /// A message that does not hold what its kind has to hold. As with the server, it fails its batch or is a string that
+    /// fails, and the connection goes on: where it ends was told by its length. Not a byte of it goes upstream.
+    pub(super) async fn malformed(&mut self, tag: u8, error: Error) -> Result<(), Broken> {
+        let form = match tag {
+            b'Q' | b'F' => Form::Query,
+            b'P' | b'B' | b'D' | b'E' | b'C' | b'H' => Form::Extended,
+            _ => return Err(Broken::ClientProtocol(error)),
+        };
+        if self.is_skipping() {
+            return Ok(());
+        }
+        if self.is_copying() {
+            return Err(Broken::ClientProtocol(error));
+        }
+        self.flush_pending().await?;
+        if !self.is_skipping() {
+            let text = error.to_string();
+            self.fail(reply::error(Severity::Error, SqlState::PROTOCOL_VIOLATION, &text), form);
+        }
+        Ok(())
+    }
+
+    /// Says why, and makes the server fail too where something of the transaction is upstream.
+    fn fail(&mut self, saying: Bytes, form: Form) {
         let touched =
             self.batch_sent || self.flow.status != TransactionStatus::Idle || !self.flow.expected.is_empty();
         if self.flow.upstream.is_some() && touched {

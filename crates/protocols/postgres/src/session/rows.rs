@@ -1,8 +1,10 @@
 //! Rows, COPY data and their descriptions: where values are, and so where they are masked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use countersign_common::verdict::DataClass;
 use countersign_lifecycle::End;
 use countersign_masking::{Column, CopyFormat, CopyMasker, Outlet, Plan, Source};
 use countersign_sql::{CopySide, Reading};
@@ -12,7 +14,7 @@ use super::expect::{Ended, Expect, Flight, Stage};
 use super::flow::{Broken, Flow, Suspended};
 use crate::codec::{Backend, Field, Fields, Format};
 use crate::reply::Plain;
-use crate::statements::{Described, Name, Portal};
+use crate::statements::{Described, Meaning, Name, Portal};
 
 /// Types that take any text: `name`, `text`, `bpchar`, `varchar`, and `unknown` literals.
 const TEXT_LIKE: [u32; 5] = [19, 25, 1042, 1043, 705];
@@ -77,7 +79,8 @@ impl Flow {
         let Some(flight) = self.flight().filter(|flight| flight.masked) else { return };
         let reading = flight.reading.clone();
         let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
-        let columns = self.columns(fields, reading.as_deref(), |field, _| field.format == Format::Binary);
+        let of = Origins { reading: reading.as_deref(), bound: None };
+        let columns = self.columns(fields, of, |field, _| field.format == Format::Binary);
         if let Some(flight) = self.flight() {
             flight.plan = Some(Plan::for_columns(&columns, &rules, &flight.running.duties().unmask, &key));
         }
@@ -86,8 +89,11 @@ impl Flow {
     /// Keeps the columns of a portal, for when its rows come.
     pub(super) fn describe_portal(&self, portal: Option<&Portal>, fields: Option<Fields<'_>>) {
         let (Some(portal), Some(fields)) = (portal, fields) else { return };
-        let reading = Some(&*portal.statement.reading);
-        let columns = self.columns(fields, reading, |_, index| portal.result_formats.is_binary(index));
+        // INVARIANT: I6. The server may have planned it when its names meant something else.
+        let now = self.meaning();
+        let bound = portal.bound.as_ref().map(|bound| &bound.under).filter(|bound| !bound.is_same(&now));
+        let of = Origins { reading: Some(&portal.statement.reading), bound };
+        let columns = self.columns(fields, of, |_, index| portal.result_formats.is_binary(index));
         portal.description.set(Described { columns: columns.into(), rules: Arc::clone(&self.rules) });
     }
 
@@ -95,25 +101,27 @@ impl Flow {
     fn columns(
         &self,
         fields: Fields<'_>,
-        reading: Option<&Reading>,
+        origins: Origins<'_>,
         is_binary: impl Fn(&Field<'_>, usize) -> bool,
     ) -> Vec<Column> {
         let column = |(index, field): (usize, Field<'_>)| Column {
-            source: self.source(&field, index, fields.len(), reading),
+            source: self.source(&field, index, fields.len(), origins),
             text_like: TEXT_LIKE.contains(&field.type_oid),
             binary: is_binary(&field, index),
         };
         fields.iter().enumerate().map(column).collect()
     }
 
-    fn source(&self, field: &Field<'_>, index: usize, of: usize, reading: Option<&Reading>) -> Source {
+    fn source(&self, field: &Field<'_>, index: usize, of: usize, origins: Origins<'_>) -> Source {
         let catalogue = self.catalogue();
         if field.table == 0 {
-            let Some(reading) = reading else { return Source::Unresolved };
+            let Some(reading) = origins.reading else { return Source::Unresolved };
             // A string of several statements has outputs of each: the index tells nothing then.
             let output = (reading.statements() == 1 && of > 0).then_some(index);
-            let carried =
-                |(r, c): &(&str, &str)| self.with_session(|session| reading.may_carry(session, output, r, c));
+            let carried = |(r, c): &(&str, &str)| {
+                let may = |session: &countersign_sql::Session<'_>| reading.may_carry(session, output, r, c);
+                self.with_session(may) || origins.bound.is_some_and(|bound| self.with_meaning(bound, may))
+            };
             return Source::Expression { may_carry: owned(self.rules.columns().filter(carried)) };
         }
         let Some((relation, column)) = catalogue.column(field.table, field.column) else {
@@ -144,7 +152,8 @@ impl Flow {
         flight.stage = Stage::CopyOut;
         if flight.masked {
             let reading = flight.reading.clone();
-            let masker = self.copy_masker(reading.as_deref())?;
+            let unmask = flight.running.duties().unmask.clone();
+            let masker = self.copy_masker(reading.as_deref(), &unmask)?;
             if let Some(flight) = self.flight() {
                 flight.copy = Some(Box::new(masker));
             }
@@ -153,7 +162,11 @@ impl Flow {
     }
 
     /// What masks the data of a COPY TO STDOUT.
-    fn copy_masker(&mut self, reading: Option<&Reading>) -> Result<CopyMasker, Broken> {
+    pub(crate) fn copy_masker(
+        &self,
+        reading: Option<&Reading>,
+        unmask: &BTreeSet<DataClass>,
+    ) -> Result<CopyMasker, Broken> {
         let copy = reading.and_then(Reading::copy).filter(|copy| copy.side == CopySide::Out);
         let copy = copy.ok_or(Broken::Undescribed)?;
         let relation = self.copied_relation(reading).ok_or(Broken::Undescribed)?;
@@ -169,12 +182,10 @@ impl Flow {
             binary,
         };
         let columns: Vec<_> = names.iter().map(column).collect();
-        let encoding = self.parameters.get("client_encoding").unwrap_or("UTF8").to_owned();
-        let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
-        let flight = self.flight().ok_or(Broken::Undescribed)?;
-        let plan = Plan::for_columns(&columns, &rules, &flight.running.duties().unmask, &key);
+        let encoding = self.parameters.get("client_encoding").unwrap_or("UTF8");
+        let plan = Plan::for_columns(&columns, &self.rules, unmask, &self.hash_key);
         let format = copy_format(copy).ok_or(Broken::Undescribed)?;
-        Ok(CopyMasker::new(&plan, format, &encoding)?)
+        Ok(CopyMasker::new(&plan, format, encoding)?)
     }
 
     /// The one relation that a COPY … TO STDOUT reads, qualified.
@@ -233,6 +244,8 @@ impl Flow {
         let is_execute = matches!(self.expected.front(), Some(Expect::Execute(_)));
         let Some(flight) = self.flight() else { return Err(unexpected(message.tag)) };
         accept(flight).await?;
+        self.follow_block(&tag);
+        let Some(flight) = self.flight() else { return Err(unexpected(message.tag)) };
         flight.ended = Some(Ended::Completed(tag));
         flight.stage = Stage::Rows;
         if flight.masked {
@@ -307,6 +320,15 @@ impl Flow {
         let index = self.suspended.iter().position(|one| one.name == *name)?;
         Some(self.suspended.swap_remove(index).running)
     }
+}
+
+/// What tells where computed values come from.
+#[derive(Clone, Copy)]
+struct Origins<'a> {
+    /// The text.
+    reading: Option<&'a Reading>,
+    /// What its names meant when it was bound, where that is not what they mean now.
+    bound: Option<&'a Meaning>,
 }
 
 fn owned<'a>(columns: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {

@@ -10,6 +10,7 @@ use countersign_sql::Lexing;
 
 use bytes::BytesMut;
 
+use super::flow::Flow;
 use crate::codec::build::{self, Bound};
 use crate::codec::frontend::Subject;
 use crate::codec::{self, Backend, Values};
@@ -48,6 +49,21 @@ pub(crate) fn ask(out: &mut BytesMut) -> Result<(), codec::Error> {
     Ok(())
 }
 
+/// Settings among these that servers report when they change, whatever changed them.
+const REPORTED: [&[u8]; 4] =
+    [b"standard_conforming_strings", b"client_encoding", b"search_path", b"session_authorization"];
+
+impl Flow {
+    /// The server reports a setting.
+    pub(super) fn reported(&mut self, name: &[u8], value: &[u8]) {
+        // INVARIANT: I7. A second wall: by what we know of what ran, nothing may have changed it.
+        if REPORTED.contains(&name) {
+            self.settings_may_change();
+        }
+        self.parameters.set(name, value);
+    }
+}
+
 /// How many columns [`QUERY`] has.
 const COLUMNS: usize = 12;
 
@@ -58,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) schemas: Vec<String>,
     /// How statements are taken apart.
     pub(crate) lexing: Lexing,
+    /// The client writes UTF-8, as names are read here. In other encodings what is beyond ASCII is another name.
+    pub(crate) utf8: bool,
     /// How long the client lets a statement take.
     pub(crate) statement_timeout: Option<Duration>,
     /// All of it by name, for the digest.
@@ -78,6 +96,14 @@ impl Known {
     pub(crate) fn current(&self) -> Option<&Settings> {
         match self {
             Self::Current(settings, _) => Some(settings),
+            Self::Stale(_) => None,
+        }
+    }
+
+    /// The same, to keep.
+    pub(crate) fn shared(&self) -> Option<Arc<Settings>> {
+        match self {
+            Self::Current(settings, _) => Some(Arc::clone(settings)),
             Self::Stale(_) => None,
         }
     }
@@ -159,6 +185,7 @@ impl Answer {
         ] = <[String; COLUMNS]>::try_from(row).ok()?;
         let safe_encoding = matches!(encoding.as_str(), "UTF8" | "SQL_ASCII" | "LATIN1");
         let lexing = Lexing { standard_conforming_strings: strings == "on", safe_encoding };
+        let utf8 = encoding == "UTF8";
         let statement_timeout = duration(&timeout);
         let named = [
             ("search_path", search_path),
@@ -176,6 +203,7 @@ impl Answer {
         Some(Settings {
             schemas: schemas.split('\u{1}').filter(|s| !s.is_empty()).map(str::to_owned).collect(),
             lexing,
+            utf8,
             statement_timeout,
             meaning: named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         })

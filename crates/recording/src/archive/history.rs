@@ -1,0 +1,342 @@
+//! The history: what has ended and left the control plane's store, in pages of JSON lines. A page is put once and
+//! names the digest of the one before, so that none can be changed, dropped or slipped in unnoticed.
+//!
+//! ```text
+//! history/<installation>/<chapter>/<day>/<number>.jsonl.zst
+//! ```
+//! The first line of a page is its header, every other one an entry. The digest of a page is the SHA-256 over its
+//! lines, line feeds included, before they are compressed. Pages are numbered from 0 through a whole chapter; the day
+//! is that on which all its entries began.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read as _;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use countersign_common::{Digest, Timestamp};
+use futures::TryStreamExt as _;
+use object_store::path::Path as Key;
+use object_store::{ListResult, ObjectStore as _};
+use serde::{Deserialize, Serialize};
+
+use super::{ArchiveStore, ArchiveStoreError, Put};
+use crate::line::{MalformedLine, NO_PREVIOUS, VERSION};
+
+/// Where all histories stand.
+const HISTORY: &str = "history";
+
+/// How the names of pages end.
+const SUFFIX: &str = ".jsonl.zst";
+
+/// zstd's own default.
+const COMPRESSION_LEVEL: i32 = 3;
+
+/// The largest page that is read, in bytes before compression: more is no page of ours.
+const PAGE_BYTES_MAX: u64 = 256 << 20;
+
+/// A day in UTC: `2026-11-22`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Day(String);
+
+impl Day {
+    /// The day of a moment.
+    #[must_use]
+    pub fn of(at: Timestamp) -> Self {
+        at.to_string().get(..10).and_then(|day| day.parse().ok()).unwrap_or_else(|| Self("9999-12-31".into()))
+    }
+}
+
+impl FromStr for Day {
+    type Err = MalformedLine;
+
+    fn from_str(text: &str) -> Result<Self, MalformedLine> {
+        let fits = |(index, byte): (usize, u8)| match index {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        match text.len() == 10 && text.bytes().enumerate().all(fits) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(MalformedLine("a day is written as 2026-11-22".into())),
+        }
+    }
+}
+
+impl TryFrom<String> for Day {
+    type Error = MalformedLine;
+
+    fn try_from(text: String) -> Result<Self, MalformedLine> {
+        text.parse()
+    }
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        day.0
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One sort of entries of one installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chapter {
+    /// Whose: 32 hex digits, made once for a store.
+    pub installation: String,
+    /// Of what: `approvals`.
+    pub name: String,
+}
+
+impl Chapter {
+    fn folder(&self) -> Key {
+        Key::from_iter([HISTORY, &self.installation, &self.name])
+    }
+
+    fn of_day(&self, day: &Day) -> Key {
+        self.folder().join(day.0.as_str())
+    }
+
+    fn key(&self, day: &Day, number: u64) -> Key {
+        self.of_day(day).join(format!("{number:010}{SUFFIX}"))
+    }
+}
+
+/// The first line of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    v: u32,
+    installation: String,
+    chapter: String,
+    page: u64,
+    day: Day,
+    prev: Digest,
+    entries: usize,
+}
+
+/// A page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its place in the chapter, from 0.
+    pub number: u64,
+    /// When its entries began.
+    pub day: Day,
+    /// The digest of the page before; zeros in the first.
+    pub prev: Digest,
+    /// The entries: JSON, each on one line, without the line feed.
+    pub entries: Vec<Vec<u8>>,
+}
+
+impl Page {
+    /// What stands before the first page.
+    pub const NO_PREVIOUS: Digest = NO_PREVIOUS;
+
+    /// Its digest, by which the next page names it.
+    ///
+    /// # Errors
+    /// When an entry holds a line feed.
+    pub fn digest(&self, chapter: &Chapter) -> Result<Digest, MalformedLine> {
+        Ok(Digest::of(&self.encode(chapter)?))
+    }
+
+    fn encode(&self, chapter: &Chapter) -> Result<Vec<u8>, MalformedLine> {
+        let header = Header {
+            v: VERSION,
+            installation: chapter.installation.clone(),
+            chapter: chapter.name.clone(),
+            page: self.number,
+            day: self.day.clone(),
+            prev: self.prev,
+            entries: self.entries.len(),
+        };
+        let mut bytes = serde_json::to_vec(&header).map_err(|error| malformed(&error))?;
+        bytes.push(b'\n');
+        for entry in &self.entries {
+            if entry.contains(&b'\n') {
+                return Err(malformed(&"an entry has more than one line"));
+            }
+            bytes.extend_from_slice(entry);
+            bytes.push(b'\n');
+        }
+        Ok(bytes)
+    }
+
+    /// The page of this place. What says that it belongs elsewhere, or has lost entries, is none.
+    fn decode(bytes: &[u8], chapter: &Chapter, day: &Day, number: u64) -> Result<Self, MalformedLine> {
+        let whole = bytes.strip_suffix(b"\n").ok_or_else(|| malformed(&"its last line is cut"))?;
+        let mut lines = whole.split(|byte| *byte == b'\n');
+        let header: Header =
+            serde_json::from_slice(lines.next().unwrap_or_default()).map_err(|error| malformed(&error))?;
+        let entries: Vec<Vec<u8>> = lines.map(<[u8]>::to_vec).collect();
+        let belongs = header.v == VERSION
+            && (header.installation.as_str(), header.chapter.as_str())
+                == (&chapter.installation, &chapter.name)
+            && (header.page, &header.day, header.entries) == (number, day, entries.len());
+        match belongs {
+            true => Ok(Self { number, day: header.day, prev: header.prev, entries }),
+            false => Err(malformed(&"it is not the page that its name says")),
+        }
+    }
+}
+
+fn malformed(why: &dyn fmt::Display) -> MalformedLine {
+    MalformedLine(format!("page of the history: {why}"))
+}
+
+/// What was found in a chapter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChapterReport {
+    /// Its pages.
+    pub pages: u64,
+    /// Their entries.
+    pub entries: u64,
+    /// What is wrong and where; empty: nothing is.
+    pub faults: Vec<String>,
+}
+
+impl ArchiveStore {
+    /// The page of this place; `None`: there is none yet.
+    ///
+    /// # Errors
+    /// When the archive does not answer, or has something else there.
+    pub async fn page(
+        &self,
+        chapter: &Chapter,
+        day: &Day,
+        number: u64,
+    ) -> Result<Option<Page>, ArchiveStoreError> {
+        let content = match self.get(&chapter.key(day, number)).await {
+            Ok(content) => content,
+            Err(ArchiveStoreError::Store(object_store::Error::NotFound { .. })) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (chapter, day) = (chapter.clone(), day.clone());
+        let read = super::blocking(move || Ok(Page::decode(&unpacked(&content)?, &chapter, &day, number)));
+        Ok(Some(read.await??))
+    }
+
+    /// Puts a page; one that is there already has to be the same.
+    ///
+    /// # Errors
+    /// When the archive does not answer, or has another page there.
+    ///
+    /// # Cancel safety
+    /// Safe: it stands whole or not at all, and may be put again.
+    pub async fn put_page(&self, chapter: &Chapter, page: &Page) -> Result<(), ArchiveStoreError> {
+        let plain = page.encode(chapter)?;
+        let packed =
+            super::blocking(move || zstd::stream::encode_all(plain.as_slice(), COMPRESSION_LEVEL)).await?;
+        let key = chapter.key(&page.day, page.number);
+        match self.put(&key, packed.into()).await? {
+            Put::Done => Ok(()),
+            // By an earlier attempt whose answer was lost, or by another node.
+            Put::Taken => match self.page(chapter, &page.day, page.number).await? {
+                Some(there) if there == *page => Ok(()),
+                _ => Err(ArchiveStoreError::Conflict { key: key.to_string() }),
+            },
+        }
+    }
+
+    /// The days of which a chapter has pages, newest first.
+    ///
+    /// # Errors
+    /// When the archive does not answer.
+    pub async fn days(&self, chapter: &Chapter) -> Result<Vec<Day>, ArchiveStoreError> {
+        let ListResult { common_prefixes, .. } =
+            self.store.list_with_delimiter(Some(&chapter.folder())).await?;
+        let names = common_prefixes.iter().filter_map(|folder| folder.filename()?.parse().ok());
+        let mut days: Vec<Day> = names.collect();
+        days.sort_by(|one, other| other.cmp(one));
+        Ok(days)
+    }
+
+    /// The numbers of the pages of a day, highest first. Lists that day only.
+    ///
+    /// # Errors
+    /// When the archive does not answer.
+    pub async fn pages_of(&self, chapter: &Chapter, day: &Day) -> Result<Vec<u64>, ArchiveStoreError> {
+        let objects: Vec<_> = self.store.list(Some(&chapter.of_day(day))).try_collect().await?;
+        let mut numbers: Vec<u64> =
+            objects.iter().filter_map(|object| number_of(object.location.filename()?)).collect();
+        numbers.sort_by(|one, other| other.cmp(one));
+        Ok(numbers)
+    }
+
+    /// Reads all pages of a chapter and checks that they follow each other without a gap, up to the page `next`, of
+    /// which `tip` is the digest before it.
+    ///
+    /// # Errors
+    /// When the archive does not answer; what is wrong with its pages is no error but the answer.
+    pub async fn verify_chapter(
+        &self,
+        chapter: &Chapter,
+        next: u64,
+        tip: Digest,
+    ) -> Result<ChapterReport, ArchiveStoreError> {
+        let mut places = BTreeMap::new();
+        for day in self.days(chapter).await? {
+            for number in self.pages_of(chapter, &day).await? {
+                places.entry(number).or_insert_with(Vec::new).push(day.clone());
+            }
+        }
+        let (mut report, mut prev) = (ChapterReport::default(), Page::NO_PREVIOUS);
+        for number in 0..next {
+            match self.follows(chapter, places.get(&number).map(Vec::as_slice), number, prev).await? {
+                Ok((digest, entries)) => {
+                    prev = digest;
+                    report.pages += 1;
+                    report.entries += entries;
+                }
+                Err(why) => {
+                    report.faults.push(format!("history of {}: page {number} {why}", chapter.name));
+                    return Ok(report);
+                }
+            }
+        }
+        if prev != tip {
+            report.faults.push(format!("history of {}: its newest page was changed", chapter.name));
+        }
+        Ok(report)
+    }
+
+    /// The digest of a page and how many entries it has, if it follows the one before; else what is wrong.
+    async fn follows(
+        &self,
+        chapter: &Chapter,
+        days: Option<&[Day]>,
+        number: u64,
+        prev: Digest,
+    ) -> Result<Result<(Digest, u64), String>, ArchiveStoreError> {
+        let day = match days {
+            Some([day]) => day,
+            None => return Ok(Err("is missing".into())),
+            Some(_) => return Ok(Err("is there more than once".into())),
+        };
+        let page = match self.page(chapter, day, number).await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(Err("is missing".into())),
+            Err(ArchiveStoreError::Malformed(why)) => return Ok(Err(format!("cannot be read: {why}"))),
+            Err(ArchiveStoreError::Io(why)) => return Ok(Err(format!("cannot be read: {why}"))),
+            Err(error) => return Err(error),
+        };
+        if page.prev != prev {
+            return Ok(Err("does not follow the page before it: that one was changed, or this one".into()));
+        }
+        Ok(Ok((page.digest(chapter)?, page.entries.len() as u64)))
+    }
+}
+
+fn number_of(name: &str) -> Option<u64> {
+    name.strip_suffix(SUFFIX)?.parse().ok()
+}
+
+fn unpacked(content: &Bytes) -> std::io::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    zstd::stream::read::Decoder::new(&**content)?.take(PAGE_BYTES_MAX).read_to_end(&mut plain)?;
+    Ok(plain)
+}
