@@ -112,7 +112,7 @@ impl LinkJournal {
     /// A new link is in use: everything that is not synced is sent again.
     pub(super) fn rewind(&self) {
         let mut inner = self.inner.lock();
-        metrics::resent(inner.next - inner.first());
+        metrics::resent(inner.next.saturating_sub(inner.first()));
         inner.next = inner.first();
         inner.asked = 0;
         inner.sent_at = None;
@@ -365,9 +365,11 @@ impl Inner {
 
     fn forget(&mut self, synced: u64) {
         while self.first() <= synced {
-            let Some(kept) = self.kept.pop_front() else { return };
+            let Some(kept) = self.kept.pop_front() else { break };
             self.kept_bytes -= kept.line.len();
         }
+        // A node may have more than it was given on this link: another link had sent it, and the answer was lost.
+        self.next = self.next.max(self.first());
     }
 
     /// Since when the rest is awaited, now that a mark has moved from `before` to `reached`.

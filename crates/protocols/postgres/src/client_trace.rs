@@ -9,6 +9,8 @@ use countersign_common::trace::{PARENT_BYTES, TraceParent};
 use countersign_lifecycle::trace;
 use tracing::Span;
 
+use crate::statements::{Known, Portal};
+
 /// What the protocol is called in traces (`db.system.name`).
 pub(crate) const SYSTEM: &str = "postgresql";
 
@@ -33,6 +35,14 @@ pub(crate) fn sent_in(text: &[u8]) -> Option<TraceParent> {
     let value = comment.get(last(comment, KEY)? + KEY.len()..)?;
     let value = value.get(..PARENT_BYTES).filter(|_| value.get(PARENT_BYTES) == Some(&b'\''))?;
     std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// The trace that was sent along with the statement of a portal, as far as that is known already.
+pub(crate) fn sent_with(portal: &Known<Portal>) -> Option<TraceParent> {
+    match portal {
+        Known::As(portal) => sent_in(&portal.statement.text),
+        Known::Unseen | Known::Unsettled => None,
+    }
 }
 
 /// Where the last such part begins.

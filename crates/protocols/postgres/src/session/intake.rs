@@ -8,7 +8,6 @@ use countersign_common::Facts;
 use countersign_common::command::{Command, Parameter};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::refusal::{Refusal, State};
-use countersign_common::trace::TraceParent;
 use countersign_lifecycle::{Cleared, Described, End, Passage, Running, run, trace};
 use tracing::Instrument as _;
 
@@ -122,7 +121,8 @@ impl Session {
             Frontend::Bind(bind) => self.bind(bind, frame).await,
             Frontend::Describe(subject) => self.describe_subject(subject, frame).await,
             Frontend::Execute(execute) => {
-                let span = client_trace::command(|| self.sent_with(execute.portal));
+                let span =
+                    client_trace::command(|| client_trace::sent_with(&self.flow.portals.get(execute.portal)));
                 self.execute(execute, frame).instrument(span).await
             }
             Frontend::Close(subject) => self.close(subject, frame).await,
@@ -311,14 +311,6 @@ impl Session {
         }
         self.pending.push_bind(frame, vouched, Expect::Bind(name, portal));
         Ok(())
-    }
-
-    /// The trace that a client sent along with the statement of a portal, as far as that is known already.
-    fn sent_with(&self, portal: &[u8]) -> Option<TraceParent> {
-        match self.flow.portals.get(portal) {
-            Known::As(portal) => client_trace::sent_in(&portal.statement.text),
-            Known::Unseen | Known::Unsettled => None,
-        }
     }
 
     async fn execute(&mut self, execute: Execute<'_>, frame: Bytes) -> Result<(), Broken> {
