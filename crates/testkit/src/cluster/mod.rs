@@ -419,6 +419,7 @@ impl Cluster {
                 std::fs::copy(product.log(), folder.join(format!("{}.log", product.name())))?;
             }
         }
+        std::fs::write(folder.join("redis.log"), self.redis.log())?;
         std::fs::write(folder.join("haproxy.log"), self.balancer.log())?;
         Ok(())
     }
