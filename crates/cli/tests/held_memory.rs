@@ -63,8 +63,7 @@ impl World {
         let token = fleet.control().token("ann", "agent", &["agents"])?;
         let state = tempfile::tempdir()?;
         let control = format!("127.0.0.1:{}", fleet.port());
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let port = runtime.block_on(serve(state.path().join("gateway"), control, joining));
         let gateway = Dsn {
             host: "127.0.0.1".into(),
