@@ -114,7 +114,7 @@ impl Config {
 
     pub(super) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, CliError> {
         let Some(files) = &self.tls else { return Ok(None) };
-        let config = tls::server_config(&files.certificate_file, &files.key_file, &[b"h2"]);
+        let config = tls::listener_config(&files.certificate_file, &files.key_file, &[b"h2"]);
         config.map(Some).map_err(|error| CliError::report(Exit::Unsound, "`tls`", &error))
     }
 }

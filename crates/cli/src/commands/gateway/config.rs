@@ -203,7 +203,7 @@ impl Listener {
     fn config(&self) -> Result<ListenerConfig, CliError> {
         let tls = self.tls.as_ref().map(|files| {
             let alpn = [countersign_gateway::POSTGRES_ALPN];
-            tls::server_config(&files.certificate_file, &files.key_file, &alpn).map_err(|error| {
+            tls::listener_config(&files.certificate_file, &files.key_file, &alpn).map_err(|error| {
                 CliError::report(Exit::Unsound, format!("`tls` of the listener {}", self.address), &error)
             })
         });

@@ -1,8 +1,11 @@
-//! TLS for any protocol: a listener's configuration from its certificate and key, and a target's
-//! configuration from what its entry in the bundle demands.
+//! TLS for any protocol: a listener's configuration from its certificate and key ([`listener`]), and a target's
+//! configuration from what its entry in the bundle demands ([`verifier`]).
 //!
 //! The cryptography is given to rustls in so many words, so nothing depends on a default that some part
 //! of the process installed, or forgot to.
+
+mod listener;
+mod verifier;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -10,13 +13,18 @@ use std::sync::{Arc, OnceLock};
 
 use countersign_common::error::{Code, Origin, Report, Retry, code};
 use countersign_common::target::{Tls, TlsMode};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+pub use self::listener::{ListenerCertificate, listener_config};
+pub use self::verifier::{Shown, Verifier};
+
+use self::verifier::{AnyServer, KnownAuthority};
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -74,27 +82,6 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())))
 }
 
-/// A listener's configuration: certificate chain and key from PEM files, TLS 1.2 and 1.3, no client
-/// certificates. `alpn` are the protocols offered; a client that asks for none of them by name is refused,
-/// one that asks for nothing is not.
-///
-/// # Errors
-/// [`TlsError`] when a file cannot be read or certificate and key do not fit.
-pub fn server_config(
-    certificate_file: &Path,
-    key_file: &Path,
-    alpn: &[&[u8]],
-) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = certificates(certificate_file)?;
-    let key = private_key(key_file)?;
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(Arc::new(config))
-}
-
 /// A listener's configuration for a fleet with an authority of its own: a client may show a certificate of that
 /// authority, or none; one that shows another, or one whose time is over, is refused. TLS 1.3 only, and no
 /// resumption: who comes back shows its certificate again.
@@ -128,8 +115,8 @@ pub fn fleet_server_config(
 pub fn client_config(tls: &Tls, alpn: &[&[u8]]) -> Result<Option<Arc<ClientConfig>>, TlsError> {
     let verifier: Arc<dyn ServerCertVerifier> = match tls.mode {
         TlsMode::Disable => return Ok(None),
-        TlsMode::Require => Arc::new(AnyServer { provider: provider() }),
-        TlsMode::VerifyCa => Arc::new(KnownAuthority { roots: roots(tls)?, provider: provider() }),
+        TlsMode::Require => Arc::new(Verifier::of(AnyServer)),
+        TlsMode::VerifyCa => Arc::new(Verifier::of(KnownAuthority { roots: roots(tls)? })),
         TlsMode::VerifyFull => {
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots(tls)?), provider()).build()?
         }
@@ -197,86 +184,12 @@ fn unreadable(path: &Path, error: &PemError) -> TlsError {
     TlsError::Unreadable { path: path.to_owned(), why }
 }
 
-/// `require`: whoever holds the key of the certificate it shows.
-#[derive(Debug)]
-struct AnyServer {
-    provider: Arc<CryptoProvider>,
-}
-
-/// `verify-ca`: a certificate signed by a known authority, for whichever host.
-#[derive(Debug)]
-struct KnownAuthority {
-    roots: RootCertStore,
-    provider: Arc<CryptoProvider>,
-}
-
-/// The signatures of the handshake are checked in every mode.
-macro_rules! check_handshake_signatures {
-    () => {
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            let algorithms = &self.provider.signature_verification_algorithms;
-            verify_tls12_signature(message, certificate, signed, algorithms)
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            let algorithms = &self.provider.signature_verification_algorithms;
-            verify_tls13_signature(message, certificate, signed, algorithms)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.provider.signature_verification_algorithms.supported_schemes()
-        }
-    };
-}
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    check_handshake_signatures!();
-}
-
-impl ServerCertVerifier for KnownAuthority {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let certificate = ParsedCertificate::try_from(end_entity)?;
-        let algorithms = self.provider.signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, intermediates, now, algorithms)?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    check_handshake_signatures!();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pem_files(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+    /// A self-signed certificate and its key, in files of this name.
+    pub(super) fn pem_files(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let key = rcgen::KeyPair::generate().unwrap();
         let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = params.self_signed(&key).unwrap();
@@ -288,18 +201,6 @@ mod tests {
 
     fn demands(mode: TlsMode) -> Tls {
         Tls { mode, ca_file: None, certificate_file: None, key_file: None }
-    }
-
-    #[test]
-    fn a_listener_needs_a_certificate_and_the_key_that_fits_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let (certificate, key) = pem_files(folder.path(), "a");
-        let (_, other_key) = pem_files(folder.path(), "b");
-        let config = server_config(&certificate, &key, &[b"postgresql"]).unwrap();
-        assert_eq!(config.alpn_protocols, [b"postgresql"]);
-        assert!(matches!(server_config(&certificate, &other_key, &[]), Err(TlsError::Unusable(_))));
-        assert!(matches!(server_config(&key, &key, &[]), Err(TlsError::NoCertificate { .. })));
-        assert!(matches!(server_config(&certificate, &certificate, &[]), Err(TlsError::Unreadable { .. })));
     }
 
     #[test]
@@ -318,16 +219,5 @@ mod tests {
         assert!(matches!(client_config(&half, &[]), Err(TlsError::HalfCertificate)));
         let whole = Tls { key_file: Some(key), ..half };
         assert!(client_config(&whole, &[]).unwrap().unwrap().client_auth_cert_resolver.has_certs());
-    }
-
-    #[test]
-    fn i11_a_broken_key_is_not_quoted() {
-        let folder = tempfile::tempdir().unwrap();
-        let (certificate, _) = pem_files(folder.path(), "a");
-        let key = folder.path().join("broken.key");
-        std::fs::write(&key, "-----BEGIN PRIVATE KEY-----\nhunter2!\n-----END PRIVATE KEY-----\n").unwrap();
-        let error = server_config(&certificate, &key, &[]).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("hunter2"));
-        assert!(error.to_string().ends_with("broken.key` as PEM: it is malformed"), "{error}");
     }
 }
