@@ -69,6 +69,9 @@ impl Fleet {
             Registered::Alive(node) => {
                 tracing::info!(gateway = %member.name, node = %arrival.id, "a gateway has opened a link");
                 let handle = self.links().open(node.id, outbox.clone());
+                // It may have gone on to another node while this one wrote it down, and the news of that came before there
+                // was a link to end.
+                self.node_changed(node.id);
                 self.welcome(&node, &outbox);
                 if node.gateway().is_some_and(|gateway| gateway.draining) && handle.drain() {
                     outbox.send(drain());

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
+use countersign_api::v1;
 use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
+use countersign_api::v1::gateway_frame::Frame;
 use countersign_common::id::NodeId;
 use countersign_common::time::Clock;
 use countersign_lifecycle::ports::{Stop, Unavailable};
@@ -14,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use super::Order;
 use super::bell::Bell;
 use super::bundle::Taker;
-use super::errands::{Errand, Errands, InHand};
+use super::errands::{Errands, InHand};
 use super::journal::LinkJournal;
 use super::lease::Lease;
 use super::options::LinkOptions;
@@ -77,6 +79,18 @@ impl Shared {
             self.bell.ring();
         }
         changed
+    }
+
+    /// Asks the node that has the link whether it is there; its answer renews the lease.
+    pub(super) fn ask_whether_alive(&self) {
+        let now = self.clock.now();
+        self.change(|state| {
+            // Without a link nobody would be asked.
+            if state.outbox.epoch() != 0 {
+                let number = self.lease.ask(now);
+                state.outbox.push(Frame::Listening(v1::Listening { number }));
+            }
+        });
     }
 
     /// Puts a question.
