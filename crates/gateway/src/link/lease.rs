@@ -32,7 +32,31 @@ pub(super) struct Lease {
     until_ms: AtomicU64,
     length_ms: AtomicU64,
     clocks_differ: AtomicBool,
+    clocks: Mutex<Clocks>,
     asked: Mutex<Asked>,
+}
+
+/// How this machine's clock stands to the control plane's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Clocks {
+    #[default]
+    Agree,
+    /// People should know.
+    Drift,
+    /// Nothing is judged.
+    Differ,
+}
+
+impl Clocks {
+    fn of(difference: Duration, options: &LinkOptions) -> Self {
+        if difference > options.clock_difference_max {
+            Self::Differ
+        } else if difference > options.clock_difference_warned {
+            Self::Drift
+        } else {
+            Self::Agree
+        }
+    }
 }
 
 /// The questions that are open.
@@ -69,6 +93,7 @@ impl Lease {
             until_ms: AtomicU64::new(0),
             length_ms: AtomicU64::new(0),
             clocks_differ: AtomicBool::new(false),
+            clocks: Mutex::default(),
             asked: Mutex::default(),
         }
     }
@@ -113,7 +138,7 @@ impl Lease {
         self.until_ms.load(Ordering::Acquire) > 0
     }
 
-    /// Compares the clocks: the node read its own between these two moments of ours.
+    /// Compares the clocks: the node read its own between these two moments of ours. Said when it becomes another story.
     pub(super) fn compare_clocks(
         &self,
         theirs: Timestamp,
@@ -122,19 +147,21 @@ impl Lease {
         options: &LinkOptions,
     ) {
         let difference = theirs.until(asked).max(answered.until(theirs));
-        let too_much = difference > options.clock_difference_max;
-        let before = self.clocks_differ.swap(too_much, Ordering::AcqRel);
-        if before == too_much && difference <= options.clock_difference_warned {
+        let found = Clocks::of(difference, options);
+        if std::mem::replace(&mut *self.clocks.lock(), found) == found {
             return;
         }
-        if too_much {
+        self.clocks_differ.store(found == Clocks::Differ, Ordering::Release);
+        match found {
+            Clocks::Agree => tracing::info!("this machine's clock agrees with the control plane's"),
+            Clocks::Drift => {
+                tracing::warn!(?difference, "this machine's clock differs from the control plane's");
+            }
             // INVARIANT: I8. Without agreeing clocks no deadline means anything.
-            tracing::error!(
+            Clocks::Differ => tracing::error!(
                 ?difference,
                 "this machine's clock differs from the control plane's; commands are refused"
-            );
-        } else if difference > options.clock_difference_warned {
-            tracing::warn!(?difference, "this machine's clock differs from the control plane's");
+            ),
         }
     }
 
