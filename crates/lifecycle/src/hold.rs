@@ -266,7 +266,12 @@ impl<E: Exchange> Hold<'_, E> {
             let position = road.recorder.redeemed(self.begun.command, &redeemed, fence)?;
             road.recorder.synced(position).await
         };
-        let no = recorded.await.err().map(|error| unavailable(&error)).or_else(|| road.revoked());
+        // INVARIANT: I8. A gateway that was stopped in between does not send by what it was granted long ago.
+        let failed = match recorded.await {
+            Ok(()) => road.judge.may_release().err(),
+            Err(error) => Some(error),
+        };
+        let no = failed.map(|error| unavailable(&error)).or_else(|| road.revoked());
         if let Some(refusal) = no {
             road.approvals.report(used.approval, used.fence, Testimony::NotSent).await;
             return self.refuse(refusal.with_ticket(used.approval));

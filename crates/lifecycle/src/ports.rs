@@ -23,6 +23,13 @@ pub trait Judge: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Unavailable`] when there is no bundle to judge by, or its lease has run out (I8).
     fn judge(&self, question: &Question<'_>) -> Result<Ruling, Unavailable>;
+
+    /// Whether what was judged may still be let go. Asked where a command has waited since, for its record or for people,
+    /// right before it goes.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the lease has run out meanwhile (I8).
+    fn may_release(&self) -> Result<(), Unavailable>;
 }
 
 /// What is asked of a [`Judge`].

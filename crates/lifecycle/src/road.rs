@@ -160,7 +160,9 @@ impl Road {
         if facts.is_plain_read() && !self.target.recording.reads_synced {
             return Ok(());
         }
-        self.recorder.synced(begun.position).instrument(trace::record()).await
+        self.recorder.synced(begun.position).instrument(trace::record()).await?;
+        // INVARIANT: I8. It has waited meanwhile. Of a plain read that goes on in isolation its ruling has decided.
+        if facts.is_plain_read() { Ok(()) } else { self.judge.may_release() }
     }
 
     fn refuse(&self, begun: &Begun, refusal: Refusal) -> Passage {

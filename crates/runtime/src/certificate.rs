@@ -1,9 +1,8 @@
 //! When the certificates that a process shows to others end, for operators: one that is not renewed in time shuts
 //! everybody out at once.
 
-use std::path::Path;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_common::Timestamp;
 use countersign_common::metric::Metric;
@@ -54,11 +53,39 @@ pub fn ends(shown: Shown, at: Timestamp) {
 /// One of those that are shown is the first in this file, PEM; of several the first to end counts. What cannot be read
 /// says nothing: whoever uses the certificate says so.
 pub fn one_ends(shown: Shown, file: &Path) {
-    static FIRST: Mutex<Vec<(Shown, Timestamp)>> = Mutex::new(Vec::new());
-    let Some(at) = end_of(file) else { return };
-    let mut all = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
-    all.push((shown, at));
-    if let Some(first) = all.iter().filter(|(one, _)| *one == shown).map(|(_, at)| *at).min() {
+    let mut all = all_files();
+    all.retain(|one| (one.shown, &*one.file) != (shown, file));
+    all.push(FromFile { shown, file: file.to_owned(), ends_at: end_of(file) });
+    first_ends(shown, &all);
+}
+
+/// What stands in this file is shown from now on, wherever it was before.
+pub(crate) fn renewed(file: &Path) {
+    let mut all = all_files();
+    let ends_at = end_of(file);
+    for number in 0..all.len() {
+        let Some(one) = all.get_mut(number).filter(|one| one.file == file) else { continue };
+        one.ends_at = ends_at;
+        let shown = one.shown;
+        first_ends(shown, &all);
+    }
+}
+
+/// A certificate that is read from a file.
+#[derive(Debug)]
+struct FromFile {
+    shown: Shown,
+    file: PathBuf,
+    ends_at: Option<Timestamp>,
+}
+
+fn all_files() -> MutexGuard<'static, Vec<FromFile>> {
+    static ALL_FILES: Mutex<Vec<FromFile>> = Mutex::new(Vec::new());
+    ALL_FILES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn first_ends(shown: Shown, all: &[FromFile]) {
+    if let Some(first) = all.iter().filter(|one| one.shown == shown).filter_map(|one| one.ends_at).min() {
         ends(shown, first);
     }
 }
@@ -97,5 +124,10 @@ mod tests {
         let shown = |line: &str| assert!(scrape.contains(line), "{scrape}");
         shown("countersign_certificate_expiry_timestamp_seconds{certificate=\"listener\"} 2177452800\n");
         shown("countersign_certificate_expiry_timestamp_seconds{certificate=\"api\"} 2145916800\n");
+        // The first to end is replaced: the other one is first now.
+        renewed(&certificate(dir.path(), "first.pem", 2049));
+        let scrape = metrics.render();
+        let later = "countersign_certificate_expiry_timestamp_seconds{certificate=\"listener\"} 2240611200\n";
+        assert!(scrape.contains(later), "{scrape}");
     }
 }

@@ -1,5 +1,6 @@
 //! What every process needs: TLS, telemetry, health, tasks, drain.
 
+pub mod awake;
 pub mod certificate;
 pub mod health;
 pub mod metrics;
@@ -9,3 +10,15 @@ pub mod signal;
 pub mod telemetry;
 pub mod tls;
 pub mod trace_context;
+
+/// The message of an error with those of its causes.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -7,6 +7,32 @@ use std::time::Duration;
 use countersign_common::metric::{Kind, Metric};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
+const RELOADS: Metric = Metric::counter(
+    "countersign_listener_certificate_reloads_total",
+    &["outcome"],
+    "Changes of the files of a listener's certificate, by what came of them: `renewed`, or `unusable`, and the old one stays",
+);
+
+/// All that this crate counts itself.
+pub const ALL: &[Metric] = &[RELOADS];
+
+/// What came of new files of a listener's certificate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reload {
+    /// The new certificate is shown.
+    Renewed,
+    /// The old one stays.
+    Unusable,
+}
+
+pub(crate) fn reloaded(outcome: Reload) {
+    let outcome = match outcome {
+        Reload::Renewed => "renewed",
+        Reload::Unusable => "unusable",
+    };
+    metrics::counter!(RELOADS.name, "outcome" => outcome).increment(1);
+}
+
 /// Upper bounds of histograms, in seconds: from a sync of a quick disk to an hour of a person's thinking.
 const SECONDS: [f64; 18] = [
     0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0,

@@ -76,8 +76,11 @@ impl DevOptions {
             .help("give --tls-certificate and --tls-key, or listen on 127.0.0.1"));
         };
         certificate::one_ends(Shown::Listener, certificate);
-        let config =
-            countersign_runtime::tls::server_config(certificate, key, &[countersign_gateway::POSTGRES_ALPN]);
+        let config = countersign_runtime::tls::listener_config(
+            certificate,
+            key,
+            &[countersign_gateway::POSTGRES_ALPN],
+        );
         config.map(Some).map_err(|error| {
             CliError::because(Exit::Usage, "the PostgreSQL listener's certificate cannot be used", &error)
         })

@@ -17,6 +17,7 @@ use crate::output::Output;
 /// All metrics of all components, whichever of them a process has.
 pub const METRICS: &[&[Metric]] = &[
     countersign_runtime::certificate::ALL,
+    countersign_runtime::metrics::ALL,
     countersign_gateway::metrics::ALL,
     countersign_gateway::POSTGRES_METRICS,
     countersign_lifecycle::metrics::ALL,

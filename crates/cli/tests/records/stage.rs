@@ -54,7 +54,7 @@ impl Stage {
                     "name: control-{number}\nlisten: 127.0.0.1:{api}\nlisten_fleet: 127.0.0.1:{fleet}\n\
                      listen_ops: 'off'\nnames: [127.0.0.1]\ndata: {}\narchive: {dir}/archive\narchive_seconds: 1\n\
                      fleet_ca: {{ certificate_file: {ca}/fleet-ca.pem, key_file: {ca}/fleet-ca.key }}\n\
-                     store: {{ etcd: {{ endpoints: ['{}'] }} }}\nnode_lease_seconds: 5\nbundle_lease_seconds: 5\n\
+                     store: {{ etcd: {{ endpoints: ['{}'] }} }}\nnode_lease_seconds: 5\nbundle_lease_seconds: 3\n\
                      journal: {journal}\n{}",
                     data.display(),
                     etcd.endpoint(),

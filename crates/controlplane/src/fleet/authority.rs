@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::rand;
+use aws_lc_rs::{hmac, rand};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Secret, Timestamp};
 use countersign_runtime::tls::{self, TlsError};
@@ -106,6 +106,8 @@ impl AuthorityFiles {
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
+    /// Derived from its key: what is made with it, every control-plane node can check.
+    secret: hmac::Key,
 }
 
 /// What a control-plane node shows.
@@ -129,12 +131,19 @@ impl Authority {
     pub fn read(files: &AuthorityFiles) -> Result<Self, AuthorityError> {
         let certificate = tls::certificates(&files.certificate)?.swap_remove(0);
         let key = tls::private_key(&files.key)?;
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, key.secret_der());
         let key = KeyPair::try_from(&key)?;
         let certified = EndEntityCert::try_from(&certificate).map(|parsed| parsed.subject_public_key_info());
         if !certified.is_ok_and(|certified| *certified == *key.subject_public_key_info()) {
             return Err(AuthorityError::Mismatch);
         }
-        Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, certificate })
+        Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, certificate, secret })
+    }
+
+    /// A key for one purpose, the same on every control-plane node. Nothing is learnt from it about the authority's own.
+    pub(super) fn key_for(&self, purpose: &str) -> hmac::Key {
+        let key = hmac::sign(&self.secret, purpose.as_bytes());
+        hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())
     }
 
     /// Its certificate.

@@ -39,6 +39,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to rest when no connection can be accepted.
 const REST_AFTER_ERROR: Duration = Duration::from_millis(100);
 
+/// What somebody who shows no certificate may say in all: they join, and a join is small. Beyond it the connection ends.
+const STRANGER_BYTES_MAX: usize = 64 << 10;
+
 /// Who is at the other end, as its certificate says; `None`: it showed none.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer(pub(crate) Option<Member>);
@@ -182,13 +185,16 @@ async fn shake_hands(acceptor: TlsAcceptor, tcp: TcpStream, to: Accepted) {
 pub(crate) struct Secured {
     tls: TlsStream<TcpStream>,
     peer: Peer,
+    /// How many bytes it may still say; `None`: as many as it likes.
+    left: Option<usize>,
 }
 
 impl Secured {
     fn new(tls: TlsStream<TcpStream>) -> Self {
         let certificates = tls.get_ref().1.peer_certificates();
         let peer = Peer(certificates.and_then(<[_]>::first).and_then(Member::of));
-        Self { tls, peer }
+        let left = peer.0.is_none().then_some(STRANGER_BYTES_MAX);
+        Self { tls, peer, left }
     }
 }
 
@@ -206,7 +212,12 @@ impl AsyncRead for Secured {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tls).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.tls).poll_read(context, buffer);
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(buffer.filled().len() - before).ok_or(io::ErrorKind::QuotaExceeded)?;
+        }
+        read
     }
 }
 

@@ -80,7 +80,7 @@ impl Fleet {
     }
 
     /// A link here may be superseded, or its gateway asked to drain.
-    fn node_changed(&self, id: NodeId) {
+    pub(super) fn node_changed(&self, id: NodeId) {
         let Some(link) = self.links().get(id) else { return };
         // As it stands now: an older event may tell of a time before the link was here.
         let Some(node) = self.nodes().get(id) else { return };

@@ -1,7 +1,7 @@
 //! The fleet: gateways that join, and the links over which they work. What the control plane means by a call is
 //! where the state is; here stands who may make it, over which link, and what is done when somebody is lost.
 //!
-//! - [`authority`], [`member`], [`join`]: who belongs to the fleet.
+//! - [`authority`], [`member`], [`join`]: who belongs to the fleet; [`proofs`]: who speaks for which session.
 //! - [`nodes`]: who is alive, by leases in the store.
 //! - [`link`], [`links`]: the one stream of each gateway.
 //! - [`revoked`]: who was shut out.
@@ -22,6 +22,7 @@ mod measure;
 pub mod member;
 mod nodes;
 mod open;
+mod proofs;
 mod pulse;
 mod revoked;
 mod sample;
@@ -49,6 +50,7 @@ use self::join::Joins;
 use self::links::Links;
 use self::member::{GatewayName, Member};
 use self::nodes::Nodes;
+use self::proofs::Proofs;
 use self::pulse::Pulse;
 use self::revoked::Revoked;
 use self::sample::Sampler;
@@ -106,6 +108,7 @@ pub struct Fleet {
     control: Arc<ControlPlane>,
     options: FleetOptions,
     joins: Joins,
+    proofs: Proofs,
     nodes: Nodes,
     links: Links,
     doubts: Doubts,
@@ -163,6 +166,7 @@ impl Fleet {
             to_end,
             ends: Mutex::new(Some(ends)),
             joins: Joins::new(Arc::clone(store), Arc::clone(clock), options.authority.digest()),
+            proofs: Proofs::new(&options.authority),
             nodes,
             links: Links::default(),
             doubts: Doubts::default(),
@@ -314,6 +318,10 @@ impl Fleet {
 
     fn hints(&self) -> Option<&Arc<dyn Hints>> {
         self.options.hints.as_ref()
+    }
+
+    fn proofs(&self) -> &Proofs {
+        &self.proofs
     }
 
     fn nodes(&self) -> &Nodes {

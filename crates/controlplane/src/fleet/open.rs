@@ -79,6 +79,9 @@ impl Fleet {
                 // Looked up when the link can be found: who is shut out later is told over it.
                 self.still_wanted(&member, &node, &handle).await?;
                 tracing::info!(gateway = %member.name, node = %arrival.id, "a gateway has opened a link");
+                // It may have gone on to another node while this one wrote it down, and the news of that came before there
+                // was a link to end.
+                self.node_changed(node.id);
                 self.welcome(&node, &outbox);
                 if node.gateway().is_some_and(|gateway| gateway.draining) && handle.drain() {
                     outbox.send(drain());

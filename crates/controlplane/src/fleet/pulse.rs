@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_runtime::awake::since_boot;
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 use crate::store::{Store, StoreError};
 
@@ -21,13 +21,14 @@ const COUNTS_FOR: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Pulse {
     store: Arc<dyn Store>,
-    answered: Mutex<Instant>,
+    /// Since the machine was started: what it slept counts.
+    answered: Mutex<Duration>,
 }
 
 impl Pulse {
     /// To be made when the store has just answered.
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, answered: Mutex::new(Instant::now()) }
+        Self { store, answered: Mutex::new(since_boot()) }
     }
 
     /// Whether the store has answered lately.
@@ -37,7 +38,14 @@ impl Pulse {
 
     /// How long it has not.
     pub(super) fn silent_for(&self) -> Duration {
-        self.answered.lock().elapsed()
+        since_boot().saturating_sub(*self.answered.lock())
+    }
+
+    /// Waits until it has not answered for so long.
+    pub(super) async fn lost_for(&self, time: Duration) {
+        while self.silent_for() <= time {
+            tokio::time::sleep(ASK_EVERY).await;
+        }
     }
 
     /// Asks for `key` again and again, and tells each answer: whether there is anything. A read is answered by a
@@ -45,7 +53,7 @@ impl Pulse {
     pub(super) async fn run<F: Future<Output = ()>>(&self, key: &str, mut answered: impl FnMut(bool) -> F) {
         let mut was_felt = true;
         loop {
-            let asked = Instant::now();
+            let asked = since_boot();
             match self.ask(key).await {
                 Ok(there) => {
                     // What it proves is that the store was reached after the question, not before the answer.

@@ -108,3 +108,81 @@ impl Election {
 async fn within<T>(limit: Duration, answer: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, answer).await.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::store::EmbeddedStore;
+
+    /// Longer than any of this takes.
+    const LONG: Duration = Duration::from_secs(30);
+
+    struct Candidate {
+        election: Arc<Election>,
+        stop: watch::Sender<bool>,
+        task: JoinHandle<()>,
+    }
+
+    impl Candidate {
+        fn stands(store: &EmbeddedStore) -> Self {
+            let store: Arc<dyn Store> = Arc::new(store.clone());
+            let election = Election::new(store, "test", NodeId::generate(), crate::store::TTL_MIN);
+            let (election, (stop, stopped)) = (Arc::new(election), watch::channel(false));
+            let candidate = Arc::clone(&election);
+            let task = tokio::spawn(async move { candidate.run(stopped).await });
+            Self { election, stop, task }
+        }
+
+        async fn gets_it(&self) {
+            let mut elected = self.election.elected();
+            tokio::time::timeout(LONG, elected.wait_for(|elected| *elected)).await.expect("elected").unwrap();
+        }
+
+        fn has_it(&self) -> bool {
+            *self.election.elected().borrow()
+        }
+    }
+
+    #[tokio::test]
+    async fn another_node_gets_the_job_when_its_holder_ends_and_when_it_dies() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(dir.path().join("store.redb")).await.unwrap();
+        let first = Candidate::stands(&store);
+        first.gets_it().await;
+        let second = Candidate::stands(&store);
+        // It has looked for the place several times by then, and the first one has kept it.
+        tokio::time::sleep(2 * crate::store::TTL_MIN).await;
+        assert!(first.has_it() && !second.has_it());
+        // In good order: it gives the place up.
+        let Candidate { election, stop, task } = first;
+        stop.send_replace(true);
+        task.await.unwrap();
+        assert!(!*election.elected().borrow());
+        second.gets_it().await;
+        let third = Candidate::stands(&store);
+        // It dies: nobody gives anything up, its lease runs out.
+        second.task.abort();
+        third.gets_it().await;
+        // What it had does not come back to it.
+        assert_eq!(
+            store.get(&third.election.key).await.unwrap().unwrap().value,
+            third.election.me.to_string().into_bytes()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_holder_whose_lease_is_gone_has_the_job_no_longer() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(dir.path().join("store.redb")).await.unwrap();
+        let holder = Candidate::stands(&store);
+        holder.gets_it().await;
+        let mut elected = holder.election.elected();
+        let lease = holder.election.held.lock().unwrap();
+        store.revoke(lease).await.unwrap();
+        tokio::time::timeout(LONG, elected.wait_for(|elected| !*elected)).await.expect("in time").unwrap();
+        // It stands again like anybody else.
+        holder.gets_it().await;
+    }
+}

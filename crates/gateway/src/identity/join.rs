@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_api::v1;
 use countersign_api::v1::fleet_service_client::FleetServiceClient;
 use countersign_common::Digest;
+use countersign_runtime::chain;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use tonic::transport::{Channel, ClientTlsConfig};
 use tonic::{Code, Status};
@@ -12,7 +13,7 @@ use tonic::{Code, Status};
 use super::files::{Files, pem};
 use super::pin;
 use super::{IdentityError, IdentityOptions, JoinToken, believing};
-use crate::link::dial::{chain, channel};
+use crate::link::dial::channel;
 
 /// How long one node may take.
 const NODE_TIME_MAX: Duration = Duration::from_secs(10);

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use countersign_common::time::Clock;
 use countersign_runtime::certificate::{self, Shown};
+use countersign_runtime::chain;
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::transport::{Certificate, ClientTlsConfig};
@@ -26,7 +27,7 @@ use tonic::transport::{Certificate, ClientTlsConfig};
 pub use self::token::{BadToken, JoinToken};
 
 use self::files::Files;
-use crate::link::dial::{chain, jittered};
+use crate::link::dial::jittered;
 
 /// The name that every control-plane node's certificate has, at whatever address it is dialled.
 const SERVER_NAME: &str = "control.countersign.internal";

@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use countersign_common::Digest;
-use countersign_runtime::tls::provider;
+use countersign_runtime::tls::{Shown, Verifier, provider};
 use parking_lot::Mutex;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -26,7 +25,7 @@ pub(super) async fn authority(address: &str, digest: Digest) -> Result<Vec<u8>, 
         .with_safe_default_protocol_versions()
         .map_err(|error| unreached(&error))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&looks) as _)
+        .with_custom_certificate_verifier(Arc::new(Verifier::of(Arc::clone(&looks))))
         .with_no_client_auth();
     let name = ServerName::try_from(SERVER_NAME).map_err(|error| unreached(&error))?;
     let tcp = TcpStream::connect(address).await.map_err(|error| unreached(&error))?;
@@ -50,40 +49,16 @@ struct Looks {
     found: Mutex<Option<Option<Vec<u8>>>>,
 }
 
-impl ServerCertVerifier for Looks {
-    fn verify_server_cert(
+impl Shown for Looks {
+    fn look(
         &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
+        own: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
         _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let mut shown = std::iter::once(end_entity).chain(intermediates);
+    ) -> Result<(), rustls::Error> {
+        let mut shown = std::iter::once(own).chain(between);
         let found = shown.find(|certificate| Digest::of(certificate) == self.digest);
         *self.found.lock() = Some(found.map(|certificate| certificate.to_vec()));
         Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
     }
 }

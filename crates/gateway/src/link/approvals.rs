@@ -17,7 +17,8 @@ use super::shared::{odd, silent};
 #[async_trait]
 impl Approvals for LinkPorts {
     async fn hold(&self, request: HoldRequest) -> Result<Approval, Unavailable> {
-        match self.shared.ask(Call::Hold(hold(&request))).await? {
+        let proof = self.proof(request.session);
+        match self.shared.ask(Call::Hold(hold(&request, proof))).await? {
             Answer::Approval(approval) => read(approval),
             Answer::NotTaken(no) => {
                 tracing::warn!(session = %request.session, reason = no.reason, "a hold was not taken");
@@ -41,7 +42,7 @@ impl Approvals for LinkPorts {
         if !self.shared.errands.has_room() {
             return Err(Unavailable("too many outcomes wait to be reported".into()).into());
         }
-        let wire = redeem_to_wire(&redeem);
+        let wire = redeem_to_wire(&redeem, self.proof(redeem.session));
         let disown = Errand::Disown { redeem: wire.clone(), by: self.shared.node };
         let errand = self.shared.errands.begin(disown);
         let mut asking = match self.shared.begin(Call::Redeem(wire)) {
@@ -91,7 +92,11 @@ impl Approvals for LinkPorts {
     }
 
     async fn withdraw(&self, id: ApprovalId, by: SessionId) -> Result<Approval, Unavailable> {
-        let withdraw = v1::WithdrawCommand { approval_id: id.to_string(), session_id: by.to_string() };
+        let withdraw = v1::WithdrawCommand {
+            approval_id: id.to_string(),
+            session_id: by.to_string(),
+            session_proof: self.proof(by),
+        };
         let errand = self.shared.errands.begin(Errand::Withdraw(withdraw));
         match self.shared.see_to(errand).await.ok_or_else(silent)? {
             Answer::Approval(approval) => read(approval),
@@ -103,6 +108,11 @@ impl Approvals for LinkPorts {
 }
 
 impl LinkPorts {
+    /// That a session was opened here. It is asked for while a connection of the session lives.
+    fn proof(&self, session: SessionId) -> Vec<u8> {
+        self.shared.state.lock().attached.proof(session)
+    }
+
     /// What an answer to a redeem means.
     fn redeemed(&self, redeem: &Redeem, answer: Answer) -> Result<Approval, RedeemError> {
         match answer {
@@ -149,7 +159,7 @@ pub(super) fn read(approval: v1::Approval) -> Result<Approval, Unavailable> {
     })
 }
 
-fn hold(request: &HoldRequest) -> v1::HoldCommand {
+fn hold(request: &HoldRequest, session_proof: Vec<u8>) -> v1::HoldCommand {
     let locks_held = if request.in_transaction {
         vec!["an open transaction keeps its locks while this waits".to_owned()]
     } else {
@@ -164,16 +174,18 @@ fn hold(request: &HoldRequest) -> v1::HoldCommand {
         terms: Some((&*request.terms).into()),
         bundle_version: request.bundle.to_string(),
         locks_held,
+        session_proof,
     }
 }
 
-fn redeem_to_wire(redeem: &Redeem) -> v1::RedeemApproval {
+fn redeem_to_wire(redeem: &Redeem, session_proof: Vec<u8>) -> v1::RedeemApproval {
     v1::RedeemApproval {
         approval_id: redeem.id.to_string(),
         session_id: redeem.session.to_string(),
         digest: redeem.digest.as_bytes().to_vec(),
         attempt_id: redeem.attempt.to_string(),
         promises_evidence: redeem.promises_evidence,
+        session_proof,
     }
 }
 

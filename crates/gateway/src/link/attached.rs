@@ -1,5 +1,6 @@
 //! Sessions that have connections here, and what stops them.
 
+use bytes::Bytes;
 use countersign_api::v1;
 use countersign_api::v1::gateway_frame::Frame;
 use countersign_common::Timestamp;
@@ -21,22 +22,38 @@ pub(super) struct Attached(FxHashMap<SessionId, One>);
 struct One {
     stop: watch::Sender<Stop>,
     expires_at: Timestamp,
+    proof: Bytes,
+}
+
+/// A session that was opened here.
+#[derive(Debug, Clone)]
+pub(super) struct Opened {
+    pub(super) id: SessionId,
+    pub(super) expires_at: Timestamp,
+    /// By what it is shown that it was.
+    pub(super) proof: Bytes,
 }
 
 impl Attached {
     /// A connection of this session: what stops it.
     pub(super) fn attach(
         &mut self,
-        id: SessionId,
-        expires_at: Timestamp,
+        opened: Opened,
         first: Stop,
         outbox: &mut Outbox,
     ) -> watch::Receiver<Stop> {
+        let Opened { id, expires_at, proof } = opened;
         let one = self.0.entry(id).or_insert_with(|| {
-            outbox.push(Frame::Attach(v1::AttachSessions { session_ids: vec![id.to_string()] }));
-            One { stop: watch::Sender::new(first), expires_at }
+            let one = One { stop: watch::Sender::new(first), expires_at, proof };
+            outbox.push(attach([(&id, &one)]));
+            one
         });
         one.stop.subscribe()
+    }
+
+    /// By what it is shown that the session was opened here; nothing when it has no connection here.
+    pub(super) fn proof(&self, id: SessionId) -> Vec<u8> {
+        self.0.get(&id).map(|one| one.proof.to_vec()).unwrap_or_default()
     }
 
     /// Ends the connections of a session.
@@ -89,11 +106,17 @@ impl Attached {
 
     /// Attaches everything on another link.
     pub(super) fn tell_all(&self, outbox: &mut Outbox) {
-        let ids: Vec<_> = self.0.keys().map(ToString::to_string).collect();
-        for some in ids.chunks(TOLD_AT_ONCE) {
-            outbox.push(Frame::Attach(v1::AttachSessions { session_ids: some.to_vec() }));
+        let all: Vec<_> = self.0.iter().collect();
+        for some in all.chunks(TOLD_AT_ONCE) {
+            outbox.push(attach(some.iter().copied()));
         }
     }
+}
+
+fn attach<'a>(sessions: impl IntoIterator<Item = (&'a SessionId, &'a One)>) -> Frame {
+    let (session_ids, proofs) =
+        sessions.into_iter().map(|(id, one)| (id.to_string(), one.proof.to_vec())).unzip();
+    Frame::Attach(v1::AttachSessions { session_ids, proofs })
 }
 
 impl One {

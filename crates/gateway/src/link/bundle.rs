@@ -1,5 +1,6 @@
 //! Takes pushed bundles: the newest one is compiled beside everything else and put in force whole, or not at all.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use countersign_api::v1;
@@ -15,7 +16,17 @@ pub(super) struct Taker {
     current: OnceLock<Arc<CurrentBundle>>,
     /// Rung when there is a bundle for the first time.
     pub(super) there_is_one: watch::Sender<bool>,
-    pushed: watch::Sender<Option<Arc<v1::BundlePush>>>,
+    pushed: watch::Sender<Pushed>,
+    /// How many of those that were pushed have been seen to.
+    seen_to: AtomicU64,
+}
+
+/// What was pushed last.
+#[derive(Debug, Clone, Default)]
+struct Pushed {
+    /// How many there were.
+    count: u64,
+    bundle: Option<Arc<v1::BundlePush>>,
 }
 
 impl Default for Taker {
@@ -23,7 +34,8 @@ impl Default for Taker {
         Self {
             current: OnceLock::new(),
             there_is_one: watch::Sender::new(false),
-            pushed: watch::Sender::new(None),
+            pushed: watch::Sender::new(Pushed::default()),
+            seen_to: AtomicU64::new(0),
         }
     }
 }
@@ -41,7 +53,14 @@ impl Taker {
 
     /// This one is to be next. One that was pushed before and not begun is skipped.
     pub(super) fn push(&self, push: v1::BundlePush) {
-        self.pushed.send_replace(Some(Arc::new(push)));
+        self.pushed.send_modify(|pushed| {
+            *pushed = Pushed { count: pushed.count + 1, bundle: Some(Arc::new(push)) };
+        });
+    }
+
+    /// Whether one was pushed that is not seen to yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.seen_to.load(Ordering::Acquire) < self.pushed.borrow().count
     }
 
     fn put_in_force(&self, bundle: Bundle) {
@@ -63,9 +82,12 @@ impl Shared {
     pub(super) async fn take_bundles(&self) {
         let mut pushed = self.bundles.pushed.subscribe();
         loop {
-            let push = pushed.borrow_and_update().clone();
-            if let Some(push) = push {
+            let Pushed { count, bundle } = pushed.borrow_and_update().clone();
+            if let Some(push) = bundle {
                 self.take_bundle(&push).await;
+                self.bundles.seen_to.store(count, Ordering::Release);
+                // What was answered meanwhile did not count.
+                self.ask_whether_alive();
             }
             if pushed.changed().await.is_err() {
                 return;

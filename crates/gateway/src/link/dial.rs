@@ -1,7 +1,6 @@
 //! Finds a control-plane node that takes the link: the nodes in turn, from a random one on, with growing, jittered
 //! pauses between the rounds, so that a fleet that lost a node does not fall upon the next.
 
-use std::error::Error;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +10,7 @@ use countersign_api::v1;
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::fleet_service_client::FleetServiceClient;
 use countersign_api::{BadField, duration, timestamp};
+use countersign_runtime::chain;
 use futures::task::AtomicWaker;
 use tokio::sync::watch;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
@@ -216,16 +216,4 @@ pub(crate) fn jittered(pause: Duration) -> Duration {
 /// Good enough to keep gateways from acting in step; for nothing else.
 fn random() -> u64 {
     RandomState::new().hash_one(0)
-}
-
-/// The message of an error with those of its causes.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

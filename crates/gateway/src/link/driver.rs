@@ -61,13 +61,20 @@ async fn stay_linked(
         let stopped = listen(shared, incoming, &mut connection).await;
         let Stopped::Leave(why) = stopped else { return stopped };
         tracing::info!(address = connection.address, why, "moving to another control-plane node");
-        connection = tokio::select! {
-            next = dialer.dial_after_rest() => match next {
-                Ok(next) => next,
-                Err(error) => return Stopped::Lost(error.to_string()),
-            },
-            // It is asked to leave only once.
-            stopped = listen_on(shared, incoming, &mut connection) => return stopped,
+        let next = {
+            let mut dialling = std::pin::pin!(dialer.dial_after_rest());
+            tokio::select! {
+                next = &mut dialling => next,
+                stopped = listen_on(shared, incoming, &mut connection) => match stopped {
+                    // The next node may have taken the link over already: that is why the last one ended it.
+                    Stopped::Broken(_) | Stopped::Leave(_) if !shared.link_down() => dialling.await,
+                    stopped => return stopped,
+                },
+            }
+        };
+        connection = match next {
+            Ok(next) => next,
+            Err(error) => return Stopped::Lost(error.to_string()),
         };
     }
 }
@@ -94,6 +101,9 @@ async fn listen(shared: &Shared, incoming: &mut Incoming, connection: &mut Conne
         } else {
             std::mem::take(&mut connection.first)
         };
+        if shared.state.lock().outbox.has_overflowed() {
+            return Stopped::Broken("the node reads too slowly".into());
+        }
         let mut stopped = None;
         for frame in frames {
             match frame.frame {
@@ -141,6 +151,7 @@ impl Shared {
         }
         metrics::linked();
         self.bell.moves_to(Arc::clone(&connection.waker));
+        self.ask_whether_alive();
         tracing::info!(address = connection.address, "linked to the control plane");
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use countersign_api::v1;
 use countersign_api::v1::control_frame::Frame as Control;
 use countersign_api::v1::gateway_frame::Frame;
-use countersign_api::{parsed, required};
+use countersign_api::{parsed, required, timestamp};
 use countersign_common::command::Context;
 use countersign_common::id::SessionId;
 use countersign_lifecycle::ports::Said;
@@ -60,7 +60,7 @@ impl Incoming {
             }
             Control::SessionsEnded(ended) => self.end_sessions(&ended)?,
             Control::Bundle(push) => self.shared.bundles.push(push),
-            Control::Alive(_) => self.shared.lease.renew(),
+            Control::Alive(alive) => self.alive(&alive)?,
             Control::Cancel(cancel) => {
                 if let Some(connections) = self.connections.get() {
                     connections.cancel(&cancel.protocol, &cancel.key);
@@ -70,6 +70,16 @@ impl Incoming {
             Control::Welcome(_) => return Err("a second welcome".into()),
             // The driver's.
             Control::Leave(_) => {}
+        }
+        Ok(())
+    }
+
+    /// INVARIANT: I8. While a bundle that came is not in force yet the lease is not renewed: who was away for long does not
+    /// go on by the old one.
+    fn alive(&self, alive: &v1::Alive) -> Result<(), String> {
+        let theirs = timestamp(alive.time, "alive.time").map_err(|error| error.to_string())?;
+        if !self.shared.bundles.is_behind() {
+            self.shared.lease.heard(alive.heard, theirs, self.shared.clock.now(), &self.shared.options);
         }
         Ok(())
     }

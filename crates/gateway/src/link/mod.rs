@@ -270,6 +270,9 @@ impl Shared {
         loop {
             look.tick().await;
             self.journal.look(self.options.records_time_max);
+            if self.lease.is_to_ask() {
+                self.ask_whether_alive();
+            }
             let now = self.clock.now();
             self.change(|state| {
                 state.attached.sweep(now, &mut state.outbox);

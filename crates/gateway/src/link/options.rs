@@ -11,7 +11,7 @@ pub struct LinkOptions {
     pub call_time_max: Duration,
     /// How long an attempt at a connection may take, until the other side has said Welcome. Default 5 s.
     pub dial_time_max: Duration,
-    /// How long a link may be silent before it is given up; nodes say that they are alive every 3 s. Default 10 s.
+    /// How long a link may be silent before it is given up; nodes are asked every 3 s. Default 10 s.
     pub silence_max: Duration,
     /// The longest pause between two rounds of attempts, before jitter. Default 5 s.
     pub retry_after_max: Duration,

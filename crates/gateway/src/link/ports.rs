@@ -9,10 +9,11 @@ use countersign_api::v1;
 use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
 use countersign_api::{parsed, required, timestamp};
-use countersign_common::id::{SessionId, TargetName};
-use countersign_common::{Principal, Secret, Timestamp};
+use countersign_common::id::TargetName;
+use countersign_common::{Principal, Secret};
 use countersign_lifecycle::ports::{Admitted, Cancels, NotAdmitted, Sessions, Unavailable};
 
+use super::attached::Opened;
 use super::shared::{Shared, odd, silent};
 
 /// How long a cancel request is seen to. Its sender is told nothing either way.
@@ -41,25 +42,25 @@ impl Sessions for LinkPorts {
 
 impl LinkPorts {
     fn admit(&self, opened: v1::SessionOpened) -> Result<Admitted, Unavailable> {
-        let (session, principal, expires_at) = read(opened).map_err(|error| {
+        let (opened, principal) = read(opened).map_err(|error| {
             tracing::error!(%error, "the control plane sent a session that cannot be read");
             silent()
         })?;
+        let session = opened.id;
         let stop = self.shared.change(|state| {
             let first = self.shared.first_stop(state);
-            state.attached.attach(session, expires_at, first, &mut state.outbox)
+            state.attached.attach(opened, first, &mut state.outbox)
         });
         Ok(Admitted { session, principal, stop })
     }
 }
 
-fn read(
-    opened: v1::SessionOpened,
-) -> Result<(SessionId, Arc<Principal>, Timestamp), countersign_api::BadField> {
+fn read(opened: v1::SessionOpened) -> Result<(Opened, Arc<Principal>), countersign_api::BadField> {
+    let proof = opened.proof.into();
     let session = required(opened.session, "session_opened.session")?;
     let principal: Principal = required(session.principal, "session.principal")?.try_into()?;
     let expires_at = timestamp(session.expire_time, "session.expire_time")?;
-    Ok((parsed(&session.id, "session.id")?, Arc::new(principal), expires_at))
+    Ok((Opened { id: parsed(&session.id, "session.id")?, expires_at, proof }, Arc::new(principal)))
 }
 
 #[async_trait]

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
+use countersign_api::v1;
 use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
+use countersign_api::v1::gateway_frame::Frame;
 use countersign_common::id::NodeId;
 use countersign_common::time::Clock;
 use countersign_common::trace::TraceParent;
@@ -79,6 +81,18 @@ impl Shared {
             self.bell.ring();
         }
         changed
+    }
+
+    /// Asks the node that has the link whether it is there; its answer renews the lease.
+    pub(super) fn ask_whether_alive(&self) {
+        let now = self.clock.now();
+        self.change(|state| {
+            // Without a link nobody would be asked.
+            if state.outbox.epoch() != 0 {
+                let number = self.lease.ask(now);
+                state.outbox.push(Frame::Listening(v1::Listening { number }));
+            }
+        });
     }
 
     /// Puts a question, as part of the trace of who asks.

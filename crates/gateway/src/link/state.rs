@@ -13,6 +13,10 @@ use super::follows::Follows;
 /// Frames of one message; the records come beside them.
 const FRAMES_MAX: usize = 512;
 
+/// Frames that may wait to be sent: as many as a new link is told of 100,000 connections, and as many more. A node that does
+/// not read so much is left.
+const WAITING_MAX: usize = 1 << 19;
+
 /// Everything that a new link has to be told.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -23,13 +27,15 @@ pub(super) struct State {
     pub(super) draining: bool,
 }
 
-/// What is to be sent on the link in use. Without one nothing gathers: the next link is told from [`State`].
+/// What is to be sent on the link in use. Bounded; at the bound the link is given up, see [`Outbox::has_overflowed`]. Without one nothing gathers: the next link is told from [`State`].
 #[derive(Default)]
 pub(super) struct Outbox {
     /// The link in use; zero: none.
     epoch: u64,
     frames: VecDeque<Frame>,
     finished: bool,
+    /// Too much has waited: nothing more is taken, and the link has to be given up.
+    overflowed: bool,
 }
 
 /// A frame may carry a client's token: none is printed.
@@ -41,13 +47,19 @@ impl std::fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// Sends a frame, if there is a link; says whether there is.
+    /// Sends a frame, if there is a link that takes it; says whether there is.
     pub(super) fn push(&mut self, frame: Frame) -> bool {
-        let linked = self.epoch != 0;
-        if linked {
+        self.overflowed |= self.frames.len() >= WAITING_MAX;
+        let taken = self.epoch != 0 && !self.overflowed;
+        if taken {
             self.frames.push_back(frame);
         }
-        linked
+        taken
+    }
+
+    /// Whether the link has to be given up; the next one is told everything anew.
+    pub(super) const fn has_overflowed(&self) -> bool {
+        self.overflowed
     }
 
     pub(super) const fn epoch(&self) -> u64 {
@@ -93,6 +105,27 @@ impl State {
 
     /// There is no link any more.
     pub(super) fn link_down(&mut self) {
-        self.outbox = Outbox::default();
+        // What was finished stays so.
+        self.outbox = Outbox { finished: self.outbox.finished, ..Outbox::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_on_which_too_much_waits_takes_no_more_and_the_next_one_begins_anew() {
+        let mut state = State::default();
+        state.link_up(1);
+        let frame = || Frame::Goodbye(v1::Goodbye {});
+        while state.outbox.push(frame()) {}
+        assert_eq!(state.outbox.frames.len(), WAITING_MAX);
+        assert!(state.outbox.has_overflowed());
+        // Also when some of it has gone: something in between is missing.
+        state.outbox.take();
+        assert!(!state.outbox.push(frame()));
+        state.link_up(2);
+        assert!(state.outbox.push(frame()) && !state.outbox.has_overflowed());
     }
 }

@@ -30,7 +30,7 @@ fn judge(ports: &Ports, target: &str, action: Action) -> Result<Ruling, Unavaila
 #[tokio::test]
 async fn i8_closed_nothing_is_judged_once_the_bundle_lease_has_run_out() {
     let plane = Plane::new(1);
-    plane.truth.lock().lease = Duration::from_millis(300);
+    plane.truth.lock().lease = Duration::from_secs(2);
     let nodes = Nodes::start(&plane, 1).await;
     let link = nodes.link(nodes.options());
     let ports = link.ready(None).await;
@@ -38,6 +38,7 @@ async fn i8_closed_nothing_is_judged_once_the_bundle_lease_has_run_out() {
     // The node still answers, and keeps records; but it does not reach its store.
     plane.truth.lock().alive = false;
     eventually("refused", || judge(&ports, "shop", Action::Select).is_err()).await;
+    assert!(ports.judge.may_release().is_err(), "what waited is not let go either");
     assert!(judge(&ports, "shop", Action::Update).is_err());
     // This target chose to go on with plain reads, and with nothing else.
     assert!(judge(&ports, "lab", Action::Select).is_ok());

@@ -55,6 +55,19 @@ async fn a_node_that_asks_to_leave_is_left_without_losing_a_call() {
 }
 
 #[tokio::test]
+async fn a_link_that_ends_because_the_next_node_has_taken_over_does_not_undo_the_move() {
+    let plane = Plane::new(1);
+    let nodes = Nodes::start(&plane, 2).await;
+    let link = nodes.link(nodes.options());
+    link.ready(None).await;
+    plane.truth.lock().supersedes = true;
+    plane.say(leave(false, false, "this node ends"));
+    eventually("it has moved", || plane.truth.lock().superseded == 1 && link.is_linked()).await;
+    eventually("it is asked there", || plane.truth.lock().heard_on_link == 2).await;
+    assert_eq!(plane.truth.lock().hellos.len(), 2, "it came again although it was there");
+}
+
+#[tokio::test]
 async fn a_start_that_was_declared_lost_ends_its_connections_and_another_one_reports_for_it() {
     let plane = Plane::new(1);
     let nodes = Nodes::start(&plane, 1).await;

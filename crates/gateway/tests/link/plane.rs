@@ -18,7 +18,7 @@ use countersign_common::principal::{Kind, Principal};
 use countersign_common::time::{Clock as _, SystemClock};
 use countersign_testkit::Dice;
 use parking_lot::Mutex;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tonic::Streaming;
 
 use crate::words;
@@ -43,6 +43,8 @@ pub(crate) struct Plane {
     news: broadcast::Sender<Frame>,
     /// Rung when all links break.
     breaks: broadcast::Sender<()>,
+    /// Rung when one has broken.
+    gone: Notify,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,12 @@ pub(crate) struct Truth {
     pub(crate) dice: Dice,
     /// Whether nodes say that they are alive.
     pub(crate) alive: bool,
+    /// The last question whether anybody is there, and on the how many-th link it came.
+    heard: u64,
+    pub(crate) heard_on_link: usize,
+    /// Whether a new link ends the one before it, as the store's news do, before it is welcomed; how often it did.
+    pub(crate) supersedes: bool,
+    pub(crate) superseded: usize,
     /// Whether records are acknowledged, and whether they are synced.
     pub(crate) acknowledges: bool,
     pub(crate) syncs: bool,
@@ -103,6 +111,10 @@ impl Plane {
             faults: Faults::default(),
             dice: Dice::new(seed),
             alive: true,
+            heard: 0,
+            heard_on_link: 0,
+            supersedes: false,
+            superseded: 0,
             acknowledges: true,
             syncs: true,
             answers: true,
@@ -116,6 +128,7 @@ impl Plane {
             truth: Mutex::new(truth),
             news: broadcast::channel(4096).0,
             breaks: broadcast::channel(1).0,
+            gone: Notify::new(),
         })
     }
 
@@ -167,8 +180,19 @@ impl Plane {
         let node: NodeId = hello.node.parse().unwrap();
         let mut first = vec![Frame::Welcome(self.welcome())];
         first.extend(bundle);
-        self.truth.lock().hellos.push(hello);
-        let mut link = Link { plane: Arc::clone(&self), node, began: false };
+        let number = {
+            let mut truth = self.truth.lock();
+            truth.hellos.push(hello);
+            truth.hellos.len()
+        };
+        if self.truth.lock().supersedes {
+            // Only those before it: this one listens from here on.
+            self.break_links();
+            breaks = self.breaks.subscribe();
+            self.truth.lock().superseded += 1;
+            self.gone.notified().await;
+        }
+        let mut link = Link { plane: Arc::clone(&self), node, began: false, number };
         if send(&out, first).await.is_err() {
             return;
         }
@@ -179,7 +203,7 @@ impl Plane {
                     Ok(Some(message)) => link.hear(message),
                     _ => return,
                 },
-                _ = breaks.recv() => return,
+                _ = breaks.recv() => return self.gone.notify_one(),
                 Ok(frame) = news.recv() => Said { frames: vec![frame], dies: false },
                 _ = alive.tick() => Said { frames: link.tick(), dies: false },
             };
@@ -230,6 +254,8 @@ struct Link {
     plane: Arc<Plane>,
     node: NodeId,
     began: bool,
+    /// The how many-th link it is.
+    number: usize,
 }
 
 impl Link {
@@ -257,9 +283,6 @@ impl Link {
     fn tick(&mut self) -> Vec<Frame> {
         let mut truth = self.plane.truth.lock();
         let mut said = Vec::new();
-        if truth.alive {
-            said.push(Frame::Alive(v1::Alive {}));
-        }
         if truth.acknowledges {
             said.push(truth.kept());
         }
@@ -292,7 +315,17 @@ impl Link {
                 let newer = approval.filter(|approval| approval.revision > follow.seen_revision);
                 return newer.map(|approval| Frame::Approval(approval.into())).into_iter().collect();
             }
-            Gateway::Attach(attach) => truth.attached.extend(attach.session_ids),
+            Gateway::Listening(listening) => {
+                truth.heard = listening.number;
+                truth.heard_on_link = self.number;
+                return if truth.alive { vec![truth.alive()] } else { Vec::new() };
+            }
+            Gateway::Attach(attach) => {
+                if attach.proofs.iter().any(|proof| proof != words::PROOF) {
+                    truth.violations.push("attached without its proof".into());
+                }
+                truth.attached.extend(attach.session_ids);
+            }
             Gateway::Detach(detach) => truth.attached.retain(|id| !detach.session_ids.contains(id)),
             Gateway::BundleTaken(taken) => truth.taken.push(taken),
             Gateway::Testified(testified) => truth.testified.push(testified),
@@ -317,6 +350,12 @@ impl Truth {
                 _ => drop(self.records.insert(position, line)),
             }
         }
+    }
+
+    /// The answer to the last question whether anybody is there.
+    pub(crate) fn alive(&self) -> Frame {
+        let time = Some(timestamp_to_wire(SystemClock.now().after(self.clock_ahead)));
+        Frame::Alive(v1::Alive { heard: self.heard, time })
     }
 
     fn kept(&mut self) -> Frame {

@@ -61,6 +61,9 @@ pub(crate) fn dba() -> BTreeSet<GroupName> {
     [GroupName::new("dba").unwrap()].into()
 }
 
+/// By what the gateway shows that the session was opened there.
+pub(crate) const PROOF: &[u8] = b"opened here";
+
 pub(crate) fn session_opened() -> Answer {
     let now = SystemClock.now();
     Answer::SessionOpened(v1::SessionOpened {
@@ -73,6 +76,7 @@ pub(crate) fn session_opened() -> Answer {
             expire_time: Some(countersign_api::timestamp_to_wire(now.after(Duration::from_secs(3600)))),
             revocation: None,
         }),
+        proof: PROOF.to_vec(),
     })
 }
 

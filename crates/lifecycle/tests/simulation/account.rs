@@ -29,6 +29,7 @@ pub(crate) struct Story {
     pub(crate) stopped_at: Option<Timestamp>,
     pub(crate) cancelled_at: Option<Timestamp>,
     pub(crate) released_when_revoked: bool,
+    pub(crate) released_alone: bool,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) ran: bool,
     /// How far the journal had accepted when the first bytes of the answer left.
@@ -163,8 +164,9 @@ impl Reading {
             Event::Redeemed { approval, .. } => story.redeemed = Some((**approval).clone()),
             Event::Fault { .. } => story.fault = true,
             Event::Ran { .. } => story.ran = true,
-            Event::Released { command, .. } => {
+            Event::Released { command, alone, .. } => {
                 story.released = Some(*command);
+                story.released_alone = *alone;
                 story.released_when_revoked = self.revoked.contains(&story.sent.session);
                 story.over_at = Some(at);
             }
@@ -243,6 +245,7 @@ impl Story {
             cancelled_at: None,
             endings_when_over: None,
             released_when_revoked: false,
+            released_alone: false,
             upstream: None,
             ran: false,
             accepted_when_answered: None,

@@ -227,7 +227,8 @@ impl Connection {
         };
         match run(&self.road, exchange).await {
             Passage::Go(cleared, running) => {
-                world.log(Event::Released { number, command: running.command() });
+                let alone = world.bundle.lock().is_none();
+                world.log(Event::Released { number, command: running.command(), alone });
                 self.forward(cleared, running).await;
                 world.log(Event::Ended { number });
                 world.chance(30)

@@ -44,8 +44,8 @@ pub(crate) enum Event {
     JournalFailed,
     /// The connections of a session heard that they have to stop.
     Stopped { session: SessionId, stop: Stop },
-    /// The road let the command go.
-    Released { number: Number, command: CommandId },
+    /// The road let the command go; whether the bundle's lease had run out by then.
+    Released { number: Number, command: CommandId, alone: bool },
     /// The target received bytes of it, after the connection's settings had changed so often.
     Upstream { number: Number, bytes: Vec<u8>, setting: u32 },
     /// The target ran it.

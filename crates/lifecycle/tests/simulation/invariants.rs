@@ -199,6 +199,9 @@ fn i8_closed(account: &Account) -> Result<(), String> {
         };
         require(may || story.released.is_none(), || format!("let go: {story:?}"))?;
         require(may || story.upstream.is_none(), || format!("sent: {story:?}"))?;
+        // What has waited for its record or for people is not let go by a ruling that holds no more.
+        let alone = story.released_alone && !story.sent.plain_read;
+        require(!alone, || format!("let go after the lease: {story:?}"))?;
     }
     Ok(())
 }

@@ -71,6 +71,10 @@ impl Judge for Line {
         let bundle = BundleVersion::from(format!("b{}", bundle.version).as_str());
         Ok(Ruling { verdict, policies: Vec::new(), bundle })
     }
+
+    fn may_release(&self) -> Result<(), Unavailable> {
+        if self.world.bundle.lock().is_some() { Ok(()) } else { Err(self.fault()) }
+    }
 }
 
 #[async_trait]

@@ -38,7 +38,8 @@ fn plain_terms() -> Terms {
 fn tls_terms() -> Terms {
     let authority = Authority::new();
     let (certificate, key) = authority.issue("gateway.test");
-    let config = countersign_runtime::tls::server_config(&certificate, &key, &[ALPN]).unwrap();
+    let certificate = countersign_runtime::tls::ListenerCertificate::read(&certificate, &key).unwrap();
+    let config = std::sync::Arc::new(certificate).config(&[ALPN]).unwrap();
     Terms::new("192.0.2.1".parse().unwrap(), Some(config))
 }
 

@@ -90,8 +90,8 @@ pub(super) struct FleetConfig {
     pub(super) name: String,
     /// `node_lease_seconds`: how long a node that nobody hears of is alive. Default 30, at least 5.
     pub(super) node_ttl: Duration,
-    /// `bundle_lease_seconds`: how long a gateway may judge after it last heard from the control plane. Default 15,
-    /// at least 5.
+    /// `bundle_lease_seconds`: how long a gateway may judge by what it last heard from the control plane. Default 15,
+    /// at least 3, at most three quarters of `node_lease_seconds`.
     pub(super) bundle_lease: Duration,
     /// `certificate_hours`: how long a gateway's certificate is valid. Default 24, at least 1, at most 8784.
     pub(super) certificate_ttl: Duration,
@@ -146,7 +146,7 @@ impl Config {
     pub(super) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, CliError> {
         let Some(files) = &self.tls else { return Ok(None) };
         certificate::one_ends(Shown::Api, &files.certificate_file);
-        let config = tls::server_config(&files.certificate_file, &files.key_file, &[b"h2"]);
+        let config = tls::listener_config(&files.certificate_file, &files.key_file, &[b"h2"]);
         config.map(Some).map_err(|error| CliError::report(Exit::Unsound, "`tls`", &error))
     }
 }
@@ -194,13 +194,19 @@ impl FleetConfig {
             value
         };
         let seconds = |value: u32| Duration::from_secs(value.into());
-        let node_ttl = seconds(at_least("node_lease_seconds", 5, 30));
-        let bundle_lease = seconds(at_least("bundle_lease_seconds", 5, 15));
+        let node_ttl = at_least("node_lease_seconds", 5, 30);
+        let longest = node_ttl / 4 * 3;
+        let bundle_lease = at_least("bundle_lease_seconds", 3, longest.clamp(3, 15));
         let certificate_ttl = seconds(at_least("certificate_hours", 1, 24).saturating_mul(3600));
         let sample_one_in = at_least("sample_one_in", 0, 100);
         if certificate_ttl > CERTIFICATE_TTL_MAX {
             document.fault("`certificate_hours`: at most 8784");
         }
+        // INVARIANT: I8. Who may be called lost has stopped judging before.
+        if bundle_lease > longest {
+            document.fault("`bundle_lease_seconds`: at most three quarters of `node_lease_seconds`");
+        }
+        let (node_ttl, bundle_lease) = (seconds(node_ttl), seconds(bundle_lease));
         Some(Self {
             listen: listen?,
             authority,
@@ -282,5 +288,15 @@ mod tests {
         ] {
             assert!(error.contains(fault), "{fault}: {error}");
         }
+    }
+
+    #[test]
+    fn i8_a_gateway_stops_judging_before_it_may_be_called_lost() {
+        let read = |leases: &str| read(&format!("data: /x\nlisten_fleet: 127.0.0.1:0\n{leases}"));
+        let error = read("node_lease_seconds: 20\nbundle_lease_seconds: 16\n").unwrap_err().to_string();
+        assert!(error.contains("three quarters of `node_lease_seconds`"), "{error}");
+        assert!(read("node_lease_seconds: 20\nbundle_lease_seconds: 15\n").is_ok());
+        let short = read("node_lease_seconds: 8\n").unwrap().fleet.unwrap();
+        assert_eq!(short.bundle_lease, Duration::from_secs(6));
     }
 }

@@ -210,7 +210,7 @@ impl Listener {
         let tls = self.tls.as_ref().map(|files| {
             let alpn = [countersign_gateway::POSTGRES_ALPN];
             certificate::one_ends(Shown::Listener, &files.certificate_file);
-            tls::server_config(&files.certificate_file, &files.key_file, &alpn).map_err(|error| {
+            tls::listener_config(&files.certificate_file, &files.key_file, &alpn).map_err(|error| {
                 CliError::report(Exit::Unsound, format!("`tls` of the listener {}", self.address), &error)
             })
         });

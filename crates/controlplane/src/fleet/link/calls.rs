@@ -35,18 +35,20 @@ enum Undone {
     Store(#[from] StoreError),
     #[error("the approval was not redeemed by this gateway")]
     NotTheOwner,
+    #[error("the session was not opened at this gateway")]
+    NotShown,
 }
 
 /// Does what is asked, and answers.
 pub(super) async fn answer(fleet: &Fleet, asker: &Asker, call: Option<Call>) -> Answer {
     let done = match call {
         None => Err(BadField::Missing { field: "call" }.into()),
-        Some(Call::OpenSession(open)) => open_session(fleet, open).await,
-        Some(Call::Hold(hold)) => self::hold(fleet, hold).await,
+        Some(Call::OpenSession(open)) => open_session(fleet, asker, open).await,
+        Some(Call::Hold(hold)) => self::hold(fleet, asker, hold).await,
         Some(Call::Redeem(redeem)) => return self::redeem(fleet, asker, redeem).await,
         Some(Call::Evidence(evidence)) => present(fleet, asker, evidence).await,
         Some(Call::Report(report)) => self::report(fleet, asker, report).await,
-        Some(Call::Withdraw(withdraw)) => self::withdraw(fleet, withdraw).await,
+        Some(Call::Withdraw(withdraw)) => self::withdraw(fleet, asker, withdraw).await,
         Some(Call::Cancel(cancel)) => {
             fleet.route_cancel(cancel).await.map(|()| Answer::Done(v1::Done {})).map_err(Undone::Store)
         }
@@ -54,13 +56,14 @@ pub(super) async fn answer(fleet: &Fleet, asker: &Asker, call: Option<Call>) -> 
     done.unwrap_or_else(|undone| refusal(&undone, None))
 }
 
-async fn open_session(fleet: &Fleet, open: v1::OpenSession) -> Result<Answer, Undone> {
+async fn open_session(fleet: &Fleet, asker: &Asker, open: v1::OpenSession) -> Result<Answer, Undone> {
     let target = parsed(&open.target, "open_session.target")?;
     let opened = fleet.control().sessions().open_session(&Secret::new(open.token), &target).await;
     Ok(match opened {
         Ok(session) => {
+            let proof = fleet.proofs().of(&asker.member, session.id);
             let session = Some(crate::grpc::session_to_wire(&session));
-            Answer::SessionOpened(v1::SessionOpened { session })
+            Answer::SessionOpened(v1::SessionOpened { session, proof })
         }
         Err(SessionRefused::Store(error)) => return Err(error.into()),
         Err(refused) => {
@@ -70,7 +73,14 @@ async fn open_session(fleet: &Fleet, open: v1::OpenSession) -> Result<Answer, Un
     })
 }
 
-async fn hold(fleet: &Fleet, hold: v1::HoldCommand) -> Result<Answer, Undone> {
+/// The session that a gateway speaks for, if it is one of those that were opened there.
+// INVARIANT: I3, I4. What a gateway may do is bounded by the clients that came to it.
+fn shown(fleet: &Fleet, asker: &Asker, session: SessionId, proof: &[u8]) -> Result<(), Undone> {
+    if fleet.proofs().are_of(&asker.member, session, proof) { Ok(()) } else { Err(Undone::NotShown) }
+}
+
+async fn hold(fleet: &Fleet, asker: &Asker, hold: v1::HoldCommand) -> Result<Answer, Undone> {
+    shown(fleet, asker, parsed(&hold.session_id, "hold.session_id")?, &hold.session_proof)?;
     let request = HoldRequest {
         session: parsed(&hold.session_id, "hold.session_id")?,
         command: required(hold.command, "hold.command")?.try_into()?,
@@ -90,16 +100,22 @@ async fn hold(fleet: &Fleet, hold: v1::HoldCommand) -> Result<Answer, Undone> {
 
 /// Unlike the others it says how the approval stands when it does not take it.
 async fn redeem(fleet: &Fleet, asker: &Asker, redeem: v1::RedeemApproval) -> Answer {
+    let proof = redeem.session_proof.clone();
     let (id, attempt, redeem) = match read_redeem(asker, &redeem) {
         Ok(redeem) => (redeem.id, redeem.attempt, redeem),
         Err(error) => return refusal(&error.into(), None),
     };
+    if let Err(undone) = shown(fleet, asker, redeem.session, &proof) {
+        return refusal(&undone, None);
+    }
     if let Err(error) = fleet.control().sessions().look_up(redeem.session).await {
         return refusal(&error.into(), None);
     }
     match fleet.control().approvals().redeem(redeem).await {
         Ok(redeemed) => approval(&redeemed),
         Err(ApprovalError::Store(error)) => refusal(&error.into(), None),
+        // It is another session's: that it is there is all that is said.
+        Err(error @ ApprovalError::NotYours) => refusal(&error.into(), None),
         Err(error) => {
             match granted_before(fleet, asker, id, attempt).await {
                 Ok(Some(granted)) => return approval(&granted),
@@ -142,7 +158,7 @@ async fn present(fleet: &Fleet, asker: &Asker, present: v1::PresentEvidence) -> 
     let standing = fleet.control().approvals().get(id).await?.approval;
     // INVARIANT: I1. Only the very start that redeemed it may let the target commit.
     if !matches!(standing.state, State::Redeemed { owner, .. } if owner == asker.node) {
-        return Ok(refusal(&Undone::NotTheOwner, Some(&standing)));
+        return Err(Undone::NotTheOwner);
     }
     let presented = fleet.control().approvals().present(id, present.fence, present.evidence).await?;
     Ok(approval(&presented))
@@ -153,10 +169,11 @@ async fn report(fleet: &Fleet, asker: &Asker, report: v1::ReportCommand) -> Resu
     let testimony = required(report.testimony, "report.testimony")?;
     let standing = fleet.control().approvals().get(id).await?.approval;
     if says_the_same(&standing.state, &testimony) {
-        return Ok(approval(&standing));
+        // Whose it was does not stand there any more, so nothing but that is said.
+        return Ok(Answer::Done(v1::Done {}));
     }
     if !may_report(fleet, asker, &standing.state).await? {
-        return Ok(refusal(&Undone::NotTheOwner, Some(&standing)));
+        return Err(Undone::NotTheOwner);
     }
     let (approvals, fence) = (fleet.control().approvals(), report.fence);
     let reported = match testimony {
@@ -189,9 +206,10 @@ async fn may_report(fleet: &Fleet, asker: &Asker, state: &State) -> Result<bool,
     Ok(same && !fleet.nodes().is_alive(*owner).await?)
 }
 
-async fn withdraw(fleet: &Fleet, withdraw: v1::WithdrawCommand) -> Result<Answer, Undone> {
+async fn withdraw(fleet: &Fleet, asker: &Asker, withdraw: v1::WithdrawCommand) -> Result<Answer, Undone> {
     let id: ApprovalId = parsed(&withdraw.approval_id, "withdraw.approval_id")?;
     let by: SessionId = parsed(&withdraw.session_id, "withdraw.session_id")?;
+    shown(fleet, asker, by, &withdraw.session_proof)?;
     match fleet.control().approvals().withdraw(id, by).await {
         Ok(withdrawn) => Ok(approval(&withdrawn)),
         // Repeated, or past being taken back: how it stands says which.
@@ -228,7 +246,7 @@ fn refusal(undone: &Undone, standing: Option<&Approval>) -> Answer {
             not_taken(true, false)
         }
         Undone::Approval(ApprovalError::Rejected(Rejection::PastDeadline(_))) => not_taken(false, true),
-        Undone::Field(_) | Undone::Approval(_) | Undone::NotTheOwner => {
+        Undone::Field(_) | Undone::Approval(_) | Undone::NotTheOwner | Undone::NotShown => {
             tracing::info!(reason = %undone, "a call was refused");
             not_taken(false, false)
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use countersign_api::v1::answer::Answer;
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
-use countersign_api::{parsed, v1};
+use countersign_api::{parsed, timestamp_to_wire, v1};
 use countersign_common::id::{ApprovalId, BundleVersion, SessionId};
 use countersign_recording::JournalError;
 use tokio::sync::{Semaphore, watch};
@@ -27,6 +27,7 @@ pub(crate) use self::outbox::Outgoing;
 pub(super) use self::outbox::{Outbox, outbox};
 
 use self::calls::Asker;
+use self::follow::Follow;
 use self::outbox::Over;
 use self::records::{BadRecords, Records};
 use self::sessions::Attached;
@@ -35,6 +36,8 @@ use super::intake::NotTaken;
 use super::links::{Handle, Wish};
 use super::member::Member;
 use super::nodes::Node;
+use crate::approvals::ApprovalError;
+use crate::bundles::Current;
 use crate::store::Kept;
 use crate::trace;
 
@@ -44,8 +47,12 @@ const CALLS_MAX: usize = 256;
 /// How many more may wait; beyond that they are refused.
 const CALLS_WAITING_MAX: usize = 4096;
 
-/// How often the gateway is told that this node is there, and reaches its store.
-const ALIVE_EVERY: Duration = Duration::from_secs(3);
+/// What one link may have under way at once, besides calls: look-ups of what a gateway follows and attaches after a node
+/// that knows none of it has taken it over.
+const TASKS_MAX: usize = 1 << 18;
+
+/// How long a fault of the store is rested after.
+const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// How long a gateway that was asked to leave, or has said goodbye, has for what is under way.
 const LEAVE_WITHIN: Duration = Duration::from_secs(8);
@@ -147,11 +154,13 @@ impl Link {
     ) -> Ended {
         let control = self.fleet.control();
         let (sessions, clock) = (control.sessions(), control.clock());
+        // INVARIANT: I8. Before the gateway is told that it may judge: it has to know by what.
+        let has = self.push_bundle(None, self.had.clone());
         tokio::select! {
             ended = self.read(incoming) => ended,
             () = self.followed.run(control.approvals(), &self.outbox) => Ended::Left("the control plane ends"),
             () = self.attached.run(sessions, &**clock, &self.outbox) => Ended::Left("the control plane ends"),
-            () = self.push_bundles() => Ended::Left("the control plane ends"),
+            () = self.push_bundles(has) => Ended::Left("the control plane ends"),
             broken = self.records.acknowledge(&**self.fleet.intake().journal(), &self.outbox) => unrecorded(&broken),
             ended = self.stay_alive() => ended,
             over = self.outbox.over() => match over {
@@ -201,33 +210,28 @@ impl Link {
             }
             Some(FromGateway::Call(call)) => self.call(call, tasks),
             Some(FromGateway::Records(records)) => self.records.take(&records).map_err(bad_records)?,
-            Some(FromGateway::Follow(follow)) => {
-                let id = parsed(&follow.approval_id, "follow.approval_id").map_err(read)?;
-                let approvals = self.fleet.control().approvals();
-                if !self.followed.follow(approvals, &self.outbox, id, follow.seen_revision) {
-                    tasks.spawn(Arc::clone(self).look_up_approval(id));
-                }
-            }
+            Some(FromGateway::Follow(follow)) => self.follow(&follow, tasks)?,
             Some(FromGateway::Unfollow(unfollow)) => {
                 self.followed.unfollow(parsed(&unfollow.approval_id, "unfollow.approval_id").map_err(read)?);
             }
-            Some(FromGateway::Attach(attach)) => {
-                for id in &attach.session_ids {
-                    self.attach(parsed(id, "attach.session_ids").map_err(read)?, tasks);
-                }
-            }
+            Some(FromGateway::Attach(attach)) => self.attach_all(&attach, tasks)?,
             Some(FromGateway::Detach(detach)) => {
                 for id in &detach.session_ids {
-                    self.attached.detach(parsed(id, "detach.session_ids").map_err(read)?);
+                    let id = parsed(id, "detach.session_ids").map_err(read)?;
+                    self.attached.detach(id);
+                    self.followed.hide(id);
                 }
             }
-            Some(FromGateway::BundleTaken(taken)) => drop(tasks.spawn(Arc::clone(self).bundle_taken(taken))),
+            Some(FromGateway::BundleTaken(taken)) => {
+                self.later(tasks, Arc::clone(self).bundle_taken(taken))?
+            }
             Some(FromGateway::Testified(testified)) => {
                 let (fleet, gateway) = (Arc::clone(&self.fleet), self.node.clone());
-                tasks.spawn(async move { fleet.testified(&gateway, testified).await });
+                self.later(tasks, async move { fleet.testified(&gateway, testified).await })?;
             }
+            Some(FromGateway::Listening(listening)) => self.vouch(listening.number),
             Some(FromGateway::Draining(draining)) => {
-                drop(tasks.spawn(Arc::clone(self).drains(draining.draining)))
+                self.later(tasks, Arc::clone(self).drains(draining.draining))?;
             }
         }
         Ok(())
@@ -250,37 +254,103 @@ impl Link {
         });
     }
 
-    async fn look_up_approval(self: Arc<Self>, id: ApprovalId) {
-        // The semaphore is never closed.
-        let _turn = self.calls.acquire().await;
+    fn follow(self: &Arc<Self>, follow: &v1::FollowApproval, tasks: &mut JoinSet<()>) -> Result<(), Ended> {
+        let id = parsed(&follow.approval_id, "follow.approval_id");
+        let id = id.map_err(|error| Ended::Unfit(error.to_string()))?;
         let approvals = self.fleet.control().approvals();
-        if let Err(error) = approvals.look_up(id).await {
-            tracing::info!(approval = %id, %error, "an approval that a gateway follows is not known");
-            return;
+        match self.followed.follow(approvals, &self.outbox, id, follow.seen_revision) {
+            Follow::Known => Ok(()),
+            Follow::Unknown => self.later(tasks, Arc::clone(self).look_up_approval(id)),
+            Follow::TooMany => Err(Ended::Unfit("it follows too many approvals".into())),
+        }
+    }
+
+    /// Reads an approval that this node does not know, as long as it is followed.
+    // INVARIANT: I10. A store that fails for a moment leaves nobody waiting for what has happened already.
+    async fn look_up_approval(self: Arc<Self>, id: ApprovalId) {
+        let approvals = self.fleet.control().approvals();
+        while self.followed.contains(id) {
+            let looked = {
+                // The semaphore is never closed.
+                let _turn = self.calls.acquire().await;
+                approvals.look_up(id).await
+            };
+            match looked {
+                Ok(()) => break,
+                Err(ApprovalError::Store(error)) => {
+                    tracing::warn!(approval = %id, %error, "an approval that a gateway follows could not be read");
+                    tokio::time::sleep(REST_AFTER_ERROR).await;
+                }
+                Err(error) => {
+                    tracing::info!(approval = %id, %error, "an approval that a gateway follows is not known");
+                    return self.followed.unfollow(id);
+                }
+            }
         }
         if let Some(snapshot) = approvals.known(id) {
             self.followed.tell(&self.outbox, &snapshot.approval);
         }
     }
 
-    fn attach(self: &Arc<Self>, id: SessionId, tasks: &mut JoinSet<()>) {
+    /// Does something beside the reading of frames, if there is room.
+    fn later(
+        &self,
+        tasks: &mut JoinSet<()>,
+        what: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Ended> {
+        if tasks.len() >= TASKS_MAX {
+            return Err(Ended::Unfit("it asks for too much at once".into()));
+        }
+        tasks.spawn(what);
+        Ok(())
+    }
+
+    fn attach_all(
+        self: &Arc<Self>,
+        attach: &v1::AttachSessions,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), Ended> {
+        if attach.proofs.len() != attach.session_ids.len() {
+            return Err(Ended::Unfit("sessions were attached without their proofs".into()));
+        }
+        for (id, proof) in attach.session_ids.iter().zip(&attach.proofs) {
+            let id = parsed(id, "attach.session_ids").map_err(|error| Ended::Unfit(error.to_string()))?;
+            if self.fleet.proofs().are_of(&self.asker.member, id, proof) {
+                if !self.followed.show(id) {
+                    return Err(Ended::Unfit("it has too many sessions".into()));
+                }
+                self.attach(id, tasks)?;
+            } else {
+                // Fail closed: whose session it is not does not go on with it.
+                tracing::warn!(gateway = %self.node.name, session = %id, "a session was attached that was not opened there");
+                Attached::unknown(&self.outbox, id);
+            }
+        }
+        Ok(())
+    }
+
+    fn attach(self: &Arc<Self>, id: SessionId, tasks: &mut JoinSet<()>) -> Result<(), Ended> {
         let sessions = self.fleet.control().sessions();
         if let Some(session) = sessions.get(id) {
-            return self.attached.attach(sessions, &self.outbox, &session);
+            self.attached.attach(sessions, &self.outbox, &session);
+            return Ok(());
         }
-        let link = Arc::clone(self);
-        tasks.spawn(async move {
-            let sessions = link.fleet.control().sessions();
-            match sessions.look_up(id).await {
-                Ok(Some(session)) => link.attached.attach(sessions, &link.outbox, &session),
-                Ok(None) => Attached::unknown(&link.outbox, id),
-                // Fail closed: who cannot be watched over does not go on.
-                Err(error) => {
-                    tracing::error!(session = %id, %error, "a session cannot be looked up; its connections end");
-                    Attached::unknown(&link.outbox, id);
-                }
+        self.later(tasks, Arc::clone(self).look_up_session(id))
+    }
+
+    async fn look_up_session(self: Arc<Self>, id: SessionId) {
+        // The semaphore is never closed.
+        let _turn = self.calls.acquire().await;
+        let sessions = self.fleet.control().sessions();
+        match sessions.look_up(id).await {
+            Ok(Some(session)) => self.attached.attach(sessions, &self.outbox, &session),
+            Ok(None) => Attached::unknown(&self.outbox, id),
+            // Fail closed: who cannot be watched over does not go on.
+            Err(error) => {
+                tracing::error!(session = %id, %error, "a session cannot be looked up; its connections end");
+                Attached::unknown(&self.outbox, id);
             }
-        });
+        }
     }
 
     async fn bundle_taken(self: Arc<Self>, taken: v1::BundleTaken) {
@@ -303,48 +373,62 @@ impl Link {
         }
     }
 
-    /// Pushes the current bundle, if the gateway has another one, and every one that follows.
-    async fn push_bundles(&self) {
-        let bundles = self.fleet.control().bundles();
-        let (mut pushed, mut has) = (bundles.watch(), self.had.clone());
+    /// Pushes every bundle that follows the one that the gateway has, or was pushed first.
+    async fn push_bundles(&self, mut has: Option<BundleVersion>) {
+        let mut pushed = self.fleet.control().bundles().watch();
         loop {
             let current = pushed.borrow_and_update().clone();
-            if let Some(current) = current.or_else(|| bundles.current())
-                && has.as_ref() != Some(&current.version)
-            {
-                has = Some(current.version.clone());
-                let files = current.files.iter().map(|(name, bytes)| (name.clone(), bytes.clone()));
-                let bundle = Some(v1::BundleFiles { files: files.collect() });
-                let version = current.version.to_string();
-                self.outbox.send(Frame::Bundle(v1::BundlePush { version, bundle }));
-            }
+            has = self.push_bundle(current, has);
             if pushed.changed().await.is_err() {
                 return;
             }
         }
     }
 
-    /// Tells the gateway that it may go on judging, and keeps its lease: both only while this node reaches its
-    /// store. A node that does not lets its gateways go.
+    /// Pushes the current bundle, if the gateway has another one; which it has then.
+    fn push_bundle(
+        &self,
+        current: Option<Arc<Current>>,
+        has: Option<BundleVersion>,
+    ) -> Option<BundleVersion> {
+        let Some(current) = current.or_else(|| self.fleet.control().bundles().current()) else { return has };
+        if has.as_ref() == Some(&current.version) {
+            return has;
+        }
+        let files = current.files.iter().map(|(name, bytes)| (name.clone(), bytes.clone()));
+        let bundle = Some(v1::BundleFiles { files: files.collect() });
+        self.outbox.send(Frame::Bundle(v1::BundlePush { version: current.version.to_string(), bundle }));
+        Some(current.version.clone())
+    }
+
+    /// Answers a gateway that asks whether it may go on judging.
+    fn vouch(&self, number: u64) {
+        // INVARIANT: I8. Who does not reach the store does not vouch for what stands in it.
+        if self.fleet.pulse().is_felt() {
+            let time = Some(timestamp_to_wire(self.fleet.control().clock().now()));
+            self.outbox.send(Frame::Alive(v1::Alive { heard: number, time }));
+        }
+    }
+
+    /// Keeps the gateway's lease, as long as this node reaches its store. A node that does not lets its gateways go.
     async fn stay_alive(&self) -> Ended {
-        let (mut say, mut keep) =
-            (tokio::time::interval(ALIVE_EVERY), tokio::time::interval(self.fleet.nodes().ttl() / 4));
+        tokio::select! {
+            ended = self.keep_lease() => ended,
+            () = self.fleet.pulse().lost_for(self.fleet.options().bundle_lease) => {
+                self.leave(false, "this node does not reach its store").await;
+                Ended::Left("the store is not reached")
+            }
+        }
+    }
+
+    async fn keep_lease(&self) -> Ended {
+        let mut keep = tokio::time::interval(self.fleet.nodes().ttl() / 4);
         loop {
-            tokio::select! {
-                _ = say.tick() => {
-                    // INVARIANT: I8. Who does not reach the store does not vouch for what stands in it.
-                    if self.fleet.pulse().is_felt() {
-                        self.outbox.send(Frame::Alive(v1::Alive {}));
-                    } else if self.fleet.pulse().silent_for() > self.fleet.options().bundle_lease {
-                        self.leave(false, "this node does not reach its store").await;
-                        return Ended::Left("the store is not reached");
-                    }
-                }
-                _ = keep.tick() => match self.fleet.nodes().keep_alive(&self.node).await {
-                    Ok(Kept::For(_)) => {}
-                    Ok(Kept::Lost) => return self.wished(Wish::Lost),
-                    Err(error) => tracing::warn!(gateway = %self.node.name, %error, "a lease was not kept alive"),
-                },
+            keep.tick().await;
+            match self.fleet.nodes().keep_alive(&self.node).await {
+                Ok(Kept::For(_)) => {}
+                Ok(Kept::Lost) => return self.wished(Wish::Lost),
+                Err(error) => tracing::warn!(gateway = %self.node.name, %error, "a lease was not kept alive"),
             }
         }
     }

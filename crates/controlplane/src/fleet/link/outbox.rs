@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     fn alive() -> Frame {
-        Frame::Alive(v1::Alive {})
+        Frame::Alive(v1::Alive { heard: 1, time: None })
     }
 
     fn bundle(bytes: usize) -> Frame {

@@ -75,8 +75,12 @@ impl Records {
     pub(super) fn take(&self, records: &v1::RecordLines) -> Result<(), BadRecords> {
         let mut reading = self.intake.lock();
         let mut last = None;
-        for (position, record) in (records.first_position..).zip(&records.lines) {
-            if position == 0 || (reading.next != 0 && position != reading.next) {
+        let mut next = Some(records.first_position);
+        for record in &records.lines {
+            // No gateway lives to send so many.
+            let position = next.unwrap_or(0);
+            next = position.checked_add(1);
+            if position == 0 || next.is_none() || (reading.next != 0 && position != reading.next) {
                 return Err(BadRecords::Position { expected: reading.next.max(1), found: position });
             }
             let stream = parsed(&record.stream_id, "stream_id");

@@ -42,6 +42,8 @@ impl Attached {
     pub(super) fn attach(&self, sessions: &Sessions, outbox: &Outbox, session: &Session) {
         {
             let mut state = self.0.lock();
+            // Whenever it ended before: one place in each of the two.
+            state.remove(session.id);
             state.sessions.insert(session.id, session.expires_at);
             state.by_expiry.insert((session.expires_at, session.id));
         }
@@ -106,4 +108,31 @@ impl Attached {
 fn tell(outbox: &Outbox, ids: impl IntoIterator<Item = SessionId>) {
     let session_ids = ids.into_iter().map(|id| id.to_string()).collect();
     outbox.send(Frame::SessionsEnded(v1::SessionsEnded { session_ids, reason: ENDED.into() }));
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt as _;
+
+    use super::*;
+    use crate::fleet::link::outbox::outbox;
+    use crate::testing::{Scratch, agent};
+
+    #[tokio::test]
+    async fn a_session_that_is_attached_again_with_another_end_ends_once_by_its_last_one() {
+        let scratch = Scratch::new().await;
+        let session = scratch.session(&agent()).await;
+        let later = session.expires_at.after(Duration::from_secs(60));
+        let (attached, (outbox, outgoing)) = (Attached::default(), outbox());
+        let sessions = scratch.control.sessions();
+        attached.attach(sessions, &outbox, &session);
+        attached.attach(sessions, &outbox, &Session { expires_at: later, ..session.clone() });
+        attached.expire(session.expires_at, &outbox);
+        attached.expire(later, &outbox);
+        outbox.close(None);
+        let told: Vec<_> = outgoing.map(|message| message.unwrap().frames).concat().await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        let state = attached.0.lock();
+        assert!(state.sessions.is_empty() && state.by_expiry.is_empty());
+    }
 }

@@ -80,6 +80,13 @@ impl Nodes {
         self.known.read().nodes.get(&id).map(|(_, node)| node.clone())
     }
 
+    /// How many starts of this gateway are alive, as far as this node has heard.
+    fn starts_known_of(&self, member: &Member) -> usize {
+        let known = self.known.read();
+        let gateways = known.nodes.values().filter_map(|(_, node)| node.gateway());
+        gateways.filter(|gateway| gateway.member == *member).count()
+    }
+
     /// The gateway that has this route.
     pub(super) fn by_route(&self, route: u32) -> Option<Node> {
         let known = self.known.read();

@@ -8,6 +8,9 @@ use super::{ATTEMPTS_MAX, Nodes};
 use crate::fleet::member::Member;
 use crate::store::{Entry, LeaseId, Outcome, StoreError, Transaction};
 
+/// How many starts of one gateway may be alive at once. One is usual, and one that was killed a moment ago beside it.
+const STARTS_MAX: usize = 8;
+
 /// What a gateway says of itself when it opens a link.
 #[derive(Debug, Clone)]
 pub(in crate::fleet) struct Arrival {
@@ -36,6 +39,9 @@ pub enum RegisterError {
     /// The id is another member's.
     #[error("{0} is a start of another gateway")]
     Foreign(NodeId),
+    /// Too many starts of it are alive: something starts it again and again, or its certificate was copied.
+    #[error("{STARTS_MAX} starts of this gateway are alive already")]
+    Crowded,
     /// All routes are taken: there are 4095 gateways.
     #[error("no route is free: {ROUTE_MAX} gateways are alive")]
     Full,
@@ -87,6 +93,9 @@ impl Nodes {
 
     /// A gateway that nobody has heard of. `None`: look again.
     async fn welcome(&self, arrival: &Arrival) -> Result<Option<Registered>, RegisterError> {
+        if self.starts_known_of(&arrival.member) >= STARTS_MAX {
+            return Err(RegisterError::Crowded);
+        }
         let route = self.free_route().await?;
         let lease = self.store.grant(self.ttl).await?;
         let now = self.clock.now();

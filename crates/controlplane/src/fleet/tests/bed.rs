@@ -34,6 +34,10 @@ pub(super) struct Bed {
     pub(super) store: Arc<Flaky>,
     /// How its nodes, from here on, give each other hints.
     pub(super) hints: Option<Arc<dyn Hints>>,
+    /// What time it is for its nodes, from here on.
+    pub(super) clock: Arc<dyn Clock>,
+    /// How long gateways' certificates are valid, from here on.
+    pub(super) certificate_ttl: Duration,
     nodes: u32,
 }
 
@@ -117,13 +121,14 @@ impl Bed {
         let authority = AuthorityFiles::in_directory(dir.path());
         authority.create(&SystemClock).unwrap();
         let store = Arc::new(Flaky { store, silent: Arc::default(), mute: Arc::default() });
-        Self { dir, authority, store, hints: None, nodes: 0 }
+        let (clock, certificate_ttl) = (Arc::new(SystemClock), Duration::from_secs(24 * 3600));
+        Self { dir, authority, store, hints: None, clock, certificate_ttl, nodes: 0 }
     }
 
     /// A node with the usual settings, but nodes that nobody hears of are lost after two seconds.
     pub(super) async fn node(&mut self) -> Running {
         self.nodes += 1;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = Arc::clone(&self.clock);
         let data = self.dir.path().join(format!("node-{}", self.nodes));
         let options = Options {
             data: data.clone(),
@@ -148,6 +153,7 @@ impl Bed {
         let authority = self.authority.read_or_create(&SystemClock).unwrap();
         let mut options = FleetOptions::new(format!("control-{}", self.nodes), authority, intake);
         options.hints.clone_from(&self.hints);
+        options.certificate_ttl = self.certificate_ttl;
         options.node_ttl = Duration::from_secs(2);
         options.bundle_lease = Duration::from_secs(6);
         let fleet = Fleet::open(Arc::clone(&control), options).await.unwrap();

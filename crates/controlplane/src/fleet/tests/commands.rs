@@ -25,6 +25,7 @@ pub(super) fn hold(request: &HoldRequest) -> Call {
         terms: Some((&terms("dba", 1)).into()),
         bundle_version: "gateway".into(),
         locks_held: Vec::new(),
+        session_proof: Vec::new(),
     })
 }
 
@@ -35,6 +36,7 @@ pub(super) fn redeem(approval: &Approval, attempt: AttemptId, promises_evidence:
         digest: approval.digest.as_bytes().to_vec(),
         attempt_id: attempt.to_string(),
         promises_evidence,
+        session_proof: Vec::new(),
     })
 }
 
@@ -96,7 +98,7 @@ async fn a_command_is_held_approved_redeemed_and_reported_over_the_link() {
     let open =
         |token: &str| Call::OpenSession(v1::OpenSession { token: token.into(), target: "shop".into() });
     let opened = link.call(open(token.expose())).await;
-    let Answer::SessionOpened(v1::SessionOpened { session: Some(opened) }) = opened else {
+    let Answer::SessionOpened(v1::SessionOpened { session: Some(opened), .. }) = opened else {
         panic!("not opened: {opened:?}")
     };
     assert!(matches!(link.call(open("cst_wrong")).await, Answer::NotAdmitted(_)));
@@ -117,7 +119,7 @@ async fn a_command_is_held_approved_redeemed_and_reported_over_the_link() {
     let done = link.approval(report(&redeemed, completed())).await;
     assert_eq!(done.state.as_str(), "done");
     // Reported again, because the answer was lost.
-    assert_eq!(link.approval(report(&redeemed, completed())).await, done);
+    assert_eq!(link.call(report(&redeemed, completed())).await, Answer::Done(v1::Done {}));
 }
 
 #[tokio::test]
@@ -135,6 +137,82 @@ async fn i1_once_a_gateway_neither_presents_nor_reports_what_another_redeemed() 
     assert!(matches!(not_sent, Answer::NotTaken(_)), "{not_sent:?}");
     let standing = node.scratch.control.approvals().get(redeemed.id).await.unwrap().approval;
     assert_eq!(standing, redeemed);
+}
+
+/// A gateway that has learnt the ids of a session and of its approval, from a ticket say.
+#[tokio::test]
+async fn i3_no_means_no_a_gateway_does_nothing_for_a_session_that_was_opened_at_another_and_reads_nothing_of_it()
+ {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let mut own = Member::join(&node, "gateway-1").await.link(&node).await;
+    let mut other = Member::join(&node, "gateway-2").await.link(&node).await;
+    let session = node.scratch.session(&agent()).await;
+    let approval = approved(&node, &mut own, &session, "DELETE FROM carts").await;
+    let id = session.id.to_string();
+    for proof in [Vec::new(), own.proof(&id)] {
+        let mut calls = [
+            hold(&request(&session, "DELETE FROM orders")),
+            redeem(&approval, AttemptId::generate(), false),
+            withdraw(&approval),
+        ];
+        for call in &mut calls {
+            let given = match call {
+                Call::Hold(hold) => &mut hold.session_proof,
+                Call::Redeem(redeem) => &mut redeem.session_proof,
+                Call::Withdraw(withdraw) => &mut withdraw.session_proof,
+                _ => unreachable!(),
+            };
+            given.clone_from(&proof);
+        }
+        for call in calls {
+            let answer = other.call_as_it_is(call).await;
+            assert!(matches!(answer, Answer::NotTaken(v1::NotTaken { standing: None, .. })), "{answer:?}");
+        }
+    }
+    // With a session of its own it does nothing for another one's approval.
+    let mine = node.scratch.session(&human("dora", &[])).await;
+    let Call::Redeem(mut redeem) = redeem(&approval, AttemptId::generate(), false) else { unreachable!() };
+    redeem.session_id = mine.id.to_string();
+    let answer = other.call(Call::Redeem(redeem)).await;
+    assert!(matches!(answer, Answer::NotTaken(v1::NotTaken { standing: None, .. })), "{answer:?}");
+    // Nor is it told of what it follows, now or later.
+    let follow = v1::FollowApproval { approval_id: approval.id.to_string(), seen_revision: 0 };
+    other.send(FromGateway::Follow(follow)).await;
+    let redeemed = own.approval(self::redeem(&approval, AttemptId::generate(), false)).await;
+    let done = own.approval(report(&redeemed, completed())).await;
+    assert_eq!(done.state.as_str(), "done");
+    let heard = other.heard_until_answered(report(&redeemed, completed())).await;
+    let approvals = heard.iter().filter(|frame| matches!(frame, Frame::Approval(_)));
+    assert_eq!(approvals.count(), 0, "{heard:?}");
+    // Its connections do not go on with it.
+    let attach = v1::AttachSessions { session_ids: vec![id.clone()], proofs: vec![own.proof(&id)] };
+    other.send(FromGateway::Attach(attach)).await;
+    let ended = |frame| match frame {
+        Frame::SessionsEnded(ended) => Some(ended.session_ids),
+        _ => None,
+    };
+    assert_eq!(other.wait_for(ended).await, [id]);
+}
+
+fn withdraw(approval: &Approval) -> Call {
+    Call::Withdraw(v1::WithdrawCommand {
+        approval_id: approval.id.to_string(),
+        session_id: approval.session.to_string(),
+        session_proof: Vec::new(),
+    })
+}
+
+#[tokio::test]
+async fn i8_closed_a_gateway_is_told_by_what_to_judge_before_it_is_told_that_it_may() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let mut link = Member::join(&node, "gateway-1").await.link(&node).await;
+    link.send(FromGateway::Listening(v1::Listening { number: 7 })).await;
+    assert!(matches!(link.next().await, Frame::Bundle(_)));
+    let Frame::Alive(alive) = link.next().await else { panic!("not alive") };
+    assert_eq!(alive.heard, 7);
+    assert!(alive.time.is_some());
 }
 
 #[tokio::test]
@@ -157,8 +235,8 @@ async fn a_revoked_session_ends_at_the_gateways_that_have_it() {
     let member = Member::join(&node, "gateway-1").await;
     let mut link = member.link(&node).await;
     let session = node.scratch.session(&agent()).await;
-    let attach = v1::AttachSessions { session_ids: vec![session.id.to_string()] };
-    link.send(FromGateway::Attach(attach.clone())).await;
+    let attached = [session.id.to_string()];
+    link.attach(&attached).await;
     // Whether it is revoked before or after the frame is read, the gateway is told.
     let (what, by) = (What::Session(session.id), subject("operator"));
     node.scratch.control.revoke(&what, &by, "enough").await.unwrap();
@@ -169,10 +247,10 @@ async fn a_revoked_session_ends_at_the_gateways_that_have_it() {
     assert_eq!(link.wait_for(ended).await, [session.id.to_string()]);
     // Who attaches it afterwards is told at once, also of a session that there never was.
     let mut later = member.link(&node).await;
-    later.send(FromGateway::Attach(attach)).await;
+    later.attach(&attached).await;
     assert_eq!(later.wait_for(ended).await, [session.id.to_string()]);
     let unknown = countersign_common::id::SessionId::generate().to_string();
-    later.send(FromGateway::Attach(v1::AttachSessions { session_ids: vec![unknown.clone()] })).await;
+    later.attach(std::slice::from_ref(&unknown)).await;
     assert_eq!(later.wait_for(ended).await, [unknown]);
 }
 

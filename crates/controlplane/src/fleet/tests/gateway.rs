@@ -1,6 +1,7 @@
 //! A gateway as the tests play it: joins, opens links, sends frames and looks at what comes.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_api::v1;
@@ -19,8 +20,8 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Status, Streaming};
 
 use super::bed::Running;
-use crate::fleet::Uses;
 use crate::fleet::authority::CONTROL_NAME;
+use crate::fleet::{self, Fleet, Uses};
 use crate::testing::subject;
 
 pub(super) type Client = FleetServiceClient<Channel>;
@@ -40,6 +41,8 @@ pub(super) struct Linked {
     from: Streaming<v1::LinkResponse>,
     waiting: VecDeque<Frame>,
     calls: u64,
+    fleet: Arc<Fleet>,
+    member: fleet::member::Member,
 }
 
 pub(super) fn pem(tag: &str, der: &[u8]) -> String {
@@ -128,7 +131,8 @@ impl Member {
         to.send(message([FromGateway::Hello(hello)])).await.unwrap();
         let from = client.link(ReceiverStream::new(outgoing)).await?.into_inner();
         let (waiting, welcome) = (VecDeque::new(), v1::Welcome::default());
-        Ok(Linked { id, welcome, to, from, waiting, calls: 0 })
+        let member = fleet::member::Member::of(&self.certificate.as_slice().into()).unwrap();
+        Ok(Linked { id, welcome, to, from, waiting, calls: 0, fleet: Arc::clone(&node.fleet), member })
     }
 }
 
@@ -170,7 +174,35 @@ impl Linked {
         }
     }
 
-    pub(super) async fn call(&mut self, call: Call) -> Answer {
+    /// As if the session had been opened here.
+    pub(super) fn proof(&self, session: &str) -> Vec<u8> {
+        self.fleet.proofs().of(&self.member, session.parse().unwrap())
+    }
+
+    /// Attaches these sessions, as if they had been opened here.
+    pub(super) async fn attach(&self, sessions: &[String]) {
+        let proofs = sessions.iter().map(|session| self.proof(session)).collect();
+        self.send(FromGateway::Attach(v1::AttachSessions { session_ids: sessions.to_vec(), proofs })).await;
+    }
+
+    /// A call for a session, as if it had been opened here, if the call does not say otherwise.
+    pub(super) async fn call(&mut self, mut call: Call) -> Answer {
+        let said = match &mut call {
+            Call::Hold(hold) => Some((&hold.session_id, &mut hold.session_proof)),
+            Call::Redeem(redeem) => Some((&redeem.session_id, &mut redeem.session_proof)),
+            Call::Withdraw(withdraw) => Some((&withdraw.session_id, &mut withdraw.session_proof)),
+            _ => None,
+        };
+        if let Some((session, proof)) = said
+            && proof.is_empty()
+            && !session.is_empty()
+        {
+            *proof = self.fleet.proofs().of(&self.member, session.parse().unwrap());
+        }
+        self.call_as_it_is(call).await
+    }
+
+    pub(super) async fn call_as_it_is(&mut self, call: Call) -> Answer {
         self.calls += 1;
         let id = self.calls;
         self.send(FromGateway::Call(v1::Call { id, call: Some(call), traceparent: None })).await;
@@ -179,6 +211,19 @@ impl Linked {
             _ => None,
         })
         .await
+    }
+
+    /// What comes until a call is answered.
+    pub(super) async fn heard_until_answered(&mut self, call: Call) -> Vec<Frame> {
+        self.calls += 1;
+        let (id, mut heard) = (self.calls, Vec::new());
+        self.send(FromGateway::Call(v1::Call { id, call: Some(call), traceparent: None })).await;
+        loop {
+            match self.next().await {
+                Frame::Answer(answer) if answer.id == id => return heard,
+                frame => heard.push(frame),
+            }
+        }
     }
 
     /// A call that is answered with an approval.
@@ -192,6 +237,7 @@ impl Linked {
     /// Follows an approval and waits until it stands so.
     pub(super) async fn standing(&mut self, approval: &Approval, state: &str) -> Approval {
         let (id, state) = (approval.id.to_string(), state.to_owned());
+        self.attach(&[approval.session.to_string()]).await;
         self.send(FromGateway::Follow(v1::FollowApproval { approval_id: id.clone(), seen_revision: 0 }))
             .await;
         self.wait_for(move |frame| match frame {

@@ -57,6 +57,7 @@ impl Stage {
     async fn held(&mut self, text: &str) -> Approval {
         let session = self.second.scratch.session(&agent()).await;
         let held = self.link.approval(hold(&request(&session, text))).await;
+        self.link.attach(&[held.session.to_string()]).await;
         let follow = v1::FollowApproval { approval_id: held.id.to_string(), seen_revision: held.revision };
         self.link.send(FromGateway::Follow(follow)).await;
         eventually("the approval to be followed", async || self.second.fleet.links().follows(held.id)).await;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_api::v1;
+use countersign_api::v1::control_frame::Frame;
+use countersign_api::v1::gateway_frame::Frame as FromGateway;
 use countersign_common::id::NodeId;
-use countersign_common::time::{Clock as _, SystemClock};
-use countersign_common::{Digest, Secret};
+use countersign_common::time::{Clock as _, ManualClock, SystemClock};
+use countersign_common::{Digest, Secret, Timestamp};
 use rcgen::KeyPair;
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
@@ -14,7 +16,7 @@ use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tonic::Code;
 
-use super::bed::Bed;
+use super::bed::{Bed, Running};
 use super::gateway::{Member, anonymous, client, request, token};
 use crate::fleet::Uses;
 use crate::fleet::authority::{Authority, AuthorityError, AuthorityFiles, CONTROL_NAME, CertificateRequest};
@@ -143,4 +145,79 @@ async fn a_gateways_certificate_does_not_pass_for_a_control_plane() {
     for name in [CONTROL_NAME, "gateway-1"] {
         assert!(!passes(&gateway[0], name));
     }
+}
+
+/// The certificate that a node shows to whoever comes now.
+async fn shown(node: &Running) -> CertificateDer<'static> {
+    let mut roots = RootCertStore::empty();
+    roots.add(node.fleet.options.authority.certificate().clone()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(countersign_runtime::tls::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(CONTROL_NAME).unwrap();
+    let tcp = tokio::net::TcpStream::connect(node.address).await.unwrap();
+    let tls = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+    tls.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
+}
+
+#[tokio::test]
+async fn a_node_renews_its_own_certificate_and_its_links_go_on() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let ago = SystemClock.now().as_micros() - u64::try_from((31 * DAY).as_micros()).unwrap();
+    let clock = Arc::new(ManualClock::at(Timestamp::from_micros(ago)));
+    let mut bed = Bed::new().await;
+    bed.clock = Arc::clone(&clock) as _;
+    bed.certificate_ttl = 80 * DAY;
+    let node = bed.node().await;
+    let member = Member::join(&node, "gateway-1").await;
+    let mut link = member.link(&node).await;
+    let before = shown(&node).await;
+    assert_eq!(shown(&node).await, before);
+    clock.advance(31 * DAY);
+    assert_ne!(shown(&node).await, before);
+    // It was not dropped, and the next one finds its way.
+    link.send(FromGateway::Listening(v1::Listening { number: 9 })).await;
+    let alive = |frame| match frame {
+        Frame::Alive(alive) => Some(alive.heard),
+        _ => None,
+    };
+    assert_eq!(link.wait_for(alive).await, 9);
+    member.link(&node).await;
+}
+
+#[tokio::test]
+async fn one_gateway_cannot_take_the_places_of_all_others() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let member = Member::join(&node, "gateway-1").await;
+    let mut links = Vec::new();
+    let refused = loop {
+        match member.open(&node, NodeId::generate()).await {
+            Ok(link) => links.push(link),
+            Err(refused) => break refused,
+        }
+        assert!(links.len() < 100, "no end of it");
+    };
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    Member::join(&node, "gateway-2").await.link(&node).await;
+}
+
+#[tokio::test]
+async fn a_stranger_who_says_much_is_not_listened_to() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let token = token(&node).await;
+    let ask = async |bytes| {
+        let certificate_request = vec![0; bytes];
+        let name = "gateway-1".to_owned();
+        let request = v1::JoinFleetRequest { token: token.expose().clone(), name, certificate_request };
+        client(&node, anonymous(&node)).await.unwrap().join_fleet(request).await.unwrap_err()
+    };
+    // It is read, and is no request for a certificate.
+    assert_eq!(ask(1000).await.code(), Code::InvalidArgument);
+    assert_ne!(ask(1 << 20).await.code(), Code::InvalidArgument);
+    // The token is as good as before.
+    Member::join_with(&node, "gateway-1", &token, &KeyPair::generate().unwrap()).await.unwrap();
 }

@@ -123,6 +123,11 @@ async fn i12_a_gap_or_another_gateways_stream_ends_the_link_and_is_not_kept() {
     link.send(records(1, &foreign, 2)).await;
     let (frames, status) = link.end().await;
     assert_eq!(status.unwrap().code(), Code::InvalidArgument);
+    // Nor is there a position after the last one.
+    let beyond = member.link(&node).await;
+    let (lines, _stream) = recorded(beyond.id);
+    beyond.send(records(u64::MAX, &lines, 0)).await;
+    assert_eq!(beyond.end().await.1.unwrap().code(), Code::InvalidArgument);
     assert!(!frames.into_iter().any(|frame| kept(frame).is_some_and(|kept| kept.accepted >= 1)));
 }
 

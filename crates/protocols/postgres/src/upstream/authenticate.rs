@@ -8,7 +8,7 @@ use countersign_common::target::{Role, SecretRef};
 use md5::{Digest, Md5};
 use zeroize::Zeroizing;
 
-use super::credential::{self, KeyCache, KeyName};
+use super::credential::{self, Found, KeyCache, KeyName};
 use super::scram::{self, Binding, Keys, Stretch};
 use super::wire::Wire;
 use super::{UpstreamError, binding, refused};
@@ -101,16 +101,18 @@ impl Login<'_> {
     /// The keys for this salt: kept ones, else the credential is read and stretched.
     async fn stretched(&mut self, stretch: Stretch) -> Result<Arc<Keys>, UpstreamError> {
         let name = KeyName { user: self.role.user.clone(), reference: self.reference()?.clone(), stretch };
-        if let Some(keys) = self.keys.get(&name) {
-            self.used_kept_keys = true;
-            return Ok(keys);
-        }
-        let credential = self.credential().await?;
         let stretch = name.stretch.clone();
-        let keys = off_the_loop(move || Keys::derive(credential.expose().as_bytes(), &stretch)).await?;
-        let keys = Arc::new(keys);
-        self.keys.put(name, Arc::clone(&keys));
-        Ok(keys)
+        let stretching = async {
+            let credential = self.credential().await?;
+            off_the_loop(move || Keys::derive(credential.expose().as_bytes(), &stretch)).await
+        };
+        match self.keys.find(name, stretching).await? {
+            Found::Stretched(keys) => Ok(keys),
+            Found::Kept(keys) => {
+                self.used_kept_keys = true;
+                Ok(keys)
+            }
+        }
     }
 }
 

@@ -56,15 +56,53 @@ pub(super) struct KeyName {
 /// Stretched keys of one target. A credential that changed has another salt on the server, and so
 /// another entry; an entry that the server refuses is forgotten.
 #[derive(Debug, Default)]
-pub(super) struct KeyCache(Mutex<VecDeque<(KeyName, Arc<Keys>)>>);
+pub(super) struct KeyCache {
+    kept: Mutex<VecDeque<(KeyName, Arc<Keys>)>>,
+    /// Held by who stretches.
+    stretching: tokio::sync::Mutex<()>,
+}
+
+/// Keys, and where they are from.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// They were kept: the credential may have changed since.
+    Kept(Arc<Keys>),
+    /// The credential was read and stretched just now.
+    Stretched(Arc<Keys>),
+}
 
 impl KeyCache {
-    pub(super) fn get(&self, name: &KeyName) -> Option<Arc<Keys>> {
-        self.0.lock().iter().find(|(one, _)| one == name).map(|(_, keys)| Arc::clone(keys))
+    /// The keys of this name, which `stretch` makes if they are not kept. One at a time: when a gateway has died and all
+    /// its clients come here at once, one of them stretches and the others take what came of it.
+    ///
+    /// # Errors
+    /// Those of `stretch`. The next one to come tries again.
+    ///
+    /// # Cancel safety
+    /// Safe: whoever waits next stretches.
+    pub(super) async fn find<E>(
+        &self,
+        name: KeyName,
+        stretch: impl Future<Output = Result<Keys, E>>,
+    ) -> Result<Found, E> {
+        if let Some(keys) = self.get(&name) {
+            return Ok(Found::Kept(keys));
+        }
+        let _stretching = self.stretching.lock().await;
+        if let Some(keys) = self.get(&name) {
+            return Ok(Found::Kept(keys));
+        }
+        let keys = Arc::new(stretch.await?);
+        self.put(name, Arc::clone(&keys));
+        Ok(Found::Stretched(keys))
     }
 
-    pub(super) fn put(&self, name: KeyName, keys: Arc<Keys>) {
-        let mut entries = self.0.lock();
+    fn get(&self, name: &KeyName) -> Option<Arc<Keys>> {
+        self.kept.lock().iter().find(|(one, _)| one == name).map(|(_, keys)| Arc::clone(keys))
+    }
+
+    fn put(&self, name: KeyName, keys: Arc<Keys>) {
+        let mut entries = self.kept.lock();
         entries.retain(|(one, _)| *one != name);
         while entries.len() >= KEYS_KEPT {
             entries.pop_front();
@@ -74,13 +112,15 @@ impl KeyCache {
 
     /// Forgets every key of this credential.
     pub(super) fn forget(&self, user: &str, reference: &SecretRef) {
-        self.0.lock().retain(|(one, _)| one.user != user || one.reference != *reference);
+        self.kept.lock().retain(|(one, _)| one.user != user || one.reference != *reference);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::num::NonZeroU32;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -104,6 +144,29 @@ mod tests {
         assert!(cache.get(&name(5)).is_some());
         cache.forget("5", &SecretRef::Env("X".into()));
         assert!(cache.get(&name(5)).is_none());
+    }
+
+    #[tokio::test]
+    async fn clients_that_come_at_once_stretch_once() {
+        let (cache, stretched) = (KeyCache::default(), AtomicUsize::new(0));
+        let one = || {
+            cache.find(name(1), async {
+                stretched.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                Ok::<_, Infallible>(Keys::derive(b"x", &name(1).stretch))
+            })
+        };
+        let found = tokio::join!(one(), one(), one(), one());
+        assert!(matches!(found, (Ok(Found::Stretched(_)), Ok(Found::Kept(_)), Ok(Found::Kept(_)), Ok(_))));
+        assert_eq!(stretched.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_credential_that_could_not_be_stretched_is_tried_by_the_next() {
+        let cache = KeyCache::default();
+        assert_eq!(cache.find(name(1), async { Err("unreadable") }).await.unwrap_err(), "unreadable");
+        let keys = Keys::derive(b"x", &name(1).stretch);
+        assert!(matches!(cache.find(name(1), async { Ok::<_, &str>(keys) }).await, Ok(Found::Stretched(_))));
     }
 
     #[test]

@@ -1,8 +1,12 @@
-//! TLS for any protocol: a listener's configuration from its certificate and key, and a target's
-//! configuration from what its entry in the bundle demands.
+//! TLS for any protocol: a listener's configuration from its certificate and key ([`listener`]), and a target's
+//! configuration from what its entry in the bundle demands ([`verifier`]).
 //!
 //! The cryptography is given to rustls in so many words, so nothing depends on a default that some part
 //! of the process installed, or forgot to.
+
+mod listener;
+mod revoked;
+mod verifier;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -10,17 +14,20 @@ use std::sync::{Arc, OnceLock};
 
 use countersign_common::error::{Code, Origin, Report, Retry, code};
 use countersign_common::target::{Tls, TlsMode};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
-    SignatureScheme,
-};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+pub use self::listener::{ListenerCertificate, listener_config};
+pub use self::revoked::IsRevoked;
+pub use self::verifier::{Shown, Verifier};
+
+use self::revoked::NotRevoked;
+use self::verifier::{AnyServer, KnownAuthority};
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -78,30 +85,6 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())))
 }
 
-/// A listener's configuration: certificate chain and key from PEM files, TLS 1.2 and 1.3, no client
-/// certificates. `alpn` are the protocols offered; a client that asks for none of them by name is refused,
-/// one that asks for nothing is not.
-///
-/// # Errors
-/// [`TlsError`] when a file cannot be read or certificate and key do not fit.
-pub fn server_config(
-    certificate_file: &Path,
-    key_file: &Path,
-    alpn: &[&[u8]],
-) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = certificates(certificate_file)?;
-    let key = private_key(key_file)?;
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(Arc::new(config))
-}
-
-/// Whether a client's certificate is one that was revoked. Asked in the handshake: it must not wait.
-pub type IsRevoked = Arc<dyn Fn(&CertificateDer<'_>) -> bool + Send + Sync>;
-
 /// A listener's configuration for a fleet with an authority of its own: a client may show a certificate of that
 /// authority, or none; one that shows another, one whose time is over, or one that was revoked, is refused. TLS 1.3 only, and no
 /// resumption: who comes back shows its certificate again.
@@ -137,8 +120,8 @@ pub fn fleet_server_config(
 pub fn client_config(tls: &Tls, alpn: &[&[u8]]) -> Result<Option<Arc<ClientConfig>>, TlsError> {
     let verifier: Arc<dyn ServerCertVerifier> = match tls.mode {
         TlsMode::Disable => return Ok(None),
-        TlsMode::Require => Arc::new(AnyServer { provider: provider() }),
-        TlsMode::VerifyCa => Arc::new(KnownAuthority { roots: roots(tls)?, provider: provider() }),
+        TlsMode::Require => Arc::new(Verifier::of(AnyServer)),
+        TlsMode::VerifyCa => Arc::new(Verifier::of(KnownAuthority { roots: roots(tls)? })),
         TlsMode::VerifyFull => {
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots(tls)?), provider()).build()?
         }
@@ -206,147 +189,12 @@ fn unreadable(path: &Path, error: &PemError) -> TlsError {
     TlsError::Unreadable { path: path.to_owned(), why }
 }
 
-/// `require`: whoever holds the key of the certificate it shows.
-#[derive(Debug)]
-struct AnyServer {
-    provider: Arc<CryptoProvider>,
-}
-
-/// `verify-ca`: a certificate signed by a known authority, for whichever host.
-#[derive(Debug)]
-struct KnownAuthority {
-    roots: RootCertStore,
-    provider: Arc<CryptoProvider>,
-}
-
-/// A client that is certified, and was not shut out since.
-struct NotRevoked {
-    certified: Arc<dyn ClientCertVerifier>,
-    is_revoked: IsRevoked,
-}
-
-impl std::fmt::Debug for NotRevoked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NotRevoked").field("certified", &self.certified).finish_non_exhaustive()
-    }
-}
-
-impl ClientCertVerifier for NotRevoked {
-    fn offer_client_auth(&self) -> bool {
-        self.certified.offer_client_auth()
-    }
-
-    fn client_auth_mandatory(&self) -> bool {
-        self.certified.client_auth_mandatory()
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.certified.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        let verified = self.certified.verify_client_cert(end_entity, intermediates, now)?;
-        match (self.is_revoked)(end_entity) {
-            true => Err(rustls::Error::InvalidCertificate(CertificateError::Revoked)),
-            false => Ok(verified),
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.certified.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.certified.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.certified.supported_verify_schemes()
-    }
-}
-
-/// The signatures of the handshake are checked in every mode.
-macro_rules! check_handshake_signatures {
-    () => {
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            let algorithms = &self.provider.signature_verification_algorithms;
-            verify_tls12_signature(message, certificate, signed, algorithms)
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            let algorithms = &self.provider.signature_verification_algorithms;
-            verify_tls13_signature(message, certificate, signed, algorithms)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.provider.signature_verification_algorithms.supported_schemes()
-        }
-    };
-}
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    check_handshake_signatures!();
-}
-
-impl ServerCertVerifier for KnownAuthority {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let certificate = ParsedCertificate::try_from(end_entity)?;
-        let algorithms = self.provider.signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, intermediates, now, algorithms)?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    check_handshake_signatures!();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pem_files(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+    /// A self-signed certificate and its key, in files of this name.
+    pub(super) fn pem_files(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let key = rcgen::KeyPair::generate().unwrap();
         let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = params.self_signed(&key).unwrap();
@@ -358,18 +206,6 @@ mod tests {
 
     fn demands(mode: TlsMode) -> Tls {
         Tls { mode, ca_file: None, certificate_file: None, key_file: None }
-    }
-
-    #[test]
-    fn a_listener_needs_a_certificate_and_the_key_that_fits_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let (certificate, key) = pem_files(folder.path(), "a");
-        let (_, other_key) = pem_files(folder.path(), "b");
-        let config = server_config(&certificate, &key, &[b"postgresql"]).unwrap();
-        assert_eq!(config.alpn_protocols, [b"postgresql"]);
-        assert!(matches!(server_config(&certificate, &other_key, &[]), Err(TlsError::Unusable(_))));
-        assert!(matches!(server_config(&key, &key, &[]), Err(TlsError::NoCertificate { .. })));
-        assert!(matches!(server_config(&certificate, &certificate, &[]), Err(TlsError::Unreadable { .. })));
     }
 
     #[test]
@@ -388,16 +224,5 @@ mod tests {
         assert!(matches!(client_config(&half, &[]), Err(TlsError::HalfCertificate)));
         let whole = Tls { key_file: Some(key), ..half };
         assert!(client_config(&whole, &[]).unwrap().unwrap().client_auth_cert_resolver.has_certs());
-    }
-
-    #[test]
-    fn i11_a_broken_key_is_not_quoted() {
-        let folder = tempfile::tempdir().unwrap();
-        let (certificate, _) = pem_files(folder.path(), "a");
-        let key = folder.path().join("broken.key");
-        std::fs::write(&key, "-----BEGIN PRIVATE KEY-----\nhunter2!\n-----END PRIVATE KEY-----\n").unwrap();
-        let error = server_config(&certificate, &key, &[]).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("hunter2"));
-        assert!(error.to_string().ends_with("broken.key` as PEM: it is malformed"), "{error}");
     }
 }
