@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use super::Order;
 use super::bell::Bell;
 use super::bundle::Taker;
-use super::errands::{Errand, Errands, InHand};
+use super::errands::{Errands, InHand};
 use super::journal::LinkJournal;
 use super::lease::Lease;
 use super::options::LinkOptions;

@@ -271,9 +271,7 @@ mod tests {
     fn all_faults_are_told_together() {
         let text = "listen_fleet: here\nstore: cloud\nnode_lease_seconds: 1\npublic_url: http://a\n\
                     approvals: {keep: 5m}\n";
-        let error = read(text)
-            .unwrap_err()
-            .to_string();
+        let error = read(text).unwrap_err().to_string();
         for fault in [
             "`data` is missing",
             "`listen_fleet`",
