@@ -1,4 +1,4 @@
-// Builds the page into dist/, which is committed and built into the program: four files whose names stay the same.
+// Builds the page into dist/, which is committed and built into the program: five files whose names stay the same.
 import { defineConfig } from "vite";
 
 /** The API that a page under development calls; the page itself comes from Vite then. */
@@ -14,6 +14,7 @@ export default defineConfig({
     // What is served can be read, and a change of it reviewed.
     minify: false,
     cssMinify: false,
+    license: { fileName: "licenses.md" },
     rolldownOptions: {
       output: { entryFileNames: "app.js", assetFileNames: "app[extname]", codeSplitting: false },
     },

@@ -168,8 +168,8 @@ impl Api {
     /// # Errors
     /// What the control plane says.
     pub async fn apply(&self, files: HashMap<String, Vec<u8>>) -> Result<(), Status> {
-        let request =
-            v1::ApplyBundleRequest { bundle: Some(v1::BundleFiles { files: files.into_iter().collect() }) };
+        let bundle = v1::BundleFiles { files: files.into_iter().collect() };
+        let request = v1::ApplyBundleRequest { bundle: Some(bundle), if_version: None };
         let apply = async |channel| {
             BundleServiceClient::new(channel).apply_bundle(self.request(request.clone())).await.map(drop)
         };

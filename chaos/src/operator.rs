@@ -25,7 +25,7 @@ forbid (principal in Group::"unlucky", action in Action::"write", resource in En
 "#;
 
 /// How long the operator does nothing between two deeds, at least and at most, in milliseconds.
-const REST_MS: std::ops::Range<u64> = 2000..8000;
+const REST_MS: std::ops::Range<u64> = 1000..7000;
 
 /// One agent, as the operator knows it.
 #[derive(Debug, Clone)]
@@ -93,12 +93,12 @@ pub struct Operator {
 impl Operator {
     /// Goes on until it is over.
     pub async fn work(mut self) {
-        let mut strict = false;
         while self.rest().await {
             match self.chance.u8(0..100) {
-                0..25 if self.bundles.is_some() => {
-                    strict = !strict;
-                    self.apply(strict).await;
+                0..20 if self.bundles.is_some() => {
+                    self.apply(true).await;
+                    self.rest().await;
+                    self.apply(false).await;
                 }
                 kind => self.stop_somebody(kind).await,
             }

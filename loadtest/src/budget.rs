@@ -191,7 +191,7 @@ mod tests {
     fn values_stand_with_their_units() {
         assert_eq!(Line::DecisionRedis.aim(), "≤ 5 ms");
         assert_eq!(Line::Lost.aim(), "≤ 0");
-        assert_eq!(Finding::new(Line::DecisionRedis, 3.14159, "").measured(), "3.14 ms");
+        assert_eq!(Finding::new(Line::DecisionRedis, 3.276, "").measured(), "3.28 ms");
         assert_eq!(Finding::new(Line::PausedKib, 18.25, "").measured(), "18 KiB");
         assert_eq!(Finding::new(Line::Lost, 0.0, "").measured(), "0");
     }

@@ -113,10 +113,11 @@ impl Client {
         loop {
             let (tag, body) = self.frame().await?;
             match tag {
-                b'N' => match ticket_in(&body) {
-                    Some(ticket) => return Ok(ticket),
-                    None => {}
-                },
+                b'N' => {
+                    if let Some(ticket) = ticket_in(&body) {
+                        return Ok(ticket);
+                    }
+                }
                 b'E' => bail!("refused: {}", said(&body).1),
                 b'Z' => bail!("it ran, and nobody was asked"),
                 _ => {}

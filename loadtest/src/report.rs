@@ -36,11 +36,19 @@ impl Table {
     }
 
     fn markdown(&self) -> String {
-        let mut text = format!("| {} |\n|{}\n", self.head.join(" | "), "--:|".repeat(self.head.len()));
+        let edges: String = (0..self.head.len()).map(|column| self.edge(column)).collect();
+        let mut text = format!("| {} |\n|{edges}\n", self.head.join(" | "));
         for row in &self.rows {
             let _ = writeln!(text, "| {} |", row.join(" | "));
         }
         text
+    }
+
+    /// Numbers stand to the right, words to the left.
+    fn edge(&self, column: usize) -> &'static str {
+        let mut cells = self.rows.iter().filter_map(|row| row.get(column));
+        let numbers = cells.all(|cell| cell == "–" || cell.trim_matches('*').parse::<f64>().is_ok());
+        if numbers { "--:|" } else { "---|" }
     }
 }
 
@@ -124,8 +132,8 @@ mod tests {
     #[test]
     fn a_table_is_markdown() {
         let mut table = Table::new(&["a", "b"]);
-        table.row(["1".into(), "2".into()]);
-        assert_eq!(table.markdown(), "| a | b |\n|--:|--:|\n| 1 | 2 |\n");
+        table.row(["one".into(), "**2**".into()]);
+        assert_eq!(table.markdown(), "| a | b |\n|---|--:|\n| one | **2** |\n");
         assert_eq!((ms(1.234), ms(123.4)), ("1.23".to_owned(), "123".to_owned()));
     }
     #[test]

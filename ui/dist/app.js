@@ -10185,18 +10185,22 @@ var Board = class {
 	changed = /* @__PURE__ */ new Set();
 	ended = new AbortController();
 	watching;
+	wake;
 	failures = 0;
 	constructor(api, signedOut) {
 		this.api = api;
 		this.signedOut = signedOut;
-		document.addEventListener("visibilitychange", this.seenOrNot);
+		const signal = this.ended.signal;
+		document.addEventListener("visibilitychange", this.lookAgain, { signal });
+		addEventListener("offline", this.lookAgain, { signal });
+		addEventListener("online", this.lookAgain, { signal });
 		this.keep();
 	}
 	/** Stops for good. */
 	end() {
-		document.removeEventListener("visibilitychange", this.seenOrNot);
 		this.ended.abort();
 		this.watching?.abort();
+		this.wake?.();
 	}
 	current() {
 		return this.standing;
@@ -10227,8 +10231,13 @@ var Board = class {
 		};
 		this.listeners.forEach((listener) => listener(this.standing));
 	}
-	seenOrNot = () => {
+	/**
+	* Something has changed that says more than the time: the network came or went, or the tab is seen or not (browsers
+	* open six connections to a place; a tab that nobody sees does not hold one of them).
+	*/
+	lookAgain = () => {
 		this.watching?.abort();
+		this.wake?.();
 	};
 	async keep() {
 		while (!this.ended.signal.aborted) try {
@@ -10281,16 +10290,15 @@ var Board = class {
 			watching.abort();
 		}
 	}
+	/** Waits, at most until there is reason to look again. */
 	rest(ms) {
 		return new Promise((resolve) => {
-			const done = () => {
+			const timer = setTimeout(() => this.wake?.(), ms);
+			this.wake = () => {
 				clearTimeout(timer);
-				document.removeEventListener("visibilitychange", done);
+				this.wake = void 0;
 				resolve();
 			};
-			const timer = setTimeout(done, ms);
-			document.addEventListener("visibilitychange", done);
-			this.ended.signal.addEventListener("abort", done, { once: true });
 		});
 	}
 };
@@ -10499,7 +10507,7 @@ function Row({ entry }) {
 				class: "times",
 				children: [/* @__PURE__ */ a(Age, { ms: millis(waits ? entry.approval?.createTime : entry.changeTime) }), waits && /* @__PURE__ */ a("span", { children: ["ends in ", /* @__PURE__ */ a(Left, { entry })] })]
 			}),
-			entry.afterDenial !== void 0 && /* @__PURE__ */ a("span", {
+			waits && entry.afterDenial !== void 0 && /* @__PURE__ */ a("span", {
 				class: "warn",
 				children: "asked again after a denial"
 			})

@@ -137,6 +137,23 @@ describe("the approver's page", () => {
     expect(await waiting).toMatchObject({ code: 0, out: "UPDATE 1\n" });
   });
 
+  it("says that it is cut off, and knows all that happened meanwhile when it is back", async () => {
+    const page = await signIn(dora);
+    await shows(page, "live");
+    await page.setOfflineMode(true);
+    await shows(page, "Not connected");
+    const waiting = psql(agent, "UPDATE customers SET credit_cents = 3 WHERE id = 10");
+    await page.setOfflineMode(false);
+    await openTheOne(page, "sql:update");
+    await page.waitForSelector(".link.live");
+    expect(await page.$("[role=alert]")).toBeNull();
+    await page.locator("#reason").fill("no");
+    await page.locator("#deny").click();
+    await waiting;
+    // The browser itself complains of the way that was cut, and of nothing else.
+    expect(chromium.complaints.splice(0).filter((complaint) => !complaint.includes("ERR_INTERNET_DISCONNECTED"))).toEqual([]);
+  });
+
   it("lets nobody decide on what they asked for, and says why", async () => {
     const developer = await token("frank", "human", ["dba", "developers"]);
     const page = await signIn(developer);

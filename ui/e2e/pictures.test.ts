@@ -10,6 +10,7 @@ const SIZES = { desk: { width: 1280, height: 860 }, phone: { width: 390, height:
 async function picture(page: Page, name: string): Promise<void> {
   for (const [size, viewport] of Object.entries(SIZES)) {
     await page.setViewport(viewport);
+    await page.evaluate(() => scrollTo(0, 0));
     for (const scheme of ["light", "dark"]) {
       await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -44,6 +45,7 @@ it("shows every view", { timeout: 120_000 }, async () => {
   await page.waitForSelector(".decide");
   await picture(page, "4-request");
   await page.locator("#approve").click();
+  await page.waitForSelector("#confirm:not([disabled])");
   await picture(page, "5-confirm");
   await page.locator("#confirm").click();
   await shows(page, "1 of 2");

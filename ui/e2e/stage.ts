@@ -108,7 +108,7 @@ export class Chromium {
 
 /** Waits until the page shows this. */
 export async function shows(page: Page, text: string): Promise<void> {
-  await page.waitForFunction((wanted) => document.body.innerText.includes(wanted), { timeout: 10_000 }, text);
+  await page.waitForFunction((wanted) => document.body.innerText.includes(wanted), { timeout: 20_000 }, text);
 }
 
 export function text(page: Page, selector = "body"): Promise<string> {

@@ -27,21 +27,25 @@ export class Board {
   private readonly changed = new Set<(entry: ApprovalEntry) => void>();
   private readonly ended = new AbortController();
   private watching: AbortController | undefined;
+  private wake: (() => void) | undefined;
   private failures = 0;
 
   constructor(
     private readonly api: Api,
     private readonly signedOut: (why: string) => void,
   ) {
-    document.addEventListener("visibilitychange", this.seenOrNot);
+    const signal = this.ended.signal;
+    document.addEventListener("visibilitychange", this.lookAgain, { signal });
+    addEventListener("offline", this.lookAgain, { signal });
+    addEventListener("online", this.lookAgain, { signal });
     void this.keep();
   }
 
   /** Stops for good. */
   end(): void {
-    document.removeEventListener("visibilitychange", this.seenOrNot);
     this.ended.abort();
     this.watching?.abort();
+    this.wake?.();
   }
 
   current(): Standing {
@@ -76,9 +80,13 @@ export class Board {
     this.listeners.forEach((listener) => listener(this.standing));
   }
 
-  private readonly seenOrNot = (): void => {
-    // Browsers open six connections to a place; a tab that nobody sees does not hold one of them.
+  /**
+   * Something has changed that says more than the time: the network came or went, or the tab is seen or not (browsers
+   * open six connections to a place; a tab that nobody sees does not hold one of them).
+   */
+  private readonly lookAgain = (): void => {
     this.watching?.abort();
+    this.wake?.();
   };
 
   private async keep(): Promise<void> {
@@ -129,16 +137,15 @@ export class Board {
     }
   }
 
+  /** Waits, at most until there is reason to look again. */
   private rest(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const done = () => {
+      const timer = setTimeout(() => this.wake?.(), ms);
+      this.wake = () => {
         clearTimeout(timer);
-        document.removeEventListener("visibilitychange", done);
+        this.wake = undefined;
         resolve();
       };
-      const timer = setTimeout(done, ms);
-      document.addEventListener("visibilitychange", done);
-      this.ended.signal.addEventListener("abort", done, { once: true });
     });
   }
 }

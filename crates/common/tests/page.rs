@@ -1,6 +1,8 @@
 //! The approver's page computes renderings and digests by itself. `ui/test/vectors.json` says for some commands what
 //! they are; the page's own tests read the same file. Written anew with `UPDATE_VECTORS=1`.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -10,7 +10,7 @@ use countersign_common::id::{AttemptId, BundleVersion, CommandId};
 use countersign_common::refusal::{Refusal, State as RefusalState};
 use countersign_common::target::OnDisconnect;
 use countersign_common::verdict::Duties;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::exchange::{Asked, Exchange, Meanwhile};
@@ -22,6 +22,9 @@ use crate::{Cleared, metrics, recorder::Begun, trace};
 /// How long after its deadline an approval's own word is waited for: only the record says that it has expired.
 const EXPIRY_GRACE: Duration = Duration::from_secs(3);
 
+/// However short the target's `notice_every` is, notices are not closer than this.
+const NOTICE_EVERY_LEAST: Duration = Duration::from_millis(100);
+
 /// One command that waits.
 pub(crate) struct Hold<'r, E> {
     pub(crate) road: &'r Road,
@@ -32,40 +35,55 @@ pub(crate) struct Hold<'r, E> {
     pub(crate) bundle: BundleVersion,
 }
 
+/// What happens while a command waits.
+enum Event {
+    /// The connection has to end.
+    Stopped(Stop),
+    /// The approval has a new revision, or nobody can tell any more.
+    Changed(Result<Arc<Approval>, Unavailable>),
+    /// It is time for a notice, or patience is at its end.
+    Time,
+    /// Something has come in on the connection.
+    Stirred,
+}
+
 /// What ended the wait.
 enum Ended {
     /// Everyone agreed.
     Approved(Arc<Approval>),
-    /// It did not come to that.
-    Refused(Refusal),
+    /// It did not come to that. Boxed: it is large, and comes once.
+    Refused(Box<Refusal>),
     /// The client is gone; there is nobody to tell.
     Left,
 }
 
 impl<E: Exchange> Hold<'_, E> {
-    /// Asks, waits, redeems; or says why not.
+    /// Asks, waits, redeems; or says why not. Each is boxed by itself: a command that waits, for hours perhaps, carries
+    /// neither the memory of how people were asked nor that of how it will be redeemed.
     pub(crate) async fn take_through(mut self, terms: Arc<Terms>) -> Passage {
-        let request = self.request(terms);
-        let approval = match self.road.approvals.hold(request).instrument(trace::ask()).await {
+        let approval = match Box::pin(self.ask(terms)).instrument(trace::ask()).await {
             Ok(approval) => approval,
             Err(error) => return self.refuse(unavailable(&error)),
         };
-        let recorded = self.road.recorder.hold(self.command(), &approval);
-        if let Err(error) = recorded {
-            return self.refuse(unavailable(&error));
-        }
         let held = metrics::held();
         tracing::Span::current().record("countersign.approval", tracing::field::display(approval.id));
         let ended = self.wait(approval).instrument(trace::hold()).await;
         drop(held);
         match ended {
-            Ended::Approved(approval) => self.redeem(&approval).await,
-            Ended::Refused(refusal) => self.refuse(refusal),
+            Ended::Approved(approval) => Box::pin(self.redeem(approval)).await,
+            Ended::Refused(refusal) => self.refuse(*refusal),
             Ended::Left => {
                 self.road.recorder.end_refused(self.command(), RefusalState::Pending);
                 Passage::Left
             }
         }
+    }
+
+    /// Has people asked, and records that.
+    async fn ask(&self, terms: Arc<Terms>) -> Result<Arc<Approval>, Unavailable> {
+        let approval = self.road.approvals.hold(self.request(terms)).await?;
+        self.road.recorder.hold(self.command(), &approval)?;
+        Ok(Arc::new(approval))
     }
 
     fn command(&self) -> CommandId {
@@ -93,45 +111,60 @@ impl<E: Exchange> Hold<'_, E> {
         self.exchange.patience().map_or(ours, |theirs| theirs.min(ours))
     }
 
-    async fn wait(&mut self, first: Approval) -> Ended {
+    async fn wait(&mut self, first: Arc<Approval>) -> Ended {
         // Beyond the approval's own end there is nothing to wait for but its being said.
         let patience = self.patience().min(self.road.now().until(first.expires_at) + EXPIRY_GRACE);
+        let (waits_until, url) = (self.road.now().after(patience), self.road.url(first.id));
+        let mut asked = Asked { approval: first, waits_until, url, repeat: 0 };
         let deadline = Instant::now() + patience;
-        let mut asked = Asked {
-            url: self.road.url(first.id),
-            approval: Arc::new(first),
-            waits_until: self.road.now().after(patience),
-            repeat: 0,
-        };
-        let mut notices = every(self.road.target.waiting.notice_every);
-        let mut stop = self.road.stop.clone();
+        // One timer for both: the next notice, or the end of patience.
+        let mut notice_at = Instant::now();
         loop {
             if let Some(ended) = self.judge_standing(&asked.approval) {
                 self.note_decisions(&asked.approval);
                 return ended;
             }
-            let (id, seen) = (asked.approval.id, asked.approval.revision);
-            // In this order, and the connection last: a client that stirs all the time must not keep out what ends
-            // its wait.
-            tokio::select! {
-                biased;
-                reason = stopped(&mut stop) => return self.stop(reason, &asked.approval).await,
-                changed = self.road.approvals.changed(id, seen) => match changed {
-                    Ok(approval) => asked.approval = Arc::new(approval),
-                    Err(error) => return Ended::Refused(unavailable(&error).with_ticket(id)),
-                },
-                () = tokio::time::sleep_until(deadline) => return Ended::Refused(self.ticket(&asked.approval)),
-                _ = notices.tick() => {
+            match self.event(&asked.approval, notice_at.min(deadline)).await {
+                Event::Stopped(reason) => return Box::pin(self.stop(reason, &asked.approval)).await,
+                Event::Changed(Ok(approval)) => asked.approval = approval,
+                Event::Changed(Err(error)) => {
+                    return ended(unavailable(&error).with_ticket(asked.approval.id));
+                }
+                Event::Time if Instant::now() >= deadline => return ended(self.ticket(&asked.approval)),
+                Event::Time => {
                     self.exchange.asking(&asked);
                     asked.repeat += 1;
+                    notice_at = Instant::now() + self.notice_every();
                 }
-                () = self.exchange.stirred() => {
-                    if let Some(meanwhile) = self.exchange.look().await {
-                        return self.leave(meanwhile, &asked.approval).await;
+                Event::Stirred => {
+                    if let Some(meanwhile) = Box::pin(self.exchange.look()).await {
+                        return Box::pin(self.leave(meanwhile, &asked.approval)).await;
                     }
                 }
             }
         }
+    }
+
+    /// What happens next, until `time` at most.
+    ///
+    /// # Cancel safety
+    /// Safe, as all that it waits for is.
+    async fn event(&mut self, approval: &Approval, time: Instant) -> Event {
+        let road = self.road;
+        let mut stop = road.stop.clone();
+        // In this order, and the connection last: a client that stirs all the time must not keep out what ends its wait.
+        tokio::select! {
+            biased;
+            reason = stopped(&mut stop) => Event::Stopped(reason),
+            changed = road.approvals.changed(approval.id, approval.revision) => Event::Changed(changed),
+            () = tokio::time::sleep_until(time) => Event::Time,
+            () = self.exchange.stirred() => Event::Stirred,
+        }
+    }
+
+    /// How long from one notice to the next.
+    fn notice_every(&self) -> Duration {
+        self.road.target.waiting.notice_every.max(NOTICE_EVERY_LEAST)
     }
 
     /// What an approval's state means for the one who waits; `None`: wait on.
@@ -140,7 +173,7 @@ impl<E: Exchange> Hold<'_, E> {
             State::Pending { .. } => None,
             State::Approved => Some(Ended::Approved(Arc::clone(approval))),
             // INVARIANT: I3. Whatever else it is, it is not a yes.
-            state => Some(Ended::Refused(refusal_for(state, approval))),
+            state => Some(ended(refusal_for(state, approval))),
         }
     }
 
@@ -170,8 +203,8 @@ impl<E: Exchange> Hold<'_, E> {
         let withdrawn = if withdraw { Some(self.withdraw(approval).await) } else { None };
         match (meanwhile, withdrawn) {
             (Meanwhile::Left, _) | (_, None) => Ended::Left,
-            (Meanwhile::Cancelled, Some(Ok(standing))) => Ended::Refused(cancelled(&standing)),
-            (Meanwhile::Cancelled, Some(Err(_))) => Ended::Refused(not_withdrawn(approval)),
+            (Meanwhile::Cancelled, Some(Ok(standing))) => ended(cancelled(&standing)),
+            (Meanwhile::Cancelled, Some(Err(_))) => ended(not_withdrawn(approval)),
         }
     }
 
@@ -187,14 +220,15 @@ impl<E: Exchange> Hold<'_, E> {
         match reason {
             Stop::Revoked(why) => {
                 let standing = self.withdraw(approval).await;
-                Ended::Refused(stopped_for(why, standing, approval))
+                ended(stopped_for(why, standing, approval))
             }
-            Stop::Drain | Stop::None => Ended::Refused(self.ticket(approval)),
+            Stop::Drain | Stop::None => ended(self.ticket(approval)),
         }
     }
 
     /// Uses the approval up, records that, and lets the command go.
-    async fn redeem(mut self, approval: &Approval) -> Passage {
+    async fn redeem(mut self, approval: Arc<Approval>) -> Passage {
+        let approval = &*approval;
         let road = self.road;
         if let Err(error) = self.exchange.prepare().await {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
@@ -249,11 +283,9 @@ impl<E: Exchange> Hold<'_, E> {
     }
 }
 
-/// Fires at once and then at each interval.
-fn every(interval: Duration) -> Interval {
-    let mut notices = tokio::time::interval(interval.max(Duration::from_millis(100)));
-    notices.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    notices
+/// What ends a wait that did not come to a yes.
+fn ended(refusal: Refusal) -> Ended {
+    Ended::Refused(Box::new(refusal))
 }
 
 fn refusal_of(error: RedeemError, approval: &Approval) -> Refusal {

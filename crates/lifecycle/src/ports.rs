@@ -75,7 +75,7 @@ pub trait Approvals: Send + Sync + fmt::Debug {
     ///
     /// # Cancel safety
     /// Required.
-    async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Approval, Unavailable>;
+    async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Arc<Approval>, Unavailable>;
 
     /// Uses the approval up (I1). On success the caller, and nobody else, may let the command go, and has
     /// to report what became of it.

@@ -12,12 +12,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use countersign_masking::Masked;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
 use crate::Cleared;
@@ -53,7 +54,8 @@ macro_rules! side {
             #[must_use]
             pub fn new(socket: S, read_ahead: BytesMut) -> Self {
                 let (output, output_bytes) = (VecDeque::new(), 0);
-                Self(Side { socket, input: read_ahead, read_bytes: READ_BYTES_LEAST, output, output_bytes })
+                let (input, read_bytes) = (read_ahead, READ_BYTES_LEAST);
+                Self(Side { socket, input, read_bytes, waits: false, output, output_bytes })
             }
 
             /// What came in and was not taken yet.
@@ -94,6 +96,7 @@ macro_rules! side {
             pub fn shrink(&mut self) {
                 if self.0.input.is_empty() {
                     self.0.input = BytesMut::new();
+                    self.0.waits = true;
                 }
                 self.0.read_bytes = READ_BYTES_LEAST;
                 self.0.output.shrink_to_fit();
@@ -136,6 +139,8 @@ struct Side<S> {
     input: BytesMut,
     /// How many bytes the next read asks for: grows with what comes at once, and falls with it.
     read_bytes: usize,
+    /// It waits without a buffer, until something comes.
+    waits: bool,
     output: VecDeque<Bytes>,
     output_bytes: usize,
 }
@@ -157,6 +162,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
             // What one large answer needed is not kept by a connection on which little comes.
             self.input = BytesMut::new();
         }
+        if self.waits {
+            return self.poll_first(cx, room);
+        }
         let free = self.input.capacity() - self.input.len();
         // A small buffer is rewound as soon as it is empty, so that the next message comes by one read. What there is of
         // a large one is used first: parts of it may still wait to be written.
@@ -175,6 +183,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
             self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_LEAST);
         }
         Poll::Ready(Ok(read))
+    }
+
+    /// Reads what comes first to a connection that waits; only then it gets a buffer.
+    fn poll_first(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        let mut first = [MaybeUninit::uninit(); READ_BYTES_LEAST];
+        let mut first = ReadBuf::uninit(first.get_mut(..room.min(READ_BYTES_LEAST)).unwrap_or_default());
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut first))?;
+        self.waits = false;
+        if !first.filled().is_empty() {
+            self.input.reserve(self.read_bytes);
+            self.input.extend_from_slice(first.filled());
+        }
+        if first.remaining() == 0 {
+            self.read_bytes = (self.read_bytes * 4).min(READ_BYTES);
+        }
+        Poll::Ready(Ok(first.filled().len()))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

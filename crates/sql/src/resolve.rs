@@ -47,8 +47,11 @@ impl Reading {
     #[must_use]
     pub fn facts_with(&self, session: &Session<'_>, parameter_types: &[u32]) -> Facts {
         let copies_in = self.copy.as_ref().is_some_and(|copy| copy.side == CopySide::In);
+        let mut operations = self.operations(session, parameter_types, 0);
+        // Kept for as long as the command waits.
+        operations.shrink_to_fit();
         Facts {
-            operations: self.operations(session, parameter_types, 0),
+            operations,
             granularity: if copies_in { Granularity::Stream } else { Granularity::Command },
             fingerprint: self.fingerprint.clone(),
         }

@@ -63,6 +63,12 @@ impl Fleet {
         &mut self.control
     }
 
+    /// Where gateways link to the control plane: the port on loopback.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.fleet_port
+    }
+
     /// Starts another gateway, with a join token of its own; says which it is.
     ///
     /// # Errors

@@ -76,6 +76,12 @@ impl Redis {
         self.server.port
     }
 
+    /// What it has logged since it was started last.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.server.folder.path().join("log")).unwrap_or_default()
+    }
+
     /// Where it is.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -134,7 +140,12 @@ impl Server {
 }
 
 fn arguments(options: &RedisOptions<'_>, folder: &Folder, port: u16) -> Result<Vec<String>> {
-    let mut words = format!("--bind {} --save  --dir {}", options.place.address(), folder.path().display());
+    // Neighbours come from other addresses than 127.0.0.1, the only one that Redis takes for its own.
+    let mut words = format!(
+        "--protected-mode no --bind {} --save  --dir {}",
+        options.place.address(),
+        folder.path().display()
+    );
     match options.tls {
         None => words.push_str(&format!(" --port {port}")),
         Some(tls) => words.push_str(&format!(

@@ -267,14 +267,22 @@ fn a_malformed_message_fails_its_batch_as_it_does_with_the_server() {
     let long_value = tagged(b'B', &[text(""), text(""), vec![0, 0, 0, 1, 0, 0, 0, 9]].concat());
     let sequences = [
         vec![parse("", "SELECT 1"), many_formats.clone(), execute(""), sync()],
-        vec![long_value, sync()],
+        vec![parse("", "SELECT $1::text"), long_value, sync()],
         vec![run("SELECT 1"), many_formats.clone(), run("SELECT 2"), sync(), run("SELECT 3"), sync()],
-        vec![query("BEGIN"), many_formats.clone(), sync(), query("SELECT 1"), query("ROLLBACK")],
+        vec![
+            query("BEGIN"),
+            parse("", "SELECT 1"),
+            many_formats.clone(),
+            sync(),
+            query("SELECT 1"),
+            query("ROLLBACK"),
+        ],
         vec![tagged(b'E', b"\0"), sync()],
         vec![tagged(b'P', b"name"), sync()],
         vec![tagged(b'Q', b"SELECT 1"), query("SELECT 2")],
         vec![run("UPDATE payments SET amount_cents = 0"), many_formats.clone(), sync()],
         vec![
+            parse("", "SELECT 1"),
             many_formats,
             tagged(b'B', b"worse"),
             sync(),

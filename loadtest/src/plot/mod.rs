@@ -146,15 +146,6 @@ impl Plot {
             .axis_desc_style(("sans-serif", 14))
             .draw()
             .map_err(failed)?;
-        for mark in &self.marks {
-            let ends = match mark.upright {
-                true => [(mark.value, 0.0), (mark.value, top)],
-                false => [(left, mark.value), (right, mark.value)],
-            };
-            let line = DashedLineSeries::new(ends, 6, 4, BLACK.mix(0.6).stroke_width(1));
-            let drawn = chart.draw_series(line).map_err(failed)?;
-            drawn.label(&mark.name).legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK.mix(0.6)));
-        }
         for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
             let colour = *colour;
             let line = LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2))
@@ -163,6 +154,15 @@ impl Plot {
             drawn
                 .label(&curve.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)));
+        }
+        for mark in &self.marks {
+            let ends = match mark.upright {
+                true => [(mark.value, 0.0), (mark.value, top)],
+                false => [(left, mark.value), (right, mark.value)],
+            };
+            let line = DashedLineSeries::new(ends, 6, 4, BLACK.mix(0.6).stroke_width(1));
+            let drawn = chart.draw_series(line).map_err(failed)?;
+            drawn.label(&mark.name).legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK.mix(0.6)));
         }
         let labels = &mut chart.configure_series_labels();
         labels

@@ -25,8 +25,12 @@ const FIRST: u64 = 4_000_000;
 /// Requests that are on their way at once.
 const ASKING_AT_ONCE: usize = 16;
 
-/// A kill comes so many milliseconds after the yes to those that race with it, each a little later than the one before.
-const MOMENTS: u64 = 24;
+/// A kill comes less than so many milliseconds after the yes to those that race with it, each at another moment than the
+/// one before: from before the yes is used up to after the command ran.
+const MOMENTS: u64 = 90;
+
+/// From one moment to the next; goes through all of them.
+const STEP: u64 = 7;
 
 /// How many.
 #[derive(Debug, Clone, clap::Args)]
@@ -99,7 +103,7 @@ async fn one(
     let mut asked = asked.into_iter().collect::<Result<Vec<_>>>()?;
     let racing = asked.split_off(usize::try_from(options.waiting)?);
     let race = race(system, &racing).await?;
-    tokio::time::sleep(Duration::from_millis(kill % MOMENTS)).await;
+    tokio::time::sleep(Duration::from_millis(kill * STEP % MOMENTS)).await;
     let killed = Instant::now();
     system.kill_gateway(victim)?;
     let mut coming_back = JoinSet::new();
@@ -196,7 +200,7 @@ fn row(line: &str) -> Option<(u64, usize)> {
 }
 
 fn section(shape: Shape, options: &KillsOptions, count: &Count, joined: &Latencies) -> Section {
-    let mut table = Table::new(&["", ""]);
+    let mut table = Table::new(&["what", "how many"]);
     let mut line = |what: &str, count: String| table.row([what.to_owned(), count]);
     line("kills", options.kills.to_string());
     line("came back, joined, were approved, ran once", count.ran.to_string());

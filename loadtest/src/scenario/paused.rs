@@ -137,6 +137,7 @@ fn section(shape: Shape, gateways: usize, of_gateway: usize, steps: &[Step], app
     let mut table = Table::new(&[
         "sessions that wait",
         "gateway, KiB each",
+        "KiB for each further one",
         "control plane, KiB each",
         "connections to the target",
         "established, a second",
@@ -148,20 +149,24 @@ fn section(shape: Shape, gateways: usize, of_gateway: usize, steps: &[Step], app
         Axis::linear("sessions that wait"),
         Axis::linear("KiB for each session"),
     );
-    let (mut gateway, mut control, mut before) = (Vec::new(), Vec::new(), 0);
+    let (mut gateway, mut control) = (Vec::new(), Vec::new());
+    let (mut before, mut before_kib) = (0, 0);
     for step in steps {
         let each = |kib: u64| kib as f64 / step.sessions.max(1) as f64;
-        let rate = step.sessions.saturating_sub(before) as f64 / step.established_in.as_secs_f64();
+        let new = step.sessions.saturating_sub(before).max(1) as f64;
+        let rate = new / step.established_in.as_secs_f64();
+        let further = step.gateways_kib.saturating_sub(before_kib) as f64 / new;
         table.row([
             step.sessions.to_string(),
             format!("{:.1}", each(step.gateways_kib)),
+            format!("{further:.1}"),
             format!("{:.1}", each(step.control_kib)),
             step.upstream.to_string(),
             format!("{rate:.0}"),
         ]);
         gateway.push((step.sessions as f64, each(step.gateways_kib)));
         control.push((step.sessions as f64, each(step.control_kib)));
-        before = step.sessions;
+        (before, before_kib) = (step.sessions, step.gateways_kib);
     }
     plot.mark_y(12.0, "aim for the gateway: 12 KiB");
     plot.add(Curve { name: "gateway".into(), points: gateway.clone() });

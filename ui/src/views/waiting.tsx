@@ -60,7 +60,7 @@ function Row({ entry }: { entry: ApprovalEntry }) {
             </span>
           )}
         </span>
-        {entry.afterDenial !== undefined && <span class="warn">asked again after a denial</span>}
+        {waits && entry.afterDenial !== undefined && <span class="warn">asked again after a denial</span>}
       </a>
     </li>
   );

@@ -16,7 +16,10 @@ pub(super) fn run(options: &PostgresOptions) -> Result<()> {
     setup::to_measure()?;
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| !options.without.contains(kind)).collect();
     if kinds.iter().any(|kind| matches!(kind, Kind::Countersign | Kind::Fleet | Kind::Masking)) {
-        contestant::build()?;
+        match &options.binary {
+            Some(binary) => countersign_testkit::use_binary(binary.clone())?,
+            None => contestant::build()?,
+        }
     }
     let program = load::generator()?;
     println!("Filling the tables, scale {}.", options.scale);

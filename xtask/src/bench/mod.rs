@@ -56,6 +56,9 @@ pub(crate) struct PostgresOptions {
     /// Writes the figures as JSON, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Measures this binary, and builds none
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
     /// Only what the budget speaks of: one client for point reads alone.
     #[arg(skip)]
     for_the_budget: bool,
@@ -69,8 +72,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     contest::run(options)
 }
 
-/// Measures the lines of the budget that are ratios to the peers, in some three minutes; the figures as JSON.
-pub(crate) fn for_the_budget(json: &Path) -> Result<()> {
+/// Measures the lines of the budget that are ratios to the peers, in some three minutes, with this binary; the figures as JSON.
+pub(crate) fn for_the_budget(binary: &Path, json: &Path) -> Result<()> {
     use workload::Workload::{Prepared, Rows, Simple};
 
     contest::run(&PostgresOptions {
@@ -82,6 +85,7 @@ pub(crate) fn for_the_budget(json: &Path) -> Result<()> {
         without: Vec::new(),
         sessions: 0,
         json: Some(json.to_path_buf()),
+        binary: Some(binary.to_path_buf()),
         for_the_budget: true,
     })
 }

@@ -6,15 +6,18 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::Result;
 
 use super::Source;
+use crate::repo;
 
 pub(super) fn check(sources: &[Source]) -> Result<Vec<String>> {
+    // Pictures are no text, and so no sources.
+    let files = repo::files()?;
     let mut faults = Vec::new();
     for source in sources.iter().filter(|source| source.has_extension("md")) {
         for link in links(&source.text) {
             if link.contains("://") || link.starts_with("mailto:") {
                 continue;
             }
-            if !leads_somewhere(sources, &source.path, link) {
+            if !leads_somewhere(sources, &files, &source.path, link) {
                 faults.push(format!("{} links to `{link}`, which is not there", source.path.display()));
             }
         }
@@ -42,7 +45,7 @@ fn links(text: &str) -> Vec<&str> {
     found
 }
 
-fn leads_somewhere(sources: &[Source], from: &Path, link: &str) -> bool {
+fn leads_somewhere(sources: &[Source], files: &[PathBuf], from: &Path, link: &str) -> bool {
     let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
     let path = if file.is_empty() {
         from.to_path_buf()
@@ -51,7 +54,8 @@ fn leads_somewhere(sources: &[Source], from: &Path, link: &str) -> bool {
     };
     let Some(found) = sources.iter().find(|source| source.path == path) else {
         // A folder is as good as a file.
-        return heading.is_none() && sources.iter().any(|source| source.path.starts_with(&path));
+        let is_there = files.contains(&path) || sources.iter().any(|source| source.path.starts_with(&path));
+        return heading.is_none() && is_there;
     };
     heading.is_none_or(|heading| found.text.lines().any(|line| anchor(line).as_deref() == Some(heading)))
 }

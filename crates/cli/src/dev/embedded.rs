@@ -132,15 +132,18 @@ impl Approvals for Embedded {
         }
     }
 
-    async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Approval, Unavailable> {
+    async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Arc<Approval>, Unavailable> {
         let mut watch =
             self.control_plane.approvals().watch(id).await.map_err(|error| unavailable(&error))?;
-        let mut approval = watch.current();
-        while approval.revision <= seen {
-            approval =
-                watch.changed().await.ok_or_else(|| Unavailable("the control plane is going down".into()))?;
+        let mut approval = Some(watch.current());
+        loop {
+            // Not kept over the wait: many wait.
+            if let Some(newer) = approval.take().filter(|approval| approval.revision > seen) {
+                return Ok(Arc::new(newer));
+            }
+            let next = watch.changed().await;
+            approval = Some(next.ok_or_else(|| Unavailable("the control plane is going down".into()))?);
         }
-        Ok(approval)
     }
 
     async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError> {

@@ -118,6 +118,51 @@ fn i8_closed_without_a_control_plane_nothing_is_run() {
 }
 
 #[test]
+fn a_revoked_gateway_is_out_with_all_that_it_was_about_and_another_goes_on() {
+    let mut stage = Stage::new(2);
+    let before = stage.credit();
+    let operator = |stage: &Stage, words: &[&str]| stage.fleet.control().cli_as_operator(words).unwrap();
+    let gateways = |stage: &Stage| -> Vec<String> {
+        let listed = operator(stage, &["fleet", "nodes"]);
+        let nodes = listed["nodes"].as_array().unwrap().iter().filter(|node| node["kind"] == "gateway");
+        nodes.map(|node| node["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(gateways(&stage), ["gateway-0", "gateway-1"]);
+    let waiting = psql(&stage.at(0), ADD);
+    let id = stage.fleet.control().pending_one().unwrap();
+    let revoked = operator(&stage, &["fleet", "revoke", "gateway-0", "--reason", "stolen"]);
+    assert_eq!((&revoked["name"], &revoked["reason"]), (&"gateway-0".into(), &"stolen".into()));
+    let cut_off = said(waiting);
+    assert!(!cut_off.contains("UPDATE 1"), "{cut_off}");
+    // Its request goes on elsewhere.
+    let second = psql(&stage.at(1), ADD);
+    stage.fleet.control().approve(&id).unwrap();
+    let ran = said(second);
+    assert!(ran.contains("UPDATE 1"), "{ran}");
+    assert_eq!(stage.credit(), before + 100);
+
+    // It tries again and again, and is refused; after a restart of the control plane too.
+    let refused = |stage: &Stage| stage.fleet.gateway_log(0).matches("did not take the link").count();
+    let refused_again = |stage: &Stage| {
+        let until_then = refused(stage);
+        let again = || Ok((refused(stage) > until_then).then_some(()));
+        eventually("it to be refused", Duration::from_secs(60), again)
+            .unwrap_or_else(|error| panic!("{error}: {}", stage.fleet.gateway_log(0)));
+        assert_eq!(gateways(stage), ["gateway-1"]);
+    };
+    refused_again(&stage);
+    stage.fleet.control_mut().kill().unwrap();
+    stage.fleet.control_mut().start_again().unwrap();
+    eventually("the other one to be linked", Duration::from_secs(30), || {
+        Ok((gateways(&stage) == ["gateway-1"]).then_some(()))
+    })
+    .unwrap();
+    refused_again(&stage);
+    let listed = operator(&stage, &["fleet", "nodes", "--revoked"]);
+    assert_eq!(listed["revoked"][0]["gateway"], revoked["gateway"]);
+}
+
+#[test]
 fn what_a_fleet_did_is_recorded_whole() {
     let stage = Stage::new(2);
     for gateway in 0..2 {

@@ -12,11 +12,13 @@ use countersign_common::Digest;
 
 /// Path, type, contents. The names stay the same from build to build: whoever has an old file asks whether it still
 /// is the one, and two nodes of different versions serve the same names.
-const FILES: [(&str, &str, &[u8]); 4] = [
+const FILES: [(&str, &str, &[u8]); 5] = [
     ("/", "text/html; charset=utf-8", include_bytes!("../../../../ui/dist/index.html")),
     ("/app.js", "text/javascript; charset=utf-8", include_bytes!("../../../../ui/dist/app.js")),
     ("/app.css", "text/css; charset=utf-8", include_bytes!("../../../../ui/dist/app.css")),
     ("/icon.svg", "image/svg+xml", include_bytes!("../../../../ui/dist/icon.svg")),
+    // Of the libraries in it.
+    ("/licenses.md", "text/plain; charset=utf-8", include_bytes!("../../../../ui/dist/licenses.md")),
 ];
 
 /// Our own files, calls to where they came from, nothing else; no script and no style in the page itself, no text

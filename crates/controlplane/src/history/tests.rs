@@ -390,3 +390,26 @@ async fn two_nodes_that_do_it_at_once_do_the_same() {
     assert_eq!((report.faults, report.entries), (vec![], 300));
     assert!(bed.dir.path().exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_runs_does_it_by_itself() {
+    let bed = Bed::embedded().await;
+    let id = bed.denied("DELETE FROM carts").await;
+    bed.clock.advance(APPROVALS_KEPT);
+    let mut options = options(&bed.dir.path().join("another"), &bed.clock);
+    options.history = bed.options();
+    let node = ControlPlane::over(Arc::clone(&bed.store), options).await.unwrap();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn(Arc::clone(&node).run(stopped));
+    let gone = async {
+        while bed.is_in_store(id).await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
+    assert!(node.history().approval(id).await.unwrap().is_some());
+    stop.send_replace(true);
+    running.await.unwrap();
+    // Whoever ends gives its place up, so that the next one need not wait.
+    assert_eq!(bed.store.get("/cs/leader/history").await.unwrap(), None);
+}

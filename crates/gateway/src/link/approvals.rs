@@ -1,5 +1,7 @@
 //! Approvals over the link.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use countersign_api::v1;
 use countersign_api::v1::answer::Answer;
@@ -25,9 +27,10 @@ impl Approvals for LinkPorts {
         }
     }
 
-    async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Approval, Unavailable> {
+    async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Arc<Approval>, Unavailable> {
         let mut latest = self.shared.change(|state| state.follows.follow(id, seen, &mut state.outbox));
-        let newer = |latest: &Option<Approval>| latest.as_ref().is_some_and(|latest| latest.revision > seen);
+        let newer =
+            |latest: &Option<Arc<Approval>>| latest.as_ref().is_some_and(|latest| latest.revision > seen);
         let approval = latest.wait_for(newer).await.map_err(|_| silent())?;
         approval.clone().ok_or_else(silent)
     }

@@ -1,5 +1,7 @@
 //! Approvals that commands here wait for, as the control plane last told them.
 
+use std::sync::Arc;
+
 use countersign_api::v1;
 use countersign_api::v1::gateway_frame::Frame;
 use countersign_common::approval::Approval;
@@ -15,7 +17,7 @@ pub(super) struct Follows(FxHashMap<ApprovalId, Followed>);
 
 #[derive(Debug)]
 struct Followed {
-    latest: watch::Sender<Option<Approval>>,
+    latest: watch::Sender<Option<Arc<Approval>>>,
     /// The highest revision that anybody here has seen.
     seen: u64,
 }
@@ -27,7 +29,7 @@ impl Follows {
         id: ApprovalId,
         seen: u64,
         outbox: &mut Outbox,
-    ) -> watch::Receiver<Option<Approval>> {
+    ) -> watch::Receiver<Option<Arc<Approval>>> {
         let followed = self.0.entry(id).or_insert_with(|| {
             outbox.push(frame(id, seen));
             Followed { latest: watch::Sender::new(None), seen }
@@ -44,7 +46,7 @@ impl Follows {
             // INVARIANT: I9. Revisions only grow, whichever node tells them.
             let newer = latest.as_ref().is_none_or(|latest| latest.revision < approval.revision);
             if newer {
-                *latest = Some(approval);
+                *latest = Some(Arc::new(approval));
             }
             newer
         });

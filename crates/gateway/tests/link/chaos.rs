@@ -41,7 +41,7 @@ async fn command(ports: Ports, number: usize) -> Fate {
     let mut approval = held;
     while !matches!(approval.state, State::Approved) {
         match ports.approvals.changed(approval.id, approval.revision).await {
-            Ok(changed) => approval = changed,
+            Ok(changed) => approval = Arc::unwrap_or_clone(changed),
             Err(_) => return Fate::Refused,
         }
     }

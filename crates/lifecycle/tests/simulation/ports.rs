@@ -88,7 +88,7 @@ impl Approvals for Line {
         if mishap == Mishap::AnswerLost { Err(self.fault()) } else { Ok(approval) }
     }
 
-    async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Approval, Unavailable> {
+    async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Arc<Approval>, Unavailable> {
         let world = &self.world;
         loop {
             let (visible, next) = world.ledger.visible(id, seen);
@@ -96,7 +96,7 @@ impl Approvals for Line {
                 if world.chance(world.plan.lost_percent / 5) {
                     return Err(self.fault());
                 }
-                return Ok(world.throw(|dice| dice.pick(&visible).clone()));
+                return Ok(Arc::new(world.throw(|dice| dice.pick(&visible).clone())));
             }
             tokio::select! {
                 biased;

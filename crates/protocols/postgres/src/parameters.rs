@@ -44,7 +44,10 @@ impl StartupParameters {
         let ours = |name: &str| {
             matches!(name, "user" | "database" | "replication") || name.starts_with(PROTOCOL_OPTION)
         };
-        Self(self.0.into_iter().filter(|(name, _)| !ours(name)).collect())
+        let mut forwarded: Vec<_> = self.0.into_iter().filter(|(name, _)| !ours(name)).collect();
+        // Kept for as long as the connection lasts.
+        forwarded.shrink_to_fit();
+        Self(forwarded)
     }
 }
 

@@ -419,6 +419,9 @@ impl Cluster {
                 std::fs::copy(product.log(), folder.join(format!("{}.log", product.name())))?;
             }
         }
+        if let Some(redis) = &self.redis {
+            std::fs::write(folder.join("redis.log"), redis.log())?;
+        }
         std::fs::write(folder.join("haproxy.log"), self.balancer.log())?;
         Ok(())
     }

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use countersign_api::v1;
 use countersign_api::v1::control_frame::Frame;
+use countersign_common::id::NodeId;
 use rcgen::KeyPair;
+use tokio_stream::StreamExt as _;
 use tonic::Code;
 
 use super::bed::{Bed, Running, eventually};
 use super::commands::{completed, redeemed, report};
-use super::gateway::{Member, client, request, token};
+use super::gateway::{Client, Member, client, request, token};
 use crate::audit::Looked;
 use crate::fleet::{RevokeError, Uses};
 use crate::testing::subject;
@@ -22,16 +24,27 @@ fn renewal() -> v1::RenewCertificateRequest {
     v1::RenewCertificateRequest { certificate_request: request(&KeyPair::generate().unwrap()) }
 }
 
-/// Whether a node lets it do nothing on a new connection.
+/// Whether a node refuses its certificate in the handshake: not even what needs none is answered.
 async fn is_out(member: &Member, node: &Running) -> bool {
+    let nobody = v1::JoinFleetRequest {
+        token: "csj_00.00".into(),
+        name: "nobody".into(),
+        certificate_request: request(&KeyPair::generate().unwrap()),
+    };
     match client(node, member.tls()).await {
         Err(_) => true,
         // In TLS 1.3 the client learns it with its first call.
-        Ok(mut client) => {
-            client.renew_certificate(renewal()).await.is_err()
-                && client.link(tokio_stream::empty()).await.is_err()
-        }
+        Ok(mut client) => client.join_fleet(nobody).await.unwrap_err().code() != Code::Unauthenticated,
     }
+}
+
+/// A link on a connection that stands.
+async fn link(client: &mut Client) -> Result<(), tonic::Status> {
+    let hello = v1::Hello { node: NodeId::generate().to_string(), ..v1::Hello::default() };
+    let frame = Some(v1::gateway_frame::Frame::Hello(hello));
+    let first = v1::LinkRequest { frames: vec![v1::GatewayFrame { frame }] };
+    let stays = tokio_stream::iter([first]).chain(tokio_stream::pending());
+    client.link(stays).await.map(drop)
 }
 
 #[tokio::test]
@@ -50,11 +63,13 @@ async fn a_revoked_gateway_is_out_everywhere_at_once_and_another_is_untouched() 
     // The connection stands; what it is used for is refused.
     let refused = connected.renew_certificate(renewal()).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
+    let refused = link(&mut connected).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
     let (id, lost) = (theirs.id, theirs.wait_for(lost).await);
     assert!(lost.reason.contains("revoked") || lost.reason.contains("lost"), "{}", lost.reason);
     theirs.end().await;
     for node in [&first, &second] {
-        assert!(is_out(&thief, node).await);
+        eventually("it is refused in the handshake", async || is_out(&thief, node).await).await;
         eventually("its start is gone", async || node.node(id).is_none()).await;
     }
     eventually("what it had redeemed is in doubt", async || {
@@ -95,17 +110,15 @@ async fn a_link_that_is_opened_while_its_gateway_is_revoked_does_not_stay() {
         let start = member.link(&first).await.id;
         let name = format!("gateway-{round}");
         // A new start at the other node, and the stop, at the same time.
-        let (_, revoked) = tokio::join!(
-            member.open(&second, countersign_common::id::NodeId::generate()),
-            revoke(&first, &name)
-        );
+        let (_, revoked) = tokio::join!(member.open(&second, NodeId::generate()), revoke(&first, &name));
         let id = revoked.unwrap().member.id;
         eventually("nothing of it is left", async || {
             let of = |node: &crate::fleet::Node| node.gateway().is_some_and(|one| one.member.id == id);
             !first.fleet.list().iter().any(of) && !second.fleet.list().iter().any(of)
         })
         .await;
-        assert!(first.node(start).is_none() && is_out(&member, &second).await);
+        assert!(first.node(start).is_none());
+        eventually("it is out", async || is_out(&member, &second).await).await;
     }
 }
 

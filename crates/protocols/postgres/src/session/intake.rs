@@ -533,43 +533,6 @@ impl Session {
         }
         Ok(())
     }
-
-    /// What a name stands for, once that is certain.
-    async fn statement(&mut self, name: &[u8]) -> Result<Arc<Prepared>, Broken> {
-        loop {
-            match self.flow.statements.get(name) {
-                Known::As(statement) => return Ok(statement),
-                Known::Unseen => return Ok(self.unseen()),
-                Known::Unsettled => self.pump().await?,
-            }
-        }
-    }
-
-    async fn portal(&mut self, name: &[u8]) -> Result<Arc<Portal>, Broken> {
-        loop {
-            match self.flow.portals.get(name) {
-                Known::As(portal) => return Ok(portal),
-                Known::Unseen => {
-                    return Ok(Arc::new(Portal {
-                        statement: self.unseen(),
-                        parameters: Vec::new(),
-                        bound: None,
-                        result_formats: ResultFormats::All(false),
-                        description: Description::default(),
-                    }));
-                }
-                Known::Unsettled => self.pump().await?,
-            }
-        }
-    }
-
-    /// A statement that we never saw: made by a function on the server, or not there at all.
-    // INVARIANT: I7.
-    fn unseen(&self) -> Arc<Prepared> {
-        let unknown = countersign_sql::Lexing { standard_conforming_strings: false, safe_encoding: false };
-        let reading = self.reader.read(b"", unknown);
-        Arc::new(Prepared { text: Box::default(), reading, types: Box::default(), by_sql: false })
-    }
 }
 
 /// Takes a frame from the front of the buffer. A small one is copied: it may wait for long, and a slice of the

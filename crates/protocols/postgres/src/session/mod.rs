@@ -7,6 +7,7 @@ mod describe;
 mod expect;
 pub(crate) mod flow;
 mod intake;
+mod named;
 pub(crate) mod ours;
 pub(crate) mod own;
 mod pending;
