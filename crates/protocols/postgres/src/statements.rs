@@ -12,6 +12,7 @@ use countersign_sql::{Catalogue, Reading};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
+use crate::codec::{Format, Formats};
 use crate::session::settings::Settings;
 
 /// The name of a statement or portal; empty for the unnamed one.
@@ -121,6 +122,17 @@ pub(crate) enum ResultFormats {
     All(bool),
     /// Each its own; `true` is binary.
     Each(Box<[bool]>),
+}
+
+impl ResultFormats {
+    /// As a Bind has them.
+    pub(crate) fn of(formats: Formats<'_>) -> Self {
+        if formats.len() <= 1 {
+            Self::All(formats.of(0) == Format::Binary)
+        } else {
+            Self::Each(formats.iter().map(|format| format == Format::Binary).collect())
+        }
+    }
 }
 
 impl ResultFormats {

@@ -300,7 +300,7 @@ impl Session {
             statement,
             parameters,
             bound: Some(Bound { facts: described.facts, under: self.flow.meaning() }),
-            result_formats: result_formats(bind.result_formats),
+            result_formats: ResultFormats::of(bind.result_formats),
             description: Description::default(),
         });
         let name: Name = bind.portal.into();
@@ -554,12 +554,4 @@ fn parameters(types: &[u32], formats: Formats<'_>, values: Values<'_>) -> Vec<Pa
         value: value.map(<[u8]>::to_vec),
     };
     values.iter().enumerate().map(parameter).collect()
-}
-
-fn result_formats(formats: Formats<'_>) -> ResultFormats {
-    if formats.len() <= 1 {
-        ResultFormats::All(formats.of(0) == Format::Binary)
-    } else {
-        ResultFormats::Each(formats.iter().map(|format| format == Format::Binary).collect())
-    }
 }
