@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::answer::Answer;
-use crate::checker::{Rule, Violation};
+use crate::checker::{Rule, Violation, explained_forks};
 use crate::collect::Aftermath;
 use crate::history::{Event, VoteOutcome};
 
@@ -101,6 +101,12 @@ impl fmt::Display for Report {
         line(f, "operator", &self.operator())?;
         writeln!(f, "{:10} {:6}", "rows", self.aftermath.rows.len())?;
         writeln!(f, "{:10} {:6}", "records", self.aftermath.records.len())?;
+        writeln!(
+            f,
+            "{:10} {:6} of nodes that nobody could reach",
+            "forks",
+            explained_forks(&self.aftermath)
+        )?;
         for rule in Rule::ALL {
             let broken: Vec<&Violation> = self.violations.iter().filter(|one| one.rule == rule).collect();
             let word = if broken.is_empty() { "holds " } else { "BROKEN" };

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod effects;
+mod forks;
 mod recorded;
 mod stopped;
 mod stored;
@@ -108,6 +109,13 @@ pub fn check(aftermath: &Aftermath) -> Vec<Violation> {
     found.extend(stopped::check(&tale));
     found.extend(stored::check(&tale));
     found
+}
+
+/// How many forks of recordings there are that are known to happen, and were not counted as violations.
+#[must_use]
+pub fn explained_forks(aftermath: &Aftermath) -> usize {
+    let tale = Tale::of(aftermath);
+    aftermath.faults.iter().filter(|fault| forks::is_explained(&tale, fault)).count()
 }
 
 /// A violation.

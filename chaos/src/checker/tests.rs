@@ -356,3 +356,49 @@ fn a_store_that_has_something_else_is_found() {
     };
     assert_eq!(broken_by(ghost), [Rule::StoreWrong]);
 }
+
+#[test]
+fn a_fork_is_accepted_only_of_a_node_that_nobody_could_reach() {
+    let place =
+        |node: &str| format!("/tmp/x/{node}/recordings segment 1 line 2 stream str_1 record 7: fork: taken");
+    let story = |fault: String, deed: &'static str| {
+        move |told: &mut Aftermath| {
+            told.faults.push(fault);
+            let event = Event::Nemesis { deed: deed.into() };
+            told.history.push(Entry { at_ms: 9, who: "nemesis".into(), event });
+        }
+    };
+    for deed in [
+        "cut off zone 2",
+        "lose what zone 2 is sent",
+        "kill control-2",
+        "stop control-2",
+        "cut off control-2",
+    ] {
+        assert_eq!(broken_by(story(place("control-2"), deed)), [], "{deed}");
+        assert_eq!(broken_by(story(place("control-1"), deed)), [Rule::ChainBroken], "{deed}");
+    }
+    for deed in ["cut control-2 to etcd-1, Both", "heal control-2", "reset gateway-1 to control-2"] {
+        assert_eq!(broken_by(story(place("control-2"), deed)), [Rule::ChainBroken], "{deed}");
+    }
+    let other = place("control-2").replace("fork", "gap");
+    assert_eq!(broken_by(story(other, "cut off zone 2")), [Rule::ChainBroken]);
+    // Its stream has another end then, but never none.
+    let ended = |end: bool| {
+        move |told: &mut Aftermath| {
+            story(place("control-2"), "kill control-2")(told);
+            let last = told.records.remove(2);
+            told.records.extend(std::iter::repeat_n(last, if end { 2 } else { 0 }));
+        }
+    };
+    assert_eq!(broken_by(ended(true)), []);
+    assert_eq!(broken_by(ended(false)), [Rule::RecordsWrong]);
+}
+
+/// What a run left, checked again: `COUNTERSIGN_AFTERMATH` names its file.
+#[test]
+fn a_kept_aftermath_is_checked_again() {
+    let Some(file) = std::env::var_os("COUNTERSIGN_AFTERMATH") else { return };
+    let aftermath: Aftermath = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(check(&aftermath), []);
+}

@@ -174,8 +174,10 @@ fn verify(folders: &[PathBuf]) -> Result<Vec<String>> {
     if output.status.success() {
         return Ok(Vec::new());
     }
-    let printed = [output.stdout, output.stderr].concat();
-    Ok(vec![format!("offline: {}", String::from_utf8_lossy(&printed).trim())])
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let places = printed.lines().filter(|line| line.contains(" segment ")).map(str::to_owned);
+    let faults: Vec<String> = places.collect();
+    Ok(if faults.is_empty() { vec![printed.trim().to_owned()] } else { faults })
 }
 
 /// The network of a cluster.

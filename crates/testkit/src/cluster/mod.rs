@@ -119,7 +119,7 @@ impl Cluster {
         }
         let first = controls.first().context("a fleet without a control plane")?;
         let operator = operator(first.data())?;
-        cli(first.api(), &operator, &["apply", "-f", &bundle.path().display().to_string()])?;
+        apply(first.api(), &operator, &bundle.path().display().to_string())?;
         let mut gateways = Vec::new();
         for number in 0..options.gateways + options.spare_gateways {
             let token = text(&cli(first.api(), &operator, &["fleet", "token"])?, "token")?;
@@ -437,6 +437,18 @@ impl Cluster {
     fn control(&mut self, number: usize) -> Result<&mut Control> {
         self.controls.get_mut(number).with_context(|| format!("no control-plane node {number}"))
     }
+}
+
+/// Puts a bundle in force: again and again on a machine so busy that a new etcd does not answer in time.
+fn apply(api: &str, operator: &str, bundle: &str) -> Result<()> {
+    let mut last = None;
+    for _ in 0..6 {
+        match cli(api, operator, &["apply", "-f", bundle]) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.context("no attempt")?)
 }
 
 /// Each member at its place.
