@@ -151,17 +151,24 @@ impl Running {
         self.output.as_mut()
     }
 
-    /// Records how it ended and, for a countersigned command, reports it. When that returns, the client may
-    /// be told.
+    /// Records at once how it ended; what is returned reports that for a countersigned command. When that has been
+    /// awaited, the client may be told.
     ///
     /// # Cancel safety
-    /// Not cancel safe: dropped in the middle it has recorded the end but may not have reported it; the approval
-    /// then stays redeemed until the control plane finds its owner lost.
-    pub async fn end(mut self, end: End<'_>) {
+    /// Not cancel safe: dropped it has recorded the end but may not have reported it; the approval then stays redeemed
+    /// until the control plane finds its owner lost.
+    pub fn end(mut self, end: End<'_>) -> impl Future<Output = ()> + use<> {
         self.finish(&end);
-        if let Some(Redeemed { approval, fence, .. }) = self.redeemed {
-            let reporting = self.approvals.report(approval, fence, testimony(&end));
-            reporting.instrument(self.onward.report()).await;
+        // Boxed, and nothing else is kept: most commands have nothing to report, and every connection would carry it.
+        let report = self.redeemed.map(|Redeemed { approval, fence, .. }| {
+            let (approvals, testimony) = (Arc::clone(&self.approvals), testimony(&end));
+            let reporting = async move { approvals.report(approval, fence, testimony).await };
+            Box::pin(reporting.instrument(self.onward.report()))
+        });
+        async move {
+            if let Some(report) = report {
+                report.await;
+            }
         }
     }
 

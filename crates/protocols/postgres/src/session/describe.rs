@@ -211,7 +211,8 @@ impl Session {
         tokio::select! {
             biased;
             moved = self.flow.moved() => match moved? {
-                Moved::FromUpstream => self.flow.take_answers().await,
+                // Boxed: seldom is anything waited for here, and whatever may have to wait would carry it.
+                Moved::FromUpstream => Box::pin(self.flow.take_answers()).await,
                 Moved::FromClient => Ok(()),
                 Moved::ClientClosed => Err(Broken::Client),
             },

@@ -214,7 +214,13 @@ impl Session {
             Passage::Refused(_) if self.flow.skipping => Ok(None),
             Passage::Go(cleared, running) => {
                 self.follow_rules(unit, running.facts());
-                let Some(running) = self.around(running, form).await? else { return Ok(None) };
+                let running = if running.owes_evidence() {
+                    // Boxed, as few commands do.
+                    let Some(running) = Box::pin(self.around(running, form)).await? else { return Ok(None) };
+                    running
+                } else {
+                    running
+                };
                 let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
                 self.send_pending();
                 self.batch_ran = true;
@@ -241,10 +247,7 @@ impl Session {
 
     /// Puts a transaction of our own around a command that owes evidence. `None`: it was refused.
     async fn around(&mut self, running: Running, form: Form) -> Result<Option<Running>, Broken> {
-        if !running.owes_evidence() {
-            return Ok(Some(running));
-        }
-        match Box::pin(self.begin_own(&running)).await {
+        match self.begin_own(&running).await {
             Ok(None) => Ok(Some(running)),
             Ok(Some(refusal)) => {
                 running.end(End::NotRun).await;
@@ -324,7 +327,7 @@ impl Session {
             return Ok(());
         }
         if let Some(suspended) = self.flow.take_suspended(&portal) {
-            return self.go_on(suspended, frame).await;
+            return Box::pin(self.go_on(suspended, frame)).await;
         }
         self.execute_portal(name, portal, frame).await
     }
@@ -501,6 +504,11 @@ impl Session {
     async fn judge_risky(&mut self) -> Result<(), Broken> {
         let Some((_, portal)) = &self.pending.risky else { return Ok(()) };
         let portal = Arc::clone(portal);
+        // Boxed, as few are.
+        Box::pin(self.judge_bind(&portal)).await
+    }
+
+    async fn judge_bind(&mut self, portal: &Portal) -> Result<(), Broken> {
         let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "bind".into(), text, parameters };
