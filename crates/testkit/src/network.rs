@@ -21,6 +21,9 @@ use crate::{Place, Process, Signal};
 /// The hardware address that nobody has.
 const NOBODY: &str = "02:00:00:00:00:01";
 
+/// The hardware address of the bridge.
+const BRIDGE: &str = "02:00:00:00:00:02";
+
 /// How many nodes fit, by the plan of addresses.
 const NODES_MAX: usize = 250;
 
@@ -69,10 +72,13 @@ impl Network {
     pub fn namespaces() -> Result<Self> {
         ensure!(!is_inhabited()?, "this is not a network of its own, but one that is used");
         shrink_loopback(None)?;
-        // A bridge takes no packets before it is up for a moment, unless it is told not to listen first.
-        let lines = "link add name br0 type bridge forward_delay 0\nlink set br0 up\n\
-                     addr add 127.77.0.1/16 dev br0 scope global\n";
-        ip(None, lines)?;
+        // An address of its own: else it takes that of a port, another one whenever a port comes, and what nodes send to
+        // the one before is lost until they ask again.
+        let lines = format!(
+            "link add name br0 address {BRIDGE} type bridge forward_delay 0\nlink set br0 up\n\
+             addr add 127.77.0.1/16 dev br0 scope global\n"
+        );
+        ip(None, &lines)?;
         Ok(Self { bridge: Some(Bridge::default()) })
     }
 
