@@ -26,7 +26,7 @@ pub(crate) const CHUNK_BYTES: usize = 16 * 1024;
 /// reasons make it larger.
 pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024;
 
-/// An approval, as stored.
+/// An approval, as stored: short names, as an ordinary one has to stay within a kibibyte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stored {
@@ -35,8 +35,10 @@ pub(crate) struct Stored {
     /// When it last changed.
     pub(crate) changed_at: Timestamp,
     /// How many bytes the text has, and in how many chunks.
+    #[serde(rename = "bytes")]
     pub(crate) details_bytes: usize,
     /// The digest over the text.
+    #[serde(rename = "text")]
     pub(crate) details_digest: Digest,
     /// A request that this session had denied shortly before, for another command: a rephrasing, maybe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +51,7 @@ pub(crate) struct Stored {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<TraceParent>,
     /// Which attempt redeemed it; stays, whatever follows. Only who made the attempt knows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "by", default, skip_serializing_if = "Option::is_none")]
     pub(crate) redeemed_by: Option<AttemptId>,
     /// The approval.
     pub(crate) approval: Approval,
