@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_link_to_nowhere_is_found() {
-        assert_eq!(faults("see [it](errors/CS0002.md)").len(), 1);
+        assert_eq!(faults("see [it](errors/nowhere.md)").len(), 1);
         assert_eq!(faults("see [it](errors/CS0001.md#why)").len(), 1);
         assert!(
             faults("see [it](errors/CS0001.md#what-to-do), [all](../docs/errors), [site](https://x.example)")
