@@ -5,8 +5,19 @@
 use super::tale::Tale;
 use crate::history::Event;
 
-/// Whether a fault of the recordings is such a fork: in the files of a node that the nemesis had killed, stopped or cut off.
+/// Whether a fault of the recordings is such a fork, or is told of what follows behind one on the same side: that it
+/// follows from the side's own record and not from that of the others, and that it closes the stream elsewhere.
 pub(super) fn is_explained(tale: &Tale<'_>, fault: &str) -> bool {
+    let behind = |one: &String| {
+        is_fork(tale, one) && node_of(one) == node_of(fault) && stream_of(one) == stream_of(fault)
+    };
+    let follows = [": expected record ", ": the closing record is not the last"];
+    is_fork(tale, fault)
+        || (follows.iter().any(|words| fault.contains(words)) && tale.aftermath.faults.iter().any(behind))
+}
+
+/// Whether it is in the files of a node that the nemesis had killed, stopped or cut off.
+fn is_fork(tale: &Tale<'_>, fault: &str) -> bool {
     let Some(node) = node_of(fault).filter(|_| fault.contains(": fork: ")) else { return false };
     let zone = format!("zone {}", node.trim_start_matches("control-"));
     tale.aftermath.history.iter().any(|entry| match &entry.event {

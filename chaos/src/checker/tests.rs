@@ -383,6 +383,23 @@ fn a_fork_is_accepted_only_of_a_node_that_nobody_could_reach() {
     }
     let other = place("control-2").replace("fork", "gap");
     assert_eq!(broken_by(story(other, "cut off zone 2")), [Rule::ChainBroken]);
+    // What stands behind it on that side is told of, too; the same of another stream is none of it.
+    let behind = |stream: &str| {
+        place("control-2")
+            .replace(
+                "record 7: fork: taken",
+                "record 8: the closing record is not the last, or does not count 8",
+            )
+            .replace("str_1", stream)
+    };
+    let both = |stream: &'static str| {
+        move |told: &mut Aftermath| {
+            story(place("control-2"), "kill control-2")(told);
+            told.faults.push(behind(stream));
+        }
+    };
+    assert_eq!(broken_by(both("str_1")), []);
+    assert_eq!(broken_by(both("str_2")), [Rule::ChainBroken]);
     // Its stream has another end then, but never none.
     let ended = |end: bool| {
         move |told: &mut Aftermath| {
