@@ -400,9 +400,22 @@ async fn the_master_that_sentinels_name_is_followed_when_it_changes() {
     options.response_timeout = Duration::from_secs(20);
     let redis = Redis::new(options);
     redis.publish("x", b"").await.unwrap();
+    let (mut heard, listening) = redis.subscribe(vec!["hints".into()]);
+    tokio::spawn(listening);
+    let told = |payload: &[u8]| Heard::Message { channel: "hints".into(), payload: payload.to_vec() };
+    assert_eq!(within(heard.recv()).await, Some(Heard::Gap));
+    redis.publish("hints", b"one").await.unwrap();
+    assert_eq!(within(heard.recv()).await, Some(told(b"one")));
     assert_eq!(redis.wait_for_replicas(1, Duration::from_secs(10)).await, Ok(1));
     master.kill().unwrap();
     // A write, which only a master takes.
     let written = async { while redis.trim("nothing", "1-1").await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(60), written).await.unwrap();
+    // Hints go by the new one, too: who listened is told that it may have missed some, and hears the next.
+    let again = async {
+        while heard.recv().await != Some(Heard::Gap) {}
+        redis.publish("hints", b"two").await.unwrap();
+        while heard.recv().await != Some(told(b"two")) {}
+    };
+    tokio::time::timeout(Duration::from_secs(60), again).await.unwrap();
 }
