@@ -419,3 +419,30 @@ async fn the_master_that_sentinels_name_is_followed_when_it_changes() {
     };
     tokio::time::timeout(Duration::from_secs(60), again).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hints_reach_whoever_listens_at_another_node_of_a_redis_cluster() {
+    let ports = [testkit::free_port().unwrap(), testkit::free_port().unwrap()];
+    let node = |port: u16| {
+        let options = testkit::RedisOptions { cluster_port: Some(port), ..Default::default() };
+        testkit::Redis::start(&options).unwrap()
+    };
+    let (one, other) = (node(ports[0]), node(ports[1]));
+    one.meet(&other, ports[1]).unwrap();
+    let (mut heard, listening) = Redis::new(at(&other)).subscribe(vec!["hints".into()]);
+    tokio::spawn(listening);
+    assert_eq!(within(heard.recv()).await, Some(Heard::Gap));
+    let from = Redis::new(at(&one));
+    // Until the nodes know each other, what one is told stays there.
+    let told = async {
+        loop {
+            from.publish("hints", b"look").await.unwrap();
+            tokio::select! {
+                heard = heard.recv() => return heard,
+                () = tokio::time::sleep(Duration::from_millis(50)) => {}
+            }
+        }
+    };
+    let hint = Heard::Message { channel: "hints".into(), payload: b"look".to_vec() };
+    assert_eq!(within(told).await, Some(hint));
+}

@@ -3,10 +3,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::wait::{eventually, free_port, lasting_port};
 use crate::{Account, Certificates, Folder, Place, Process, Signal};
@@ -22,6 +22,8 @@ pub struct RedisOptions<'a> {
     pub tls: Option<&'a Certificates>,
     /// Follows the server on this port.
     pub replica_of: Option<u16>,
+    /// Is a node of a Redis Cluster, whose others reach it on this port; see [`Redis::meet`].
+    pub cluster_port: Option<u16>,
     /// Where it stands.
     pub place: Place,
 }
@@ -62,6 +64,27 @@ impl Redis {
             }
         }
         Err(last.unwrap_or_else(|| anyhow::anyhow!("no port")))
+    }
+
+    /// Makes it and another one nodes of one Redis Cluster; `cluster_port` is the other one's.
+    ///
+    /// # Errors
+    /// `redis-cli` is not installed, or says no.
+    pub fn meet(&self, other: &Self, cluster_port: u16) -> Result<()> {
+        let mut command = Command::new(program("redis-cli")?);
+        command.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.server.port.to_string(),
+            "cluster",
+            "meet",
+            "127.0.0.1",
+        ]);
+        let said = command.args([other.server.port.to_string(), cluster_port.to_string()]).output()?;
+        let said = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+        ensure!(said == "OK", "the nodes did not meet: {said}");
+        Ok(())
     }
 
     /// `host:port`.
@@ -160,6 +183,9 @@ fn arguments(options: &RedisOptions<'_>, folder: &Folder, port: u16) -> Result<V
     }
     if let Some(port) = options.replica_of {
         words.push_str(&format!(" --replicaof 127.0.0.1 {port} --repl-diskless-sync-delay 0"));
+    }
+    if let Some(port) = options.cluster_port {
+        words.push_str(&format!(" --cluster-enabled yes --cluster-port {port}"));
     }
     if let Some((user, password)) = options.user {
         let acl = folder
