@@ -15,6 +15,8 @@ impl SqlState {
     pub const CONNECTION_EXCEPTION: Self = Self(*b"08000");
     /// `08006`
     pub const CONNECTION_FAILURE: Self = Self(*b"08006");
+    /// `08007`
+    pub const RESOLUTION_UNKNOWN: Self = Self(*b"08007");
     /// `08P01`
     pub const PROTOCOL_VIOLATION: Self = Self(*b"08P01");
     /// `0A000`

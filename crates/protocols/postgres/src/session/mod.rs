@@ -275,7 +275,11 @@ impl Session {
                 (SqlState::INTERNAL_ERROR, format!("countersign: {reason}; nothing more of it is released"))
             }
             Broken::ClientProtocol(error) => (SqlState::PROTOCOL_VIOLATION, error.to_string()),
-            Broken::Unrecorded(error) => (SqlState::new(*b"55G05"), format!("countersign: {error}")),
+            // It went up before; only its answer is withheld. `55G05` would say that nothing ran.
+            Broken::Unrecorded(error) => (
+                SqlState::RESOLUTION_UNKNOWN,
+                format!("countersign: {error}; the answer is not released, and what was sent may have run"),
+            ),
             Broken::NoUpstream(error) => {
                 tracing::warn!(error = &*chain(error), "no connection to the target");
                 let text = countersign_common::error::Report::client_text(error).into_owned();
