@@ -132,9 +132,15 @@ mod tests {
         for answer in [refused(Some(false)), unreached, failed("23505"), broken(false), Answer::RolledBack] {
             assert!(answer.says_not_run(), "{answer:?}");
         }
-        for answer in
-            [refused(None), failed("08006"), failed("57P01"), broken(true), Answer::Ran, Answer::Left]
-        {
+        for answer in [
+            refused(None),
+            failed("08006"),
+            failed("08007"),
+            failed("57P01"),
+            broken(true),
+            Answer::Ran,
+            Answer::Left,
+        ] {
             assert!(!answer.says_not_run(), "{answer:?}");
         }
     }

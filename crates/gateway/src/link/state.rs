@@ -27,7 +27,8 @@ pub(super) struct State {
     pub(super) draining: bool,
 }
 
-/// What is to be sent on the link in use. Bounded; at the bound the link is given up, see [`Outbox::has_overflowed`]. Without one nothing gathers: the next link is told from [`State`].
+/// What is to be sent on the link in use. Bounded; at the bound the link is given up, see [`Outbox::has_overflowed`]. Without
+/// one nothing gathers: the next link is told from [`State`].
 #[derive(Default)]
 pub(super) struct Outbox {
     /// The link in use; zero: none.
