@@ -66,6 +66,8 @@ pub struct Taken {
     pub position: Position,
     /// Whether it had been here before, so that nothing was appended.
     pub again: bool,
+    /// What it does to its stream.
+    pub effect: Effect,
 }
 
 /// Why a line was not taken. Nothing of it was appended, and the link it came on should end: what follows
@@ -221,7 +223,7 @@ impl Intake {
         if let Some(known) = known {
             self.own(known, stream)?;
             if known.place(&skim, hash, self.link)? == Place::Again {
-                return Ok(Taken { position: known.last, again: true });
+                return Ok(Taken { position: known.last, again: true, effect: skim.effect });
             }
         }
         let encoded = Encoded { line, hash, stream, seq, effect: skim.effect };
@@ -233,7 +235,7 @@ impl Intake {
         if closed {
             remember_ended(ended, streams, stream);
         }
-        Ok(Taken { position, again: false })
+        Ok(Taken { position, again: false, effect: skim.effect })
     }
 
     /// A stream opens with its first record, by the gateway that sends it.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use countersign_common::Timestamp;
 use countersign_common::id::{NodeId, StreamId};
 use countersign_common::time::Clock;
-use countersign_recording::{Abandoned, Intake, IntakeError, Journal, Ledger, LocalJournal, Log, Position};
+use countersign_recording::{Abandoned, Intake, IntakeError, Journal, Ledger, LocalJournal, Log, Taken};
 use tokio::sync::Mutex;
 
 /// Takes the records of gateways in.
@@ -37,7 +37,7 @@ pub trait LinkIntake: Send + fmt::Debug {
     ///
     /// # Errors
     /// When it cannot be taken; what follows on the link would not fit either.
-    fn take(&mut self, stream: StreamId, seq: u64, line: &[u8]) -> Result<Position, NotTaken>;
+    fn take(&mut self, stream: StreamId, seq: u64, line: &[u8]) -> Result<Taken, NotTaken>;
 }
 
 /// Why a line was not taken.
@@ -128,9 +128,9 @@ fn end_streams(journal: &LocalJournal, gateway: NodeId, at: Timestamp) -> io::Re
 }
 
 impl LinkIntake for Intake {
-    fn take(&mut self, stream: StreamId, seq: u64, line: &[u8]) -> Result<Position, NotTaken> {
+    fn take(&mut self, stream: StreamId, seq: u64, line: &[u8]) -> Result<Taken, NotTaken> {
         match Intake::take(self, stream, seq, line) {
-            Ok(taken) => Ok(taken.position),
+            Ok(taken) => Ok(taken),
             Err(IntakeError::Journal(error)) => Err(NotTaken::Broken(error.to_string())),
             Err(error) => Err(NotTaken::Unfit(error.to_string())),
         }

@@ -6,19 +6,11 @@ use std::sync::Arc;
 use countersign_common::command::Context;
 use countersign_common::id::{RoleName, StreamId, TargetName};
 use countersign_common::{Digest, Principal, Timestamp};
-use countersign_recording::{Begin, Envelope, Opened, Record, VerdictWord};
+use countersign_recording::{Begin, Effect, Envelope, Opened, Record, VerdictWord};
 use rustc_hash::FxHashMap;
 
 use crate::bundles::{Bundles, Question};
 use crate::sessions::Sessions;
-
-/// How far into a line its record's kind is looked for: numbers and digests before it are short.
-const HEAD_BYTES: usize = 256;
-
-/// What stands in the line of a command that begins, of a connection that opens, and of one that closes.
-const BEGIN: &[u8] = b"\"record\":{\"begin\":";
-const OPENED: &[u8] = b"\"record\":{\"opened\":";
-const CLOSED: &[u8] = b"\"record\":{\"closed\":";
 
 /// Samples the commands of one link.
 #[derive(Debug)]
@@ -57,27 +49,31 @@ impl Sampler {
         Self { bundles, sessions, one_in, seen: 0, streams: FxHashMap::default() }
     }
 
-    /// Looks at a record that was taken in. Costs a short search, and for a sampled one its reading.
-    pub(super) fn look_at(&mut self, stream: StreamId, line: &[u8]) {
+    /// Looks at a record that was taken in. Costs next to nothing, and for a sampled one its reading.
+    pub(super) fn look_at(&mut self, stream: StreamId, effect: Effect, line: &[u8]) {
         if self.one_in == 0 {
             return;
         }
-        let head = line.get(..HEAD_BYTES).unwrap_or(line);
-        if contains(head, BEGIN) {
-            self.seen += 1;
-            // A connection that was opened at another node is not known here; its commands are passed over.
-            if self.seen >= self.one_in
-                && let Some(asked) = self.streams.get(&stream)
-            {
-                self.seen = 0;
-                let _ = compare(&self.bundles, asked, stream, line);
+        match effect {
+            Effect::Begins(_) => {
+                self.seen += 1;
+                // A connection that was opened at another node is not known here; its commands are passed over.
+                if self.seen >= self.one_in
+                    && let Some(asked) = self.streams.get(&stream)
+                {
+                    self.seen = 0;
+                    let _ = compare(&self.bundles, asked, stream, line);
+                }
             }
-        } else if contains(head, OPENED) {
-            if let Some(asked) = self.opened(stream, line) {
-                self.streams.insert(stream, asked);
+            Effect::Opens => {
+                if let Some(asked) = self.opened(stream, line) {
+                    self.streams.insert(stream, asked);
+                }
             }
-        } else if contains(head, CLOSED) {
-            self.streams.remove(&stream);
+            Effect::Closes => {
+                self.streams.remove(&stream);
+            }
+            Effect::Ends(_) | Effect::Continues => {}
         }
     }
 
@@ -144,10 +140,6 @@ fn context(asked: &Asked, generation: Digest, in_transaction: bool) -> Context {
         settings: Default::default(),
         transaction: in_transaction.then(|| Digest::of(b"")),
     }
-}
-
-fn contains(head: &[u8], what: &[u8]) -> bool {
-    head.windows(what.len()).any(|window| window == what)
 }
 
 #[cfg(test)]

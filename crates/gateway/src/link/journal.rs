@@ -58,8 +58,6 @@ struct Inner {
     asked: u64,
     /// When something was sent last, on the link in use.
     sent_at: Option<Instant>,
-    /// The first position of what was sent last, on the link in use.
-    sent_from: u64,
     chunk: BytesMut,
     accepting: Waiters,
     syncing: Waiters,
@@ -90,7 +88,6 @@ impl LinkJournal {
             next: 1,
             asked: 0,
             sent_at: None,
-            sent_from: 1,
             chunk: BytesMut::new(),
             accepting: Waiters::default(),
             syncing: Waiters::default(),
@@ -119,14 +116,18 @@ impl LinkJournal {
         inner.next = inner.first();
         inner.asked = 0;
         inner.sent_at = None;
-        inner.sent_from = inner.next;
+    }
+
+    /// Whether there is something to send, and nothing that it should wait for.
+    pub(super) fn is_ready(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.is_to_send() && !inner.has_to_wait(self.accepted.load(Ordering::Acquire))
     }
 
     /// What is to be sent next; `None`: nothing yet.
     ///
-    /// Two messages are under way at a time, as far as small ones go, so that while the other side works on one the next is
-    /// there: what comes meanwhile gathers, and goes together when the first is accepted. A lonely client waits for nobody;
-    /// many share their messages.
+    /// One message is under way at a time, as far as small ones go: what comes meanwhile gathers, and goes together when
+    /// that one is accepted. A lonely client waits for nobody; many share their messages.
     pub(super) fn take(&self) -> Option<v1::RecordLines> {
         let mut inner = self.inner.lock();
         if !inner.is_to_send() {
@@ -332,9 +333,9 @@ impl Inner {
         self.next <= self.appended || self.syncing.wanted() > self.asked
     }
 
-    /// Whether the last two messages are still under way, and what there is can wait for them.
+    /// Whether the last message is still under way, and what there is can wait for it.
     fn has_to_wait(&self, accepted: u64) -> bool {
-        let under_way = accepted + 1 < self.sent_from;
+        let under_way = accepted + 1 < self.next;
         let lately = self.sent_at.is_some_and(|sent| sent.elapsed() < GATHER_MAX);
         under_way && lately && self.unsent_bytes() < UNASKED_BYTES
     }
@@ -360,9 +361,6 @@ impl Inner {
         }
         if lines.is_empty() && wanted <= self.asked {
             return None;
-        }
-        if !lines.is_empty() {
-            self.sent_from = self.next;
         }
         self.next += lines.len() as u64;
         self.sent_at = Some(Instant::now());

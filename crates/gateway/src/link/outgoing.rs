@@ -19,6 +19,8 @@ pub(super) struct Outgoing {
     epoch: u64,
     waker: Arc<AtomicWaker>,
     hello: Option<v1::Hello>,
+    /// Whoever was ready to run has run since there were records to send.
+    gathered: bool,
 }
 
 impl Outgoing {
@@ -28,7 +30,7 @@ impl Outgoing {
         waker: Arc<AtomicWaker>,
         hello: v1::Hello,
     ) -> Self {
-        Self { shared, epoch, waker, hello: Some(hello) }
+        Self { shared, epoch, waker, hello: Some(hello), gathered: false }
     }
 
     /// The frames that are to be sent now. `None`: nothing follows, or another link has taken over.
@@ -63,6 +65,12 @@ impl Stream for Outgoing {
         }
         // Before the look: what comes after it rings.
         self.waker.register(context.waker());
+        // Behind all who are ready to run: their records go with the same message. A lonely client waits for nobody.
+        self.gathered = !self.gathered && self.shared.journal.is_ready();
+        if self.gathered {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         match self.gather() {
             None => Poll::Ready(None),
             Some(frames) if frames.is_empty() => Poll::Pending,

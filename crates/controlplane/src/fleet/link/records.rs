@@ -85,10 +85,10 @@ impl Records {
             }
             let stream = parsed(&record.stream_id, "stream_id");
             let stream = stream.map_err(|error| BadRecords::Stream(error.to_string()))?;
-            let journal = reading.intake.take(stream, record.sequence, &record.line)?;
-            reading.sampler.look_at(stream, &record.line);
+            let taken = reading.intake.take(stream, record.sequence, &record.line)?;
+            reading.sampler.look_at(stream, taken.effect, &record.line);
             reading.next = position + 1;
-            last = Some((position, journal));
+            last = Some((position, taken.position));
         }
         drop(reading);
         self.taken.send_modify(|taken| {
