@@ -260,6 +260,38 @@ fn i2_same_a_name_is_unsettled_until_the_batch_that_changed_it_is_answered() {
     shop.nothing_ran();
 }
 
+/// What SQL calls by a name that the protocol gave.
+const CALL: &str = "EXECUTE s";
+
+#[test]
+fn i2_same_what_execute_runs_is_judged_anew_when_a_batch_was_given_up() {
+    // Facts were kept although the name in them had gone back to its older text.
+    let mut shop = Shop::read_only();
+    assert_eq!(shop.tags(&[parse("s", FORBIDDEN), sync()]), "1Z");
+    let call = [parse("", CALL), bind("", "")].concat();
+    let refused = run("DROP TABLE payments");
+    let given_up = [close_statement("s"), parse("s", "SELECT 1"), call, refused, sync()];
+    assert_eq!(shop.tags(&given_up), "EZ");
+    shop.send(&[query(CALL)]);
+    shop.nothing_ran();
+}
+
+#[test]
+fn i2_same_what_execute_runs_is_judged_anew_when_a_parse_has_failed() {
+    for pipelined in [false, true] {
+        let mut shop = Shop::read_only();
+        assert_eq!(shop.tags(&[parse("s", FORBIDDEN), sync()]), "1Z");
+        let in_vain = [parse("s", "SELECT 1"), parse("", CALL), bind("", ""), sync()];
+        if pipelined {
+            shop.send(&[in_vain.concat(), query(CALL)]);
+        } else {
+            assert_eq!(shop.tags(&in_vain), "EZ");
+            shop.send(&[query(CALL)]);
+        }
+        shop.nothing_ran();
+    }
+}
+
 #[test]
 fn i6_masked_a_cursor_in_the_place_of_a_portal_is_not_read_as_that_portal() {
     let mut shop = Shop::read_only();
