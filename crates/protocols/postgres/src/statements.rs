@@ -51,6 +51,13 @@ pub(crate) struct Portal {
     pub(crate) description: Description,
 }
 
+impl Portal {
+    /// Whether it is an EXECUTE of SQL: then it runs what its name stands for when it runs, not when it was bound.
+    pub(crate) fn executes(&self) -> bool {
+        self.statement.reading.executes().next().is_some()
+    }
+}
+
 /// What the names of a portal meant when it was bound.
 #[derive(Debug)]
 pub(crate) struct Bound {
@@ -150,6 +157,34 @@ impl Prepared {
     pub(crate) fn by_sql(reading: &Arc<Reading>) -> Self {
         let text = reading.fingerprint().unwrap_or_default().as_bytes().into();
         Self { text, reading: Arc::clone(reading), types: Box::default(), by_sql: true }
+    }
+}
+
+/// What the names of prepared statements stood for that a text executes, when it was let go. Its answer comes later:
+/// by then the client may have given them to others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Executed(Option<Arc<FxHashMap<Box<str>, Arc<Reading>>>>);
+
+impl Executed {
+    /// Of this text, and of what it executes. Nothing of a name that stands for nothing certain.
+    pub(crate) fn of(reading: &Reading, names: &Names<Prepared>) -> Self {
+        let mut open: Vec<Box<str>> = reading.executes().map(Into::into).collect();
+        if open.is_empty() {
+            return Self(None);
+        }
+        let mut known: FxHashMap<Box<str>, Arc<Reading>> = FxHashMap::default();
+        while let Some(name) = open.pop() {
+            if let (false, Known::As(prepared)) = (known.contains_key(&name), names.get(name.as_bytes())) {
+                open.extend(prepared.reading.executes().map(Into::into));
+                known.insert(name, Arc::clone(&prepared.reading));
+            }
+        }
+        Self(Some(Arc::new(known)))
+    }
+
+    /// What a name stood for.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Reading>> {
+        self.0.as_ref()?.get(name).cloned()
     }
 }
 
@@ -318,16 +353,10 @@ mod tests {
         names.confirm(b"s", Some(Arc::new("DELETE")));
         type Step = fn(&mut Names<&'static str>);
         let send: Step = |names| names.sent(b"s", Some(Arc::new("SELECT")));
-        let steps: [Step; 8] = [
-            send,
-            Names::forget_batch,
-            send,
-            Names::synced,
-            Names::answered,
-            send,
-            Names::synced,
-            |names| names.never_answered(0),
-        ];
+        let steps: [Step; 8] =
+            [send, Names::forget_batch, send, Names::synced, Names::answered, send, Names::synced, |names| {
+                names.never_answered(0)
+            }];
         for step in steps {
             let before = (known(&names, b"s"), names.version());
             step(&mut names);
