@@ -3,11 +3,13 @@
 
 use super::*;
 use crate::answer::{Answer, Refusal};
-use crate::collect::{Approval, Record, Row, Said, State};
+use crate::collect::{Approval, Row, State};
 use crate::command::{Effect, Form};
 use crate::history::{Entry, Event, VoteOutcome};
+use crate::recordings::{Record, Said};
 use crate::remains::Remains;
-use crate::store::{Barrier, Stored};
+use crate::store::Stored;
+use crate::story::{Barrier, Course};
 
 /// As whom everything is sent.
 const SUBJECT: &str = "agent-1-0";
@@ -351,6 +353,32 @@ fn a_store_that_has_something_else_is_found() {
     assert_eq!(broken_by(resolvable), [Rule::StoreWrong]);
     let twice = |told: &mut Aftermath| store(told).approvals[0].decisions.push(("dora".into(), 0));
     assert_eq!(broken_by(twice), [Rule::StoreWrong]);
+    let course = |words: &[&str]| {
+        let words = words.iter().zip(1..).map(|(word, revision)| (revision, (*word).to_owned()));
+        let course = Course { id: "apr_2".into(), subject: SUBJECT.into(), states: words.collect() };
+        broken_by(|told| store(told).courses.push(course))
+    };
+    for well in [
+        ["pending", "denied"].as_slice(),
+        &["pending", "expired"],
+        &["pending", "approved", "revoked"],
+        &["pending", "approved", "redeemed", "in_doubt", "not_run"],
+        &["pending", "approved", "redeemed", "done"],
+    ] {
+        assert_eq!(course(well), [], "{well:?}");
+    }
+    for back in [
+        ["pending", "denied", "approved"].as_slice(),
+        &["pending", "redeemed"],
+        &["pending", "approved", "pending"],
+        &["pending", "approved", "denied"],
+        &["pending", "approved", "redeemed", "approved"],
+        &["pending", "approved", "redeemed", "expired"],
+        &["pending", "approved", "redeemed", "in_doubt", "redeemed"],
+        &["pending", "approved", "redeemed", "not_run", "done"],
+    ] {
+        assert_eq!(course(back), [Rule::StoreWrong], "{back:?}");
+    }
     let ghost = |told: &mut Aftermath| {
         store(told).nodes.insert("gateway-1".into(), 2);
     };

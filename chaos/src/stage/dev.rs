@@ -78,6 +78,10 @@ impl Stage for Dev {
             .into()
     }
 
+    fn supervise(&mut self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     fn strike(&mut self, name: &str, blow: Blow) -> Result<()> {
         match (name, blow) {
             (COUNTERSIGN, Blow::Kill) => self.gateway.kill(),
