@@ -32,6 +32,9 @@ pub struct Aftermath {
     pub records: Vec<Record>,
     /// What the verifier says is wrong with the recordings.
     pub faults: Vec<String>,
+    /// How many certificates of gateways were renewed.
+    #[serde(default)]
+    pub renewed: usize,
     /// What the store has, where it can be read.
     pub store: Option<Remains>,
 }

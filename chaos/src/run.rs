@@ -234,8 +234,9 @@ async fn aftermath(
         Some(store) => store.approvals.iter().map(|approval| approval.id.clone()).collect(),
         None => collect::asked_for(dora, agents).await?,
     };
+    let renewed = stage.renewed()?;
     let approvals = collect::approvals(dora, &ids).await?;
-    Ok(Aftermath { rows: collect::rows(stage.server())?, approvals, records, faults, store, history })
+    Ok(Aftermath { rows: collect::rows(stage.server())?, approvals, records, faults, store, history, renewed })
 }
 
 /// What is needed to look at it again.

@@ -17,6 +17,9 @@ const TARGET: &str = "gateways to postgres";
 /// How many gateways there are from the beginning; one more comes and goes.
 const GATEWAYS: usize = 3;
 
+/// What a gateway says that has a new certificate.
+const CERTIFICATE_RENEWED: &str = "the certificate was renewed";
+
 /// What a gateway says that ends because its certificate has, which nobody could renew.
 const CERTIFICATE_ENDED: &str = "the certificate has ended and cannot be renewed any more";
 
@@ -213,6 +216,11 @@ impl Stage for Cluster {
         // What a node took out of Redis lies beside what it was given itself.
         let own = own.flat_map(|data| ["recordings", "drained"].map(|folder| data.join(folder)));
         own.filter(|folder| folder.is_dir()).chain([self.cluster.archive()]).collect()
+    }
+
+    fn renewed(&self) -> Result<usize> {
+        let logs = (0..=GATEWAYS).map(|number| self.cluster.log(Part::Gateway(number)));
+        logs.map(|log| Ok(log?.matches(CERTIFICATE_RENEWED).count())).sum()
     }
 
     fn end(&mut self) -> Result<Vec<String>> {

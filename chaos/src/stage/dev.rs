@@ -122,6 +122,11 @@ impl Stage for Dev {
         vec![self.gateway.data().join("recordings")]
     }
 
+    /// None: there are none.
+    fn renewed(&self) -> Result<usize> {
+        Ok(0)
+    }
+
     fn end(&mut self) -> Result<Vec<String>> {
         self.gateway.stop()?;
         verify(&[self.gateway.data().to_path_buf()])

@@ -166,6 +166,12 @@ pub trait Stage {
     /// The folders in which recordings lie, or in folders of which they do.
     fn recordings(&self) -> Vec<PathBuf>;
 
+    /// How many certificates were renewed so far.
+    ///
+    /// # Errors
+    /// A log cannot be read.
+    fn renewed(&self) -> Result<usize>;
+
     /// Verifies what is left when every process has ended; the faults.
     ///
     /// # Errors
