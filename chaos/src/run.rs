@@ -236,7 +236,15 @@ async fn aftermath(
     };
     let renewed = stage.renewed()?;
     let approvals = collect::approvals(dora, &ids).await?;
-    Ok(Aftermath { rows: collect::rows(stage.server())?, approvals, records, faults, store, history, renewed })
+    Ok(Aftermath {
+        rows: collect::rows(stage.server())?,
+        approvals,
+        records,
+        faults,
+        store,
+        history,
+        renewed,
+    })
 }
 
 /// What is needed to look at it again.

@@ -301,6 +301,18 @@ mod tests {
     }
 
     #[test]
+    fn certificates_may_live_for_minutes_but_not_for_seconds_and_not_for_ever() {
+        let read =
+            |hours: &str| read(&format!("data: /x\nlisten_fleet: 127.0.0.1:0\ncertificate_hours: {hours}\n"));
+        let life = |hours: &str| read(hours).unwrap().fleet.unwrap().certificate_ttl.as_secs();
+        assert_eq!((life("24"), life("0.25"), life("0.02")), (86_400, 900, 72));
+        for wrong in ["0", "0.01", "-1", "8785", ".nan", ".inf"] {
+            let error = read(wrong).unwrap_err().to_string();
+            assert!(error.contains("`certificate_hours`"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
     fn i8_a_gateway_stops_judging_before_it_may_be_called_lost() {
         let read = |leases: &str| read(&format!("data: /x\nlisten_fleet: 127.0.0.1:0\n{leases}"));
         let error = read("node_lease_seconds: 20\nbundle_lease_seconds: 16\n").unwrap_err().to_string();
