@@ -199,16 +199,18 @@ impl Api {
         Ok(listed.into_iter().filter_map(|entry| entry.approval).collect())
     }
 
-    /// What an approver has to see of one.
+    /// An approval, and what an approver has to see of it.
     ///
     /// # Errors
     /// What the control plane says.
-    pub async fn details(&self, id: &str) -> Result<v1::ApprovalDetails, Status> {
+    pub async fn approval(&self, id: &str) -> Result<(v1::Approval, v1::ApprovalDetails), Status> {
         let get = async |channel| {
             let request = self.request(v1::GetApprovalRequest { id: id.to_owned() });
             ApprovalServiceClient::new(channel).get_approval(request).await
         };
-        self.ask(get).await?.into_inner().details.ok_or_else(|| Status::internal("no details"))
+        let v1::GetApprovalResponse { approval, details } = self.ask(get).await?.into_inner();
+        let approval = approval.and_then(|entry| entry.approval);
+        approval.zip(details).ok_or_else(|| Status::internal("an approval without details"))
     }
 
     /// What is wrong with all that is recorded.

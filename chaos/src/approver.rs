@@ -101,8 +101,8 @@ impl Approvers {
 
     async fn decide(self: Arc<Self>, approval: v1::Approval) {
         // The row's name, so that the same seed brings the same opinions; a request is named anew each time.
-        let details = self.first.api.details(&approval.id).await;
-        let effect = details.ok().and_then(|details| Effect::within(&details.rendering));
+        let shown = self.first.api.approval(&approval.id).await;
+        let effect = shown.ok().and_then(|(_, details)| Effect::within(&details.rendering));
         let what = effect.map_or_else(|| approval.id.clone(), |effect| effect.to_string());
         // Some decide at once, some while the client is about to give up.
         let wait = chance(&what, !self.seed) % 2500;

@@ -8,7 +8,10 @@ use anyhow::{Context, Result};
 use countersign_testkit::{Cut, Fault};
 
 use crate::history::{Event, History};
-use crate::stage::{Blow, Stage, WeakPoint, Weakness};
+use crate::stage::{Blow, LONG_SLEEP, Stage, WeakPoint, Weakness};
+
+/// How long a run is in which a long sleep has its place.
+const SLEEP_WORTH: Duration = Duration::from_secs(300);
 
 /// One blow.
 #[derive(Debug, Clone)]
@@ -42,15 +45,18 @@ impl Plan {
     #[must_use]
     pub fn new(points: &[WeakPoint], time: Duration, seed: u64) -> Self {
         let mut chance = fastrand::Rng::with_seed(seed);
+        // A long sleep would be all that a short run sees.
+        let points: Vec<&WeakPoint> =
+            points.iter().filter(|point| point.kind != Weakness::Sleeper || time >= SLEEP_WORTH).collect();
         let mut steps = Vec::new();
         let mut filled = Duration::ZERO;
-        let mut guest = points.iter().find(|point| point.kind == Weakness::Guest);
+        let mut guest = points.iter().copied().find(|point| point.kind == Weakness::Guest);
         while filled < time && !points.is_empty() {
             // Whatever chance says later, every run sees a guest come.
             let early = guest.take_if(|_| filled > time / 4);
             let step = match early {
                 Some(guest) => Step::of(guest, &mut chance),
-                None => Step::new(points, &mut chance),
+                None => Step::new(&points, &mut chance),
             };
             filled += step.lasts + step.peace;
             steps.push(step);
@@ -68,6 +74,7 @@ impl Plan {
             if Instant::now() >= until {
                 break;
             }
+            supervise(stage, history)?;
             let struck: Result<()> = step.strikes.iter().try_for_each(|strike| {
                 note(history, format!("{strike}"));
                 stage.strike(&strike.at, strike.blow).with_context(|| format!("cannot: {strike}"))
@@ -87,17 +94,22 @@ impl Plan {
     }
 }
 
+fn supervise(stage: &mut dyn Stage, history: &History) -> Result<()> {
+    stage.supervise()?.into_iter().for_each(|started| note(history, started));
+    Ok(())
+}
+
 fn note(history: &History, deed: String) {
     history.add("nemesis", Event::Nemesis { deed });
 }
 
 impl Step {
-    fn new(points: &[WeakPoint], chance: &mut fastrand::Rng) -> Self {
+    fn new(points: &[&WeakPoint], chance: &mut fastrand::Rng) -> Self {
         let count = if chance.u8(0..4) == 0 { 2 } else { 1 };
         let mut strikes: Vec<Strike> = Vec::new();
-        for point in chance.choose_multiple(points, count) {
-            if point.kind == Weakness::Guest {
-                // Comes and goes while nothing else happens.
+        for point in chance.choose_multiple(points.iter().copied(), count) {
+            if matches!(point.kind, Weakness::Guest | Weakness::Sleeper) {
+                // Comes, goes and sleeps while nothing else happens.
                 return Self::of(point, chance);
             }
             // A point stands there as often as it weighs; it is hit once at a time.
@@ -114,10 +126,13 @@ impl Step {
     }
 
     fn with(strikes: Vec<Strike>, chance: &mut fastrand::Rng) -> Self {
-        let partition = |strike: &Strike| matches!(strike.blow, Blow::Partition(_));
-        // Some partitions outlast the leases.
-        let longest = if strikes.iter().any(partition) { 14_000 } else { 6000 };
-        let lasts = Duration::from_millis(chance.u64(300..longest));
+        let long = |strike: &Strike| matches!(strike.blow, Blow::Partition(_) | Blow::Stop);
+        // Some partitions and some that stand still outlast the leases.
+        let longest = if strikes.iter().any(long) { 14_000 } else { 6000 };
+        let mut lasts = Duration::from_millis(chance.u64(300..longest));
+        if strikes.iter().any(|strike| strike.blow == Blow::Sleep) {
+            lasts += LONG_SLEEP;
+        }
         let peace = Duration::from_millis(chance.u64(500..4000));
         Self { strikes, lasts, peace }
     }
@@ -137,6 +152,8 @@ fn blow(point: &WeakPoint, chance: &mut fastrand::Rng) -> Blow {
             let lost = [Cut::ToServer, Cut::ToClient, Cut::Both, Cut::Both];
             Blow::Partition(chance.choice(lost).unwrap_or(Cut::Both))
         }
+        Weakness::Memory => Blow::Empty,
+        Weakness::Sleeper => Blow::Sleep,
         Weakness::Guest => Blow::ComeOrGo,
         Weakness::Way => of_a_way(chance),
     }
@@ -169,6 +186,8 @@ impl fmt::Display for Strike {
         match self.blow {
             Blow::Kill => write!(f, "kill {at}"),
             Blow::Stop => write!(f, "stop {at}"),
+            Blow::Empty => write!(f, "kill {at} and take all it has"),
+            Blow::Sleep => write!(f, "stop {at} until its certificate has ended"),
             Blow::Reset => write!(f, "reset {at}"),
             Blow::ComeOrGo => write!(f, "start or end {at}"),
             Blow::Partition(Cut::ToServer) => write!(f, "lose what {at} sends"),

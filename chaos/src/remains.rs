@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::{Entry, Event};
 use crate::operator::UNLUCKY;
-use crate::store::{Barrier, Store, Stored};
+use crate::store::{Store, Stored};
+use crate::story::{Barrier, Course, Story};
 
 /// Within what time the store has forgotten the starts of processes that are gone, once it is quiet: a lease.
 const FORGET_LIMIT: Duration = Duration::from_secs(30);
@@ -24,6 +25,9 @@ pub struct Remains {
     pub nodes: BTreeMap<String, u64>,
     /// After what something was not to run any more.
     pub barriers: Vec<Barrier>,
+    /// What every approval went through.
+    #[serde(default)]
+    pub courses: Vec<Course>,
 }
 
 impl Remains {
@@ -35,7 +39,9 @@ impl Remains {
         let nodes = nodes(store)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("a clock before 1970")?;
         let read_at = u64::try_from(now.as_micros())?;
-        Ok(Self { approvals: store.approvals(None)?, read_at, nodes, barriers: barriers(store, history)? })
+        let story = store.story()?;
+        let barriers = barriers(&story, history)?;
+        Ok(Self { approvals: store.approvals()?, read_at, nodes, barriers, courses: story.into_courses() })
     }
 }
 
@@ -52,34 +58,33 @@ fn nodes(store: &Store) -> Result<BTreeMap<String, u64>> {
 }
 
 /// From each acknowledgement on, for ever or until another bundle is about to be applied.
-fn barriers(store: &Store, history: &[Entry]) -> Result<Vec<Barrier>> {
+fn barriers(story: &Story, history: &[Entry]) -> Result<Vec<Barrier>> {
     let mut found = Vec::new();
     let mut strict_since = None;
     for entry in history {
         match &entry.event {
             Event::Stopped { subject, revision: Some(revision), .. } => {
                 let what = format!("{subject} was stopped at {} ms", entry.at_ms);
-                let concerns = |one: &Stored| one.subject == *subject;
-                found.push(Barrier::between(store, what, *revision, None, concerns)?);
+                found.push(story.barrier(what, *revision, None, |who| who == subject)?);
             }
             Event::Applied { strict: true, revision } => {
                 strict_since = revision.map(|revision| (revision, entry.at_ms))
             }
             Event::Applying { strict: false, revision } => {
                 if let Some((since, at)) = strict_since.take() {
-                    found.push(forbidden(store, at, since, *revision)?);
+                    found.push(forbidden(story, at, since, *revision)?);
                 }
             }
             _ => {}
         }
     }
     if let Some((since, at)) = strict_since {
-        found.push(forbidden(store, at, since, None)?);
+        found.push(forbidden(story, at, since, None)?);
     }
     Ok(found)
 }
 
-fn forbidden(store: &Store, at_ms: u64, since: u64, until: Option<u64>) -> Result<Barrier> {
+fn forbidden(story: &Story, at_ms: u64, since: u64, until: Option<u64>) -> Result<Barrier> {
     let what = format!("a bundle forbade it at {at_ms} ms");
-    Barrier::between(store, what, since, until, |one| one.subject.starts_with(UNLUCKY))
+    story.barrier(what, since, until, |who| who.starts_with(UNLUCKY))
 }

@@ -101,6 +101,7 @@ impl fmt::Display for Report {
         line(f, "operator", &self.operator())?;
         writeln!(f, "{:10} {:6}", "rows", self.aftermath.rows.len())?;
         writeln!(f, "{:10} {:6}", "records", self.aftermath.records.len())?;
+        writeln!(f, "{:10} {:6} renewed", "certs", self.aftermath.renewed)?;
         writeln!(
             f,
             "{:10} {:6} of nodes that nobody could reach",

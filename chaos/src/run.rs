@@ -19,6 +19,7 @@ use crate::collect::{self, Aftermath};
 use crate::history::History;
 use crate::nemesis::Plan;
 use crate::operator::{Bundles, Employee, Operator, UNLUCKY};
+use crate::recordings;
 use crate::remains::Remains;
 use crate::report::Report;
 use crate::stage::{Kind, Setting, Stage};
@@ -225,16 +226,24 @@ async fn aftermath(
         1 => operator.verify().await.context("the recordings cannot be verified")?,
         _ => Vec::new(),
     };
-    let records = collect::records(&folders, RECORDS_LIMIT)?;
+    let records = recordings::records(folders, RECORDS_LIMIT)?;
     let history = history.entries();
     let store = stage.store().map(|store| Remains::of(&store, &history)).transpose();
+    let store = store.context("the store cannot be read")?;
+    let ids = match &store {
+        Some(store) => store.approvals.iter().map(|approval| approval.id.clone()).collect(),
+        None => collect::asked_for(dora, agents).await?,
+    };
+    let renewed = stage.renewed()?;
+    let approvals = collect::approvals(dora, &ids).await?;
     Ok(Aftermath {
         rows: collect::rows(stage.server())?,
-        approvals: collect::approvals(dora, agents).await?,
+        approvals,
         records,
         faults,
-        store: store.context("the store cannot be read")?,
+        store,
         history,
+        renewed,
     })
 }
 

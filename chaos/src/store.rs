@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::story::Story;
+
+/// Where approvals lie.
+const APPROVALS: &str = "/cs/approvals/";
 
 /// etcd, by the addresses of its members.
 #[derive(Debug, Clone)]
@@ -34,16 +39,10 @@ impl Stored {
     /// Whether it may still be used.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        matches!(self.state.as_str(), "pending" | "approved")
+        is_open(&self.state)
     }
 
-    /// Whether it was used up.
-    #[must_use]
-    pub fn is_used(&self) -> bool {
-        matches!(self.state.as_str(), "redeemed" | "done" | "in_doubt" | "not_run")
-    }
-
-    fn read(line: &str) -> Result<Self> {
+    pub(crate) fn read(line: &str) -> Result<Self> {
         let stored: Value = serde_json::from_str(line).context("a stored approval is not JSON")?;
         let missing = || anyhow!("not a stored approval: {line}");
         let text = |path: &str| Some(stored.pointer(path)?.as_str()?.to_owned());
@@ -64,6 +63,16 @@ impl Stored {
     }
 }
 
+/// Whether an approval that stands so may still be used.
+pub(crate) fn is_open(state: &str) -> bool {
+    matches!(state, "pending" | "approved")
+}
+
+/// Whether an approval that stands so was used up.
+pub(crate) fn is_used(state: &str) -> bool {
+    matches!(state, "redeemed" | "done" | "in_doubt" | "not_run")
+}
+
 impl Store {
     /// With these members; any of them answers.
     #[must_use]
@@ -80,15 +89,38 @@ impl Store {
         answer.pointer("/header/revision").and_then(Value::as_u64).context("no revision in the answer")
     }
 
-    /// Every approval, now or at a revision.
+    /// Every approval as it is now.
     ///
     /// # Errors
     /// No member answers, or what it says is no approval.
-    pub fn approvals(&self, revision: Option<u64>) -> Result<Vec<Stored>> {
-        let at = revision.map(|revision| format!("--rev={revision}"));
-        let words = ["/cs/approvals/", "--prefix", "--print-value-only"];
-        let words: Vec<&str> = words.into_iter().chain(at.as_deref()).collect();
-        self.get(&words)?.lines().filter(|line| !line.is_empty()).map(Stored::read).collect()
+    pub fn approvals(&self) -> Result<Vec<Stored>> {
+        let found = self.get(&[APPROVALS, "--prefix", "--print-value-only"])?;
+        found.lines().filter(|line| !line.is_empty()).map(Stored::read).collect()
+    }
+
+    /// Everything that approvals went through since the store began; it must not have been compacted, and nobody may be
+    /// writing approvals any more.
+    ///
+    /// # Errors
+    /// No member answers to the end, or what it says is no approval.
+    pub fn story(&self) -> Result<Story> {
+        let newest = self.newest()?;
+        let mut last = anyhow!("no member");
+        for member in &self.members {
+            match Story::read(member, APPROVALS, newest) {
+                Ok(story) => return Ok(story),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The revision at which an approval was written last; 0: there is none.
+    fn newest(&self) -> Result<u64> {
+        let answer: Value =
+            serde_json::from_str(&self.get(&[APPROVALS, "--prefix", "--keys-only", "-w", "json"])?)?;
+        let keys = answer.get("kvs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        Ok(keys.iter().filter_map(|key| key.get("mod_revision")?.as_u64()).max().unwrap_or_default())
     }
 
     /// The nodes of the fleet that count as alive: name, and how many starts of it there are.
@@ -124,39 +156,6 @@ impl Store {
     }
 }
 
-/// Something after which what was open then may not run: an access that was taken back, a bundle that forbids it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Barrier {
-    /// What.
-    pub what: String,
-    /// The approvals that were open when it had been acknowledged, and are concerned.
-    pub open: Vec<String>,
-    /// The approvals that were used up when it held no longer.
-    pub used_later: Vec<String>,
-}
-
-impl Barrier {
-    /// By what the store had at both revisions; `None`: it holds still.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn between(
-        store: &Store,
-        what: String,
-        since: u64,
-        until: Option<u64>,
-        concerns: impl Fn(&Stored) -> bool,
-    ) -> Result<Self> {
-        ensure!(until.is_none_or(|until| since <= until), "{what}: it ended before it began");
-        let ids = |found: Vec<Stored>, wanted: fn(&Stored) -> bool| -> Vec<String> {
-            found.into_iter().filter(|one| concerns(one) && wanted(one)).map(|one| one.id).collect()
-        };
-        let open = ids(store.approvals(Some(since))?, Stored::is_open);
-        let used_later = ids(store.approvals(until)?, Stored::is_used);
-        Ok(Self { what, open, used_later })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,7 +169,7 @@ mod tests {
         assert_eq!((stored.id.as_str(), stored.subject.as_str()), ("apr_1", "agent-1-0"));
         assert_eq!((stored.state.as_str(), stored.expires_at), ("in_doubt", 17));
         assert_eq!(stored.decisions, [("dora".to_owned(), 0)]);
-        assert!(stored.evidence && stored.is_used() && !stored.is_open());
+        assert!(stored.evidence && is_used(&stored.state) && !stored.is_open());
         assert!(Stored::read("{}").is_err());
     }
 }

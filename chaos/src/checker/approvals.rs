@@ -38,9 +38,8 @@ fn endless(approval: &Approval) -> Option<Violation> {
 
 /// Decisions that nobody made.
 fn invented(tale: &Tale<'_>, approval: &Approval) -> Vec<Violation> {
-    let given = |name: &str, yes: bool| {
-        tale.votes.iter().any(|vote| vote.ticket == approval.id && vote.who == name && vote.yes == yes)
-    };
+    let given =
+        |name: &str, yes: bool| tale.votes_on(&approval.id).any(|vote| vote.who == name && vote.yes == yes);
     let false_ones = approval.decisions.iter().filter(|(name, yes)| !given(name, *yes));
     false_ones
         .map(|(name, yes)| {
@@ -71,8 +70,8 @@ fn falsified(tale: &Tale<'_>, vote: &Vote<'_>) -> Option<Violation> {
 
 /// Whether all that this person sent on this approval was rejected.
 fn only_rejected(tale: &Tale<'_>, vote: &Vote<'_>) -> bool {
-    let same = tale.votes.iter().filter(|other| other.who == vote.who && other.ticket == vote.ticket);
-    same.into_iter().all(|other| matches!(other.outcome, Some(VoteOutcome::Rejected(_))))
+    let mut same = tale.votes_on(vote.ticket).filter(|other| other.who == vote.who);
+    same.all(|other| matches!(other.outcome, Some(VoteOutcome::Rejected(_))))
 }
 
 // INVARIANT: I3, I9.

@@ -67,8 +67,7 @@ fn contradicted(approval: &Approval, rows: &[&Row]) -> Option<Violation> {
 /// An approval that was used, without anybody's yes that was really given.
 fn without_a_yes(tale: &Tale<'_>, approval: &Approval) -> Option<Violation> {
     let used = may_have_run(approval) || matches!(approval.state, State::Failed | State::NotRun);
-    let given =
-        |name: &str| tale.votes.iter().any(|vote| vote.ticket == approval.id && vote.who == name && vote.yes);
+    let given = |name: &str| tale.votes_on(&approval.id).any(|vote| vote.who == name && vote.yes);
     let agreed = approval.decisions.iter().any(|(name, yes)| *yes && given(name));
     (used && !agreed).then(|| {
         let Approval { id, state, decisions, .. } = approval;

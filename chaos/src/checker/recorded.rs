@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::tale::Tale;
 use super::{Rule, Violation, forks, violation};
-use crate::collect::{Record, Said};
 use crate::command::Effect;
+use crate::recordings::{Record, Said};
 
 pub(super) fn check(tale: &Tale<'_>) -> Vec<Violation> {
     let mut commands: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
@@ -21,7 +21,8 @@ pub(super) fn check(tale: &Tale<'_>) -> Vec<Violation> {
     let mut found: Vec<Violation> =
         commands.iter().filter_map(|(id, records)| not_ended_once(id, records, whole(records))).collect();
     found.extend(used_twice(tale));
-    found.extend(tale.effects().into_iter().filter_map(|effect| unrecorded(tale, effect, &commands)));
+    let let_go = let_go(&commands);
+    found.extend(tale.effects().into_iter().filter_map(|effect| unrecorded(tale, effect, &let_go)));
     found.extend(faults.into_iter().map(|fault| violation(Rule::ChainBroken, fault.clone())));
     found
 }
@@ -48,18 +49,31 @@ fn used_twice(tale: &Tale<'_>) -> Vec<Violation> {
     twice.map(|(id, times)| violation(Rule::Doubled, format!("{id} was used {times} times"))).collect()
 }
 
+/// How many commands were recorded as let go, for each row that they would insert.
+fn let_go<'a>(commands: &BTreeMap<&str, Vec<&'a Record>>) -> BTreeMap<&'a Effect, usize> {
+    let mut counted = BTreeMap::new();
+    for records in commands.values() {
+        let redeemed = records.iter().any(|record| matches!(record.said, Said::Redeemed(_)));
+        let begun: BTreeSet<&Effect> = records.iter().filter_map(|record| begun(record)).collect();
+        for effect in begun.into_iter().filter(|_| redeemed) {
+            *counted.entry(effect).or_default() += 1;
+        }
+    }
+    counted
+}
+
+fn begun(record: &Record) -> Option<&Effect> {
+    match &record.said {
+        Said::Begun(effect) => effect.as_ref(),
+        Said::Redeemed(_) | Said::Ended { .. } => None,
+    }
+}
+
 /// More rows than commands that were recorded as let go.
 // INVARIANT: I12.
-fn unrecorded(
-    tale: &Tale<'_>,
-    effect: &Effect,
-    commands: &BTreeMap<&str, Vec<&Record>>,
-) -> Option<Violation> {
+fn unrecorded(tale: &Tale<'_>, effect: &Effect, let_go: &BTreeMap<&Effect, usize>) -> Option<Violation> {
     let rows = tale.rows(effect).len();
-    let begun = |record: &&Record| matches!(&record.said, Said::Begun(Some(begun)) if begun == effect);
-    let redeemed = |record: &&Record| matches!(record.said, Said::Redeemed(_));
-    let let_go = |records: &&Vec<&Record>| records.iter().any(begun) && records.iter().any(redeemed);
-    let recorded = commands.values().filter(let_go).count();
+    let recorded = let_go.get(effect).copied().unwrap_or_default();
     let what = format!("{effect} is there {rows} times and recorded {recorded} times");
     (rows > recorded).then(|| violation(Rule::RecordsWrong, what))
 }

@@ -6,12 +6,14 @@ use super::tale::Tale;
 use super::{Rule, Violation, violation};
 use crate::remains::Remains;
 use crate::store::Stored;
+use crate::story::Course;
 
 pub(super) fn check(tale: &Tale<'_>) -> Vec<Violation> {
     let Some(store) = &tale.aftermath.store else { return Vec::new() };
     let mut found = differences(tale, store);
     found.extend(store.approvals.iter().filter_map(|one| should_have_ended(tale, store, one)));
     found.extend(store.approvals.iter().filter_map(counted_twice));
+    found.extend(store.courses.iter().filter_map(went_back));
     let ghosts = store.nodes.iter().filter(|(_, starts)| **starts > 1);
     found.extend(ghosts.map(|(name, starts)| wrong(format!("{name} counts as alive {starts} times"))));
     found
@@ -49,6 +51,30 @@ fn should_have_ended(tale: &Tale<'_>, store: &Remains, one: &Stored) -> Option<V
         _ => return None,
     };
     Some(wrong(format!("{id} is {state} still: {why}")))
+}
+
+/// An approval that left an end, was put back, or got a no after it had been used up.
+// INVARIANT: I9, and I1 and I3 by it.
+fn went_back(course: &Course) -> Option<Violation> {
+    let steps = course.states.windows(2).filter_map(|pair| match pair {
+        [(_, from), (revision, to)] => Some((from, to, revision)),
+        _ => None,
+    });
+    let mut wrong_ones = steps.filter(|(from, to, _)| !may_follow(from, to));
+    let (from, to, revision) = wrong_ones.next()?;
+    Some(wrong(format!("{} was {from} and then {to}, at revision {revision}", course.id)))
+}
+
+/// Whether an approval may stand like the second after it stood like the first.
+fn may_follow(from: &str, to: &str) -> bool {
+    const NO: [&str; 4] = ["expired", "withdrawn", "voided", "revoked"];
+    match from {
+        "pending" => to == "approved" || to == "denied" || NO.contains(&to),
+        "approved" => to == "redeemed" || NO.contains(&to),
+        "redeemed" => matches!(to, "done" | "not_run" | "in_doubt"),
+        "in_doubt" => matches!(to, "done" | "not_run"),
+        _ => false,
+    }
 }
 
 /// Somebody's decision that counts more than once at a stage.

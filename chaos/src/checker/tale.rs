@@ -40,6 +40,19 @@ pub(super) struct Tale<'a> {
     pub(super) taken_back: Vec<&'a str>,
     /// Who was stopped, and when that had been acknowledged, in milliseconds since the run began.
     pub(super) stopped: BTreeMap<&'a str, u64>,
+    index: Index<'a>,
+}
+
+/// Where what belongs together is found, so that a long story takes not much longer to check than a short one each minute.
+#[derive(Debug, Default)]
+struct Index<'a> {
+    rows: BTreeMap<&'a Effect, Vec<&'a Row>>,
+    approvals: BTreeMap<&'a Effect, Vec<&'a Approval>>,
+    tickets: BTreeMap<&'a str, &'a Approval>,
+    /// Places among the attempts.
+    attempts: BTreeMap<&'a Effect, Vec<usize>>,
+    /// Places among the votes.
+    votes: BTreeMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Tale<'a> {
@@ -88,13 +101,10 @@ impl<'a> Tale<'a> {
                 | Event::Nemesis { .. } => {}
             }
         }
-        Self {
-            aftermath,
-            attempts: attempts.into_values().collect(),
-            votes: votes.into_values().collect(),
-            taken_back,
-            stopped,
-        }
+        let attempts: Vec<Attempt<'a>> = attempts.into_values().collect();
+        let votes: Vec<Vote<'a>> = votes.into_values().collect();
+        let index = Index::of(aftermath, &attempts, &votes);
+        Self { aftermath, attempts, votes, taken_back, stopped, index }
     }
 
     /// Every effect that anybody speaks of.
@@ -106,24 +116,54 @@ impl<'a> Tale<'a> {
     }
 
     pub(super) fn rows(&self, effect: &Effect) -> Vec<&'a Row> {
-        self.aftermath.rows.iter().filter(|row| row.effect == *effect).collect()
+        self.index.rows.get(effect).cloned().unwrap_or_default()
     }
 
     pub(super) fn approvals(&self, effect: &Effect) -> Vec<&'a Approval> {
-        let of = |approval: &&Approval| approval.effect.as_ref() == Some(effect);
-        self.aftermath.approvals.iter().filter(of).collect()
+        self.index.approvals.get(effect).cloned().unwrap_or_default()
     }
 
     pub(super) fn attempts(&self, effect: &Effect) -> Vec<&Attempt<'a>> {
-        self.attempts.iter().filter(|attempt| attempt.effect == Some(effect)).collect()
+        let places = self.index.attempts.get(effect).into_iter().flatten();
+        places.filter_map(|place| self.attempts.get(*place)).collect()
+    }
+
+    /// The votes on an approval.
+    pub(super) fn votes_on(&self, ticket: &str) -> impl Iterator<Item = &Vote<'a>> {
+        let places = self.index.votes.get(ticket).into_iter().flatten();
+        places.filter_map(|place| self.votes.get(*place))
     }
 
     pub(super) fn approval(&self, ticket: &str) -> Option<&'a Approval> {
-        self.aftermath.approvals.iter().find(|approval| approval.id == ticket)
+        self.index.tickets.get(ticket).copied()
     }
 
     /// Whether an effect's command stood in a transaction of its client, whose end the approval does not know.
     pub(super) fn in_transaction(&self, effect: &Effect) -> bool {
         self.attempts(effect).iter().any(|attempt| attempt.form.in_transaction())
+    }
+}
+
+impl<'a> Index<'a> {
+    fn of(aftermath: &'a Aftermath, attempts: &[Attempt<'a>], votes: &[Vote<'a>]) -> Self {
+        let mut index = Self::default();
+        for row in &aftermath.rows {
+            index.rows.entry(&row.effect).or_default().push(row);
+        }
+        for approval in &aftermath.approvals {
+            index.tickets.insert(&approval.id, approval);
+            if let Some(effect) = &approval.effect {
+                index.approvals.entry(effect).or_default().push(approval);
+            }
+        }
+        for (place, attempt) in attempts.iter().enumerate() {
+            if let Some(effect) = attempt.effect {
+                index.attempts.entry(effect).or_default().push(place);
+            }
+        }
+        for (place, vote) in votes.iter().enumerate() {
+            index.votes.entry(vote.ticket).or_default().push(place);
+        }
+        index
     }
 }

@@ -3,11 +3,13 @@
 
 use super::*;
 use crate::answer::{Answer, Refusal};
-use crate::collect::{Approval, Record, Row, Said, State};
+use crate::collect::{Approval, Row, State};
 use crate::command::{Effect, Form};
 use crate::history::{Entry, Event, VoteOutcome};
+use crate::recordings::{Record, Said};
 use crate::remains::Remains;
-use crate::store::{Barrier, Stored};
+use crate::store::Stored;
+use crate::story::{Barrier, Course};
 
 /// As whom everything is sent.
 const SUBJECT: &str = "agent-1-0";
@@ -130,6 +132,13 @@ fn stands(told: &mut Aftermath, index: usize, state: State) {
     store(told).approvals[index].state = state.word().into();
 }
 
+/// One more yes of dora's, and what became of it.
+fn votes(told: &mut Aftermath, ticket: &str, outcome: VoteOutcome) {
+    let voted = Event::Voted { vote: 300, ticket: ticket.into(), yes: true };
+    let known = Event::VoteTold { vote: 300, outcome };
+    told.history.extend([voted, known].map(|event| Entry { at_ms: 9, who: "dora".into(), event }));
+}
+
 fn outcome(told: &mut Aftermath, wanted: u64) -> &mut VoteOutcome {
     let found = told.history.iter_mut().find_map(|entry| match &mut entry.event {
         Event::VoteTold { vote, outcome } if *vote == wanted => Some(outcome),
@@ -197,6 +206,15 @@ fn an_effect_after_a_no_is_found() {
     let not_run =
         |told: &mut Aftermath| told.rows.push(Row { effect: Effect::new("a", 3), xid: "703".into() });
     assert_eq!(broken_by(not_run), [Rule::NoMeansNo]);
+    // The row has its countersign; and yet it is the transaction of one that had expired.
+    let of_another = |told: &mut Aftermath| {
+        let expired = Approval { id: "apr_50".into(), decisions: Vec::new(), ..told.approvals[0].clone() };
+        told.approvals.push(expired);
+        let stored = Stored { id: "apr_50".into(), ..store(told).approvals[0].clone() };
+        store(told).approvals.push(stored);
+        stands(told, 5, State::Expired);
+    };
+    assert_eq!(broken_by(of_another), [Rule::NoMeansNo]);
     let undone = |told: &mut Aftermath| stands(told, 1, State::Expired);
     assert_eq!(broken_by(undone), [Rule::NoMeansNo]);
     let taken_back = |told: &mut Aftermath| {
@@ -231,6 +249,11 @@ fn a_lost_approval_is_found() {
         store(told).approvals.remove(1);
     };
     assert_eq!(broken_by(gone), [Rule::ApprovalLost]);
+    // A ticket that only its client was told, and one that only an approver had.
+    let told_only = |told: &mut Aftermath| *answer(told, 2) = refused("pending", Some(false), "apr_77");
+    assert_eq!(broken_by(told_only), [Rule::ApprovalLost]);
+    let voted_only = |told: &mut Aftermath| votes(told, "apr_88", VoteOutcome::Rejected("late".into()));
+    assert_eq!(broken_by(voted_only), [Rule::ApprovalLost]);
     for state in [State::Pending, State::Approved, State::Redeemed] {
         let endless = |told: &mut Aftermath| {
             stands(told, 2, state);
@@ -250,6 +273,15 @@ fn a_falsified_vote_is_found() {
     assert_eq!(broken_by(invented), [Rule::VoteFalsified]);
     let rejected = |told: &mut Aftermath| *outcome(told, 101) = VoteOutcome::Rejected("late".into());
     assert_eq!(broken_by(rejected), [Rule::VoteFalsified]);
+    // The same person's other vote counts.
+    let again = |told: &mut Aftermath| {
+        rejected(told);
+        votes(told, "apr_1", VoteOutcome::Counted);
+    };
+    assert_eq!(broken_by(again), []);
+    // Who said yes did not say no.
+    let turned = |told: &mut Aftermath| told.approvals[0].decisions.push(("dora".into(), false));
+    assert_eq!(broken_by(turned), [Rule::VoteFalsified]);
     // No answer came: it may count or not.
     let unknown = |told: &mut Aftermath| *outcome(told, 101) = VoteOutcome::Unknown("reset".into());
     assert_eq!(broken_by(unknown), []);
@@ -347,10 +379,43 @@ fn a_store_that_has_something_else_is_found() {
     assert_eq!(broken_by(less), [Rule::StoreWrong]);
     // The deadline is long past.
     assert_eq!(broken_by(|told| stands(told, 2, State::Approved)), [Rule::ApprovalLost, Rule::StoreWrong]);
+    let of_one_who_was_stopped = |told: &mut Aftermath| {
+        stands(told, 2, State::Approved);
+        store(told).approvals[2].expires_at = u64::MAX;
+        let event = Event::Stopped { subject: SUBJECT.into(), acknowledged: 10, revision: None };
+        told.history.push(Entry { at_ms: 10, who: "operator".into(), event });
+    };
+    assert_eq!(broken_by(of_one_who_was_stopped), [Rule::ApprovalLost, Rule::StoreWrong]);
     let resolvable = |told: &mut Aftermath| store(told).approvals[3].evidence = true;
     assert_eq!(broken_by(resolvable), [Rule::StoreWrong]);
     let twice = |told: &mut Aftermath| store(told).approvals[0].decisions.push(("dora".into(), 0));
     assert_eq!(broken_by(twice), [Rule::StoreWrong]);
+    let course = |words: &[&str]| {
+        let words = words.iter().zip(1..).map(|(word, revision)| (revision, (*word).to_owned()));
+        let course = Course { id: "apr_2".into(), subject: SUBJECT.into(), states: words.collect() };
+        broken_by(|told| store(told).courses.push(course))
+    };
+    for well in [
+        ["pending", "denied"].as_slice(),
+        &["pending", "expired"],
+        &["pending", "approved", "revoked"],
+        &["pending", "approved", "redeemed", "in_doubt", "not_run"],
+        &["pending", "approved", "redeemed", "done"],
+    ] {
+        assert_eq!(course(well), [], "{well:?}");
+    }
+    for back in [
+        ["pending", "denied", "approved"].as_slice(),
+        &["pending", "redeemed"],
+        &["pending", "approved", "pending"],
+        &["pending", "approved", "denied"],
+        &["pending", "approved", "redeemed", "approved"],
+        &["pending", "approved", "redeemed", "expired"],
+        &["pending", "approved", "redeemed", "in_doubt", "redeemed"],
+        &["pending", "approved", "redeemed", "not_run", "done"],
+    ] {
+        assert_eq!(course(back), [Rule::StoreWrong], "{back:?}");
+    }
     let ghost = |told: &mut Aftermath| {
         store(told).nodes.insert("gateway-1".into(), 2);
     };
@@ -384,22 +449,23 @@ fn a_fork_is_accepted_only_of_a_node_that_nobody_could_reach() {
     let other = place("control-2").replace("fork", "gap");
     assert_eq!(broken_by(story(other, "cut off zone 2")), [Rule::ChainBroken]);
     // What stands behind it on that side is told of, too; the same of another stream is none of it.
-    let behind = |stream: &str| {
-        place("control-2")
+    let behind = |node: &str, stream: &str| {
+        place(node)
             .replace(
                 "record 7: fork: taken",
                 "record 8: the closing record is not the last, or does not count 8",
             )
             .replace("str_1", stream)
     };
-    let both = |stream: &'static str| {
+    let both = |node: &'static str, stream: &'static str| {
         move |told: &mut Aftermath| {
             story(place("control-2"), "kill control-2")(told);
-            told.faults.push(behind(stream));
+            told.faults.push(behind(node, stream));
         }
     };
-    assert_eq!(broken_by(both("str_1")), []);
-    assert_eq!(broken_by(both("str_2")), [Rule::ChainBroken]);
+    assert_eq!(broken_by(both("control-2", "str_1")), []);
+    assert_eq!(broken_by(both("control-2", "str_2")), [Rule::ChainBroken]);
+    assert_eq!(broken_by(both("control-1", "str_1")), [Rule::ChainBroken]);
     // Its stream has another end then, but never none.
     let ended = |end: bool| {
         move |told: &mut Aftermath| {

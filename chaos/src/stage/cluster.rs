@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use countersign_testkit::{Bundle, ClusterOptions, Cut, Dsn, FaultProxy, Part, Postgres, Signal, shop};
+use anyhow::{Context, Result, bail, ensure};
+use countersign_testkit::{
+    Bundle, ClusterOptions, Cut, Dsn, FaultProxy, Journal, Part, Postgres, Signal, shop,
+};
 
-use super::{Blow, Setting, Stage, WeakPoint, Weakness, network, server, terms, verify};
+use super::{Blow, CERTIFICATE_LIFE, Setting, Stage, WeakPoint, Weakness, network, server, terms, verify};
 use crate::store::Store;
 
 const POSTGRES: &str = "postgres";
@@ -14,6 +16,12 @@ const TARGET: &str = "gateways to postgres";
 
 /// How many gateways there are from the beginning; one more comes and goes.
 const GATEWAYS: usize = 3;
+
+/// What a gateway says that has a new certificate.
+const CERTIFICATE_RENEWED: &str = "the certificate was renewed";
+
+/// What a gateway says that ends because its certificate has, which nobody could renew.
+const CERTIFICATE_ENDED: &str = "the certificate has ended and cannot be renewed any more";
 
 /// Whoever leads etcd when it is cut off.
 const LEADER: &str = "the leader of etcd";
@@ -26,6 +34,7 @@ pub struct Cluster {
     target: FaultProxy,
     server: Postgres,
     bundle: Bundle,
+    journal: Journal,
 }
 
 impl Cluster {
@@ -42,11 +51,12 @@ impl Cluster {
             gateways: GATEWAYS,
             spare_gateways: 1,
             journal: setting.journal,
+            certificate_hours: Some(CERTIFICATE_LIFE.as_secs_f64() / 3600.0),
             bad_ways: Some(setting.seed),
             ..ClusterOptions::default()
         };
         let cluster = countersign_testkit::Cluster::start_on(network, &bundle, &options)?;
-        Ok(Self { cluster, target, server, bundle })
+        Ok(Self { cluster, target, server, bundle, journal: setting.journal })
     }
 
     fn part(&self, name: &str) -> Option<Part> {
@@ -98,6 +108,16 @@ impl Cluster {
         Ok(())
     }
 
+    /// Nothing to one that has just ended because its certificate has: [`Stage::supervise`] sees to it.
+    fn signal(&mut self, part: Part, signal: Signal) -> Result<()> {
+        if self.cluster.runs(part) { self.cluster.signal(part, signal) } else { Ok(()) }
+    }
+
+    /// What Redis has alone is lost with it where it says what is synced: then only its process may be hit.
+    fn can_lose_redis(&self) -> bool {
+        self.journal != Journal::RedisFsync
+    }
+
     fn come_or_go(&mut self, part: Part) -> Result<()> {
         if self.cluster.runs(part) { self.cluster.stop(part) } else { self.cluster.start_again(part) }
     }
@@ -132,8 +152,28 @@ impl Stage for Cluster {
             .map(point(Weakness::Process))
             .chain(ways.map(point(Weakness::Way)))
             .chain(sides.into_iter().map(point(Weakness::Partition)))
-            .chain([WeakPoint { name: guest.clone(), kind: Weakness::Guest }])
+            .chain(self.can_lose_redis().then(|| point(Weakness::Memory)(Part::Redis.to_string())))
+            .chain([
+                point(Weakness::Sleeper)(Part::Gateway(0).to_string()),
+                point(Weakness::Guest)(guest.clone()),
+            ])
             .collect()
+    }
+
+    fn supervise(&mut self) -> Result<Vec<String>> {
+        let mut started = Vec::new();
+        // The last one may be away on purpose.
+        for part in (0..GATEWAYS).map(Part::Gateway) {
+            if self.cluster.runs(part) {
+                continue;
+            }
+            let log = self.cluster.log(part)?;
+            let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            ensure!(log_tail(&log).contains(CERTIFICATE_ENDED), "{part} has ended by itself: {last}");
+            self.cluster.start_again(part)?;
+            started.push(format!("start {part}, whose certificate had ended"));
+        }
+        Ok(started)
     }
 
     fn strike(&mut self, name: &str, blow: Blow) -> Result<()> {
@@ -141,7 +181,8 @@ impl Stage for Cluster {
             (_, Blow::Partition(lost)) => self.partition(name, lost),
             (Some(part), Blow::ComeOrGo) => self.come_or_go(part),
             (Some(part), Blow::Kill) => self.cluster.kill(part),
-            (Some(part), Blow::Stop) => self.cluster.signal(part, Signal::Stop),
+            (Some(part), Blow::Stop | Blow::Sleep) => self.signal(part, Signal::Stop),
+            (Some(Part::Redis), Blow::Empty) => self.cluster.empty_redis(),
             (None, Blow::Kill) if name == POSTGRES => self.server.crash(),
             (None, Blow::Stop) if name == POSTGRES => self.server.signal(Signal::Stop),
             (None, Blow::Network(fault)) => self.way(name).map(|way| way.set(fault)),
@@ -154,8 +195,8 @@ impl Stage for Cluster {
         match (self.part(name), blow) {
             (_, Blow::Partition(_)) => self.cluster.network().heal(),
             (_, Blow::ComeOrGo) => Ok(()),
-            (Some(part), Blow::Kill) => self.cluster.start_again(part),
-            (Some(part), Blow::Stop) => self.cluster.signal(part, Signal::Continue),
+            (Some(part), Blow::Kill | Blow::Empty) => self.cluster.start_again(part),
+            (Some(part), Blow::Stop | Blow::Sleep) => self.signal(part, Signal::Continue),
             (None, Blow::Kill) if name == POSTGRES => self.server.start_again(),
             (None, Blow::Stop) if name == POSTGRES => self.server.signal(Signal::Continue),
             _ => self.way(name).map(FaultProxy::heal),
@@ -177,6 +218,11 @@ impl Stage for Cluster {
         own.filter(|folder| folder.is_dir()).chain([self.cluster.archive()]).collect()
     }
 
+    fn renewed(&self) -> Result<usize> {
+        let logs = (0..=GATEWAYS).map(|number| self.cluster.log(Part::Gateway(number)));
+        logs.map(|log| Ok(log?.matches(CERTIFICATE_RENEWED).count())).sum()
+    }
+
     fn end(&mut self) -> Result<Vec<String>> {
         self.cluster.end()?;
         verify(&[self.cluster.data(), vec![self.cluster.archive()]].concat())
@@ -186,4 +232,10 @@ impl Stage for Cluster {
         std::fs::write(folder.join("postgres.log"), self.server.log())?;
         self.cluster.keep_logs(folder).context("logs of the cluster")
     }
+}
+
+/// What was logged last: enough for how a process ended.
+fn log_tail(log: &str) -> &str {
+    let lines = log.trim_end().rmatch_indices('\n');
+    lines.take(20).last().map_or(log, |(at, _)| log.get(at..).unwrap_or_default())
 }

@@ -78,6 +78,10 @@ impl Stage for Dev {
             .into()
     }
 
+    fn supervise(&mut self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     fn strike(&mut self, name: &str, blow: Blow) -> Result<()> {
         match (name, blow) {
             (COUNTERSIGN, Blow::Kill) => self.gateway.kill(),
@@ -116,6 +120,11 @@ impl Stage for Dev {
 
     fn recordings(&self) -> Vec<PathBuf> {
         vec![self.gateway.data().join("recordings")]
+    }
+
+    /// None: there are none.
+    fn renewed(&self) -> Result<usize> {
+        Ok(0)
     }
 
     fn end(&mut self) -> Result<Vec<String>> {

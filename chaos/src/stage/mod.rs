@@ -5,6 +5,7 @@ mod dev;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -65,6 +66,10 @@ pub enum Blow {
     /// Those of one side and everybody else lose what they send each other: what the side sends
     /// ([`Cut::ToServer`]), what it is sent ([`Cut::ToClient`]), or both.
     Partition(Cut),
+    /// `kill -9`, and all that it had kept is gone; started again, empty, when it heals.
+    Empty,
+    /// `kill -STOP` for longer than its certificate is valid; goes on when it heals.
+    Sleep,
     /// Starts what does not run, and lets what runs end in good order. Nothing has to heal.
     ComeOrGo,
 }
@@ -75,8 +80,8 @@ impl Blow {
     pub const fn heals(self) -> u8 {
         match self {
             Self::Network(_) | Self::Reset | Self::Partition(_) => 0,
-            Self::Stop => 1,
-            Self::Kill | Self::ComeOrGo => 2,
+            Self::Stop | Self::Sleep => 1,
+            Self::Kill | Self::Empty | Self::ComeOrGo => 2,
         }
     }
 }
@@ -99,9 +104,20 @@ pub enum Weakness {
     Way,
     /// What lies between one side and everybody else.
     Partition,
+    /// A process that may lose all that it keeps.
+    Memory,
+    /// A process with a certificate that ends before long.
+    Sleeper,
     /// A process that comes and goes.
     Guest,
 }
+
+/// How long the certificates of gateways are valid: not much longer than the shortest that there are, so that all of them
+/// are renewed again and again, whatever goes on.
+const CERTIFICATE_LIFE: Duration = Duration::from_secs(90);
+
+/// How long a process sleeps so that its certificate has ended when it wakes, however late it was renewed.
+pub(crate) const LONG_SLEEP: Duration = Duration::from_secs(95);
 
 /// Everything that a run plays on.
 pub trait Stage {
@@ -123,6 +139,12 @@ pub trait Stage {
     /// Where it can be hit.
     fn weak_points(&self) -> Vec<WeakPoint>;
 
+    /// Starts again what has ended by itself for a good reason, as a supervisor does; says what.
+    ///
+    /// # Errors
+    /// Something has ended for no such reason, or does not come back.
+    fn supervise(&mut self) -> Result<Vec<String>>;
+
     /// Hits it.
     ///
     /// # Errors
@@ -143,6 +165,12 @@ pub trait Stage {
 
     /// The folders in which recordings lie, or in folders of which they do.
     fn recordings(&self) -> Vec<PathBuf>;
+
+    /// How many certificates were renewed so far.
+    ///
+    /// # Errors
+    /// A log cannot be read.
+    fn renewed(&self) -> Result<usize>;
 
     /// Verifies what is left when every process has ended; the faults.
     ///

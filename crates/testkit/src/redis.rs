@@ -123,6 +123,20 @@ impl Redis {
         Ok(())
     }
 
+    /// Kills it, and takes away what it had kept: started again it is empty.
+    ///
+    /// # Errors
+    /// As [`Self::kill`], or its files cannot be removed.
+    pub fn empty(&mut self) -> Result<()> {
+        self.kill()?;
+        match std::fs::remove_dir_all(self.server.folder.path().join("appendonlydir")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).context("the append-only file cannot be removed")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Stands still, or goes on.
     ///
     /// # Errors

@@ -242,7 +242,8 @@ fn certificate(now: Timestamp, ttl: Duration, name: &str) -> Result<CertificateP
     }
     let mut params = CertificateParams::default();
     params.serial_number = Some(SerialNumber::from_slice(&serial));
-    params.not_before = (system_time(now) - CLOCKS_APART).into();
+    // Not longer ago than it lasts: who renews when two thirds are over has a third left.
+    params.not_before = (system_time(now) - CLOCKS_APART.min(ttl)).into();
     params.not_after = (system_time(now) + ttl).into();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);

@@ -32,8 +32,11 @@ use crate::link::dial::jittered;
 /// The name that every control-plane node's certificate has, at whatever address it is dialled.
 const SERVER_NAME: &str = "control.countersign.internal";
 
-/// How often it is looked whether the certificate has to be renewed.
+/// How often it is looked whether the certificate has to be renewed, where it lives for long.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// How often it is looked in the life of a certificate, at least.
+const LOOKS_MIN: u32 = 12;
 
 /// What a gateway needs in order to be somebody.
 #[derive(Debug, Clone)]
@@ -71,6 +74,9 @@ pub enum IdentityError {
     /// There is no certificate that is still good, and no token to get one with.
     #[error("there is no certificate that is still good, and no join token")]
     NoToken,
+    /// The certificate ended before it could be renewed: no node takes it any more.
+    #[error("the certificate has ended and cannot be renewed any more")]
+    Ended,
     /// The token's authority is not the one that answers there.
     #[error("`{address}` does not show the authority that the join token names")]
     OtherAuthority {
@@ -126,30 +132,41 @@ impl Identity {
         self.credentials.subscribe()
     }
 
-    /// Renews the certificate when two thirds of its life are over, until it is dropped. Links that stand are not
-    /// touched; new ones use the new certificate.
+    /// Renews the certificate when two thirds of its life are over, until it is dropped or has to say that the
+    /// certificate has ended. Links that stand are not touched; new ones use the new certificate.
     ///
     /// # Cancel safety
     /// Safe: key and certificate are replaced together, or not at all.
-    pub async fn keep(&self) {
+    pub async fn keep(&self) -> IdentityError {
         loop {
-            tokio::time::sleep(LOOK_EVERY / 2 + jittered(LOOK_EVERY)).await;
-            if let Err(error) = self.look().await {
-                tracing::error!(
+            let every = self.look_every();
+            tokio::time::sleep(every / 2 + jittered(every)).await;
+            match self.look().await {
+                Ok(()) => {}
+                Err(ended @ IdentityError::Ended) => return ended,
+                Err(error) => tracing::error!(
                     error = chain(&error),
                     "the certificate could not be renewed; it is tried again"
-                );
+                ),
             }
         }
+    }
+
+    fn look_every(&self) -> Duration {
+        let life = self.files.present().ok().flatten();
+        life.map_or(LOOK_EVERY, |life| LOOK_EVERY.min(life.begins_at.until(life.ends_at) / LOOKS_MIN))
     }
 
     /// Renews the certificate if it is time.
     ///
     /// # Errors
-    /// [`IdentityError`]; the present one stays.
+    /// [`IdentityError`]; the present one stays. [`IdentityError::Ended`] is for good.
     pub async fn look(&self) -> Result<(), IdentityError> {
-        let due = self.files.present()?.is_none_or(|certificate| certificate.is_due(self.clock.now()));
-        if due {
+        let (present, now) = (self.files.present()?, self.clock.now());
+        if present.is_some_and(|certificate| certificate.ends_at <= now) {
+            return Err(IdentityError::Ended);
+        }
+        if present.is_none_or(|certificate| certificate.is_due(now)) {
             let tls = self.credentials.borrow().clone();
             join::renew(&self.options, tls, &self.files).await?;
             self.credentials.send_replace(self.files.credentials()?);

@@ -120,3 +120,20 @@ async fn without_a_good_certificate_and_without_a_token_a_gateway_is_nobody() {
     let refused = Identity::open(options, clock).await.unwrap_err();
     assert!(matches!(refused, IdentityError::NoToken), "{refused}");
 }
+
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_not_renewed_and_the_next_start_joins_with_a_token_that_still_works()
+{
+    let (authority, dir) = (Authority::start().await, tempfile::tempdir().unwrap());
+    let (options, clock) = (options(dir.path(), &authority, authority.digest()), clock());
+    let identity = Identity::open(options.clone(), Arc::clone(&clock) as _).await.unwrap();
+    clock.advance(LIFE);
+    for _ in 0..2 {
+        let ended = identity.look().await.unwrap_err();
+        assert!(matches!(ended, IdentityError::Ended), "{ended}");
+    }
+    assert_eq!((authority.renewed(), authority.joined().len()), (0, 1));
+    drop(identity);
+    Identity::open(options, clock).await.unwrap();
+    assert_eq!((authority.renewed(), authority.joined().len()), (0, 2));
+}

@@ -50,10 +50,12 @@ pub(super) struct ControlText<'a> {
     /// Redis as it reaches it, where there is one.
     pub(super) redis: Option<SocketAddr>,
     pub(super) journal: Journal,
+    pub(super) certificate_hours: f64,
 }
 
 pub(super) fn control(text: &ControlText<'_>) -> String {
-    let ControlText { name, api, fleet, data, authority, archive, stores, redis, journal } = text;
+    let ControlText { name, api, fleet, data, authority, archive, stores, redis, journal, certificate_hours } =
+        text;
     let (data, archive, stores) = (data.display(), archive.display(), stores.join(", "));
     let redis = redis.map(|redis| format!("redis: {{ url: 'redis://{redis}' }}\n")).unwrap_or_default();
     let authority = (authority.join("fleet-ca.pem"), authority.join("fleet-ca.key"));
@@ -72,6 +74,7 @@ archive_seconds: {ARCHIVE_SECONDS}
 {journal}listen_ops: 'off'
 node_lease_seconds: {NODE_LEASE_SECONDS}
 bundle_lease_seconds: {BUNDLE_LEASE_SECONDS}
+certificate_hours: {certificate_hours}
 "
     )
 }

@@ -46,6 +46,8 @@ pub struct ClusterOptions {
     pub proxy_protocol: bool,
     /// Where the control-plane nodes keep records until they are archived.
     pub journal: Journal,
+    /// How long the certificates of gateways are valid, which then join with a token that works more than once.
+    pub certificate_hours: Option<f64>,
     /// The seed of the proxies on the ways between the parts; `None`: they reach each other directly.
     pub bad_ways: Option<u64>,
 }
@@ -60,6 +62,7 @@ impl Default for ClusterOptions {
             redis: true,
             proxy_protocol: true,
             journal: Journal::Local,
+            certificate_hours: None,
             bad_ways: None,
         }
     }
@@ -114,7 +117,8 @@ impl Cluster {
             let redis = redis.as_ref().map(|redis| ways.lead_to_redis(&mut network, number, redis.address()));
             let redis = redis.transpose()?;
             let (authority, archive, journal) = (&*authority, &*archive, options.journal);
-            let with = ControlStart { place, authority, archive, stores, redis, journal };
+            let certificate_hours = options.certificate_hours.unwrap_or(24.0);
+            let with = ControlStart { place, authority, archive, stores, redis, journal, certificate_hours };
             controls.push(Control::start(&folder, number, &with)?);
         }
         let first = controls.first().context("a fleet without a control plane")?;
@@ -122,7 +126,11 @@ impl Cluster {
         apply(first.api(), &operator, &bundle.path().display().to_string())?;
         let mut gateways = Vec::new();
         for number in 0..options.gateways + options.spare_gateways {
-            let token = text(&cli(first.api(), &operator, &["fleet", "token"])?, "token")?;
+            let order: &[&str] = match options.certificate_hours {
+                Some(_) => &["fleet", "token", "--reusable", "--ttl", "24h"],
+                None => &["fleet", "token"],
+            };
+            let token = text(&cli(first.api(), &operator, order)?, "token")?;
             let place = network.place(&Part::Gateway(number).to_string())?;
             let links: Vec<SocketAddr> = controls.iter().map(Control::fleet).collect();
             let links = ways.lead_to_controls(&mut network, number, &links)?;
@@ -287,6 +295,28 @@ impl Cluster {
             Part::Etcd(number) => self.etcd.kill(number),
             Part::Redis => self.redis()?.kill(),
         }
+    }
+
+    /// Kills Redis, which has lost all that it had when it is started again.
+    ///
+    /// # Errors
+    /// There is none, or its files cannot be removed.
+    pub fn empty_redis(&mut self) -> Result<()> {
+        self.redis()?.empty()
+    }
+
+    /// What a gateway or control-plane node has logged, over all its starts; nothing when it was never started.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn log(&self, part: Part) -> Result<String> {
+        let product = match part {
+            Part::Gateway(number) => self.gateways.get(number).map(|gateway| &gateway.product),
+            Part::Control(number) => self.controls.get(number).map(|control| &control.product),
+            Part::Balancer | Part::Etcd(_) | Part::Redis => None,
+        };
+        let log = product.with_context(|| format!("{part} is not ours"))?.log();
+        Ok(std::fs::read_to_string(log).unwrap_or_default())
     }
 
     /// Starts a part again that was killed or has ended, with its data and at its address.

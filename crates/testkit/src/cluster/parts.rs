@@ -49,6 +49,7 @@ pub(super) struct ControlStart<'a> {
     /// Redis as it reaches it; `None`: there is none.
     pub(super) redis: Option<SocketAddr>,
     pub(super) journal: Journal,
+    pub(super) certificate_hours: f64,
 }
 
 /// A control-plane node.
@@ -76,6 +77,7 @@ impl Control {
             stores: &with.stores,
             redis: with.redis,
             journal: with.journal,
+            certificate_hours: with.certificate_hours,
         });
         let mut product = product(folder, &name, "controlplane", &text, &[], &with.place)?;
         product.start()?;

@@ -28,6 +28,9 @@ use crate::node::hostname::hostname;
 /// What this node is called when neither the configuration nor the machine says.
 const NAME_DEFAULT: &str = "control-plane";
 
+/// The shortest life of a gateway's certificate: room to try several times to renew it.
+const CERTIFICATE_TTL_MIN: Duration = Duration::from_secs(72);
+
 /// The configuration file.
 #[derive(Debug)]
 pub(super) struct Config {
@@ -93,7 +96,8 @@ pub(super) struct FleetConfig {
     /// `bundle_lease_seconds`: how long a gateway may judge by what it last heard from the control plane. Default 15,
     /// at least 3, at most three quarters of `node_lease_seconds`.
     pub(super) bundle_lease: Duration,
-    /// `certificate_hours`: how long a gateway's certificate is valid. Default 24, at least 1, at most 8784.
+    /// `certificate_hours`: how long a gateway's certificate is valid. May be a fraction. Default 24, at least 0.02, at most
+    /// 8784.
     pub(super) certificate_ttl: Duration,
     /// `sample_one_in`: one in so many commands that gateways decided by themselves is judged again; 0: none.
     /// Default 100.
@@ -168,6 +172,15 @@ fn approvals_kept(document: &mut Document) -> Duration {
     APPROVALS_KEPT
 }
 
+fn certificate_ttl(document: &mut Document) -> Duration {
+    let hours: f64 = document.optional("certificate_hours").unwrap_or(24.0);
+    let ttl = Duration::try_from_secs_f64(hours * 3600.0).unwrap_or_default();
+    if !(CERTIFICATE_TTL_MIN..=CERTIFICATE_TTL_MAX).contains(&ttl) {
+        document.fault("`certificate_hours`: at least 0.02, at most 8784");
+    }
+    ttl
+}
+
 impl FleetConfig {
     fn read(document: &mut Document, store: &StoreConfig, data: &DataDir) -> Option<Self> {
         let listen = document.optional("listen_fleet");
@@ -197,11 +210,8 @@ impl FleetConfig {
         let node_ttl = at_least("node_lease_seconds", 5, 30);
         let longest = node_ttl / 4 * 3;
         let bundle_lease = at_least("bundle_lease_seconds", 3, longest.clamp(3, 15));
-        let certificate_ttl = seconds(at_least("certificate_hours", 1, 24).saturating_mul(3600));
         let sample_one_in = at_least("sample_one_in", 0, 100);
-        if certificate_ttl > CERTIFICATE_TTL_MAX {
-            document.fault("`certificate_hours`: at most 8784");
-        }
+        let certificate_ttl = certificate_ttl(document);
         // INVARIANT: I8. Who may be called lost has stopped judging before.
         if bundle_lease > longest {
             document.fault("`bundle_lease_seconds`: at most three quarters of `node_lease_seconds`");
@@ -287,6 +297,18 @@ mod tests {
             "`approvals.keep`: at least 1h",
         ] {
             assert!(error.contains(fault), "{fault}: {error}");
+        }
+    }
+
+    #[test]
+    fn certificates_may_live_for_minutes_but_not_for_seconds_and_not_for_ever() {
+        let read =
+            |hours: &str| read(&format!("data: /x\nlisten_fleet: 127.0.0.1:0\ncertificate_hours: {hours}\n"));
+        let life = |hours: &str| read(hours).unwrap().fleet.unwrap().certificate_ttl.as_secs();
+        assert_eq!((life("24"), life("0.25"), life("0.02")), (86_400, 900, 72));
+        for wrong in ["0", "0.01", "-1", "8785", ".nan", ".inf"] {
+            let error = read(wrong).unwrap_err().to_string();
+            assert!(error.contains("`certificate_hours`"), "{wrong}: {error}");
         }
     }
 

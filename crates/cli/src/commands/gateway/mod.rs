@@ -111,7 +111,8 @@ impl Process<'_> {
         let credentials = identity.credentials();
         tokio::select! {
             ended = self.serve(credentials, operations) => ended,
-            () = identity.keep() => Err(CliError::failed("the certificate is no longer renewed")),
+            // The next start joins again, where the token still works.
+            ended = identity.keep() => Err(nobody(&ended)),
         }
     }
 

@@ -14,6 +14,7 @@ use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
 use tonic::Code;
 
 use super::bed::{Bed, Running};
@@ -144,6 +145,31 @@ async fn a_gateways_certificate_does_not_pass_for_a_control_plane() {
     assert!(!passes(&server.chain[0], "10.0.0.2"));
     for name in [CONTROL_NAME, "gateway-1"] {
         assert!(!passes(&gateway[0], name));
+    }
+}
+
+/// Whoever renews when two thirds are over has the last third of what the certificate is good for.
+#[tokio::test]
+async fn a_certificate_begins_not_longer_ago_than_it_lasts() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = AuthorityFiles::in_directory(dir.path()).read_or_create(&SystemClock).unwrap();
+    let (now, key) = (SystemClock.now(), KeyPair::generate().unwrap());
+    let member = crate::fleet::member::Member::new("gateway-1".parse().unwrap()).unwrap();
+    let asked = CertificateRequest::read(&request(&key)).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate().clone()).unwrap();
+    let provider = countersign_runtime::tls::provider();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+    for (lasts, began) in [(90, 90), (86_400, 300)] {
+        let chain = authority.gateway(&member, &asked, Duration::from_secs(lasts), now).unwrap();
+        let good = |seconds: i64| {
+            let at = i64::try_from(now.as_micros() / 1_000_000).unwrap() + seconds;
+            let at = UnixTime::since_unix_epoch(Duration::from_secs(at.try_into().unwrap()));
+            verifier.verify_client_cert(&chain[0], &[], at).is_ok()
+        };
+        let ends = i64::try_from(lasts).unwrap();
+        let told = [good(-began - 2), good(-began + 2), good(ends - 2), good(ends + 2)];
+        assert_eq!(told, [false, true, true, false], "one that lasts {lasts} s");
     }
 }
 
