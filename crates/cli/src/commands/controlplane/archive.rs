@@ -146,13 +146,13 @@ mod tests {
 
     #[test]
     fn a_path_is_a_folder_and_a_bucket_is_told_in_whole() {
-        assert!(matches!(read("\"/a\""), Ok(ArchivePlace::Folder(path)) if path == PathBuf::from("/a")));
+        assert!(matches!(read("\"/a\""), Ok(ArchivePlace::Folder(path)) if path.as_os_str() == "/a"));
         let options =
             s3(r#"{"s3": {"bucket": "b", "prefix": "p/q", "region": "eu-1", "endpoint": "https://h:1",
                              "credentials": {"file": "/f"}}}"#);
         assert_eq!((options.bucket.as_str(), options.prefix.as_str()), ("b", "p/q"));
         assert_eq!((options.region.as_str(), options.path_style), ("eu-1", true));
-        assert!(matches!(options.credentials, Credentials::File(file) if file == PathBuf::from("/f")));
+        assert!(matches!(options.credentials, Credentials::File(file) if file.as_os_str() == "/f"));
         let own = s3(r#"{"s3": {"bucket": "b", "credentials": "role"}}"#);
         assert!(!own.path_style && own.endpoint.is_none());
     }
