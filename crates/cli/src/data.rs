@@ -4,6 +4,7 @@
 //! control.redb        sessions, approvals, bundles
 //! recordings/         segments and checkpoints
 //! drained/            the same, of what this node drained from Redis
+//! archive-copy/       what was read of an archive in an object store; may be deleted at any time
 //! keys/               checkpoint.key signs checkpoints, checkpoint.pub verifies them
 //! credentials/        passwords of `dev --target`
 //! operator.token      the first token, of the group `admin`
@@ -56,6 +57,11 @@ impl DataDir {
     /// What was drained from Redis by this node.
     pub(crate) fn drained(&self) -> PathBuf {
         self.0.join("drained")
+    }
+
+    /// What was read of an archive in an object store.
+    pub(crate) fn archive_copy(&self) -> PathBuf {
+        self.0.join("archive-copy")
     }
 
     pub(crate) fn keys(&self) -> PathBuf {

@@ -60,6 +60,16 @@ impl Output {
         if self.is_json() { Ok(()) } else { print(text) }
     }
 
+    /// Something to know about what is printed, on stderr.
+    pub(crate) fn notice(self, text: &str) {
+        let text = match self.0 {
+            Format::Json => serde_json::json!({ "notice": text }).to_string(),
+            Format::Text => format!("Note: {text}"),
+        };
+        // Nobody is left to be told when stderr is closed.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
     /// Why the command failed, on stderr.
     pub(crate) fn error(self, error: &CliError) {
         let text = match self.0 {

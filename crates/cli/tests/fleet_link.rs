@@ -122,7 +122,7 @@ impl Bed {
             ..countersign_recording::Options::default()
         };
         let journal = LocalJournal::open(&recordings, settings, clock(), Box::new(sink)).unwrap();
-        let intake = Arc::new(LedgerIntake::sole(Arc::new(journal), clock()));
+        let intake = Arc::new(LedgerIntake::new(Arc::new(journal), clock()));
         let authority = AuthorityFiles::in_directory(self.dir.path()).read_or_create(&SystemClock).unwrap();
         let options = FleetOptions::new(name, authority, intake);
         let fleet = Fleet::open(Arc::clone(&control), options).await.unwrap();

@@ -16,8 +16,9 @@ use countersign_common::facts::{Action, Operation};
 use countersign_common::id::{CommandId, NodeId, RoleName};
 use countersign_common::time::SystemClock;
 use countersign_controlplane::sessions::Session;
+use countersign_recording::history::{Chapter, Page};
 use countersign_recording::{
-    ArchiveStore, Archiver, Begin, Ended, Ending, FactsJson, Opened, Record, Stream, VerdictWord,
+    ArchiveStore, Archiver, Begin, Ended, Ending, FactsJson, Opened, Record, SigningKey, Stream, VerdictWord,
 };
 use support::{Cli, Server, steady};
 
@@ -166,4 +167,37 @@ async fn a_recording_that_lies_in_several_places_verifies_and_replays_as_one() {
     assert_eq!(part.exit(), 5, "{}", part.stdout());
     let replayed = server.operator().run(&format!("replay {} --from {data} --from {root}", session.id)).await;
     assert_eq!(replayed.ok(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i12_complete_offline_what_has_ended_is_verified_with_the_recordings_of_an_archive() {
+    let (server, _) = recorded().await;
+    let root = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::folder(root.path()).unwrap();
+    Archiver::new(archive.clone(), server.journal.clone(), Duration::ZERO)
+        .unwrap()
+        .last_round()
+        .await
+        .unwrap();
+    let chapter = Chapter { installation: "ab".repeat(16), name: "approvals".into() };
+    let key = SigningKey::load_or_create(&server.data.path().join("keys/checkpoint.key")).unwrap();
+    let mut prev = Page::NO_PREVIOUS;
+    for number in 0..2 {
+        let entries = vec![br#"{"approval":{},"details":{}}"#.to_vec()];
+        let page = Page { number, day: "2026-11-22".parse().unwrap(), prev, entries };
+        archive.put_page(&chapter, &page).await.unwrap();
+        archive.seal_page(&chapter, &page, &key).await.unwrap();
+        prev = page.digest(&chapter).unwrap();
+    }
+    let line = format!("audit verify {} --key {}", root.path().display(), key.public());
+    let whole = server.operator().run(&line).await;
+    assert!(whole.ok().contains("History of approvals (abab"), "{}", whole.stdout());
+    assert!(whole.stdout().contains("2 entries on 2 pages.\n"), "{}", whole.stdout());
+    let day = root.path().join("history").join("ab".repeat(16)).join("approvals/2026-11-22");
+    std::fs::remove_file(day.join("0000000000.jsonl.zst")).unwrap();
+    let broken = server.operator().run(&line).await;
+    assert_eq!(broken.exit(), 5, "{}", broken.stdout());
+    assert!(broken.stdout().contains("history of approvals: page 0"), "{}", broken.stdout());
+    let json = server.operator().run(&format!("{line} --output json")).await;
+    assert!(json.stdout().contains("\"whole\": false"), "{}", json.stdout());
 }

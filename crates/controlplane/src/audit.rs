@@ -65,16 +65,6 @@ pub enum ArchiveError {
     /// It could not be read.
     #[error("the recordings cannot be read: {0}")]
     Unreadable(String),
-    /// Other nodes record, too, and this one does not see what.
-    #[error(
-        "this node has only a part of the recordings: {} recorded as well, and there is no `archive` that all nodes \
-         share; name the recordings of all of them with `replay --from DIR…` or `audit verify DIR…`",
-        nodes.join(", ")
-    )]
-    Parted {
-        /// What they are called.
-        nodes: Vec<String>,
-    },
 }
 
 /// The records of a session, one JSON line each, in order.
@@ -83,6 +73,11 @@ pub type Records = BoxStream<'static, Result<String, ArchiveError>>;
 /// Where recordings are kept.
 #[async_trait]
 pub trait Archive: Send + Sync + std::fmt::Debug {
+    /// Has all who record bring what they have to where it is read; says, by name, who has not.
+    async fn gather(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// At most `limit` recordings, newest first.
     ///
     /// # Errors
@@ -219,6 +214,12 @@ impl Audit {
     pub async fn list(&self, limit: usize, by: &Subject) -> Result<Vec<Recording>, AuditError> {
         self.record(by, Looked::Listed, None).await?;
         Ok(self.archive.recordings(limit).await?)
+    }
+
+    /// Has all who record bring what they have, so that what is read next is whole; says, by name, who has not. Shows
+    /// nothing.
+    pub async fn gather(&self) -> Vec<String> {
+        self.archive.gather().await
     }
 
     /// The records of a session. The look is recorded first.

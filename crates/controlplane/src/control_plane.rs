@@ -161,7 +161,10 @@ impl ControlPlane {
         Ok(Arc::new(Self {
             node,
             audit: Audit::new(Arc::clone(&store), Arc::clone(&clock), archive),
-            history: History::new(Arc::clone(&store), history.archive.clone()),
+            history: History::new(
+                Arc::clone(&store),
+                history.archive.as_ref().map(|archive| archive.store.clone()),
+            ),
             retention: Retention::new(Arc::clone(&store), Arc::clone(&clock), history),
             clock,
             store,

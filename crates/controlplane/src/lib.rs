@@ -4,6 +4,7 @@
 //! The gateway in the same process calls [`ControlPlane`] directly; it never touches the store.
 
 pub mod approvals;
+pub mod archive;
 pub mod audit;
 pub mod bundles;
 mod codec;

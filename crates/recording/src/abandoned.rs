@@ -131,7 +131,7 @@ impl Abandoned {
 
 /// A moment before which nothing of this start of a gateway was recorded: its id begins with its time, and clocks are
 /// not a day apart.
-fn began_after(gateway: NodeId) -> SystemTime {
+pub(crate) fn began_after(gateway: NodeId) -> SystemTime {
     let [a, b, c, d, e, f, ..] = gateway.to_bytes();
     let began = Duration::from_millis(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
     SystemTime::UNIX_EPOCH + began.saturating_sub(CLOCKS_APART)

@@ -85,11 +85,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Its line, signed, without the line feed.
     fn sign(&self, key: &SigningKey) -> io::Result<Vec<u8>> {
-        let mut line = serde_json::to_vec(self)?;
-        let signature = hex::encode(key.sign(&line));
-        line.pop();
-        write!(line, ",\"sig\":\"{signature}\"}}")?;
-        Ok(line)
+        signed_line(DOMAIN, serde_json::to_vec(self)?, key)
     }
 
     /// Reads a line and checks its signature.
@@ -97,23 +93,38 @@ impl Checkpoint {
     /// # Errors
     /// When the line is not a checkpoint that this key signed.
     pub fn parse(line: &[u8], key: &PublicKey) -> Result<Self, MalformedLine> {
-        // `,"sig":"`, 128 digits, `"}`.
-        const SUFFIX_BYTES: usize = 8 + 128 + 2;
         let malformed = |what: &str| MalformedLine(format!("checkpoint: {what}"));
-        let split = line.len().checked_sub(SUFFIX_BYTES).ok_or_else(|| malformed("too short"))?;
-        let (body, suffix) = line.split_at(split);
-        let digits = suffix
-            .strip_prefix(b",\"sig\":\"")
-            .and_then(|rest| rest.strip_suffix(b"\"}"))
-            .filter(|digits| !digits.iter().any(u8::is_ascii_uppercase))
-            .ok_or_else(|| malformed("no signature"))?;
-        let signature = hex::decode(digits).map_err(|_| malformed("no signature"))?;
-        let body = [body, b"}"].concat();
-        if !key.verifies(&body, &signature) {
-            return Err(malformed("the signature is not by this key, or the line was changed"));
-        }
+        let body = signed_body(DOMAIN, line, key).map_err(malformed)?;
         let checkpoint: Self = serde_json::from_slice(&body).map_err(|e| malformed(&e.to_string()))?;
         if checkpoint.v == VERSION { Ok(checkpoint) } else { Err(malformed("unknown version")) }
+    }
+}
+
+/// The line of a JSON object with our signature as its last field. The domain keeps what is signed for one purpose from being
+/// taken for another.
+pub(crate) fn signed_line(domain: &[u8], mut body: Vec<u8>, key: &SigningKey) -> io::Result<Vec<u8>> {
+    let signature = hex::encode(key.sign(domain, &body));
+    body.pop();
+    write!(body, ",\"sig\":\"{signature}\"}}")?;
+    Ok(body)
+}
+
+/// The object of such a line without its signature, if that is by this key; else what is wrong.
+pub(crate) fn signed_body(domain: &[u8], line: &[u8], key: &PublicKey) -> Result<Vec<u8>, &'static str> {
+    // `,"sig":"`, 128 digits, `"}`.
+    const SUFFIX_BYTES: usize = 8 + 128 + 2;
+    let split = line.len().checked_sub(SUFFIX_BYTES).ok_or("too short")?;
+    let (body, suffix) = line.split_at(split);
+    let digits = suffix
+        .strip_prefix(b",\"sig\":\"")
+        .and_then(|rest| rest.strip_suffix(b"\"}"))
+        .filter(|digits| !digits.iter().any(u8::is_ascii_uppercase))
+        .ok_or("no signature")?;
+    let signature = hex::decode(digits).map_err(|_| "no signature")?;
+    let body = [body, b"}"].concat();
+    match key.verifies(domain, &body, &signature) {
+        true => Ok(body),
+        false => Err("the signature is not by this key, or the line was changed"),
     }
 }
 
@@ -301,8 +312,8 @@ impl SigningKey {
         PublicKey(bytes)
     }
 
-    fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.0.sign(&[DOMAIN, message].concat()).as_ref().to_vec()
+    fn sign(&self, domain: &[u8], message: &[u8]) -> Vec<u8> {
+        self.0.sign(&[domain, message].concat()).as_ref().to_vec()
     }
 }
 
@@ -317,9 +328,9 @@ impl fmt::Debug for SigningKey {
 pub struct PublicKey([u8; 32]);
 
 impl PublicKey {
-    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    fn verifies(&self, domain: &[u8], message: &[u8], signature: &[u8]) -> bool {
         let key = UnparsedPublicKey::new(&ED25519, self.0);
-        key.verify(&[DOMAIN, message].concat(), signature).is_ok()
+        key.verify(&[domain, message].concat(), signature).is_ok()
     }
 }
 

@@ -224,9 +224,7 @@ pub(crate) fn ensure_id(dir: &Path) -> io::Result<String> {
     if let Some(id) = read_id(dir)? {
         return Ok(id);
     }
-    let mut random = [0; 16];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
-    let id = hex::encode(random);
+    let id = new_id()?;
     let path = dir.join(ID_FILE);
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(format!("{id}\n").as_bytes())?;
@@ -234,8 +232,15 @@ pub(crate) fn ensure_id(dir: &Path) -> io::Result<String> {
     Ok(id)
 }
 
+/// 32 hex digits.
+pub(crate) fn new_id() -> io::Result<String> {
+    let mut random = [0; 16];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
+    Ok(hex::encode(random))
+}
+
 /// 32 hex digits; it becomes a name in the archive, so nothing else passes.
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

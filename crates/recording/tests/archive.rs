@@ -16,7 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_recording::*;
+use futures::stream::BoxStream;
 use object_store::memory::InMemory;
+use object_store::path::Path as Key;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as Outcome,
+};
 use support::*;
 
 /// A control-plane node with its archive.
@@ -190,6 +196,84 @@ async fn an_archive_in_an_object_store_is_read_through_its_copy() {
     assert_eq!((report.faults, report.logs, report.repeated), (vec![], 2, 2));
 }
 
+/// An object store that overwrites, whatever it is told.
+#[derive(Debug)]
+struct Overwriting(InMemory);
+
+impl std::fmt::Display for Overwriting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Overwriting {
+    async fn put_opts(&self, key: &Key, content: PutPayload, _: PutOptions) -> Outcome<PutResult> {
+        self.0.put(key, content).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        key: &Key,
+        options: PutMultipartOptions,
+    ) -> Outcome<Box<dyn MultipartUpload>> {
+        self.0.put_multipart_opts(key, options).await
+    }
+
+    async fn get_opts(&self, key: &Key, options: GetOptions) -> Outcome<GetResult> {
+        self.0.get_opts(key, options).await
+    }
+
+    fn delete_stream(&self, keys: BoxStream<'static, Outcome<Key>>) -> BoxStream<'static, Outcome<Key>> {
+        self.0.delete_stream(keys)
+    }
+
+    fn list(&self, prefix: Option<&Key>) -> BoxStream<'static, Outcome<ObjectMeta>> {
+        self.0.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Key>) -> Outcome<ListResult> {
+        self.0.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Key, to: &Key, options: CopyOptions) -> Outcome<()> {
+        self.0.copy_opts(from, to, options).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_would_overwrite_is_no_archive() {
+    let cache = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::of(Arc::new(Overwriting(InMemory::new())), cache.path().to_owned());
+    let node = Node::start();
+    send(&node.ledger.link(GATEWAY), &Outbox::of_reads(1));
+    let refused = node.archiver(&archive, Duration::ZERO).round().await;
+    assert!(matches!(refused, Err(ArchiveStoreError::Overwrites)), "{refused:?}");
+    assert!(!refused.unwrap_err().is_away());
+    assert_eq!(node.segments(), 2, "it is still here");
+}
+
+#[tokio::test]
+async fn a_copy_that_was_cut_by_a_loss_of_power_is_made_anew() {
+    let cache = tempfile::tempdir().unwrap();
+    let archive = ArchiveStore::of(Arc::new(InMemory::new()), cache.path().to_owned());
+    let node = Node::start();
+    let lines = Outbox::of_reads(5);
+    send(&node.ledger.link(GATEWAY), &lines);
+    let mut archiver = node.archiver(&archive, FOREVER);
+    archiver.round().await.unwrap();
+    let folder = archive.refresh().await.unwrap();
+    let copied = segments(&folder.join(archiver.log()));
+    for path in &copied {
+        fs::write(path, b"").unwrap();
+    }
+    // Several that look at once do not disturb each other.
+    let looks = (0..4).map(|_| archive.refresh());
+    futures::future::try_join_all(looks).await.unwrap();
+    assert_eq!(replayed(&[&folder]), texts(&lines));
+    assert_eq!(report(&[&folder]).faults, vec![]);
+}
+
 #[test]
 fn a_recording_that_was_made_before_logs_had_an_id_is_read_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
@@ -236,7 +320,8 @@ async fn checkpoints_that_the_archive_has_need_not_stay_and_verify_as_ever() {
             assert_eq!((report.faults, report.records), (vec![], sent as u64), "{places:?}");
         }
     }
-    let folder = fs::read_dir(root.path()).unwrap().next().unwrap().unwrap().path();
+    let mut inside = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().path());
+    let folder = inside.find(|path| path.is_dir()).unwrap();
     let archived = checkpoints(&folder);
     let bytes: u64 = archived.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
     let here: u64 = checkpoints(dir.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();

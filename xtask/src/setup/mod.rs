@@ -17,6 +17,7 @@ pub(crate) use node::Node;
 pub(crate) fn all() -> Result<()> {
     debian::install(Package::ALL)?;
     python::clients()?;
+    python::s3()?;
     node::clients()?;
     node::page()?;
     buf()?;
@@ -45,7 +46,14 @@ pub(crate) fn to_measure() -> Result<()> {
 /// What the tests that start real servers need, the client programs aside.
 pub(crate) fn servers() -> Result<()> {
     to_measure()?;
-    debian::install(&[Package::Etcd, Package::HaProxy, Package::Prometheus, Package::Redis])
+    debian::install(&[
+        Package::Etcd,
+        Package::HaProxy,
+        Package::Prometheus,
+        Package::Redis,
+        Package::Python,
+    ])?;
+    python::s3()
 }
 
 /// What the client programs need.

@@ -27,6 +27,11 @@ pub(super) fn deploy_tools() -> Result<()> {
     environment(&deploy_folder()?, &repo::root().join("xtask/tools/deploy-requirements.txt"), &[])
 }
 
+/// An S3 server for tests.
+pub(super) fn s3() -> Result<()> {
+    environment(&repo::build()?.join("tools/s3"), &repo::root().join("xtask/tools/s3-requirements.txt"), &[])
+}
+
 /// One of them. Not the machine's own: versions differ in what they let pass.
 pub(super) fn deploy_tool(name: &str) -> Result<PathBuf> {
     Ok(deploy_folder()?.join("bin").join(name))

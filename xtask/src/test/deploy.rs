@@ -54,13 +54,19 @@ fn compose(deploy: &Path) -> Result<()> {
     show(&mut command)
 }
 
-/// The chart is rendered as Helm does it, and every object held against its schema.
+/// The chart is rendered as Helm does it, with each of its examples, and every object held against its schema.
 fn chart(deploy: &Path) -> Result<()> {
-    let (helm, chart) = (setup::deploy_tool("helm")?, deploy.join("helm/countersign"));
-    let values = chart.join("example-values.yaml");
+    for values in ["example-values.yaml", "example-values-s3.yaml"] {
+        chart_with(&deploy.join("helm/countersign"), values)?;
+    }
+    Ok(())
+}
+
+fn chart_with(chart: &Path, values: &str) -> Result<()> {
+    let (helm, values) = (setup::deploy_tool("helm")?, chart.join(values));
     let helm = |subcommand: &[&str]| {
         let mut command = Command::new(&helm);
-        command.args(subcommand).arg(&chart).arg("--values").arg(&values);
+        command.args(subcommand).arg(chart).arg("--values").arg(&values);
         command
     };
     show(&mut helm(&["lint", "--strict"]))?;

@@ -6,8 +6,10 @@ use clap::{Args, Subcommand};
 use countersign_api::v1;
 use countersign_common::error::code;
 use countersign_common::id::SessionId;
+use countersign_recording::history::{FoundChapter, verify_folder};
 use countersign_recording::{Checkpoint, Log, PublicKey, Report, Verifier};
 use serde::Serialize;
+use tonic::metadata::MetadataMap;
 
 use super::Surroundings;
 use crate::data::{DataDir, recordings_in};
@@ -49,9 +51,15 @@ struct Verified {
     whole: bool,
     records: u64,
     faults: Vec<String>,
+    /// Nodes that were asked for what they recorded last, and were silent: that part was not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent_nodes: Option<String>,
     /// All that was found; offline only.
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<Report>,
+    /// What was found of what has ended; offline only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    history: Vec<FoundChapter>,
 }
 
 pub(crate) async fn run(command: &Command, around: &Surroundings) -> Result<(), CliError> {
@@ -68,7 +76,9 @@ pub(crate) async fn run(command: &Command, around: &Surroundings) -> Result<(), 
     if verified.whole {
         return Ok(());
     }
-    let count = verified.report.as_ref().map_or(verified.faults.len() as u64, |report| report.fault_count);
+    let listed = verified.report.as_ref().map_or(0, |report| report.faults.len());
+    let found = verified.report.as_ref().map_or(0, |report| report.fault_count);
+    let count = verified.faults.len().saturating_sub(listed) as u64 + found;
     Err(CliError::new(Exit::Unsound, format!("the recording is not whole: {count} faults"))
         .code(code::RECORDING_BROKEN)
         .help("keep the files as they are, and compare them with a copy that verifies"))
@@ -76,13 +86,22 @@ pub(crate) async fn run(command: &Command, around: &Surroundings) -> Result<(), 
 
 async fn through_api(session: Option<SessionId>, around: &Surroundings) -> Result<Verified, CliError> {
     let request = v1::VerifySessionRequest { session_id: session.map(|id| id.to_string()) };
-    let answer = around.connect().await?.audit().verify_session(request).await?.into_inner();
+    let answer = around.connect().await?.audit().verify_session(request).await?;
+    let silent_nodes = silent_nodes(answer.metadata());
+    let answer = answer.into_inner();
     Ok(Verified {
         whole: answer.faults.is_empty(),
         records: answer.records,
         faults: answer.faults,
+        silent_nodes,
         report: None,
+        history: Vec::new(),
     })
+}
+
+/// Who was silent when the control plane gathered what its nodes had recorded last.
+pub(super) fn silent_nodes(metadata: &MetadataMap) -> Option<String> {
+    metadata.get("countersign-silent-nodes")?.to_str().ok().map(str::to_owned)
 }
 
 impl Verify {
@@ -143,19 +162,31 @@ impl Places {
 
     /// Who checks: with the keys that were named, or else with those beside the recordings. An archive has none
     /// beside it; with others named it needs none.
-    fn verifier(&self, named: &[String]) -> Result<Verifier, CliError> {
-        let keys: Vec<PublicKey> = match named.is_empty() {
-            false => named.iter().map(|named| key(named)).collect::<Result<_, _>>()?,
+    fn keys(&self, named: &[String]) -> Result<Vec<PublicKey>, CliError> {
+        match named.is_empty() {
+            false => named.iter().map(|named| key(named)).collect(),
             true => {
                 let beside = self.keys.iter().filter(|file| self.keys.len() == 1 || file.is_file());
-                beside.map(|file| key_in(file)).collect::<Result<_, _>>()?
+                beside.map(|file| key_in(file)).collect()
             }
-        };
+        }
+    }
+
+    fn verifier(&self, keys: &[PublicKey]) -> Result<Verifier, CliError> {
         let (first, others) = keys.split_first().ok_or_else(|| {
             CliError::failed(format!("there is no public key beside {}", self.names()))
                 .help("name the keys that sign the checkpoints with --key")
         })?;
         Ok(others.iter().fold(Verifier::new(first), Verifier::or))
+    }
+
+    /// What has ended, in those that are archives.
+    fn history(&self, keys: &[PublicKey]) -> std::io::Result<Vec<FoundChapter>> {
+        let mut found = Vec::new();
+        for place in &self.recordings {
+            found.extend(verify_folder(place, keys)?);
+        }
+        Ok(found)
     }
 }
 
@@ -176,7 +207,8 @@ fn on_files(arguments: &Verify, session: Option<SessionId>, places: &Places) -> 
     let failed = |error: std::io::Error| {
         CliError::failed(format!("cannot read the recordings in {}: {error}", places.names()))
     };
-    let verifier = places.verifier(&arguments.key)?;
+    let keys = places.keys(&arguments.key)?;
+    let verifier = places.verifier(&keys)?;
     let logs = Log::find(&places.recordings).map_err(failed)?;
     let report = match (session, &arguments.anchor) {
         (Some(_), Some(_)) => {
@@ -193,11 +225,19 @@ fn on_files(arguments: &Verify, session: Option<SessionId>, places: &Places) -> 
         let what = format!("there is no recording of {session} in {}", places.names());
         return Err(CliError::new(Exit::NotFound, what));
     }
+    let history = match session {
+        Some(_) => Vec::new(),
+        None => places.history(&keys).map_err(failed)?,
+    };
+    let ended = history.iter().flat_map(|chapter| chapter.faults.iter().cloned());
+    let faults: Vec<String> = report.faults.iter().map(ToString::to_string).chain(ended).collect();
     Ok(Verified {
-        whole: report.is_whole(),
+        whole: report.is_whole() && faults.is_empty(),
         records: report.records,
-        faults: report.faults.iter().map(ToString::to_string).collect(),
+        faults,
+        silent_nodes: None,
         report: Some(report),
+        history,
     })
 }
 
@@ -214,7 +254,11 @@ fn text(verified: &Verified, what: &str) -> String {
         return verified.faults.iter().map(|fault| format!("{fault}\n")).collect();
     }
     let Some(report) = &verified.report else {
-        return format!("Whole: {what}; {} records checked.\n", verified.records);
+        let mut text = format!("Whole: {what}; {} records checked.\n", verified.records);
+        if let Some(nodes) = &verified.silent_nodes {
+            text.push_str(&format!("What {nodes} recorded last was not seen: silent when asked for it.\n"));
+        }
+        return text;
     };
     let mut text = format!(
         "Whole: {what}; {} records in {} streams, {} segments, {} checkpoints.\n",
@@ -239,6 +283,13 @@ fn text(verified: &Verified, what: &str) -> String {
         text.push_str(&format!(
             "The writer died {} times; {} torn bytes were put aside.\n",
             report.recoveries, report.recovered_bytes
+        ));
+    }
+    for chapter in &verified.history {
+        let FoundChapter { installation, chapter, pages, entries, is_unsealed, .. } = chapter;
+        let unsealed = if *is_unsealed { "; the newest page is not sealed yet" } else { "" };
+        text.push_str(&format!(
+            "History of {chapter} ({installation}): {entries} entries on {pages} pages{unsealed}.\n"
         ));
     }
     text

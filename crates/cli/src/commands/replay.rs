@@ -9,6 +9,7 @@ use countersign_common::id::SessionId;
 use countersign_recording::{Envelope, Log, SessionLines, render_text};
 
 use super::Surroundings;
+use super::audit::silent_nodes;
 use crate::data::recordings_in;
 use crate::error::{CliError, Exit};
 use crate::output;
@@ -52,7 +53,11 @@ pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<
         }
         _ => error,
     })?;
-    let mut records = client.audit().get_session_recording(request).await?.into_inner();
+    let records = client.audit().get_session_recording(request).await?;
+    if let Some(nodes) = silent_nodes(records.metadata()) {
+        around.output.notice(&format!("what {nodes} recorded last is missing: silent when asked for it"));
+    }
+    let mut records = records.into_inner();
     while let Some(answer) = records.message().await? {
         print(answer.record.as_bytes(), format)?;
     }

@@ -11,7 +11,7 @@ use countersign_common::id::{SessionId, StreamId};
 use countersign_controlplane::audit::{
     Archive, ArchiveError, CommandSummary, Recording, Records, Verification,
 };
-use countersign_controlplane::journal::published_keys;
+use countersign_controlplane::journal::{gather, published_keys};
 use countersign_controlplane::store::Store;
 use countersign_recording::{
     ArchiveStore, Begin, Effect, Ending, Envelope, Log, PublicKey, Record, Report, SessionLines, Skim,
@@ -66,28 +66,8 @@ impl LocalArchive {
         Ok(others)
     }
 
-    /// Never a part as if it were the whole: without an archive only this node's own recordings are here.
-    async fn nothing_is_elsewhere(&self) -> Result<(), ArchiveError> {
-        if self.archive.is_some() {
-            return Ok(());
-        }
-        let others = self.others().await?;
-        if others.is_empty() {
-            return Ok(());
-        }
-        let name = |(key, name): (PublicKey, String)| match name.is_empty() {
-            true => format!("the node whose key is {key}"),
-            false => format!("`{name}`"),
-        };
-        let mut nodes: Vec<_> = others.into_iter().map(name).collect();
-        nodes.sort();
-        nodes.dedup();
-        Err(ArchiveError::Parted { nodes })
-    }
-
     /// Where recordings lie now.
     async fn logs(&self) -> Result<Vec<Log>, ArchiveError> {
-        self.nothing_is_elsewhere().await?;
         let mut dirs = vec![self.dir.clone()];
         if let Some(archive) = &self.archive {
             dirs.push(archive.refresh().await.map_err(unreadable)?);
@@ -117,6 +97,14 @@ fn unreadable(error: impl ToString) -> ArchiveError {
 
 #[async_trait]
 impl Archive for LocalArchive {
+    async fn gather(&self) -> Vec<String> {
+        let (Some(store), Some(_)) = (&self.store, &self.archive) else { return Vec::new() };
+        gather(&**store).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "no node could be asked for what it has recorded");
+            vec!["all others".into()]
+        })
+    }
+
     async fn recordings(&self, limit: usize) -> Result<Vec<Recording>, ArchiveError> {
         let mut all = self.blocking(recordings).await?;
         all.sort_by_key(|recording| std::cmp::Reverse((recording.started_at, recording.session)));
@@ -262,39 +250,5 @@ fn outcome(ending: &Ending) -> String {
         Ending::Failed(code) => format!("failed: {code}"),
         Ending::Refused(state) => format!("not executed: {}", state.as_str()),
         Ending::Lost => "lost".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use countersign_controlplane::journal::publish_key;
-    use countersign_controlplane::store::EmbeddedStore;
-    use countersign_recording::SigningKey;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_part_of_the_recordings_is_never_shown_as_if_it_were_the_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(dir.path().join("s")).await.unwrap());
-        let [ours, theirs] = [7, 8].map(|seed| SigningKey::from_seed(&[seed; 32]).unwrap().public());
-        let here = LocalArchive::new(dir.path().join("recordings"), ours).with_keys_of(Arc::clone(&store));
-        publish_key(&*store, &ours, "control-1").await.unwrap();
-        assert_eq!(here.recordings(1).await.unwrap(), []);
-        publish_key(&*store, &theirs, "control-2").await.unwrap();
-        let session = SessionId::generate();
-        let refused = [
-            here.recordings(1).await.map(drop),
-            here.records(session).await.map(drop),
-            here.commands(session, 1).await.map(drop),
-            here.verify(Some(session)).await.map(drop),
-            here.verify(None).await.map(drop),
-        ];
-        for refused in refused {
-            let Err(ArchiveError::Parted { nodes }) = refused else { panic!("{refused:?}") };
-            assert_eq!(nodes, ["`control-2`"]);
-        }
-        let shared = here.with_archive(ArchiveStore::folder(&dir.path().join("archive")).unwrap());
-        assert_eq!(shared.recordings(1).await.unwrap(), []);
     }
 }

@@ -52,6 +52,11 @@ impl Document {
         Ok(document)
     }
 
+    /// Whether there is such a key that nobody has taken yet.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// The value of a key that may be missing.
     pub(crate) fn optional<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
         self.known.push(key);

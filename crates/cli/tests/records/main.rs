@@ -120,3 +120,49 @@ fn the_streams_of_a_lost_gateway_are_ended_once_for_all_nodes() {
     assert_eq!(text.matches("the gateway was lost").count(), 1);
     assert!(report.faults.is_empty(), "{:?}", report.faults);
 }
+
+/// Reads that are answered; their marks.
+fn answered(stage: &Stage, name: &str) -> Vec<String> {
+    let marks: Vec<_> = (0..5).map(|number| format!("mark-{name}-{number}-end")).collect();
+    for mark in &marks {
+        assert!(stage.reads(mark), "{mark}");
+    }
+    marks
+}
+
+fn has_all(text: &str, marks: &[String]) -> bool {
+    marks.iter().all(|mark| text.contains(mark.as_str()))
+}
+
+#[test]
+fn every_node_shows_a_recording_whole_as_soon_as_it_was_made_and_an_archive_that_was_away_has_it_all() {
+    let stage = Stage::on_s3();
+    let mut marks = answered(&stage, "before");
+    for node in [0, 1] {
+        assert!(has_all(&stage.replayed(node), &marks), "node {node} shows a part");
+        let verified = stage.cli(node, &["audit", "verify"]);
+        assert_eq!((&verified["whole"], &verified["silent_nodes"]), (&true.into(), &serde_json::Value::Null));
+    }
+    stage.kill_s3();
+    marks.extend(answered(&stage, "away"));
+    let mut waiting = stage.asks();
+    eventually("the write to wait", Duration::from_secs(20), || {
+        let listed = stage.cli(0, &["requests", "ls", "--state", "pending"]);
+        Ok(listed["requests"].as_array().is_some_and(|all| !all.is_empty()).then_some(()))
+    })
+    .unwrap();
+    stage.kill_gateway();
+    waiting.wait().unwrap();
+    stage.start_s3_again();
+    for node in [0, 1] {
+        eventually("the streams of the lost gateway to be ended", Duration::from_secs(90), || {
+            let text = stage.replayed(node);
+            Ok((has_all(&text, &marks) && text.contains("the gateway was lost")).then_some(()))
+        })
+        .unwrap();
+        assert_eq!(stage.cli(node, &["audit", "verify"])["whole"], true);
+        let (text, report) = stage.found(&[stage.copy(node)]);
+        assert!(report.faults.is_empty() && has_all(&text, &marks), "{:?}", report.faults);
+        assert_eq!(text.matches("the gateway was lost").count(), 1);
+    }
+}

@@ -1,4 +1,4 @@
-//! Two control-plane nodes on one etcd with one archive, a gateway, PostgreSQL behind it; each its own process.
+//! Two control-plane nodes on one etcd with one archive, in a folder or on an S3 server, a gateway, PostgreSQL behind it; each its own process.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use countersign_recording::{Log, PublicKey, Report, SessionLines, Verifier};
 use countersign_testkit::{
-    Account, Bundle, Etcd, Folder, Postgres, PostgresOptions, Process, Redis, RedisOptions, Signal, Terms,
-    binary, eventually, free_port, shop,
+    Account, Bundle, Etcd, Folder, Postgres, PostgresOptions, Process, Redis, RedisOptions, S3, S3Options,
+    Signal, Terms, binary, eventually, free_port, shop,
 };
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ pub(crate) struct Stage {
     // In the order in which they have to end.
     gateway: Mutex<Process>,
     controls: Vec<Node>,
+    s3: Option<Mutex<S3>>,
     _etcd: Etcd,
     _redis: Option<Redis>,
     _server: Postgres,
@@ -34,25 +35,45 @@ struct Node {
 }
 
 impl Stage {
+    /// With an archive in a folder, brought up to date every second.
     pub(crate) fn new(journal: &str) -> Self {
+        Self::start(journal, None)
+    }
+
+    /// With an archive on an S3 server, to which nothing comes by itself.
+    pub(crate) fn on_s3() -> Self {
+        Self::start("local", Some(S3::start(&S3Options::default()).unwrap()))
+    }
+
+    fn start(journal: &str, s3: Option<S3>) -> Self {
         let server = Postgres::start(PostgresOptions::default()).unwrap();
         let bundle = Bundle::example(&server, &Terms::default()).unwrap();
         let (etcd, folder) = (Etcd::start().unwrap(), Folder::new(Account::Own).unwrap());
         let redis = (journal == "redis").then(|| Redis::start(&RedisOptions::default()).unwrap());
         let redis_line =
             redis.as_ref().map(|redis| format!("redis: {{ url: 'redis://{}' }}\n", redis.endpoint()));
+        let archive = match &s3 {
+            None => format!("archive: {}/archive\narchive_seconds: 1\n", folder.path().display()),
+            Some(s3) => format!(
+                "archive: {{ s3: {{ bucket: {}, prefix: fleet, endpoint: '{}', credentials: {{ file: {} }} }} }}\n\
+                 archive_seconds: 3600\n",
+                S3::BUCKET,
+                s3.endpoint(),
+                s3.credentials(S3::KEY, S3::SECRET).unwrap().display(),
+            ),
+        };
         let ca = folder.path().join("authority");
         json(Command::new(binary().unwrap()).args(["fleet", "init", "--output", "json"]).arg(&ca));
         let mut fleet_ports = Vec::new();
         let controls: Vec<Node> = (0..2)
             .map(|number| {
-                let (fleet, dir, ca) = (free_port().unwrap(), folder.path().display(), ca.display());
+                let (fleet, ca) = (free_port().unwrap(), ca.display());
                 fleet_ports.push(fleet);
                 let api = free_port().unwrap();
                 let data = folder.path().join(format!("control-{number}"));
                 let text = format!(
                     "name: control-{number}\nlisten: 127.0.0.1:{api}\nlisten_fleet: 127.0.0.1:{fleet}\n\
-                     listen_ops: 'off'\nnames: [127.0.0.1]\ndata: {}\narchive: {dir}/archive\narchive_seconds: 1\n\
+                     listen_ops: 'off'\nnames: [127.0.0.1]\ndata: {}\n{archive}\
                      fleet_ca: {{ certificate_file: {ca}/fleet-ca.pem, key_file: {ca}/fleet-ca.key }}\n\
                      store: {{ etcd: {{ endpoints: ['{}'] }} }}\nnode_lease_seconds: 5\nbundle_lease_seconds: 3\n\
                      journal: {journal}\n{}",
@@ -88,6 +109,7 @@ impl Stage {
         Self {
             gateway: Mutex::new(gateway),
             controls,
+            s3: s3.map(Mutex::new),
             _etcd: etcd,
             _redis: redis,
             _server: server,
@@ -117,6 +139,32 @@ impl Stage {
     /// Kills the gateway.
     pub(crate) fn kill_gateway(&self) {
         self.gateway.lock().unwrap().kill().unwrap();
+    }
+
+    /// Kills the S3 server.
+    pub(crate) fn kill_s3(&self) {
+        self.s3.as_ref().unwrap().lock().unwrap().kill().unwrap();
+    }
+
+    pub(crate) fn start_s3_again(&self) {
+        self.s3.as_ref().unwrap().lock().unwrap().restart().unwrap();
+    }
+
+    /// What a node shows of all that was recorded, session by session.
+    pub(crate) fn replayed(&self, node: usize) -> String {
+        let listed = self.cli(node, &["sessions", "ls", "--all"]);
+        let sessions = listed["sessions"].as_array().unwrap();
+        let replay = |session: &Value| {
+            let arguments = ["replay", session["id"].as_str().unwrap(), "--format", "jsonl"];
+            let output = command(&self.controls[node], &arguments).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        sessions.iter().map(replay).collect()
+    }
+
+    /// What a node has copied of the archive.
+    pub(crate) fn copy(&self, node: usize) -> PathBuf {
+        self.controls[node].data.join("archive-copy")
     }
 
     /// Asks a node in its own words.
@@ -175,11 +223,15 @@ impl Stage {
 }
 
 fn cli(node: &Node, arguments: &[&str]) -> Value {
+    json(command(node, arguments).args(["--output", "json"]))
+}
+
+fn command(node: &Node, arguments: &[&str]) -> Command {
     let operator = std::fs::read_to_string(node.data.join("operator.token")).unwrap();
     let mut command = Command::new(binary().unwrap());
-    command.args(arguments).args(["--output", "json"]);
+    command.args(arguments);
     command.env("COUNTERSIGN_API", &node.api).env("COUNTERSIGN_TOKEN", operator.trim());
-    json(&mut command)
+    command
 }
 
 fn json(command: &mut Command) -> Value {

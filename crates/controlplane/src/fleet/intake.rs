@@ -51,16 +51,11 @@ pub enum NotTaken {
     Broken(String),
 }
 
-/// Into the journal of this node, by its ledger.
+/// Into the journal of this node, which is the only one of the control plane: it has all records, and so may end what a lost
+/// gateway left open.
 #[derive(Debug)]
 pub struct LedgerIntake {
     ledger: Arc<Ledger>,
-    sole: Option<Sole>,
-}
-
-/// The one node that has all records, and so may end what a lost gateway left open.
-#[derive(Debug)]
-struct Sole {
     journal: Arc<LocalJournal>,
     clock: Arc<dyn Clock>,
     /// Those whose streams it has ended since its start: never twice at two times.
@@ -68,17 +63,11 @@ struct Sole {
 }
 
 impl LedgerIntake {
-    /// One of several nodes: what a lost gateway left open has to be agreed on among them, and is not ended here.
+    /// Into this journal.
     #[must_use]
-    pub fn shared(ledger: Arc<Ledger>) -> Self {
-        Self { ledger, sole: None }
-    }
-
-    /// The only node: it ends what a lost gateway left open.
-    #[must_use]
-    pub fn sole(journal: Arc<LocalJournal>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(journal: Arc<LocalJournal>, clock: Arc<dyn Clock>) -> Self {
         let ledger = Ledger::resume(Arc::clone(&journal));
-        Self { ledger, sole: Some(Sole { journal, clock, ended: Mutex::default() }) }
+        Self { ledger, journal, clock, ended: Mutex::default() }
     }
 }
 
@@ -93,10 +82,7 @@ impl RecordIntake for LedgerIntake {
     }
 
     async fn end_lost(&self, gateway: NodeId) -> io::Result<()> {
-        let Some(Sole { journal, clock, ended }) = &self.sole else {
-            tracing::debug!(%gateway, "streams that it may have left open stay so: nodes do not agree on ends yet");
-            return Ok(());
-        };
+        let Self { journal, clock, ended, .. } = self;
         // One at a time, and none at two times: the second end of a stream would be another one.
         let mut ended = ended.lock().await;
         if journal.open_streams().is_empty() || ended.contains(&gateway) {

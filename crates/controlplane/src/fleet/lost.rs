@@ -1,6 +1,7 @@
 //! What is done when a node is lost, and this node's own place among the nodes. All of it may be done by several
 //! nodes at once, and again: each step is a compare-and-swap, or changes nothing the second time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use countersign_api::v1;
@@ -120,9 +121,21 @@ impl Fleet {
     /// Ends the streams of those who are gone, one after the other: that reads what is recorded, and may take long.
     pub(super) async fn end_streams(&self) {
         let Some(mut gone) = self.ends.lock().take() else { return std::future::pending().await };
-        while let Some(id) = gone.recv().await {
-            if let Err(error) = self.end_streams_of(id).await {
-                tracing::error!(node = %id, %error, "the streams of a lost gateway were not ended");
+        // Those that could not be ended, most likely because the archive is away; no more than there are lost starts.
+        let mut again = BTreeSet::new();
+        loop {
+            let due = tokio::select! {
+                told = gone.recv() => match told {
+                    Some(id) => BTreeSet::from([id]),
+                    None => return,
+                },
+                () = tokio::time::sleep(LOOK_EVERY), if !again.is_empty() => std::mem::take(&mut again),
+            };
+            for id in due {
+                if let Err(error) = self.end_streams_of(id).await {
+                    tracing::error!(node = %id, %error, "the streams of a lost gateway are not ended yet");
+                    again.insert(id);
+                }
             }
         }
     }

@@ -13,6 +13,9 @@ use super::{page_size, status};
 use crate::ControlPlane;
 use crate::audit::{AuditEvent, Looked, Recording};
 
+/// The metadata of an answer that names the nodes whose newest part is not in it.
+const SILENT_NODES: &str = "countersign-silent-nodes";
+
 /// The service.
 #[derive(Debug)]
 pub(super) struct Service(pub(super) Arc<ControlPlane>);
@@ -40,6 +43,7 @@ impl AuditService for Service {
     ) -> Result<Response<Self::GetSessionRecordingStream>, Status> {
         let caller = admin(&request, "read recordings")?;
         let session = parsed(&request.into_inner().session_id, "session_id").map_err(status::bad_field)?;
+        let silent = self.0.audit().gather().await;
         let records = self.0.audit().read(session, &caller.principal.subject).await;
         let records = records.map_err(|error| status::audit(&error))?.map(|record| {
             record
@@ -47,7 +51,7 @@ impl AuditService for Service {
                 .map_err(|error| status::archive(&error))
         });
         // A drain lets it come to its end, or breaks the connection: never a cut that looks like an end.
-        Ok(Response::new(records.boxed()))
+        Ok(naming(silent, records.boxed()))
     }
 
     async fn verify_session(
@@ -57,13 +61,15 @@ impl AuditService for Service {
         let caller = admin(&request, "verify recordings")?;
         let session =
             optional(request.into_inner().session_id.as_deref(), "session_id").map_err(status::bad_field)?;
+        let silent = self.0.audit().gather().await;
         let verified = self.0.audit().verify(session, &caller.principal.subject).await;
         let mut verified = verified.map_err(|error| status::audit(&error))?;
         if session.is_none() {
             let history = self.0.history().verify().await.map_err(|error| status::history(&error))?;
             verified.faults.extend(history.faults);
         }
-        Ok(Response::new(v1::VerifySessionResponse { records: verified.records, faults: verified.faults }))
+        let answer = v1::VerifySessionResponse { records: verified.records, faults: verified.faults };
+        Ok(naming(silent, answer))
     }
 
     async fn list_audit_events(
@@ -75,6 +81,17 @@ impl AuditService for Service {
         let events = events.map_err(|error| status::store(&error))?;
         Ok(Response::new(v1::ListAuditEventsResponse { events: events.iter().map(event_to_wire).collect() }))
     }
+}
+
+/// With the names of nodes whose newest part is missing, in the metadata: an answer is never a part as if it were the whole.
+fn naming<T>(silent: Vec<String>, answer: T) -> Response<T> {
+    let mut response = Response::new(answer);
+    if let Ok(names) = silent.join(", ").parse()
+        && !silent.is_empty()
+    {
+        response.metadata_mut().insert(SILENT_NODES, names);
+    }
+    response
 }
 
 fn recording_to_wire(recording: &Recording) -> v1::Recording {

@@ -120,7 +120,6 @@ pub(super) fn audit(error: &AuditError) -> Status {
 pub(super) fn archive(error: &ArchiveError) -> Status {
     match error {
         ArchiveError::NotFound(_) => Status::not_found(error.to_string()),
-        ArchiveError::Parted { .. } => Status::failed_precondition(error.to_string()),
         ArchiveError::Unreadable(_) => {
             with_code(Code::Unavailable, code::RECORDING_BROKEN, &error.to_string())
         }

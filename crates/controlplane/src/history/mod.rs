@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use countersign_common::Timestamp;
 use countersign_common::time::Clock;
 use countersign_recording::history::{Day, Page};
-use countersign_recording::{ArchiveStore, ArchiveStoreError, MalformedLine};
+use countersign_recording::{ArchiveStore, ArchiveStoreError, MalformedLine, SigningKey};
 
 pub use self::read::{Archived, History, HistoryError};
 
@@ -48,7 +48,16 @@ pub struct HistoryOptions {
     /// How long an approval stays in the store after it has ended; at least [`APPROVALS_KEPT_MIN`].
     pub approvals_kept: Duration,
     /// Where it goes then; `None`: it stays in the store.
-    pub archive: Option<ArchiveStore>,
+    pub archive: Option<HistoryArchive>,
+}
+
+/// Where what has ended goes.
+#[derive(Debug, Clone)]
+pub struct HistoryArchive {
+    /// The archive.
+    pub store: ArchiveStore,
+    /// What seals its pages: the key that signs this node's checkpoints.
+    pub key: Arc<SigningKey>,
 }
 
 impl Default for HistoryOptions {
@@ -175,23 +184,25 @@ impl Retention {
     async fn carry_out(
         &self,
         source: &dyn Source,
-        archive: &ArchiveStore,
+        archive: &HistoryArchive,
         at: Revision,
         ledger: Ledger,
         plan: &Plan,
     ) -> Result<(Revision, Ledger), RetainError> {
         let chapter = ledger.chapter(source.chapter());
-        let page = match archive.page(&chapter, &plan.day, ledger.next).await? {
+        let page = match archive.store.page(&chapter, &plan.day, ledger.next).await? {
             Some(page) => page,
             None => {
                 let page = self.page(source, &ledger, plan).await?;
-                archive.put_page(&chapter, &page).await?;
+                archive.store.put_page(&chapter, &page).await?;
                 page
             }
         };
         if page.prev != ledger.tip || page.entries.len() != plan.keys.len() {
             return Err(RetainError::Differs(format!("page {} of {}", ledger.next, chapter.name)));
         }
+        // Before anything is deleted: what only the archive has, is under a signature.
+        archive.store.seal_page(&chapter, &page, &archive.key).await?;
         for (key, archived) in plan.keys.iter().zip(&page.entries) {
             source.forget(key, archived, self.clock.now()).await?;
         }

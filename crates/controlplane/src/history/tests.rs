@@ -10,11 +10,12 @@ use async_trait::async_trait;
 use countersign_common::approval::{Outcome as Ended, State};
 use countersign_common::id::ApprovalId;
 use countersign_common::time::ManualClock;
-use countersign_recording::ArchiveStore;
+use countersign_recording::history::verify_folder;
+use countersign_recording::{ArchiveStore, SigningKey};
 use countersign_testkit::Etcd;
 use tempfile::TempDir;
 
-use super::{APPROVALS_KEPT, History, HistoryOptions, Retention};
+use super::{APPROVALS_KEPT, History, HistoryArchive, HistoryOptions, Retention};
 use crate::ControlPlane;
 use crate::approvals::{ApprovalError, Details, Held, Joined, Redeem, Snapshot};
 use crate::sessions::Session;
@@ -33,6 +34,10 @@ struct Bed {
     archive: PathBuf,
     dir: TempDir,
     _etcd: Option<Etcd>,
+}
+
+fn sealing() -> SigningKey {
+    SigningKey::from_seed(&[7; 32]).unwrap()
 }
 
 impl Bed {
@@ -62,7 +67,8 @@ impl Bed {
     }
 
     fn options(&self) -> HistoryOptions {
-        let archive = Some(ArchiveStore::folder(&self.archive).unwrap());
+        let store = ArchiveStore::folder(&self.archive).unwrap();
+        let archive = Some(HistoryArchive { store, key: Arc::new(sealing()) });
         HistoryOptions { archive, ..HistoryOptions::default() }
     }
 
@@ -75,7 +81,7 @@ impl Bed {
     }
 
     fn history(&self) -> History {
-        History::new(Arc::clone(&self.store), self.options().archive)
+        History::new(Arc::clone(&self.store), self.options().archive.map(|archive| archive.store))
     }
 
     async fn hold(&self, text: &str) -> Held {
@@ -238,7 +244,11 @@ async fn two_installations_share_an_archive() {
 fn pages(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { pages(&path, found) } else { found.push(path) }
+        if path.is_dir() {
+            pages(&path, found);
+        } else if path.to_string_lossy().ends_with(".jsonl.zst") {
+            found.push(path);
+        }
     }
 }
 
@@ -350,6 +360,8 @@ async fn whatever_dies_each_goes_once(bed: &Bed) {
             assert!(archived.values().all(|count| *count == 1), "{archived:?}");
             assert_eq!(bed.keys().await, BTreeSet::new());
             assert_eq!(bed.history().verify().await.unwrap().faults, Vec::<String>::new());
+            let offline = verify_folder(&bed.archive, &[sealing().public()]).unwrap();
+            assert!(offline.iter().all(|one| one.faults.is_empty() && !one.is_unsealed), "{offline:?}");
         }
         if !died {
             assert!(calls > 10, "it dies at every step: {calls}");

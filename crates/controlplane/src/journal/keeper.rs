@@ -11,6 +11,7 @@ use countersign_recording::{ArchiveStore, Archiver, Journal, Ledger, LocalJourna
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+use super::gather::Bringer;
 use super::{ArchivedIntake, Drain, Election, RedisJournal, RedisJournalOptions};
 use crate::fleet::intake::{LedgerIntake, RecordIntake};
 use crate::redis::Redis;
@@ -27,14 +28,12 @@ const JOB: &str = "records-0";
 pub struct KeeperOptions {
     /// This node's files, which have kept streams open ([`countersign_recording::LeftOpen::Keep`]).
     pub files: Arc<LocalJournal>,
-    /// Where sealed segments go; `None`: they stay here.
+    /// Where sealed segments go; `None`: they stay here, and this is the only node of the control plane.
     pub archive: Option<ArchiveOptions>,
     /// Redis in front; needs the archive.
     pub redis: Option<RedisFront>,
     /// Where nodes agree.
     pub store: Arc<dyn Store>,
-    /// Whether no other node uses that.
-    pub sole: bool,
     /// This node.
     pub me: NodeId,
     /// How long a place that it was elected to lives without it.
@@ -84,14 +83,11 @@ impl Keeper {
     /// # Errors
     /// When the files' folder cannot be written.
     pub fn begin(options: KeeperOptions) -> io::Result<Self> {
-        let KeeperOptions { files, archive, redis, store, sole, me, ttl, clock } = options;
+        let KeeperOptions { files, archive, redis, store, me, ttl, clock } = options;
         let (stop_archiving, stopped) = watch::channel(false);
         let (stop_redis, redis_stopped) = watch::channel(false);
         let Some(archive) = archive else {
-            let intake: Arc<dyn RecordIntake> = match sole {
-                true => Arc::new(LedgerIntake::sole(Arc::clone(&files), clock)),
-                false => Arc::new(LedgerIntake::shared(Ledger::resume(Arc::clone(&files)))),
-            };
+            let intake: Arc<dyn RecordIntake> = Arc::new(LedgerIntake::new(Arc::clone(&files), clock));
             let (drained, archiver, redis, archiving) = (None, None, None, Vec::new());
             return Ok(Self {
                 intake,
@@ -121,6 +117,14 @@ impl Keeper {
                 async move { election.run(stopped).await }
             }),
         ];
+        let bringer = Bringer {
+            store: Arc::clone(&store),
+            me,
+            archiver: Arc::clone(&archiver),
+            drain: drain.clone(),
+            elected: elected.clone(),
+        };
+        archiving.push(tokio::spawn(bringer.run(stopped.clone())));
         if let Some(drain) = &drain {
             archiving.push(tokio::spawn(drain_all(
                 Arc::clone(drain),

@@ -4,6 +4,7 @@
 
 mod drain;
 mod election;
+mod gather;
 mod keeper;
 mod keys;
 mod lost;
@@ -11,6 +12,7 @@ mod redis;
 
 pub use drain::{Drain, DrainError, Drained};
 pub use election::Election;
+pub use gather::gather;
 pub use keeper::{ArchiveOptions, Keeper, KeeperOptions, RedisFront};
 pub use keys::{publish_key, published_keys};
 pub use lost::ArchivedIntake;

@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use object_store::ObjectStore as _;
 use object_store::path::Path as Key;
 use serde::Deserialize;
 
@@ -115,7 +114,7 @@ impl Archiver {
         }
         self.put_same(&self.key(ID_FILE), format!("{}\n", self.log).into()).await?;
         let folder = Key::from(self.log.as_str());
-        let objects: Vec<_> = self.archive.store.list(Some(&folder)).try_collect().await?;
+        let objects: Vec<_> = self.archive.store().await?.list(Some(&folder)).try_collect().await?;
         for object in objects {
             let name = object.location.filename().unwrap_or_default();
             self.archived.extend(number_of(name));
@@ -195,7 +194,7 @@ impl Archiver {
     /// These bytes of all checkpoints, as the archive has them.
     async fn archived_range(&self, begin: u64, end: u64) -> Result<Vec<u8>, ArchiveStoreError> {
         let folder = Key::from(self.log.as_str());
-        let objects: Vec<_> = self.archive.store.list(Some(&folder)).try_collect().await?;
+        let objects: Vec<_> = self.archive.store().await?.list(Some(&folder)).try_collect().await?;
         let mut pieces: Vec<(u64, Key)> = objects
             .into_iter()
             .filter_map(|object| Some((piece_offset(object.location.filename()?)?, object)))

@@ -3,22 +3,28 @@
 //!
 //! ```text
 //! history/<installation>/<chapter>/<day>/<number>.jsonl.zst
+//! history/<installation>/<chapter>/<day>/<number>.seal.json
 //! ```
 //! The first line of a page is its header, every other one an entry. The digest of a page is the SHA-256 over its
 //! lines, line feeds included, before they are compressed. Pages are numbered from 0 through a whole chapter; the day
-//! is that on which all its entries began.
+//! is that on which all its entries began. Each page has a seal: its digest, signed by the node that put it there, so that
+//! the newest page, which no other names, cannot be changed either ([`verify_folder`]).
+
+mod folder;
+mod seal;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
 use std::str::FromStr;
 
-use bytes::Bytes;
 use countersign_common::{Digest, Timestamp};
 use futures::TryStreamExt as _;
+use object_store::ListResult;
 use object_store::path::Path as Key;
-use object_store::{ListResult, ObjectStore as _};
 use serde::{Deserialize, Serialize};
+
+pub use self::folder::{FoundChapter, verify_folder};
 
 use super::{ArchiveStore, ArchiveStoreError, Put};
 use crate::line::{MalformedLine, NO_PREVIOUS, VERSION};
@@ -216,8 +222,8 @@ impl ArchiveStore {
             Err(error) => return Err(error),
         };
         let (chapter, day) = (chapter.clone(), day.clone());
-        let read = super::blocking(move || Ok(Page::decode(&unpacked(&content)?, &chapter, &day, number)));
-        Ok(Some(read.await??))
+        let read = super::blocking(move || Ok(read_page(&content, &chapter, &day, number)));
+        read.await?.map(Some)
     }
 
     /// Puts a page; one that is there already has to be the same.
@@ -248,7 +254,7 @@ impl ArchiveStore {
     /// When the archive does not answer.
     pub async fn days(&self, chapter: &Chapter) -> Result<Vec<Day>, ArchiveStoreError> {
         let ListResult { common_prefixes, .. } =
-            self.store.list_with_delimiter(Some(&chapter.folder())).await?;
+            self.store().await?.list_with_delimiter(Some(&chapter.folder())).await?;
         let names = common_prefixes.iter().filter_map(|folder| folder.filename()?.parse().ok());
         let mut days: Vec<Day> = names.collect();
         days.sort_by(|one, other| other.cmp(one));
@@ -260,7 +266,7 @@ impl ArchiveStore {
     /// # Errors
     /// When the archive does not answer.
     pub async fn pages_of(&self, chapter: &Chapter, day: &Day) -> Result<Vec<u64>, ArchiveStoreError> {
-        let objects: Vec<_> = self.store.list(Some(&chapter.of_day(day))).try_collect().await?;
+        let objects: Vec<_> = self.store().await?.list(Some(&chapter.of_day(day))).try_collect().await?;
         let mut numbers: Vec<u64> =
             objects.iter().filter_map(|object| number_of(object.location.filename()?)).collect();
         numbers.sort_by(|one, other| other.cmp(one));
@@ -331,12 +337,17 @@ impl ArchiveStore {
     }
 }
 
+/// A page as its object has it.
+fn read_page(content: &[u8], chapter: &Chapter, day: &Day, number: u64) -> Result<Page, ArchiveStoreError> {
+    Ok(Page::decode(&unpacked(content)?, chapter, day, number)?)
+}
+
 fn number_of(name: &str) -> Option<u64> {
     name.strip_suffix(SUFFIX)?.parse().ok()
 }
 
-fn unpacked(content: &Bytes) -> std::io::Result<Vec<u8>> {
+fn unpacked(content: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut plain = Vec::new();
-    zstd::stream::read::Decoder::new(&**content)?.take(PAGE_BYTES_MAX).read_to_end(&mut plain)?;
+    zstd::stream::read::Decoder::new(content)?.take(PAGE_BYTES_MAX).read_to_end(&mut plain)?;
     Ok(plain)
 }

@@ -4,7 +4,7 @@ use countersign_common::Timestamp;
 use countersign_common::id::NodeId;
 
 use super::{ArchiveStore, ArchiveStoreError, blocking};
-use crate::abandoned::Abandoned;
+use crate::abandoned::{Abandoned, began_after};
 use crate::intake::Ledger;
 use crate::journal::JournalExt as _;
 use crate::local::LocalJournal;
@@ -54,7 +54,7 @@ impl ArchiveStore {
         at: Timestamp,
     ) -> Result<Abandoned, ArchiveStoreError> {
         files.flush()?;
-        let dirs = vec![files.dir().to_owned(), self.refresh().await?];
+        let dirs = vec![files.dir().to_owned(), self.refresh_since(began_after(gateway)).await?];
         blocking(move || Abandoned::survey(&Log::find(&dirs)?, gateway, at)).await
     }
 }

@@ -2,6 +2,7 @@
 //! object is put once and never changed.
 //!
 //! ```text
+//! archive.id                            the archive's id, see [`proof`]
 //! <log>/id                              the log's id
 //! <log>/segment-00000000.jsonl.zst      a sealed segment
 //! <log>/checkpoints-<offset>.jsonl      the checkpoints from this byte on
@@ -12,18 +13,21 @@
 //! reads recordings ([`crate::Log`]) reads archives.
 
 mod archiver;
+mod copy;
 pub mod history;
 mod lost;
+mod proof;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign_common::id::NodeId;
-use futures::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use tokio::sync::OnceCell;
 
 pub use self::archiver::{Archiver, Round};
 use crate::abandoned::Abandoned;
@@ -32,18 +36,23 @@ use crate::line::MalformedLine;
 /// Where segments are kept for long.
 #[derive(Debug, Clone)]
 pub struct ArchiveStore {
-    store: Arc<dyn ObjectStore>,
+    /// Asked through [`Self::store`] alone.
+    unproven: Arc<dyn ObjectStore>,
     /// The folder that is read.
     folder: PathBuf,
     /// Whether that is a copy.
     copied: bool,
+    /// The archive's id, if it has to be a certain one.
+    expected: Option<String>,
+    /// Its id, once it was seen to do what an archive has to.
+    proven: Arc<OnceCell<String>>,
 }
 
 /// Why the archive does not do its part. Nothing is lost then: what could not be archived stays where it is.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveStoreError {
     /// The object store failed.
-    #[error("the archive fails: {0}")]
+    #[error("the archive fails: {}", words::of(.0))]
     Store(#[from] object_store::Error),
     /// A local file could not be read or written.
     #[error("{0}")]
@@ -54,12 +63,33 @@ pub enum ArchiveStoreError {
         /// Its name.
         key: String,
     },
+    /// The object store put a second object in the place of the first.
+    #[error(
+        "the archive's object store does not put conditionally (`If-None-Match: *`): objects could be overwritten"
+    )]
+    Overwrites,
+    /// It is an archive, but another one.
+    #[error("the recordings go to the archive `{expected}`, and this is {found}")]
+    Another {
+        /// The id of the one that was expected.
+        expected: String,
+        /// What this is.
+        found: String,
+    },
     /// An object is not what its name says.
     #[error(transparent)]
     Malformed(#[from] MalformedLine),
     /// The journal has stopped.
     #[error(transparent)]
     Journal(#[from] crate::JournalError),
+}
+
+impl ArchiveStoreError {
+    /// Whether the store is away or overloaded, and may answer otherwise in a while. Else somebody has to mend something.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Store(error) if words::is_away(error))
+    }
 }
 
 /// What became of a conditional put.
@@ -79,50 +109,27 @@ impl ArchiveStore {
     pub fn folder(folder: &Path) -> Result<Self, ArchiveStoreError> {
         std::fs::create_dir_all(folder)?;
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), folder: folder.to_owned(), copied: false })
+        Ok(Self { copied: false, ..Self::of(Arc::new(store), folder.to_owned()) })
     }
 
     /// An archive in any store that can put conditionally. It is read through a copy in the folder `cache`, which
     /// [`Self::refresh`] brings up to date and which may be deleted at any time; it grows as large as the archive.
     #[must_use]
     pub fn of(store: Arc<dyn ObjectStore>, cache: PathBuf) -> Self {
-        Self { store, folder: cache, copied: true }
+        let proven = Arc::new(OnceCell::new());
+        Self { unproven: store, folder: cache, copied: true, expected: None, proven }
     }
 
-    /// The folder in which it can be read, with everything that was archived when this was called.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    ///
-    /// # Cancel safety
-    /// Safe: a copy is whole or not there.
-    pub async fn refresh(&self) -> Result<PathBuf, ArchiveStoreError> {
-        if self.copied {
-            let objects: Vec<_> = self.store.list(None).try_collect().await?;
-            // The history is read page by page.
-            let of_recordings = |key: &Key| !key.as_ref().starts_with("history/");
-            for object in objects.iter().filter(|object| of_recordings(&object.location)) {
-                self.fetch(&object.location).await?;
-            }
-        }
-        Ok(self.folder.clone())
+    /// The same, which has to have this id ([`Self::id`]): nothing is put into another one, nor read from it.
+    #[must_use]
+    pub fn expecting(self, id: impl Into<String>) -> Self {
+        Self { expected: Some(id.into()), proven: Arc::new(OnceCell::new()), ..self }
     }
 
-    async fn fetch(&self, key: &Key) -> Result<(), ArchiveStoreError> {
-        let target = self.folder.join(key.as_ref());
-        // Objects never change.
-        if target.exists() {
-            return Ok(());
-        }
-        let content = self.get(key).await?;
-        blocking(move || {
-            let parent = target.parent().unwrap_or(&target);
-            std::fs::create_dir_all(parent)?;
-            let part = target.with_extension("part");
-            std::fs::write(&part, &content)?;
-            std::fs::rename(part, target)
-        })
-        .await
+    /// The object store, once it was seen to be an archive.
+    async fn store(&self) -> Result<&dyn ObjectStore, ArchiveStoreError> {
+        self.id().await?;
+        Ok(&*self.unproven)
     }
 
     /// Agrees, with all who use this archive, on how the streams of a lost gateway are ended: what was proposed
@@ -151,16 +158,24 @@ impl ArchiveStore {
     }
 
     async fn get(&self, key: &Key) -> Result<Bytes, ArchiveStoreError> {
-        Ok(self.store.get(key).await?.bytes().await?)
+        get(self.store().await?, key).await
     }
 
     async fn put(&self, key: &Key, content: Bytes) -> Result<Put, ArchiveStoreError> {
-        let once = PutOptions::from(PutMode::Create);
-        match self.store.put_opts(key, content.into(), once).await {
-            Ok(_) => Ok(Put::Done),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(Put::Taken),
-            Err(error) => Err(error.into()),
-        }
+        put_once(self.store().await?, key, content).await
+    }
+}
+
+async fn get(store: &dyn ObjectStore, key: &Key) -> Result<Bytes, ArchiveStoreError> {
+    Ok(store.get(key).await?.bytes().await?)
+}
+
+async fn put_once(store: &dyn ObjectStore, key: &Key, content: Bytes) -> Result<Put, ArchiveStoreError> {
+    let once = PutOptions::from(PutMode::Create);
+    match store.put_opts(key, content.into(), once).await {
+        Ok(_) => Ok(Put::Done),
+        Err(object_store::Error::AlreadyExists { .. }) => Ok(Put::Taken),
+        Err(error) => Err(error.into()),
     }
 }
 

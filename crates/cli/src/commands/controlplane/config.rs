@@ -126,6 +126,11 @@ impl Config {
         let store = document.optional("store").unwrap_or(StoreConfig::Embedded);
         let redis: Option<RedisConfig> = document.optional("redis");
         let records = RecordsConfig::read(&mut document, redis.as_ref().map(RedisConfig::is_cluster));
+        if matches!(store, StoreConfig::Etcd(_)) && !records.has_archive() {
+            document.fault(
+                "`store: etcd` needs `archive`: each node has only its part of the recordings without it",
+            );
+        }
         let approvals_kept = approvals_kept(&mut document);
         let redis = redis.and_then(|redis| redis.options(&mut document));
         // Missing only with a fault, which `finish` returns.
@@ -260,11 +265,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_needs_one_authority_for_all() {
+    fn a_cluster_needs_one_authority_and_one_archive_for_all() {
         let cluster = "data: /x\nlisten_fleet: 127.0.0.1:7444\nstore:\n  etcd:\n    endpoints: [http://127.0.0.1:2379]\n";
         let error = read(cluster).unwrap_err();
         assert!(error.to_string().contains("`fleet_ca` is missing"), "{error}");
-        let given = format!("{cluster}fleet_ca: {{certificate_file: /ca.pem, key_file: /ca.key}}\n");
+        assert!(error.to_string().contains("`store: etcd` needs `archive`"), "{error}");
+        let given =
+            format!("{cluster}archive: /a\nfleet_ca: {{certificate_file: /ca.pem, key_file: /ca.key}}\n");
         let config = read(&given).unwrap();
         assert!(!config.fleet.unwrap().make_authority);
         let StoreConfig::Etcd(etcd) = config.store else { panic!("not etcd") };

@@ -15,7 +15,7 @@ use countersign_recording::ArchiveStore;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::config::{Config, FleetConfig, StoreConfig};
+use super::config::{Config, FleetConfig};
 use super::records::{self, Kept};
 use crate::error::{CliError, Exit};
 
@@ -57,7 +57,6 @@ pub(super) async fn start(parts: Parts<'_>, authority: Authority) -> Result<Runn
         redis: redis.clone(),
         data: &config.data,
         store,
-        sole: matches!(config.store, StoreConfig::Embedded),
         control: &control,
         ttl: fleet.node_ttl,
     })?;

@@ -1,5 +1,6 @@
 //! `countersign controlplane`: a control plane as a process of its own, with the listener of its fleet.
 
+mod archive;
 mod config;
 mod fleet;
 mod ops;
@@ -12,8 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use countersign_controlplane::archive::settle;
 use countersign_controlplane::grpc::ServeError;
-use countersign_controlplane::history::HistoryOptions;
+use countersign_controlplane::history::{HistoryArchive, HistoryOptions};
 use countersign_controlplane::journal::publish_key;
 use countersign_controlplane::store::{EmbeddedStore, EtcdStore, Store};
 use countersign_controlplane::{ControlPlane, Options};
@@ -94,13 +96,14 @@ impl Running {
     async fn start(config: &Config, operations: &Operations) -> Result<Self, CliError> {
         config.data.create()?;
         let authority = config.fleet.as_ref().map(fleet::authority).transpose()?;
-        let key = checkpoint_key(&config.data)?;
+        let key = Arc::new(checkpoint_key(&config.data)?);
         let store = open_store(config).await?;
-        let archived = config.records.archive()?;
+        let archived = open_archive(config, store.as_deref()).await?;
         let archive = readable(config, &key, archived.clone(), store.clone()).await?;
         let listener = bind(config.listen, config.tls()?).await?.reached_at(config.public_url.clone());
+        let history = archived.clone().map(|store| HistoryArchive { store, key: Arc::clone(&key) });
         let options = Options {
-            history: HistoryOptions { approvals_kept: config.approvals_kept, archive: archived.clone() },
+            history: HistoryOptions { approvals_kept: config.approvals_kept, archive: history },
             ..Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive))
         };
         let control = open_on(store.clone(), options).await?;
@@ -198,6 +201,20 @@ async fn open_store(config: &Config) -> Result<Option<Arc<dyn Store>>, CliError>
             Some(Arc::new(opened.map_err(|error| CliError::report(Exit::Failed, "`store`", &error))?))
         }
     })
+}
+
+/// The archive, where there is one: that of the whole control plane.
+async fn open_archive(config: &Config, store: Option<&dyn Store>) -> Result<Option<ArchiveStore>, CliError> {
+    let Some(archive) = config.records.archive(&config.data)? else { return Ok(None) };
+    let failed = |error: &dyn std::error::Error| CliError::because(Exit::Failed, "`archive`", error);
+    let Some(store) = store else {
+        return match archive.id().await.map(drop) {
+            Err(error) if !error.is_away() => Err(failed(&error)),
+            _ => Ok(Some(archive)),
+        };
+    };
+    let name = config.fleet.as_ref().map_or("", |fleet| fleet.name.as_str());
+    settle(store, archive, name).await.map(Some).map_err(|error| failed(&error))
 }
 
 /// The recordings that this node can read: its own, and the archive's. Its key is told to the others, theirs to it.

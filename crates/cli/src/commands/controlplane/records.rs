@@ -14,6 +14,7 @@ use countersign_controlplane::store::Store;
 use countersign_recording::{ArchiveStore, CheckpointFile, LeftOpen, LocalJournal, SigningKey};
 use serde::Deserialize;
 
+use super::archive::ArchivePlace;
 use crate::data::DataDir;
 use crate::error::{CliError, Exit};
 use crate::node::config::Document;
@@ -33,8 +34,10 @@ pub(super) struct RecordsConfig {
     /// `journal_synced_by`: with `journal: redis`, when a record counts as synced: `files`, when it is in the data
     /// directory, too; `redis_fsync`; or `{ replicas: N }`. Default `files`.
     synced_by: Synced,
-    /// `archive`: a directory, the same for all nodes, where sealed segments go. Default none: they stay.
-    pub(super) archive: Option<PathBuf>,
+    /// `archive`: where sealed segments go, the same for all nodes. Default none: they stay. With `store: etcd` to be given.
+    archive: Option<ArchivePlace>,
+    /// Whether there is one, if only one that was refused.
+    has_archive: bool,
     /// `archive_seconds`: how often. Default 60, at least 1.
     every: Duration,
 }
@@ -60,7 +63,8 @@ impl RecordsConfig {
     pub(super) fn read(document: &mut Document, redis: Option<bool>) -> Self {
         let journal = document.optional("journal").unwrap_or(JournalKind::Local);
         let synced_by = document.optional("journal_synced_by");
-        let archive: Option<PathBuf> = document.optional("archive");
+        let has_archive = document.has("archive");
+        let archive = ArchivePlace::read(document);
         let every: u32 = document.optional("archive_seconds").unwrap_or(60);
         if every == 0 {
             document.fault("`archive_seconds`: at least 1");
@@ -71,20 +75,23 @@ impl RecordsConfig {
                 Some(true) => document.fault("`journal: redis` needs a Redis that is no cluster"),
                 Some(false) => {}
             }
-            if archive.is_none() {
+            if !has_archive {
                 document.fault("`journal: redis` needs `archive`: that is where Redis is drained to");
             }
         } else if synced_by.is_some() {
             document.fault("`journal_synced_by` is for `journal: redis`");
         }
         let (synced_by, every) = (synced_by.unwrap_or(Synced::Files), Duration::from_secs(every.into()));
-        Self { journal, synced_by, archive, every }
+        Self { journal, synced_by, archive, has_archive, every }
+    }
+
+    pub(super) const fn has_archive(&self) -> bool {
+        self.has_archive
     }
 
     /// The archive, where there is one.
-    pub(super) fn archive(&self) -> Result<Option<ArchiveStore>, CliError> {
-        let opened = self.archive.as_deref().map(ArchiveStore::folder).transpose();
-        opened.map_err(|error| CliError::because(Exit::Failed, "`archive`", &error))
+    pub(super) fn archive(&self, data: &DataDir) -> Result<Option<ArchiveStore>, CliError> {
+        self.archive.as_ref().map(|place| place.open(data)).transpose()
     }
 
     fn options(&self) -> RedisJournalOptions {
@@ -104,8 +111,6 @@ pub(super) struct Kept<'a> {
     pub(super) redis: Option<Arc<Redis>>,
     pub(super) data: &'a DataDir,
     pub(super) store: Arc<dyn Store>,
-    /// Whether this is the only node of the control plane.
-    pub(super) sole: bool,
     pub(super) control: &'a ControlPlane,
     /// How long a place in the store lives without this node.
     pub(super) ttl: Duration,
@@ -113,7 +118,7 @@ pub(super) struct Kept<'a> {
 
 /// Begins to keep records.
 pub(super) fn keep(kept: Kept<'_>) -> Result<Keeper, CliError> {
-    let Kept { config, archive, redis, data, store, sole, control, ttl } = kept;
+    let Kept { config, archive, redis, data, store, control, ttl } = kept;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let archive = archive.map(|store| ArchiveOptions { store, every: config.every, keep_local: KEEP_LOCAL });
     let redis = match (config.journal, redis) {
@@ -124,7 +129,7 @@ pub(super) fn keep(kept: Kept<'_>) -> Result<Keeper, CliError> {
         _ => None,
     };
     let files = open_journal(data, data.recordings(), &clock)?;
-    let options = KeeperOptions { files, archive, redis, store, sole, me: control.node(), ttl, clock };
+    let options = KeeperOptions { files, archive, redis, store, me: control.node(), ttl, clock };
     Keeper::begin(options).map_err(|error| CliError::because(Exit::Failed, "records cannot be kept", &error))
 }
 

@@ -149,7 +149,7 @@ impl Bed {
             ..countersign_recording::Options::default()
         };
         let journal = LocalJournal::open(&recordings, settings, Arc::clone(&clock), Box::new(sink)).unwrap();
-        let intake = Arc::new(LedgerIntake::sole(Arc::new(journal), clock));
+        let intake = Arc::new(LedgerIntake::new(Arc::new(journal), clock));
         let authority = self.authority.read_or_create(&SystemClock).unwrap();
         let mut options = FleetOptions::new(format!("control-{}", self.nodes), authority, intake);
         options.hints.clone_from(&self.hints);
