@@ -230,7 +230,8 @@ pub struct Bundles {
 }
 
 impl Bundles {
-    /// Reads the current bundle, if one was ever applied.
+    /// Reads the current bundle, if one was ever applied. One that this version of the program does not compile is as
+    /// good as none.
     pub(crate) async fn load(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -244,7 +245,15 @@ impl Bundles {
             pushed: watch::Sender::new(None),
             read_at: Mutex::default(),
         };
-        bundles.reload().await?;
+        match bundles.reload().await {
+            Ok(_) => {}
+            // INVARIANT: I8. Nothing is judged without a bundle. That there is one to be replaced is no reason not to
+            // start: whoever is to apply another one needs somebody who takes it.
+            Err(error @ BundleError::Stored(_)) => {
+                tracing::error!(%error, "there is no bundle to judge by");
+            }
+            Err(error) => return Err(error),
+        }
         Ok(bundles)
     }
 
@@ -350,6 +359,10 @@ impl Bundles {
             tracing::error!(version = %pointer.version, faults = %list(&faults), "the stored bundle does not compile");
             BundleError::Stored(pointer.version.clone())
         })?;
+        if judge.version() != pointer.version {
+            tracing::error!(version = %pointer.version, found = %judge.version(), "the stored files are another bundle's");
+            return Err(BundleError::Stored(pointer.version));
+        }
         *read_at = entry.modified;
         self.replace(Current { version: pointer.version, files: Arc::new(files), judge });
         Ok(true)
@@ -373,3 +386,6 @@ impl Bundles {
         self.pushed.send_replace(Some(current));
     }
 }
+
+#[cfg(test)]
+mod tests;

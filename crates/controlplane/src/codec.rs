@@ -18,6 +18,11 @@ pub(crate) fn decode<T: DeserializeOwned>(entry: &Entry) -> Result<T, StoreError
     serde_json::from_slice(&entry.value).map_err(|e| bad_value(entry, e))
 }
 
+/// The same among others: one that does not read is passed over, and the log says so.
+pub(crate) fn readable<T: DeserializeOwned>(entry: &Entry) -> Option<T> {
+    decode(entry).inspect_err(|error| tracing::error!(%error, "a record is passed over")).ok()
+}
+
 /// The error for a value that does not read.
 pub(crate) fn bad_value(entry: &Entry, detail: impl ToString) -> StoreError {
     StoreError::BadValue { key: entry.key.clone(), detail: detail.to_string() }

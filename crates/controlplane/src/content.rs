@@ -119,7 +119,7 @@ pub(crate) async fn sweep(store: &dyn Store, now: Timestamp) -> Result<usize, St
     let (claims, _) = range_all(store, UNFINISHED).await?;
     let mut swept = 0;
     for entry in claims {
-        let claim: Claim = crate::decode(&entry)?;
+        let Some(claim) = crate::readable::<Claim>(&entry) else { continue };
         if now < claim.since.after(UNFINISHED_FOR) {
             continue;
         }

@@ -207,6 +207,7 @@ impl Approvals {
             redeemed_by: None,
             approval,
         };
+        stored.value()?;
         let prefix = record::details_prefix(stored.approval.id);
         let content = Content::prepare(&*self.store, now, &prefix, &details, record::CHUNK_BYTES).await?;
         Ok((stored, content))

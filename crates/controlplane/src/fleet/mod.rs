@@ -344,16 +344,24 @@ impl Fleet {
         &self.pulse
     }
 
+    /// Whether this node may say that it is there: it reaches its store, and what it knows follows it.
+    fn vouches(&self) -> bool {
+        self.pulse.is_felt() && self.control.follows_the_store()
+    }
+
+    /// Waits until this node has not vouched for as long as its gateways may judge by themselves.
+    async fn cut_off(&self) {
+        let lease = self.options.bundle_lease;
+        tokio::select! {
+            () = self.pulse.lost_for(lease) => {}
+            () = self.control.lags_for(lease) => {}
+        }
+    }
+
     fn sampler(&self) -> Sampler {
         let (bundles, sessions) = (self.control.bundles(), self.control.sessions());
         Sampler::new(Arc::clone(bundles), Arc::clone(sessions), self.options.sample_one_in)
     }
-}
-
-/// Who is named where a name should stand and cannot: names are checked where they come in.
-fn nobody() -> Subject {
-    #[allow(clippy::expect_used, reason = "a constant that is a name")]
-    Subject::new("nobody").expect("a name")
 }
 
 #[cfg(test)]

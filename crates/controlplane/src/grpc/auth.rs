@@ -36,7 +36,7 @@ impl Interceptor for Authenticate {
         });
         let token = token.ok_or_else(|| {
             Status::unauthenticated(
-                "no token; send `authorization: Bearer cst_…`, or run `countersign login`",
+                "no token; send `authorization: Bearer cst_…`; an administrator issues one with `countersign token issue`",
             )
         })?;
         let caller = self.0.authenticate(&Secret::new(token.trim().to_owned())).map_err(|error| {
