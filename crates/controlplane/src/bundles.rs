@@ -13,6 +13,7 @@ use countersign_common::{Digest, Facts, Principal, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
+use crate::Also;
 use crate::content::{self, Content};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
@@ -205,6 +206,9 @@ struct Pointer {
     chunks: usize,
     by: Subject,
     at: Timestamp,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    also: Also,
 }
 
 impl Pointer {
@@ -317,7 +321,7 @@ impl Bundles {
         let (by, at) = (by.clone(), self.clock.now());
         let chunks = bytes.len().div_ceil(CHUNK_BYTES);
         let attempt = Some(AttemptId::generate());
-        let pointer = Pointer { version: version.clone(), attempt, chunks, by, at };
+        let pointer = Pointer { version: version.clone(), attempt, chunks, by, at, also: Also::default() };
         // Not over a file, however often it is applied: the current one's are never touched.
         let content = Content::prepare(&*self.store, at, &pointer.prefix(), &bytes, CHUNK_BYTES).await?;
         let pointing = content.finish(

@@ -23,6 +23,7 @@ pub mod store;
 mod testing;
 mod trace;
 
+pub use codec::Also;
 pub(crate) use codec::{bad_value, bucket, change_of, decode, encode, readable};
 pub use control_plane::{ControlPlane, OpenError, Options, StopError};
 pub use operator::{ADMIN, OperatorError};

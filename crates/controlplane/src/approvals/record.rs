@@ -9,6 +9,7 @@ use countersign_common::{Digest, Facts, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::ApprovalError;
+use crate::Also;
 use crate::store::Entry;
 
 /// Where approvals stand: `/cs/approvals/<bucket>/<id>`.
@@ -55,6 +56,9 @@ pub(crate) struct Stored {
     /// Which attempt redeemed it; stays, whatever follows. Only who made the attempt knows it.
     #[serde(rename = "by", default, skip_serializing_if = "Option::is_none")]
     pub(crate) redeemed_by: Option<AttemptId>,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub(crate) also: Also,
     /// The approval.
     pub(crate) approval: Approval,
 }
@@ -90,6 +94,9 @@ pub struct Details {
     pub bundle: BundleVersion,
     /// The locks that the open transaction holds while people think, in the target's words.
     pub locks_held: Vec<String>,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub also: Also,
     /// The text that approvers are shown; [`Approval::rendering`] is its digest.
     pub rendering: String,
 }

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::Fleet;
+use crate::Also;
 use crate::store::{Change, Entry, Outcome, StoreError, Transaction, range_all};
 
 /// Where they wait for another node: `/cs/cancels/<control-plane node>/<id>`.
@@ -27,6 +28,9 @@ struct Errand {
     gateway: NodeId,
     protocol: String,
     key: Vec<u8>,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    also: Also,
 }
 
 impl Fleet {
@@ -38,7 +42,8 @@ impl Fleet {
     pub(super) async fn route_cancel(&self, cancel: v1::RouteCancel) -> Result<(), StoreError> {
         let Some(node) = self.nodes().by_route(cancel.route) else { return Ok(()) };
         let Some(gateway) = node.gateway() else { return Ok(()) };
-        let errand = Errand { gateway: node.id, protocol: cancel.protocol, key: cancel.key };
+        let errand =
+            Errand { gateway: node.id, protocol: cancel.protocol, key: cancel.key, also: Also::default() };
         if self.links().get(node.id).is_some() {
             self.push_cancel(errand);
             return Ok(());

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
-use countersign_api::{BadField, duration_to_wire, parsed, timestamp_to_wire, v1};
+use countersign_api::{
+    BadField, LINK_SPEAKS, LINK_SPEAKS_OLDEST, duration_to_wire, parsed, timestamp_to_wire, v1,
+};
 use countersign_common::id::BundleVersion;
 use tokio::sync::watch;
 use tonic::{Status, Streaming};
@@ -34,6 +36,14 @@ pub(crate) enum Opening {
     /// It cannot be read.
     #[error(transparent)]
     Field(#[from] BadField),
+    /// The gateway is more than one release older than this node.
+    #[error(
+        "the gateway speaks version {speaks} of the link's language, {LINK_SPEAKS_OLDEST} is the oldest here; update it"
+    )]
+    TooOld {
+        /// What it speaks.
+        speaks: u32,
+    },
     /// This node does not reach its store, or does not follow it.
     #[error("this control-plane node does not reach its store, or does not follow it; try another one")]
     NoStore,
@@ -118,6 +128,7 @@ impl Fleet {
             bundle_lease: Some(duration_to_wire(self.options().bundle_lease)),
             route: node.gateway().map_or(0, |gateway| gateway.route),
             time: Some(timestamp_to_wire(self.control().clock().now())),
+            speaks: LINK_SPEAKS,
         }));
     }
 }
@@ -129,6 +140,9 @@ fn arrival(message: Option<v1::LinkRequest>, member: &Member) -> Result<Arrival,
         (Some(FromGateway::Hello(hello)), true) => hello,
         _ => return Err(Opening::NoHello),
     };
+    if hello.speaks < LINK_SPEAKS_OLDEST {
+        return Err(Opening::TooOld { speaks: hello.speaks });
+    }
     Ok(Arrival {
         id: parsed(&hello.node, "hello.node")?,
         member: member.clone(),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::Fleet;
 use super::links::Wish;
 use super::member::Member;
+use crate::Also;
 use crate::audit::{self, AuditEvent, Looked};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
@@ -53,6 +54,9 @@ pub struct RevokedGateway {
     pub by: Subject,
     /// Why.
     pub reason: String,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub also: Also,
 }
 
 /// Why a gateway was not shut out.
@@ -106,7 +110,8 @@ impl Revoked {
         }
         let id = entry.key.strip_prefix(REVOKED).filter(|id| Member::is_id(id))?;
         let reason = "its record cannot be read by this version".into();
-        Some(RevokedGateway { member: unnamed(id)?, at: self.clock.now(), by: crate::nobody(), reason })
+        let (member, at, also) = (unnamed(id)?, self.clock.now(), Also::default());
+        Some(RevokedGateway { member, at, by: crate::nobody(), reason, also })
     }
 
     fn learn(&self, revoked: RevokedGateway) {
@@ -133,7 +138,8 @@ impl Revoked {
     /// Shuts a gateway out, and notes who did; one that is out already stays as it was.
     async fn add(&self, member: Member, by: &Subject, reason: &str) -> Result<RevokedGateway, RevokeError> {
         let (key, at) = (key(&member.id), self.clock.now());
-        let revoked = RevokedGateway { member, at, by: by.clone(), reason: cut(reason) };
+        let (by_whom, also) = (by.clone(), Also::default());
+        let revoked = RevokedGateway { member, at, by: by_whom, reason: cut(reason), also };
         for _ in 0..ATTEMPTS_MAX {
             if let Some(entry) = self.store.get(&key).await? {
                 let stands = self.read(&entry).ok_or_else(|| crate::bad_value(&entry, "no gateway's"))?;

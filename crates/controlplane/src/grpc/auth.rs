@@ -79,6 +79,11 @@ pub(super) fn is_of_the_chain(caller: &Caller, approval: &Approval) -> bool {
     caller.principal.kind == Kind::Human && groups.any(|group| caller.principal.groups.contains(group))
 }
 
+/// Whether the caller may see what the session of this approval sent before: those who decide, and the administrators.
+pub(super) fn may_look_back(caller: &Caller, approval: &Approval) -> bool {
+    is_of_the_chain(caller, approval) || is_admin(caller)
+}
+
 /// Whether the caller may see this approval: those who asked, those who decide, and the administrators.
 pub(super) fn may_see(caller: &Caller, approval: &Approval) -> bool {
     approval.requester.involves(&caller.principal.subject)

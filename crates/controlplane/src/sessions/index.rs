@@ -8,6 +8,7 @@ use countersign_common::id::{SessionId, Subject, TargetName, TokenId};
 use countersign_common::{Digest, Principal, Timestamp};
 
 use super::record::{self, Mark, Session, Token};
+use crate::Also;
 use crate::store::{Change, Entry, Revision, StoreError};
 
 /// Something, and when it was last written.
@@ -222,5 +223,5 @@ fn session_id(key: &str) -> Option<SessionId> {
 /// What stands for a mark that cannot be read: whenever something was issued or voted, it was before.
 fn unreadable() -> Mark {
     let reason = "its record cannot be read by this version".into();
-    Mark { at: END_OF_TIME, by: crate::nobody(), reason }
+    Mark { at: END_OF_TIME, by: crate::nobody(), reason, also: Also::default() }
 }

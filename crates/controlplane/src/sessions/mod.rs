@@ -25,6 +25,7 @@ pub(crate) use record::{REVOCATIONS, SESSIONS, TOKENS};
 pub use revoke::{Revocation, Revocations, RevokeError, What};
 
 use self::index::Index;
+use crate::Also;
 use crate::store::{Change, Outcome, Revision, Store, StoreError, Transaction, WRITES_MAX, range_all};
 
 /// How every token begins, so that scanners for leaked secrets find it.
@@ -172,6 +173,7 @@ impl Sessions {
             issued_at: stopped.map_or(now, |stopped| now.max(stopped.after(A_MOMENT))),
             expires_at: now.after(order.ttl),
             revoked: None,
+            also: Also::default(),
         };
         let value = crate::encode(&token);
         if value.len() > TOKEN_RECORD_BYTES_MAX {
@@ -252,6 +254,7 @@ impl Sessions {
             opened_at: self.clock.now(),
             expires_at: token.expires_at,
             revoked: None,
+            also: Also::default(),
         };
         let (key, of_key) = (record::session_key(session.id), record::session_of_key(token.id, target));
         let write = |lease| {

@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 
 use super::record::{self, Mark, Session, Token};
 use super::{ATTEMPTS_MAX, Sessions};
+use crate::Also;
 use crate::store::{Change, Entry, Outcome, StoreError, Transaction};
 
 /// What is taken back.
@@ -97,7 +98,7 @@ impl Sessions {
             What::Session(_) | What::Token(_) => None,
         };
         let at = self.clock.now().max(seen).max(issued.unwrap_or(seen));
-        let mark = Mark { at, by: by.clone(), reason: cut(reason) };
+        let mark = Mark { at, by: by.clone(), reason: cut(reason), also: Also::default() };
         for _ in 0..ATTEMPTS_MAX {
             let Some(transaction) = self.revoking(what, &mark).await? else { return Ok(()) };
             match self.write(transaction).await {

@@ -118,7 +118,8 @@ async fn i1_once_a_command_held_here_approved_there_is_redeemed_once_at_both() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i3_no_means_no_what_was_stopped_at_one_node_is_not_redeemed_at_another_that_has_not_heard() {
     let pair = Pair::start(false).await;
-    let things = ["session", "token", "agent", "principal behind it", "approver's token", "approver", "policy"];
+    let things =
+        ["session", "token", "agent", "principal behind it", "approver's token", "approver", "policy"];
     for what in things {
         let token = pair.first.sessions().issue(order(&agent())).await.unwrap();
         let session = pair.first.sessions().open_session(&token.secret, &target("shop")).await.unwrap();
