@@ -195,12 +195,12 @@ async fn nodes(around: &Surroundings) -> Result<(), CliError> {
     around.output.result(&listed, || {
         let row = |node: &NodeView| {
             let state = if node.draining { "draining" } else { "" };
-            let words =
-                [&node.name, node.kind, &node.id, &node.started_at, &node.bundle, &node.linked_to, state];
+            let NodeView { id, kind, name, started_at, linked_to, bundle, version, .. } = node;
+            let words = [name.as_str(), kind, version, id, started_at, bundle, linked_to, state];
             // Nodes say of themselves what stands there.
             words.map(line).to_vec()
         };
-        let header = ["NAME", "KIND", "ID", "SINCE", "BUNDLE", "LINKED TO", ""];
+        let header = ["NAME", "KIND", "VERSION", "ID", "SINCE", "BUNDLE", "LINKED TO", ""];
         table(&header, listed.nodes.iter().map(row))
     })
 }
