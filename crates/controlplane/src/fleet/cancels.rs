@@ -18,6 +18,9 @@ const CANCELS: &str = "/cs/cancels/";
 /// How long one waits. A cancel that comes later would meet another command.
 const WAITS_FOR: Duration = Duration::from_secs(10);
 
+/// How many are written at once.
+pub(super) const WRITTEN_AT_ONCE: usize = 8;
+
 /// How long to rest before a watch that ended is begun again.
 const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
 
@@ -48,6 +51,9 @@ impl Fleet {
             self.push_cancel(errand);
             return Ok(());
         }
+        // Whoever reaches a gateway may ask to cancel, without a token: however many do, the store has little of it.
+        let turn = tokio::time::timeout(WAITS_FOR, self.cancelling.acquire()).await;
+        let Ok(_turn) = turn else { return Ok(()) };
         let lease = self.store().grant(WAITS_FOR).await?;
         let key = format!("{CANCELS}{}/{}", gateway.linked_to, AttemptId::generate());
         let put = Transaction::new().put_under(lease, key, crate::encode(&errand));

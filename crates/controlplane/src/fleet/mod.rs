@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use countersign_common::id::{NodeId, Subject};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use join::{JoinError, JoinToken, ListedToken, Uses};
 pub(crate) use link::Outgoing;
@@ -114,6 +114,8 @@ pub struct Fleet {
     doubts: Doubts,
     pulse: Pulse,
     revoked: Revoked,
+    /// Turns of cancel requests on their way to other nodes.
+    cancelling: Semaphore,
     /// This node's own record; another one after its lease was lost.
     own: Mutex<Node>,
     /// Those whose streams of records have to be ended.
@@ -170,6 +172,7 @@ impl Fleet {
             nodes,
             links: Links::default(),
             doubts: Doubts::default(),
+            cancelling: Semaphore::new(cancels::WRITTEN_AT_ONCE),
             pulse: Pulse::new(Arc::clone(store)),
             revoked,
             own: Mutex::new(own),
