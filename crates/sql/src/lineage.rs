@@ -57,11 +57,14 @@ impl Reading {
         if self.parts.iter().any(unsure) || resolve::runs_added_code(self, session) {
             return true;
         }
-        if self.parts.iter().filter_map(|part| part.executes.as_deref()).any(|name| {
-            self.executed_readings(name, session).is_none_or(|readings| {
-                readings.iter().any(|one| one.carries(session, None, sought, depth + 1))
+        let executed_carries = |part: &Part| {
+            part.executes.as_deref().is_some_and(|name| {
+                self.executed_readings(name, part, session).is_none_or(|readings| {
+                    readings.iter().any(|one| one.carries(session, None, sought, depth + 1))
+                })
             })
-        }) {
+        };
+        if self.parts.iter().any(executed_carries) {
             return true;
         }
         let column = output.zip(self.outputs.as_ref()).and_then(|(index, outputs)| {

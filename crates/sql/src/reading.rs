@@ -74,6 +74,12 @@ impl Reading {
         self.failure
     }
 
+    /// The names that SQL-level EXECUTE calls in it. What they stand for may change before it is answered.
+    pub fn executes(&self) -> impl Iterator<Item = &str> {
+        let prepared = self.effects.prepares.iter().flat_map(|(_, inner)| &inner.parts);
+        self.parts.iter().chain(prepared).filter_map(|part| part.executes.as_deref())
+    }
+
     /// Roughly how many bytes it holds, for the bound of the caches.
     pub(crate) fn weight(&self) -> usize {
         let names: usize = self.parts.iter().map(Part::names).sum();
@@ -203,6 +209,8 @@ pub(crate) struct Part {
     pub(crate) more: BTreeSet<Action>,
     /// SQL-level EXECUTE.
     pub(crate) executes: Option<Box<str>>,
+    /// An earlier statement of the string prepares what is executed.
+    pub(crate) prepared_before: bool,
     /// An earlier statement of the string may have changed the search path.
     pub(crate) path_unsure: bool,
     /// An earlier statement of the string may have changed what a view shows or a function does.
@@ -230,6 +238,7 @@ impl Part {
             aliases: BTreeMap::new(),
             more: BTreeSet::new(),
             executes: None,
+            prepared_before: false,
             path_unsure: false,
             definitions_unsure: false,
             sets_config: false,

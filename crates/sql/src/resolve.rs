@@ -100,7 +100,7 @@ impl Reading {
 
     /// What EXECUTE runs: whatever may be prepared under the name, in this string or before.
     fn executed(&self, name: &str, part: &Part, session: &Session<'_>, depth: usize) -> Vec<Operation> {
-        let known = self.executed_readings(name, session).filter(|_| depth < PREPARED_DEPTH_MAX);
+        let known = self.executed_readings(name, part, session).filter(|_| depth < PREPARED_DEPTH_MAX);
         let Some(known) = known else { return vec![Operation::unknown(Flag::UnseenStatement)] };
         let mut operations = Vec::new();
         for reading in known {
@@ -112,12 +112,20 @@ impl Reading {
         operations
     }
 
-    /// What may be prepared under a name; `None` when nothing is known of it.
-    pub(crate) fn executed_readings(&self, name: &str, session: &Session<'_>) -> Option<Vec<Arc<Self>>> {
+    /// What may be prepared under a name that a part executes; `None` when it may be anything.
+    // INVARIANT: I7. What the string prepares *behind* the EXECUTE says nothing of what that runs.
+    pub(crate) fn executed_readings(
+        &self,
+        name: &str,
+        part: &Part,
+        session: &Session<'_>,
+    ) -> Option<Vec<Arc<Self>>> {
+        let before = (session.prepared)(name);
+        if before.is_none() && !part.prepared_before {
+            return None;
+        }
         let here = self.effects.prepares.iter().filter(|(known, _)| known.as_ref() == name);
-        let mut known: Vec<Arc<Self>> = here.map(|(_, reading)| Arc::clone(reading)).collect();
-        known.extend((session.prepared)(name));
-        (!known.is_empty()).then_some(known)
+        Some(here.map(|(_, reading)| Arc::clone(reading)).chain(before).collect())
     }
 }
 

@@ -260,6 +260,98 @@ fn i2_same_a_name_is_unsettled_until_the_batch_that_changed_it_is_answered() {
     shop.nothing_ran();
 }
 
+/// What SQL calls by a name that the protocol gave.
+const CALL: &str = "EXECUTE s";
+
+#[test]
+fn i2_same_what_execute_runs_is_judged_anew_when_a_batch_was_given_up() {
+    // Facts were kept although the name in them had gone back to its older text.
+    let mut shop = Shop::read_only();
+    assert_eq!(shop.tags(&[parse("s", FORBIDDEN), sync()]), "1Z");
+    let call = [parse("", CALL), bind("", "")].concat();
+    let refused = run("DROP TABLE payments");
+    let given_up = [close_statement("s"), parse("s", "SELECT 1"), call, refused, sync()];
+    assert_eq!(shop.tags(&given_up), "EZ");
+    shop.send(&[query(CALL)]);
+    shop.nothing_ran();
+}
+
+#[test]
+fn i2_same_what_execute_runs_is_judged_anew_when_a_parse_has_failed() {
+    for pipelined in [false, true] {
+        let mut shop = Shop::read_only();
+        assert_eq!(shop.tags(&[parse("s", FORBIDDEN), sync()]), "1Z");
+        let in_vain = [parse("s", "SELECT 1"), parse("", CALL), bind("", ""), sync()];
+        if pipelined {
+            shop.send(&[in_vain.concat(), query(CALL)]);
+        } else {
+            assert_eq!(shop.tags(&in_vain), "EZ");
+            shop.send(&[query(CALL)]);
+        }
+        shop.nothing_ran();
+    }
+}
+
+/// Executes a name, and then gives it to something harmless, all in one string.
+const CALL_AND_HIDE: &str = "EXECUTE s; DEALLOCATE s; PREPARE s AS SELECT 'x'::text";
+
+#[test]
+fn i2_same_what_a_string_prepares_behind_an_execute_is_not_what_that_runs() {
+    for settled in [false, true] {
+        let mut shop = Shop::read_only();
+        let made = [parse("s", FORBIDDEN), sync()].concat();
+        if settled {
+            shop.ask(&[made]);
+            shop.send(&[query(CALL_AND_HIDE)]);
+        } else {
+            shop.send(&[made, query(CALL_AND_HIDE)]);
+        }
+        shop.nothing_ran();
+    }
+}
+
+/// Columns that come from customers, one of them masked, and the same number of harmless ones.
+const SECRETS: &str = "SELECT email || '' FROM customers";
+const HARMLESS: [&str; 2] = ["SELECT id || '' FROM payments", "SELECT name FROM products"];
+
+impl Shop {
+    /// Sends, and looks whether an address comes.
+    fn shows_no_address(&mut self, frames: &[Vec<u8>]) {
+        self.send(frames);
+        let answer = self.read_all();
+        assert!(!answer.windows(8).any(|seen| seen == b"@example"), "{}", answer.escape_ascii());
+    }
+}
+
+#[test]
+fn i6_masked_what_execute_shows_is_masked_by_what_its_name_stood_for_when_it_ran() {
+    let mut shop = Shop::read_only();
+    assert_eq!(shop.tags(&[parse("s", SECRETS), sync()]), "1Z");
+    shop.shows_no_address(&[query(CALL_AND_HIDE)]);
+}
+
+#[test]
+fn i6_masked_a_portal_of_execute_is_not_masked_as_what_it_was_described_as_before() {
+    for harmless in HARMLESS {
+        let mut shop = Shop::read_only();
+        shop.ask(&[query("BEGIN")]);
+        shop.ask(&[parse("s", harmless), parse("", CALL), bind("p", ""), describe_portal("p"), sync()]);
+        shop.ask(&[close_statement("s"), parse("s", SECRETS), sync()]);
+        shop.shows_no_address(&[execute("p", 0), sync()]);
+    }
+}
+
+#[test]
+fn i6_masked_a_portal_of_execute_is_not_masked_as_what_it_is_described_as_later() {
+    for harmless in HARMLESS {
+        let mut shop = Shop::read_only();
+        shop.ask(&[query("BEGIN")]);
+        shop.ask(&[parse("s", SECRETS), parse("", CALL), bind("p", ""), execute("p", 1), sync()]);
+        shop.ask(&[close_statement("s"), parse("s", harmless), describe_portal("p"), sync()]);
+        shop.shows_no_address(&[execute("p", 0), sync()]);
+    }
+}
+
 #[test]
 fn i6_masked_a_cursor_in_the_place_of_a_portal_is_not_read_as_that_portal() {
     let mut shop = Shop::read_only();

@@ -51,6 +51,13 @@ pub(crate) struct Portal {
     pub(crate) description: Description,
 }
 
+impl Portal {
+    /// Whether it is an EXECUTE of SQL: then it runs what its name stands for when it runs, not when it was bound.
+    pub(crate) fn executes(&self) -> bool {
+        self.statement.reading.executes().next().is_some()
+    }
+}
+
 /// What the names of a portal meant when it was bound.
 #[derive(Debug)]
 pub(crate) struct Bound {
@@ -153,6 +160,34 @@ impl Prepared {
     }
 }
 
+/// What the names of prepared statements stood for that a text executes, when it was let go. Its answer comes later:
+/// by then the client may have given them to others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Executed(Option<Arc<FxHashMap<Box<str>, Arc<Reading>>>>);
+
+impl Executed {
+    /// Of this text, and of what it executes. Nothing of a name that stands for nothing certain.
+    pub(crate) fn of(reading: &Reading, names: &Names<Prepared>) -> Self {
+        let mut open: Vec<Box<str>> = reading.executes().map(Into::into).collect();
+        if open.is_empty() {
+            return Self(None);
+        }
+        let mut known: FxHashMap<Box<str>, Arc<Reading>> = FxHashMap::default();
+        while let Some(name) = open.pop() {
+            if let (false, Known::As(prepared)) = (known.contains_key(&name), names.get(name.as_bytes())) {
+                open.extend(prepared.reading.executes().map(Into::into));
+                known.insert(name, Arc::clone(&prepared.reading));
+            }
+        }
+        Self(Some(Arc::new(known)))
+    }
+
+    /// What a name stood for.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Reading>> {
+        self.0.as_ref()?.get(name).cloned()
+    }
+}
+
 /// A table of names of which some changes are on their way to the server and not yet confirmed.
 #[derive(Debug)]
 pub(crate) struct Names<T> {
@@ -163,7 +198,8 @@ pub(crate) struct Names<T> {
     /// Names changed in earlier batches that the server has not answered to their end. Such a change may
     /// fail, and what follows its Sync would still run.
     unsettled: VecDeque<Vec<Name>>,
-    /// Grows with every change of a named one; what was derived from names before must be derived again.
+    /// Grows whenever [`Names::get`] may answer otherwise of a named one; what was derived from names before must be
+    /// derived again.
     version: u64,
 }
 
@@ -209,23 +245,34 @@ impl<T> Names<T> {
     /// A Sync (or what acts as one) is on its way: what was sent before it is not certain for what comes after it.
     /// One [`Names::answered`] follows.
     pub(crate) fn synced(&mut self) {
-        self.unsettled.push_back(self.batch.drain().map(|(name, _)| name).collect());
+        let names: Vec<Name> = self.batch.drain().map(|(name, _)| name).collect();
+        self.changes(&names);
+        self.unsettled.push_back(names);
     }
 
     /// The server has answered up to a Sync: the oldest batch is settled.
     pub(crate) fn answered(&mut self) {
-        self.unsettled.pop_front();
+        let settled = self.unsettled.pop_front();
+        self.changes(&settled.unwrap_or_default());
     }
 
     /// The Sync that ended the batch with this index, counted from the oldest, is never answered: the server skipped
     /// it behind an error, or ignored it during COPY. What was sent before it is settled all the same.
     pub(crate) fn never_answered(&mut self, index: usize) {
-        self.unsettled.remove(index);
+        let settled = self.unsettled.remove(index);
+        self.changes(&settled.unwrap_or_default());
     }
 
     /// The changes of this batch were never sent.
     pub(crate) fn forget_batch(&mut self) {
-        self.batch.clear();
+        let names: Vec<Name> = self.batch.drain().map(|(name, _)| name).collect();
+        self.changes(&names);
+    }
+
+    /// These stand for something else from here on, or may.
+    // INVARIANT: I2. A change that is taken back is one, too: what EXECUTE runs is what the name stands for *now*.
+    fn changes(&mut self, names: &[Name]) {
+        self.version += u64::from(names.iter().any(|name| !name.is_empty()));
     }
 
     /// The server has made the change.
@@ -298,6 +345,35 @@ mod tests {
         names.confirm(b"s", None);
         names.answered();
         assert_eq!(known(&names, b"s"), None);
+    }
+
+    #[test]
+    fn i2_same_the_version_grows_whenever_a_name_comes_to_stand_for_something_else() {
+        let mut names = Names::default();
+        names.confirm(b"s", Some(Arc::new("DELETE")));
+        type Step = fn(&mut Names<&'static str>);
+        let send: Step = |names| names.sent(b"s", Some(Arc::new("SELECT")));
+        let steps: [Step; 8] =
+            [send, Names::forget_batch, send, Names::synced, Names::answered, send, Names::synced, |names| {
+                names.never_answered(0)
+            }];
+        for step in steps {
+            let before = (known(&names, b"s"), names.version());
+            step(&mut names);
+            assert_ne!(known(&names, b"s"), before.0);
+            assert_ne!(names.version(), before.1);
+        }
+    }
+
+    #[test]
+    fn the_unnamed_one_leaves_the_version_alone() {
+        let mut names = Names::default();
+        names.sent(b"", Some(Arc::new("SELECT")));
+        names.synced();
+        names.confirm(b"", Some(Arc::new("SELECT")));
+        names.answered();
+        names.forget_confirmed();
+        assert_eq!(names.version(), 0);
     }
 
     #[test]

@@ -232,10 +232,10 @@ impl Flow {
                 self.status = *status;
                 self.our_turn(outlet);
             }
-            (Some(Expect::DescribePortal { portal, .. }), Backend::RowDescription(fields)) => {
-                self.describe_portal(portal.as_deref(), Some(*fields));
+            (Some(Expect::DescribePortal { portal, executed, .. }), Backend::RowDescription(fields)) => {
+                self.describe_portal(portal.as_deref(), &executed, *fields);
             }
-            (Some(Expect::DescribePortal { portal, .. }), _) => self.describe_portal(portal.as_deref(), None),
+            (Some(Expect::DescribePortal { .. }), _) => {}
             (Some(Expect::Provoked(saying)), _) => {
                 outlet.insert(&Plain::ours(&saying));
                 self.batch_failed = Some(IN_FAILED_TRANSACTION);

@@ -14,7 +14,7 @@ use super::ours::Question;
 use super::own::Closing;
 use super::settings::Answer;
 use crate::codec::SqlState;
-use crate::statements::{Name, Portal, Prepared};
+use crate::statements::{Executed, Name, Portal, Prepared};
 
 /// One answer that is awaited.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) enum Expect {
     /// ParameterDescription, then RowDescription or NoData.
     DescribeStatement,
     /// RowDescription or NoData: the columns of the portal. Ours are not passed on.
-    DescribePortal { portal: Option<Arc<Portal>>, ours: bool },
+    DescribePortal { portal: Option<Arc<Portal>>, ours: bool, executed: Executed },
     /// The rows and the end of an Execute.
     Execute(Box<Flight>),
     /// The rows and the ends of a string of statements, and ReadyForQuery.
@@ -62,6 +62,8 @@ pub(crate) struct Flight {
     pub(crate) running: Running,
     /// What was read of its text.
     pub(crate) reading: Option<Arc<Reading>>,
+    /// What the names stood for that it executes, when it was let go.
+    pub(crate) executed: Executed,
     /// The portal it runs, for Execute.
     pub(crate) portal: Option<(Name, Arc<Portal>)>,
     /// Whether something in its answer may have to be masked.
@@ -254,6 +256,7 @@ impl Flight {
         Self {
             running,
             reading,
+            executed: Executed::default(),
             portal: None,
             masked,
             plan,

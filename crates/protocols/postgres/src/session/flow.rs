@@ -25,7 +25,7 @@ use crate::codec::backend::TransactionStatus;
 use crate::codec::{Error as WireError, Side, SqlState, Walker, build};
 use crate::inert::InertFrames;
 use crate::parameters::ServerParameters;
-use crate::statements::{Meaning, Name, Names, Portal, Prepared};
+use crate::statements::{Executed, Known, Meaning, Name, Names, Portal, Prepared};
 use crate::upstream::CancelToken;
 
 /// Answers awaited at once. A client that pipelines more has to read first.
@@ -348,24 +348,34 @@ impl Flow {
 
     /// What names mean at the moment, for those who ask.
     pub(crate) fn with_session<T>(&self, ask: impl FnOnce(&countersign_sql::Session<'_>) -> T) -> T {
-        self.with_meaning(&self.meaning(), ask)
+        let prepared = |name: &str| match self.statements.get(name.as_bytes()) {
+            Known::As(statement) => Some(Arc::clone(&statement.reading)),
+            Known::Unseen | Known::Unsettled => None,
+        };
+        self.with(&self.meaning(), &prepared, ask)
     }
 
-    /// The same under what gave names their meaning at some moment.
+    /// The same for a text that was let go, under what gave its names their meaning at some moment.
     pub(crate) fn with_meaning<T>(
         &self,
         meaning: &Meaning,
+        executed: &Executed,
         ask: impl FnOnce(&countersign_sql::Session<'_>) -> T,
     ) -> T {
-        let prepared = |name: &str| match self.statements.get(name.as_bytes()) {
-            crate::statements::Known::As(statement) => Some(Arc::clone(&statement.reading)),
-            crate::statements::Known::Unseen | crate::statements::Known::Unsettled => None,
-        };
+        self.with(meaning, &|name| executed.get(name), ask)
+    }
+
+    fn with<T>(
+        &self,
+        meaning: &Meaning,
+        prepared: &dyn Fn(&str) -> Option<Arc<countersign_sql::Reading>>,
+        ask: impl FnOnce(&countersign_sql::Session<'_>) -> T,
+    ) -> T {
         ask(&countersign_sql::Session {
             catalogue: &meaning.catalogue,
             schemas: meaning.settings.as_ref().map(|settings| settings.schemas.as_slice()),
             safe_functions: &self.target.safe_functions,
-            prepared: &prepared,
+            prepared,
         })
     }
 

@@ -23,7 +23,7 @@ use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
 use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
 use crate::exchange::{PgExchange, Unit};
 use crate::inert::{CallsNothingUnknown, InertFrames};
-use crate::statements::{Bound, Description, Known, Name, Portal, Prepared, ResultFormats};
+use crate::statements::{Bound, Description, Executed, Known, Name, Portal, Prepared, ResultFormats};
 
 impl Session {
     /// Takes in what the client has sent so far.
@@ -225,9 +225,14 @@ impl Session {
                 self.send_pending();
                 self.batch_ran = true;
                 self.flow.send(cleared);
+                let mut flight = Flight::new(running, unit.reading.clone(), masked);
+                if let Some(reading) = unit.reading.as_deref().filter(|_| masked) {
+                    // Before the names change that it changes itself.
+                    flight.executed = Executed::of(reading, &self.flow.statements);
+                }
                 self.flow.remember(unit, in_transaction);
                 self.flow.masked_sent |= masked;
-                Ok(Some(Flight::new(running, unit.reading.clone(), masked)))
+                Ok(Some(flight))
             }
             Passage::Refused(refusal) => {
                 self.refuse(&refusal, form);
@@ -371,10 +376,12 @@ impl Session {
     /// Where an answer may have to be masked its columns must be known: asks for them when the client did not.
     fn describe_before_rows(&mut self, name: &Name, portal: &Arc<Portal>, facts: &Facts) {
         let may_mask = self.may_show_masked(facts, &std::collections::BTreeSet::new());
-        if may_mask && !portal.description.ask(&self.flow.rules) {
+        if may_mask && (!portal.description.ask(&self.flow.rules) || portal.executes()) {
             let mut frame = BytesMut::new();
             if build::describe(&mut frame, Subject::Portal(name)).is_ok() {
-                let expect = Expect::DescribePortal { portal: Some(Arc::clone(portal)), ours: true };
+                let executed = Executed::of(&portal.statement.reading, &self.flow.statements);
+                let expect =
+                    Expect::DescribePortal { portal: Some(Arc::clone(portal)), ours: true, executed };
                 self.pending.push(frame.freeze(), expect);
             }
         }
@@ -392,7 +399,8 @@ impl Session {
                 if let Some(portal) = &portal {
                     portal.description.ask(&self.flow.rules);
                 }
-                self.pending.push(frame, Expect::DescribePortal { portal, ours: false });
+                let executed = Executed::default();
+                self.pending.push(frame, Expect::DescribePortal { portal, ours: false, executed });
             }
         }
         self.bound_pending().await

@@ -14,7 +14,7 @@ use super::expect::{Ended, Expect, Flight, Stage};
 use super::flow::{Broken, Flow, Suspended};
 use crate::codec::{Backend, Field, Fields, Format};
 use crate::reply::Plain;
-use crate::statements::{Described, Meaning, Name, Portal};
+use crate::statements::{Described, Executed, Meaning, Name, Portal};
 
 /// Types that take any text: `name`, `text`, `bpchar`, `varchar`, and `unknown` literals.
 const TEXT_LIKE: [u32; 5] = [19, 25, 1042, 1043, 705];
@@ -60,10 +60,15 @@ impl Flow {
     ) -> Result<(), Broken> {
         match self.expected.front() {
             Some(Expect::Query(_)) => self.plan_query(fields),
-            Some(Expect::DescribePortal { portal, .. }) => {
-                let portal = portal.take();
+            Some(Expect::DescribePortal { portal, executed, .. }) => {
+                let (portal, executed) = (portal.take(), std::mem::take(executed));
                 self.expected.pop();
-                self.describe_portal(portal.as_deref(), fields);
+                // INVARIANT: I6. What EXECUTE runs is looked up when its portal runs: only what is described right
+                // before that, for ourselves, tells where its values come from.
+                let tells = portal.as_ref().is_some_and(|portal| !portal.executes());
+                if let Some(fields) = fields.filter(|_| tells) {
+                    self.describe_portal(portal.as_deref(), &executed, fields);
+                }
             }
             Some(Expect::DescribeStatement) => drop(self.expected.pop()),
             _ => return Err(unexpected(message.tag)),
@@ -77,9 +82,9 @@ impl Flow {
     fn plan_query(&mut self, fields: Option<Fields<'_>>) {
         let Some(fields) = fields else { return };
         let Some(flight) = self.flight().filter(|flight| flight.masked) else { return };
-        let reading = flight.reading.clone();
+        let (reading, executed) = (flight.reading.clone(), flight.executed.clone());
         let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
-        let of = Origins { reading: reading.as_deref(), bound: None };
+        let of = Origins { reading: reading.as_deref(), executed: &executed, bound: None };
         let columns = self.columns(fields, of, |field, _| field.format == Format::Binary);
         if let Some(flight) = self.flight() {
             flight.plan = Some(Plan::for_columns(&columns, &rules, &flight.running.duties().unmask, &key));
@@ -87,12 +92,12 @@ impl Flow {
     }
 
     /// Keeps the columns of a portal, for when its rows come.
-    pub(super) fn describe_portal(&self, portal: Option<&Portal>, fields: Option<Fields<'_>>) {
-        let (Some(portal), Some(fields)) = (portal, fields) else { return };
+    pub(super) fn describe_portal(&self, portal: Option<&Portal>, executed: &Executed, fields: Fields<'_>) {
+        let Some(portal) = portal else { return };
         // INVARIANT: I6. The server may have planned it when its names meant something else.
         let now = self.meaning();
         let bound = portal.bound.as_ref().map(|bound| &bound.under).filter(|bound| !bound.is_same(&now));
-        let of = Origins { reading: Some(&portal.statement.reading), bound };
+        let of = Origins { reading: Some(&portal.statement.reading), executed, bound };
         let columns = self.columns(fields, of, |_, index| portal.result_formats.is_binary(index));
         portal.description.set(Described { columns: columns.into(), rules: Arc::clone(&self.rules) });
     }
@@ -118,9 +123,11 @@ impl Flow {
             let Some(reading) = origins.reading else { return Source::Unresolved };
             // A string of several statements has outputs of each: the index tells nothing then.
             let output = (reading.statements() == 1 && of > 0).then_some(index);
+            let now = self.meaning();
             let carried = |(r, c): &(&str, &str)| {
                 let may = |session: &countersign_sql::Session<'_>| reading.may_carry(session, output, r, c);
-                self.with_session(may) || origins.bound.is_some_and(|bound| self.with_meaning(bound, may))
+                let under = |meaning: &Meaning| self.with_meaning(meaning, origins.executed, may);
+                under(&now) || origins.bound.is_some_and(under)
             };
             return Source::Expression { may_carry: owned(self.rules.columns().filter(carried)) };
         }
@@ -327,6 +334,8 @@ impl Flow {
 struct Origins<'a> {
     /// The text.
     reading: Option<&'a Reading>,
+    /// What the names stood for that it executes.
+    executed: &'a Executed,
     /// What its names meant when it was bound, where that is not what they mean now.
     bound: Option<&'a Meaning>,
 }

@@ -76,8 +76,10 @@ impl Walk {
     pub(super) fn execute(&mut self, name: &str) {
         self.set(Action::Select);
         self.moves_path();
+        let prepared_before = self.effects.prepares.iter().any(|(prepared, _)| prepared.as_ref() == name);
         let part = self.part();
         part.executes = Some(name.into());
+        part.prepared_before = prepared_before;
         part.opaque_output = true;
     }
 
