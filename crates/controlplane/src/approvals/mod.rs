@@ -7,8 +7,9 @@ mod error;
 mod hold;
 mod record;
 mod redeem;
+mod search;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,11 +50,6 @@ const DENIAL_REMEMBERED: Duration = Duration::from_secs(10 * 60);
 
 /// How many changes a listener may be behind before it is told to look for itself.
 const CHANGES_BEHIND_MAX: usize = 4096;
-
-/// How many approvals are read at once by who looks through all of them, and how many may look at the same time: whoever
-/// has a token may ask for that, as often as they like.
-const SEARCH_PAGE: usize = 1000;
-const SEARCHES_AT_ONCE: usize = 2;
 
 /// What an approver says.
 #[derive(Debug, Clone)]
@@ -143,7 +139,7 @@ impl Approvals {
         let (board, deadlines) = (Mutex::new(Board::default()), Notify::new());
         let (changes, _) = broadcast::channel(CHANGES_BEHIND_MAX);
         let (steps, _) = broadcast::channel(CHANGES_BEHIND_MAX);
-        let searches = Semaphore::new(SEARCHES_AT_ONCE);
+        let searches = search::turns();
         let approvals = Self { store, clock, sessions, bundles, board, deadlines, changes, steps, searches };
         let revision = approvals.reload().await?;
         Ok((approvals, revision))
@@ -256,38 +252,6 @@ impl Approvals {
     pub fn list_going_on(&self) -> (Vec<Arc<Snapshot>>, Revision) {
         let board = self.board.lock();
         (board.going_on(), board.complete_up_to())
-    }
-
-    /// At most `limit` approvals that `wanted` selects, ended ones too, newest first, and a revision to
-    /// watch from. Reads the whole history in the store, a page at a time; a few at once, the others wait.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn list_all(
-        &self,
-        limit: usize,
-        wanted: impl Fn(&Snapshot) -> bool,
-    ) -> Result<(Vec<Snapshot>, Revision), StoreError> {
-        // The semaphore is never closed.
-        let _turn = self.searches.acquire().await;
-        let mut found = BTreeMap::new();
-        let mut page = self.store.range(APPROVALS, None, SEARCH_PAGE).await?;
-        let revision = page.revision;
-        loop {
-            let snapshots = page.entries.iter().filter_map(crate::readable::<Stored>).map(Snapshot::from);
-            for snapshot in snapshots.filter(|snapshot| wanted(snapshot)) {
-                found.insert(snapshot.approval.id, snapshot);
-                if found.len() > limit {
-                    found.pop_first();
-                }
-            }
-            if !page.more {
-                break;
-            }
-            let after = page.entries.last().map(|entry| entry.key.clone());
-            page = self.store.range(APPROVALS, after.as_deref(), SEARCH_PAGE).await?;
-        }
-        Ok((found.into_values().rev().collect(), revision))
     }
 
     /// The approval and every later state of it.
