@@ -13,7 +13,7 @@ use crate::store::{Change, Entry, Revision, StoreError, Write};
 /// as it stood. Whatever changes what a record means stands outside of it, where it is refused.
 ///
 /// # Source
-/// `docs/decisions/0013-versions-side-by-side.md`.
+/// `docs/decisions/0015-versions-side-by-side.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Also(BTreeMap<String, Value>);

@@ -136,7 +136,7 @@ fn shape(value: &Value) -> Value {
     }
 }
 
-/// A change here is a change of what versions write to each other: see `docs/decisions/0013-versions-side-by-side.md`.
+/// A change here is a change of what versions write to each other: see `docs/decisions/0015-versions-side-by-side.md`.
 #[tokio::test]
 async fn the_shapes_of_what_is_stored_change_with_intent_only() {
     let mut bed = Bed::new().await;
