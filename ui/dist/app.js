@@ -9660,6 +9660,11 @@ function createGrpcWebTransport(options) {
 		}
 	};
 }
+// src/gen/countersign/v1/commands_pb.ts
+/**
+* Describes the file countersign/v1/commands.proto.
+*/
+var file_countersign_v1_commands = /*@__PURE__*/ fileDesc("Ch1jb3VudGVyc2lnbi92MS9jb21tYW5kcy5wcm90bxIOY291bnRlcnNpZ24udjEiywEKDkNvbW1hbmRTdW1tYXJ5EgoKAmlkGAEgASgJEi4KCmJlZ2luX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBHRleHQYAyABKAkSEgoKdGV4dF9ieXRlcxgEIAEoBBIPCgd2ZXJkaWN0GAUgASgJEhQKB291dGNvbWUYBiABKAlIAIgBARIYCgthcHByb3ZhbF9pZBgHIAEoCUgBiAEBQgoKCF9vdXRjb21lQg4KDF9hcHByb3ZhbF9pZCI8ChNMaXN0Q29tbWFuZHNSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgNIkgKFExpc3RDb21tYW5kc1Jlc3BvbnNlEjAKCGNvbW1hbmRzGAEgAygLMh4uY291bnRlcnNpZ24udjEuQ29tbWFuZFN1bW1hcnkyawoOQ29tbWFuZFNlcnZpY2USWQoMTGlzdENvbW1hbmRzEiMuY291bnRlcnNpZ24udjEuTGlzdENvbW1hbmRzUmVxdWVzdBokLmNvdW50ZXJzaWduLnYxLkxpc3RDb21tYW5kc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
 // src/gen/countersign/v1/words_pb.ts
 /**
 * Describes the file countersign/v1/words.proto.
@@ -9701,7 +9706,8 @@ var PrincipalKind = /* @__PURE__ */ function(PrincipalKind) {
 /**
 * Describes the file countersign/v1/approvals.proto.
 */
-var file_countersign_v1_approvals = /*@__PURE__*/ fileDesc("Ch5jb3VudGVyc2lnbi92MS9hcHByb3ZhbHMucHJvdG8SDmNvdW50ZXJzaWduLnYxIpICCg5BcHByb3ZhbFN0YXR1cxIsCgVzdGF0ZRgBIAEoDjIdLmNvdW50ZXJzaWduLnYxLkFwcHJvdmFsU3RhdGUSEgoFc3RhZ2UYAiABKA1IAIgBARISCgVvd25lchgDIAEoCUgBiAEBEhIKBWZlbmNlGAQgASgESAKIAQESEwoGcmVhc29uGAUgASgJSAOIAQESDwoCYnkYBiABKAlIBIgBARI0CgdvdXRjb21lGAcgASgLMh4uY291bnRlcnNpZ24udjEuQ29tbWFuZE91dGNvbWVIBYgBAUIICgZfc3RhZ2VCCAoGX293bmVyQggKBl9mZW5jZUIJCgdfcmVhc29uQgUKA19ieUIKCghfb3V0Y29tZSI4Cg5Db21tYW5kT3V0Y29tZRIXCgplcnJvcl9jb2RlGAEgASgJSACIAQFCDQoLX2Vycm9yX2NvZGUiJwoFU3RhZ2USDgoGZ3JvdXBzGAEgAygJEg4KBnF1b3J1bRgCIAEoDSKMAQoFVGVybXMSDgoGY2hhaW5zGAEgAygJEiUKBnN0YWdlcxgCIAMoCzIVLmNvdW50ZXJzaWduLnYxLlN0YWdlEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIcG9saWNpZXMYBCADKAkSDgoGcmVhc29uGAUgASgJIrABCghEZWNpc2lvbhIQCghhcHByb3ZlchgBIAEoCRINCgVzdGFnZRgCIAEoDRIiCgR2b3RlGAMgASgOMhQuY291bnRlcnNpZ24udjEuVm90ZRITCgZyZWFzb24YBCABKAlIAIgBARIOCgZtZXRob2QYBSABKAkSLwoLZGVjaWRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgkKB19yZWFzb24ixwMKCEFwcHJvdmFsEgoKAmlkGAEgASgJEhAKCHJldmlzaW9uGAIgASgEEg4KBmRpZ2VzdBgDIAEoDBIYChByZW5kZXJpbmdfZGlnZXN0GAQgASgMEhIKCnNlc3Npb25faWQYBSABKAkSDgoGdGFyZ2V0GAYgASgJEiwKCXJlcXVlc3RlchgHIAEoCzIZLmNvdW50ZXJzaWduLnYxLlByaW5jaXBhbBIkCgV0ZXJtcxgIIAEoCzIVLmNvdW50ZXJzaWduLnYxLlRlcm1zEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoJZGVjaXNpb25zGAsgAygLMhguY291bnRlcnNpZ24udjEuRGVjaXNpb24SLgoGc3RhdHVzGAwgASgLMh4uY291bnRlcnNpZ24udjEuQXBwcm92YWxTdGF0dXMSLwoIZXZpZGVuY2UYDSABKAsyGC5jb3VudGVyc2lnbi52MS5FdmlkZW5jZUgAiAEBQgsKCV9ldmlkZW5jZSIwCghFdmlkZW5jZRIWCglwcmVzZW50ZWQYASABKAlIAIgBAUIMCgpfcHJlc2VudGVkIrUCCg1BcHByb3ZhbEVudHJ5EioKCGFwcHJvdmFsGAEgASgLMhguY291bnRlcnNpZ24udjEuQXBwcm92YWwSLwoLY2hhbmdlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBG5lZWQYAyABKAkSGQoMYWZ0ZXJfZGVuaWFsGAQgASgJSACIAQESFQoNZGV0YWlsc19ieXRlcxgFIAEoBBIaCg1jYW5ub3RfZGVjaWRlGAYgASgJSAGIAQESGAoLZW52aXJvbm1lbnQYByABKAlIAogBARIMCgRkb2VzGAggASgJEhAKCGFyY2hpdmVkGAkgASgIQg8KDV9hZnRlcl9kZW5pYWxCEAoOX2Nhbm5vdF9kZWNpZGVCDgoMX2Vudmlyb25tZW50IsoBCg9BcHByb3ZhbERldGFpbHMSKAoHY29tbWFuZBgBIAEoCzIXLmNvdW50ZXJzaWduLnYxLkNvbW1hbmQSKAoHY29udGV4dBgCIAEoCzIXLmNvdW50ZXJzaWduLnYxLkNvbnRleHQSJAoFZmFjdHMYAyABKAsyFS5jb3VudGVyc2lnbi52MS5GYWN0cxIWCg5idW5kbGVfdmVyc2lvbhgEIAEoCRISCgpsb2Nrc19oZWxkGAUgAygJEhEKCXJlbmRlcmluZxgGIAEoCSLUAQoUTGlzdEFwcHJvdmFsc1JlcXVlc3QSLQoGc3RhdGVzGAEgAygOMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxTdGF0ZRIXCgpzZXNzaW9uX2lkGAIgASgJSACIAQESEwoGdGFyZ2V0GAMgASgJSAGIAQESFAoHc3ViamVjdBgEIAEoCUgCiAEBEhEKCXBhZ2Vfc2l6ZRgFIAEoDRIQCghhcmNoaXZlZBgJIAEoCEINCgtfc2Vzc2lvbl9pZEIJCgdfdGFyZ2V0QgoKCF9zdWJqZWN0IlsKFUxpc3RBcHByb3ZhbHNSZXNwb25zZRIwCglhcHByb3ZhbHMYASADKAsyHS5jb3VudGVyc2lnbi52MS5BcHByb3ZhbEVudHJ5EhAKCHJldmlzaW9uGAIgASgEIiAKEkdldEFwcHJvdmFsUmVxdWVzdBIKCgJpZBgBIAEoCSJ4ChNHZXRBcHByb3ZhbFJlc3BvbnNlEi8KCGFwcHJvdmFsGAEgASgLMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxFbnRyeRIwCgdkZXRhaWxzGAIgASgLMh8uY291bnRlcnNpZ24udjEuQXBwcm92YWxEZXRhaWxzIkcKFVdhdGNoQXBwcm92YWxzUmVxdWVzdBIbCg5hZnRlcl9yZXZpc2lvbhgBIAEoBEgAiAEBQhEKD19hZnRlcl9yZXZpc2lvbiJbChZXYXRjaEFwcHJvdmFsc1Jlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEEi8KCGFwcHJvdmFsGAIgASgLMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxFbnRyeSKBAQoVRGVjaWRlQXBwcm92YWxSZXF1ZXN0EgoKAmlkGAEgASgJEiIKBHZvdGUYAiABKA4yFC5jb3VudGVyc2lnbi52MS5Wb3RlEhMKBnJlYXNvbhgDIAEoCUgAiAEBEhgKEHJlbmRlcmluZ19kaWdlc3QYBCABKAxCCQoHX3JlYXNvbiJJChZEZWNpZGVBcHByb3ZhbFJlc3BvbnNlEi8KCGFwcHJvdmFsGAEgASgLMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxFbnRyeSIlChdXaXRoZHJhd0FwcHJvdmFsUmVxdWVzdBIKCgJpZBgBIAEoCSJLChhXaXRoZHJhd0FwcHJvdmFsUmVzcG9uc2USLwoIYXBwcm92YWwYASABKAsyHS5jb3VudGVyc2lnbi52MS5BcHByb3ZhbEVudHJ5IiMKFVJldm9rZUFwcHJvdmFsUmVxdWVzdBIKCgJpZBgBIAEoCSJJChZSZXZva2VBcHByb3ZhbFJlc3BvbnNlEi8KCGFwcHJvdmFsGAEgASgLMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxFbnRyeSJdChZSZXNvbHZlQXBwcm92YWxSZXF1ZXN0EgoKAmlkGAEgASgJEicKA3JhbhgCIAEoDjIaLmNvdW50ZXJzaWduLnYxLkNvbW1hbmRSYW4SDgoGcmVhc29uGAMgASgJIkoKF1Jlc29sdmVBcHByb3ZhbFJlc3BvbnNlEi8KCGFwcHJvdmFsGAEgASgLMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxFbnRyeSrjAgoNQXBwcm92YWxTdGF0ZRIeChpBUFBST1ZBTF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkFQUFJPVkFMX1NUQVRFX1BFTkRJTkcQARIbChdBUFBST1ZBTF9TVEFURV9BUFBST1ZFRBACEhsKF0FQUFJPVkFMX1NUQVRFX1JFREVFTUVEEAMSFwoTQVBQUk9WQUxfU1RBVEVfRE9ORRAEEhsKF0FQUFJPVkFMX1NUQVRFX0lOX0RPVUJUEAUSGgoWQVBQUk9WQUxfU1RBVEVfTk9UX1JVThAGEhkKFUFQUFJPVkFMX1NUQVRFX0RFTklFRBAHEhoKFkFQUFJPVkFMX1NUQVRFX0VYUElSRUQQCBIcChhBUFBST1ZBTF9TVEFURV9XSVRIRFJBV04QCRIZChVBUFBST1ZBTF9TVEFURV9WT0lERUQQChIaChZBUFBST1ZBTF9TVEFURV9SRVZPS0VEEAsqPQoEVm90ZRIUChBWT1RFX1VOU1BFQ0lGSUVEEAASEAoMVk9URV9BUFBST1ZFEAESDQoJVk9URV9ERU5ZEAIqUgoKQ29tbWFuZFJhbhIbChdDT01NQU5EX1JBTl9VTlNQRUNJRklFRBAAEhMKD0NPTU1BTkRfUkFOX1lFUxABEhIKDkNPTU1BTkRfUkFOX05PEAIytwUKD0FwcHJvdmFsU2VydmljZRJcCg1MaXN0QXBwcm92YWxzEiQuY291bnRlcnNpZ24udjEuTGlzdEFwcHJvdmFsc1JlcXVlc3QaJS5jb3VudGVyc2lnbi52MS5MaXN0QXBwcm92YWxzUmVzcG9uc2USVgoLR2V0QXBwcm92YWwSIi5jb3VudGVyc2lnbi52MS5HZXRBcHByb3ZhbFJlcXVlc3QaIy5jb3VudGVyc2lnbi52MS5HZXRBcHByb3ZhbFJlc3BvbnNlEmEKDldhdGNoQXBwcm92YWxzEiUuY291bnRlcnNpZ24udjEuV2F0Y2hBcHByb3ZhbHNSZXF1ZXN0GiYuY291bnRlcnNpZ24udjEuV2F0Y2hBcHByb3ZhbHNSZXNwb25zZTABEl8KDkRlY2lkZUFwcHJvdmFsEiUuY291bnRlcnNpZ24udjEuRGVjaWRlQXBwcm92YWxSZXF1ZXN0GiYuY291bnRlcnNpZ24udjEuRGVjaWRlQXBwcm92YWxSZXNwb25zZRJlChBXaXRoZHJhd0FwcHJvdmFsEicuY291bnRlcnNpZ24udjEuV2l0aGRyYXdBcHByb3ZhbFJlcXVlc3QaKC5jb3VudGVyc2lnbi52MS5XaXRoZHJhd0FwcHJvdmFsUmVzcG9uc2USXwoOUmV2b2tlQXBwcm92YWwSJS5jb3VudGVyc2lnbi52MS5SZXZva2VBcHByb3ZhbFJlcXVlc3QaJi5jb3VudGVyc2lnbi52MS5SZXZva2VBcHByb3ZhbFJlc3BvbnNlEmIKD1Jlc29sdmVBcHByb3ZhbBImLmNvdW50ZXJzaWduLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QaJy5jb3VudGVyc2lnbi52MS5SZXNvbHZlQXBwcm92YWxSZXNwb25zZWIGcHJvdG8z", [
+var file_countersign_v1_approvals = /*@__PURE__*/ fileDesc("Ch5jb3VudGVyc2lnbi92MS9hcHByb3ZhbHMucHJvdG8SDmNvdW50ZXJzaWduLnYxIpICCg5BcHByb3ZhbFN0YXR1cxIsCgVzdGF0ZRgBIAEoDjIdLmNvdW50ZXJzaWduLnYxLkFwcHJvdmFsU3RhdGUSEgoFc3RhZ2UYAiABKA1IAIgBARISCgVvd25lchgDIAEoCUgBiAEBEhIKBWZlbmNlGAQgASgESAKIAQESEwoGcmVhc29uGAUgASgJSAOIAQESDwoCYnkYBiABKAlIBIgBARI0CgdvdXRjb21lGAcgASgLMh4uY291bnRlcnNpZ24udjEuQ29tbWFuZE91dGNvbWVIBYgBAUIICgZfc3RhZ2VCCAoGX293bmVyQggKBl9mZW5jZUIJCgdfcmVhc29uQgUKA19ieUIKCghfb3V0Y29tZSI4Cg5Db21tYW5kT3V0Y29tZRIXCgplcnJvcl9jb2RlGAEgASgJSACIAQFCDQoLX2Vycm9yX2NvZGUiJwoFU3RhZ2USDgoGZ3JvdXBzGAEgAygJEg4KBnF1b3J1bRgCIAEoDSKMAQoFVGVybXMSDgoGY2hhaW5zGAEgAygJEiUKBnN0YWdlcxgCIAMoCzIVLmNvdW50ZXJzaWduLnYxLlN0YWdlEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIcG9saWNpZXMYBCADKAkSDgoGcmVhc29uGAUgASgJIrABCghEZWNpc2lvbhIQCghhcHByb3ZlchgBIAEoCRINCgVzdGFnZRgCIAEoDRIiCgR2b3RlGAMgASgOMhQuY291bnRlcnNpZ24udjEuVm90ZRITCgZyZWFzb24YBCABKAlIAIgBARIOCgZtZXRob2QYBSABKAkSLwoLZGVjaWRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgkKB19yZWFzb24ixwMKCEFwcHJvdmFsEgoKAmlkGAEgASgJEhAKCHJldmlzaW9uGAIgASgEEg4KBmRpZ2VzdBgDIAEoDBIYChByZW5kZXJpbmdfZGlnZXN0GAQgASgMEhIKCnNlc3Npb25faWQYBSABKAkSDgoGdGFyZ2V0GAYgASgJEiwKCXJlcXVlc3RlchgHIAEoCzIZLmNvdW50ZXJzaWduLnYxLlByaW5jaXBhbBIkCgV0ZXJtcxgIIAEoCzIVLmNvdW50ZXJzaWduLnYxLlRlcm1zEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoJZGVjaXNpb25zGAsgAygLMhguY291bnRlcnNpZ24udjEuRGVjaXNpb24SLgoGc3RhdHVzGAwgASgLMh4uY291bnRlcnNpZ24udjEuQXBwcm92YWxTdGF0dXMSLwoIZXZpZGVuY2UYDSABKAsyGC5jb3VudGVyc2lnbi52MS5FdmlkZW5jZUgAiAEBQgsKCV9ldmlkZW5jZSIwCghFdmlkZW5jZRIWCglwcmVzZW50ZWQYASABKAlIAIgBAUIMCgpfcHJlc2VudGVkIrUCCg1BcHByb3ZhbEVudHJ5EioKCGFwcHJvdmFsGAEgASgLMhguY291bnRlcnNpZ24udjEuQXBwcm92YWwSLwoLY2hhbmdlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBG5lZWQYAyABKAkSGQoMYWZ0ZXJfZGVuaWFsGAQgASgJSACIAQESFQoNZGV0YWlsc19ieXRlcxgFIAEoBBIaCg1jYW5ub3RfZGVjaWRlGAYgASgJSAGIAQESGAoLZW52aXJvbm1lbnQYByABKAlIAogBARIMCgRkb2VzGAggASgJEhAKCGFyY2hpdmVkGAkgASgIQg8KDV9hZnRlcl9kZW5pYWxCEAoOX2Nhbm5vdF9kZWNpZGVCDgoMX2Vudmlyb25tZW50IsoBCg9BcHByb3ZhbERldGFpbHMSKAoHY29tbWFuZBgBIAEoCzIXLmNvdW50ZXJzaWduLnYxLkNvbW1hbmQSKAoHY29udGV4dBgCIAEoCzIXLmNvdW50ZXJzaWduLnYxLkNvbnRleHQSJAoFZmFjdHMYAyABKAsyFS5jb3VudGVyc2lnbi52MS5GYWN0cxIWCg5idW5kbGVfdmVyc2lvbhgEIAEoCRISCgpsb2Nrc19oZWxkGAUgAygJEhEKCXJlbmRlcmluZxgGIAEoCSLUAQoUTGlzdEFwcHJvdmFsc1JlcXVlc3QSLQoGc3RhdGVzGAEgAygOMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxTdGF0ZRIXCgpzZXNzaW9uX2lkGAIgASgJSACIAQESEwoGdGFyZ2V0GAMgASgJSAGIAQESFAoHc3ViamVjdBgEIAEoCUgCiAEBEhEKCXBhZ2Vfc2l6ZRgFIAEoDRIQCghhcmNoaXZlZBgJIAEoCEINCgtfc2Vzc2lvbl9pZEIJCgdfdGFyZ2V0QgoKCF9zdWJqZWN0IlsKFUxpc3RBcHByb3ZhbHNSZXNwb25zZRIwCglhcHByb3ZhbHMYASADKAsyHS5jb3VudGVyc2lnbi52MS5BcHByb3ZhbEVudHJ5EhAKCHJldmlzaW9uGAIgASgEIiAKEkdldEFwcHJvdmFsUmVxdWVzdBIKCgJpZBgBIAEoCSJ4ChNHZXRBcHByb3ZhbFJlc3BvbnNlEi8KCGFwcHJvdmFsGAEgASgLMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxFbnRyeRIwCgdkZXRhaWxzGAIgASgLMh8uY291bnRlcnNpZ24udjEuQXBwcm92YWxEZXRhaWxzIkcKFVdhdGNoQXBwcm92YWxzUmVxdWVzdBIbCg5hZnRlcl9yZXZpc2lvbhgBIAEoBEgAiAEBQhEKD19hZnRlcl9yZXZpc2lvbiJbChZXYXRjaEFwcHJvdmFsc1Jlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEEi8KCGFwcHJvdmFsGAIgASgLMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxFbnRyeSKBAQoVRGVjaWRlQXBwcm92YWxSZXF1ZXN0EgoKAmlkGAEgASgJEiIKBHZvdGUYAiABKA4yFC5jb3VudGVyc2lnbi52MS5Wb3RlEhMKBnJlYXNvbhgDIAEoCUgAiAEBEhgKEHJlbmRlcmluZ19kaWdlc3QYBCABKAxCCQoHX3JlYXNvbiJJChZEZWNpZGVBcHByb3ZhbFJlc3BvbnNlEi8KCGFwcHJvdmFsGAEgASgLMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxFbnRyeSIlChdXaXRoZHJhd0FwcHJvdmFsUmVxdWVzdBIKCgJpZBgBIAEoCSJLChhXaXRoZHJhd0FwcHJvdmFsUmVzcG9uc2USLwoIYXBwcm92YWwYASABKAsyHS5jb3VudGVyc2lnbi52MS5BcHByb3ZhbEVudHJ5IiMKFVJldm9rZUFwcHJvdmFsUmVxdWVzdBIKCgJpZBgBIAEoCSJJChZSZXZva2VBcHByb3ZhbFJlc3BvbnNlEi8KCGFwcHJvdmFsGAEgASgLMh0uY291bnRlcnNpZ24udjEuQXBwcm92YWxFbnRyeSI7ChpMaXN0RWFybGllckNvbW1hbmRzUmVxdWVzdBIKCgJpZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0iTwobTGlzdEVhcmxpZXJDb21tYW5kc1Jlc3BvbnNlEjAKCGNvbW1hbmRzGAEgAygLMh4uY291bnRlcnNpZ24udjEuQ29tbWFuZFN1bW1hcnkiXQoWUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdBIKCgJpZBgBIAEoCRInCgNyYW4YAiABKA4yGi5jb3VudGVyc2lnbi52MS5Db21tYW5kUmFuEg4KBnJlYXNvbhgDIAEoCSJKChdSZXNvbHZlQXBwcm92YWxSZXNwb25zZRIvCghhcHByb3ZhbBgBIAEoCzIdLmNvdW50ZXJzaWduLnYxLkFwcHJvdmFsRW50cnkq4wIKDUFwcHJvdmFsU3RhdGUSHgoaQVBQUk9WQUxfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZBUFBST1ZBTF9TVEFURV9QRU5ESU5HEAESGwoXQVBQUk9WQUxfU1RBVEVfQVBQUk9WRUQQAhIbChdBUFBST1ZBTF9TVEFURV9SRURFRU1FRBADEhcKE0FQUFJPVkFMX1NUQVRFX0RPTkUQBBIbChdBUFBST1ZBTF9TVEFURV9JTl9ET1VCVBAFEhoKFkFQUFJPVkFMX1NUQVRFX05PVF9SVU4QBhIZChVBUFBST1ZBTF9TVEFURV9ERU5JRUQQBxIaChZBUFBST1ZBTF9TVEFURV9FWFBJUkVEEAgSHAoYQVBQUk9WQUxfU1RBVEVfV0lUSERSQVdOEAkSGQoVQVBQUk9WQUxfU1RBVEVfVk9JREVEEAoSGgoWQVBQUk9WQUxfU1RBVEVfUkVWT0tFRBALKj0KBFZvdGUSFAoQVk9URV9VTlNQRUNJRklFRBAAEhAKDFZPVEVfQVBQUk9WRRABEg0KCVZPVEVfREVOWRACKlIKCkNvbW1hbmRSYW4SGwoXQ09NTUFORF9SQU5fVU5TUEVDSUZJRUQQABITCg9DT01NQU5EX1JBTl9ZRVMQARISCg5DT01NQU5EX1JBTl9OTxACMqcGCg9BcHByb3ZhbFNlcnZpY2USXAoNTGlzdEFwcHJvdmFscxIkLmNvdW50ZXJzaWduLnYxLkxpc3RBcHByb3ZhbHNSZXF1ZXN0GiUuY291bnRlcnNpZ24udjEuTGlzdEFwcHJvdmFsc1Jlc3BvbnNlElYKC0dldEFwcHJvdmFsEiIuY291bnRlcnNpZ24udjEuR2V0QXBwcm92YWxSZXF1ZXN0GiMuY291bnRlcnNpZ24udjEuR2V0QXBwcm92YWxSZXNwb25zZRJhCg5XYXRjaEFwcHJvdmFscxIlLmNvdW50ZXJzaWduLnYxLldhdGNoQXBwcm92YWxzUmVxdWVzdBomLmNvdW50ZXJzaWduLnYxLldhdGNoQXBwcm92YWxzUmVzcG9uc2UwARJfCg5EZWNpZGVBcHByb3ZhbBIlLmNvdW50ZXJzaWduLnYxLkRlY2lkZUFwcHJvdmFsUmVxdWVzdBomLmNvdW50ZXJzaWduLnYxLkRlY2lkZUFwcHJvdmFsUmVzcG9uc2USZQoQV2l0aGRyYXdBcHByb3ZhbBInLmNvdW50ZXJzaWduLnYxLldpdGhkcmF3QXBwcm92YWxSZXF1ZXN0GiguY291bnRlcnNpZ24udjEuV2l0aGRyYXdBcHByb3ZhbFJlc3BvbnNlEl8KDlJldm9rZUFwcHJvdmFsEiUuY291bnRlcnNpZ24udjEuUmV2b2tlQXBwcm92YWxSZXF1ZXN0GiYuY291bnRlcnNpZ24udjEuUmV2b2tlQXBwcm92YWxSZXNwb25zZRJuChNMaXN0RWFybGllckNvbW1hbmRzEiouY291bnRlcnNpZ24udjEuTGlzdEVhcmxpZXJDb21tYW5kc1JlcXVlc3QaKy5jb3VudGVyc2lnbi52MS5MaXN0RWFybGllckNvbW1hbmRzUmVzcG9uc2USYgoPUmVzb2x2ZUFwcHJvdmFsEiYuY291bnRlcnNpZ24udjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdBonLmNvdW50ZXJzaWduLnYxLlJlc29sdmVBcHByb3ZhbFJlc3BvbnNlYgZwcm90bzM", [
+	file_countersign_v1_commands,
 	file_countersign_v1_words,
 	file_google_protobuf_duration,
 	file_google_protobuf_timestamp
@@ -10516,11 +10522,11 @@ function Row({ entry }) {
 }
 // src/views/ended.tsx
 /** How many are shown. */
-var SHOWN = 100;
+var SHOWN$1 = 100;
 /** With this one, as it stands now, at its place. */
 function withNewest(entry, before) {
 	const id = entry.approval?.id ?? "";
-	return [entry, ...before.filter((other) => other.approval?.id !== id)].sort((a, b) => (a.approval?.id ?? "") < (b.approval?.id ?? "") ? 1 : -1).slice(0, SHOWN);
+	return [entry, ...before.filter((other) => other.approval?.id !== id)].sort((a, b) => (a.approval?.id ?? "") < (b.approval?.id ?? "") ? 1 : -1).slice(0, SHOWN$1);
 }
 function Ended({ api, board, signOut }) {
 	const [entries, setEntries] = d();
@@ -10531,7 +10537,7 @@ function Ended({ api, board, signOut }) {
 			try {
 				const list = await api.approvals.listApprovals({
 					states: [...ENDED],
-					pageSize: SHOWN
+					pageSize: SHOWN$1
 				}, { signal: left.signal });
 				setEntries(list.approvals);
 				setTrouble(void 0);
@@ -10571,11 +10577,11 @@ function Ended({ api, board, signOut }) {
 			children: "Nothing has ended yet."
 		}),
 		entries && /* @__PURE__ */ a(List, { entries }),
-		entries?.length === SHOWN && /* @__PURE__ */ a("p", {
+		entries?.length === SHOWN$1 && /* @__PURE__ */ a("p", {
 			class: "help",
 			children: [
 				"The newest ",
-				SHOWN,
+				SHOWN$1,
 				" are shown; ",
 				/* @__PURE__ */ a("code", { children: "countersign requests ls --state done" }),
 				" and the recordings have the others."
@@ -10740,6 +10746,21 @@ async function readRequest(answer) {
 		context,
 		shown
 	};
+}
+// src/shown/claim.ts
+/** The reason that a statement gives, if it does. */
+function claimedReason(text) {
+	const whole = new TextDecoder().decode(text.subarray(-8192)).trimEnd();
+	const ended = whole.endsWith(";") ? whole.slice(0, -1).trimEnd() : whole;
+	const from = ended.lastIndexOf("/*");
+	if (from < 0 || !ended.endsWith("*/") || from + 4 > ended.length) return void 0;
+	const value = /(?:^|,)\s*reason='((?:[^'\\]|\\.)*)'/.exec(ended.slice(from + 2, -2))?.[1]?.replace(/\\(.)/g, "$1");
+	if (value === void 0) return void 0;
+	try {
+		return decodeURIComponent(value);
+	} catch {
+		return value;
+	}
 }
 // src/views/decide.tsx
 /** The longest reason that is kept, in bytes. */
@@ -11040,6 +11061,94 @@ function Bound({ parameter }) {
 		children: [/* @__PURE__ */ a(Marked, { text: value(parameter) }), reading !== void 0 && /* @__PURE__ */ a("small", { children: [" reads ", reading] })]
 	});
 }
+// src/views/earlier.tsx
+/** How many are shown, newest first. */
+var SHOWN = 50;
+function Earlier({ api, request, signOut }) {
+	const [looked, setLooked] = d({ is: "not yet" });
+	const look = async () => {
+		setLooked({ is: "looking" });
+		try {
+			const answer = await api.approvals.listEarlierCommands({
+				id: request.approval.id,
+				pageSize: SHOWN
+			});
+			setLooked({
+				is: "there",
+				commands: answer.commands
+			});
+		} catch (error) {
+			const found = problem(error);
+			if (found.signedOut) return signOut(found.text);
+			setLooked({
+				is: "not there",
+				why: found.text
+			});
+		}
+	};
+	return /* @__PURE__ */ a(Section, {
+		title: "Earlier in this session",
+		note: "as recorded, newest first",
+		children: [
+			looked.is !== "there" && /* @__PURE__ */ a("p", { children: [
+				/* @__PURE__ */ a("button", {
+					type: "button",
+					class: "quiet",
+					id: "earlier",
+					disabled: looked.is === "looking",
+					onClick: () => void look(),
+					children: "Show what it sent before"
+				}),
+				" ",
+				/* @__PURE__ */ a("span", {
+					class: "help",
+					children: "That you looked is recorded."
+				})
+			] }),
+			looked.is === "not there" && /* @__PURE__ */ a("p", {
+				class: "banner",
+				role: "alert",
+				children: looked.why
+			}),
+			looked.is === "there" && looked.commands.length === 0 && /* @__PURE__ */ a("p", {
+				class: "help",
+				children: "Nothing is recorded of it before this."
+			}),
+			looked.is === "there" && looked.commands.length > 0 && /* @__PURE__ */ a("ol", {
+				class: "earlier",
+				children: looked.commands.map((command) => /* @__PURE__ */ a(Sent, { command }, command.id))
+			})
+		]
+	});
+}
+function Sent({ command }) {
+	const bytes = new TextEncoder().encode(command.text).length;
+	return /* @__PURE__ */ a("li", { children: [/* @__PURE__ */ a("p", { children: [
+		/* @__PURE__ */ a(Age, { ms: millis(command.beginTime) }),
+		" · ",
+		onOneLine(command.verdict),
+		" · ",
+		onOneLine(command.outcome ?? "goes on"),
+		command.approvalId !== void 0 && /* @__PURE__ */ a($, { children: [
+			" ",
+			"· ",
+			/* @__PURE__ */ a("a", {
+				href: `#/requests/${command.approvalId}`,
+				children: "its request"
+			})
+		] }),
+		command.textBytes > bytes && /* @__PURE__ */ a($, { children: [
+			" · the first ",
+			bytes.toLocaleString("en"),
+			" of ",
+			command.textBytes.toLocaleString("en"),
+			" bytes"
+		] })
+	] }), /* @__PURE__ */ a(Exact, {
+		text: visible(command.text),
+		label: "A statement that it sent before"
+	})] });
+}
 // src/views/request.tsx
 function RequestPage({ id, api, board, signOut }) {
 	const [loaded, setLoaded] = d({ is: "looking" });
@@ -11107,9 +11216,15 @@ function RequestPage({ id, api, board, signOut }) {
 					/* @__PURE__ */ a(Warnings, { request }),
 					/* @__PURE__ */ a(Statement, { command: request.command }),
 					/* @__PURE__ */ a(Parameters, { parameters: request.command.parameters }),
+					/* @__PURE__ */ a(Claim, { request }),
 					/* @__PURE__ */ a(Effects, { facts: request.details.facts }),
 					/* @__PURE__ */ a(Place, { request }),
-					/* @__PURE__ */ a(Settings, { of: settingsOf(request.context) })
+					/* @__PURE__ */ a(Settings, { of: settingsOf(request.context) }),
+					/* @__PURE__ */ a(Earlier, {
+						api,
+						request,
+						signOut
+					}, request.approval.id)
 				]
 			}), /* @__PURE__ */ a("aside", { children: [
 				/* @__PURE__ */ a(Decide, {
@@ -11195,6 +11310,23 @@ function Settings({ of }) {
 		})
 	});
 }
+/** What whoever asks says of why. */
+function Claim({ request: { command, requester } }) {
+	const reason = claimedReason(command.text);
+	if (reason === void 0) return null;
+	return /* @__PURE__ */ a(Section, {
+		title: "What it says of why",
+		note: "a claim, from a comment in the statement",
+		children: [/* @__PURE__ */ a("blockquote", { children: onOneLine(reason) }), /* @__PURE__ */ a("p", {
+			class: "help",
+			children: [onOneLine(requester.subject), " wrote this. Nobody has checked it."]
+		})]
+	});
+}
+/** How many rows an operation can change, as far as its text says. */
+function reach(operation) {
+	return operation.flags.includes("missing_where") ? "every row: there is no WHERE" : "those that its text selects; how many that is, the target was not asked";
+}
 function Effects({ facts }) {
 	const names = (all) => all.map(onOneLine).join(", ") || "nothing";
 	return /* @__PURE__ */ a(Section, {
@@ -11210,6 +11342,7 @@ function Effects({ facts }) {
 				}, flag)),
 				/* @__PURE__ */ a(Pairs, { of: [
 					["Writes", names(operation.writes)],
+					...operation.writes.length > 0 ? [["Rows", reach(operation)]] : [],
 					["Reads", names(operation.reads)],
 					...operation.functions.length > 0 ? [["Calls", names(operation.functions)]] : []
 				] })

@@ -2,7 +2,7 @@
 // `dba` have to agree, one may deny.
 import type { BrowserContext, Page } from "puppeteer-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { API, Chromium, openTheOne, psql, shows, text, token, truth } from "./stage";
+import { API, Chromium, openTheOne, psql, psqlThatLeaves, shows, text, token, truth } from "./stage";
 
 let chromium: Chromium;
 let [dora, erin, agent] = ["", "", ""];
@@ -92,6 +92,46 @@ describe("the approver's page", () => {
     await shows(page, "Somebody said no. It was not run.");
     expect(await page.$("#approve")).toBeNull();
     expect(await credit(8)).toBe(before);
+  });
+
+  it("takes a yes back that was not used, and then it is a no", async () => {
+    const [first, second] = await Promise.all([signIn(dora), signIn(erin)]);
+    const before = await credit(11);
+    const statement = "UPDATE customers SET credit_cents = 5 WHERE id = 11";
+    const leaves = psqlThatLeaves(agent, statement);
+    await openTheOne(first, "sql:update");
+    await leaves();
+    const place = new URL(first.url()).hash;
+    await approve(first);
+    await second.goto(`${API}/${place}`);
+    await approve(second);
+    await shows(first, "Everyone agreed. It may run once");
+    await first.locator("#take-back").click();
+    await shows(first, "Taken back before it was used, by dora");
+    await shows(second, "Taken back before it was used, by dora");
+    expect(await second.$("#take-back")).toBeNull();
+    // Whoever comes back for it gets that answer, and nobody is asked again.
+    expect((await psql(agent, statement)).code).not.toBe(0);
+    expect(await credit(11)).toBe(before);
+  });
+
+  it("shows what the session sent before, to those who decide, and the reason that it gives as a claim", async () => {
+    const diligent = await token("diligent-agent", "agent", ["agents"], ["--on-behalf-of", "alice"]);
+    expect((await psql(diligent, "SELECT count(*) FROM products")).code).toBe(0);
+    const waiting = psql(diligent, "UPDATE customers SET credit_cents = 6 /*reason='refund%20of%20SUP-7'*/");
+    const page = await signIn(dora);
+    await openTheOne(page, "sql:update");
+    const shown = await text(page);
+    for (const part of ["refund of SUP-7", "diligent-agent wrote this. Nobody has checked it.", "every row: there is no WHERE"]) {
+      expect(shown).toContain(part);
+    }
+    expect(shown).not.toContain("count(*)");
+    await page.locator("#earlier").click();
+    await shows(page, "SELECT count(*) FROM products");
+    expect(await page.$$(".earlier li")).toHaveLength(1);
+    await page.locator("#reason").fill("all of them?");
+    await page.locator("#deny").click();
+    await waiting;
   });
 
   it("hides nothing of a statement that tries to hide", async () => {

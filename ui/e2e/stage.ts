@@ -33,13 +33,28 @@ export interface Said {
   code: number;
 }
 
-/** Starts psql through the gateway; resolves when it has ended. */
-export function psql(as: string, sql: string): Promise<Said> {
+function started(as: string, sql: string) {
   const [host, port] = GATEWAY.split(":") as [string, string];
-  const child = spawn("psql", ["-X", "-A", "-t", "-v", "VERBOSITY=verbose", "-h", host, "-p", port, "-U", "shop", "-d", "shop", "-c", sql], {
+  return spawn("psql", ["-X", "-A", "-t", "-v", "VERBOSITY=verbose", "-h", host, "-p", port, "-U", "shop", "-d", "shop", "-c", sql], {
     env: { ...process.env, PGPASSWORD: as, PGCLIENTENCODING: "UTF8" },
     stdio: ["ignore", "pipe", "pipe"],
   });
+}
+
+/** Starts a psql that leaves when it is told to; resolves when it has. */
+export function psqlThatLeaves(as: string, sql: string): () => Promise<void> {
+  const child = started(as, sql);
+  return () =>
+    new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", () => resolve());
+      child.kill("SIGKILL");
+    });
+}
+
+/** Starts psql through the gateway; resolves when it has ended. */
+export function psql(as: string, sql: string): Promise<Said> {
+  const child = started(as, sql);
   const said: Said = { out: "", error: "", code: -1 };
   child.stdout.on("data", (data: Buffer) => (said.out += data.toString()));
   child.stderr.on("data", (data: Buffer) => (said.error += data.toString()));

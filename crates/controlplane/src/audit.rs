@@ -4,12 +4,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_common::id::{AttemptId, CommandId, SessionId, Subject};
+use countersign_common::approval::Approval;
+use countersign_common::id::{ApprovalId, AttemptId, CommandId, SessionId, Subject};
 use countersign_common::time::Clock;
 use countersign_common::{Principal, Timestamp};
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
+use crate::Also;
 use crate::store::{Outcome, Store, StoreError, Transaction, range_all};
 
 /// Where events stand: `/cs/audit/<time>-<random>`, so that they are in the order they happened.
@@ -54,6 +57,8 @@ pub struct CommandSummary {
     pub verdict: String,
     /// How it ended, in a word; `None`: it goes on.
     pub outcome: Option<String>,
+    /// The request that it waited for.
+    pub approval: Option<ApprovalId>,
 }
 
 /// Why an archive could not be read.
@@ -122,12 +127,15 @@ pub struct AuditEvent {
     /// Why, where somebody has to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub also: Also,
 }
 
 impl AuditEvent {
     /// Somebody looked at recordings.
     fn of_look(at: Timestamp, by: &Subject, action: Looked, session: Option<SessionId>) -> Self {
-        Self { at, by: by.clone(), action, session, about: None, reason: None }
+        Self { at, by: by.clone(), action, session, about: None, reason: None, also: Also::default() }
     }
 
     /// An operator did something to the fleet.
@@ -139,7 +147,7 @@ impl AuditEvent {
         reason: &str,
     ) -> Self {
         let reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
-        Self { at, by: by.clone(), action, session: None, about: Some(about), reason }
+        Self { at, by: by.clone(), action, session: None, about: Some(about), reason, also: Also::default() }
     }
 }
 
@@ -200,11 +208,18 @@ pub struct Audit {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     archive: Arc<dyn Archive>,
+    /// Turns of those who read recordings to see what came before a request.
+    readers: Semaphore,
 }
+
+/// How many of a session's last commands are looked through, and how many people may look at once: unlike auditors they are
+/// as many as requests.
+const COMMANDS_READ: usize = 4096;
+const READERS_AT_ONCE: usize = 2;
 
 impl Audit {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, archive: Arc<dyn Archive>) -> Self {
-        Self { store, clock, archive }
+        Self { store, clock, archive, readers: Semaphore::new(READERS_AT_ONCE) }
     }
 
     /// At most `limit` recordings, newest first. The look is recorded first.
@@ -243,6 +258,27 @@ impl Audit {
     ) -> Result<Vec<CommandSummary>, AuditError> {
         self.record(by, Looked::Read, Some(session)).await?;
         Ok(self.archive.commands(session, limit).await?)
+    }
+
+    /// At most `limit` commands that the session of an approval sent before it was asked, newest first. The look is recorded
+    /// first. Recordings are read for a few at once; the others wait.
+    ///
+    /// # Errors
+    /// When the look cannot be recorded or the recording cannot be read.
+    pub async fn commands_before(
+        &self,
+        approval: &Approval,
+        limit: usize,
+        by: &Subject,
+    ) -> Result<Vec<CommandSummary>, AuditError> {
+        self.record(by, Looked::Read, Some(approval.session)).await?;
+        // The semaphore is never closed.
+        let _turn = self.readers.acquire().await;
+        let mut commands = self.archive.commands(approval.session, COMMANDS_READ).await?;
+        let is_its_own = |command: &CommandSummary| command.approval == Some(approval.id);
+        commands.retain(|command| command.began_at <= approval.created_at && !is_its_own(command));
+        commands.truncate(limit);
+        Ok(commands)
     }
 
     /// Checks the chains of one session, or of everything. The look is recorded first.

@@ -13,6 +13,7 @@ use countersign_common::{Digest, Facts, Principal, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
+use crate::Also;
 use crate::content::{self, Content};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
@@ -205,6 +206,9 @@ struct Pointer {
     chunks: usize,
     by: Subject,
     at: Timestamp,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    also: Also,
 }
 
 impl Pointer {
@@ -230,7 +234,8 @@ pub struct Bundles {
 }
 
 impl Bundles {
-    /// Reads the current bundle, if one was ever applied.
+    /// Reads the current bundle, if one was ever applied. One that this version of the program does not compile is as
+    /// good as none.
     pub(crate) async fn load(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -244,7 +249,15 @@ impl Bundles {
             pushed: watch::Sender::new(None),
             read_at: Mutex::default(),
         };
-        bundles.reload().await?;
+        match bundles.reload().await {
+            Ok(_) => {}
+            // INVARIANT: I8. Nothing is judged without a bundle. That there is one to be replaced is no reason not to
+            // start: whoever is to apply another one needs somebody who takes it.
+            Err(error @ BundleError::Stored(_)) => {
+                tracing::error!(%error, "there is no bundle to judge by");
+            }
+            Err(error) => return Err(error),
+        }
         Ok(bundles)
     }
 
@@ -308,7 +321,7 @@ impl Bundles {
         let (by, at) = (by.clone(), self.clock.now());
         let chunks = bytes.len().div_ceil(CHUNK_BYTES);
         let attempt = Some(AttemptId::generate());
-        let pointer = Pointer { version: version.clone(), attempt, chunks, by, at };
+        let pointer = Pointer { version: version.clone(), attempt, chunks, by, at, also: Also::default() };
         // Not over a file, however often it is applied: the current one's are never touched.
         let content = Content::prepare(&*self.store, at, &pointer.prefix(), &bytes, CHUNK_BYTES).await?;
         let pointing = content.finish(
@@ -350,6 +363,10 @@ impl Bundles {
             tracing::error!(version = %pointer.version, faults = %list(&faults), "the stored bundle does not compile");
             BundleError::Stored(pointer.version.clone())
         })?;
+        if judge.version() != pointer.version {
+            tracing::error!(version = %pointer.version, found = %judge.version(), "the stored files are another bundle's");
+            return Err(BundleError::Stored(pointer.version));
+        }
         *read_at = entry.modified;
         self.replace(Current { version: pointer.version, files: Arc::new(files), judge });
         Ok(true)
@@ -373,3 +390,6 @@ impl Bundles {
         self.pushed.send_replace(Some(current));
     }
 }
+
+#[cfg(test)]
+mod tests;

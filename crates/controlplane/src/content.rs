@@ -8,6 +8,7 @@ use countersign_common::Timestamp;
 use countersign_common::id::AttemptId;
 use serde::{Deserialize, Serialize};
 
+use crate::Also;
 use crate::store::{Entry, Outcome, Revision, Store, StoreError, Transaction, WRITES_MAX, range_all};
 
 /// Where claims stand: `/cs/unfinished/<attempt id>`.
@@ -30,6 +31,9 @@ struct Claim {
     prefix: String,
     /// Since when.
     since: Timestamp,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    also: Also,
 }
 
 /// Content on its way into the store.
@@ -119,7 +123,7 @@ pub(crate) async fn sweep(store: &dyn Store, now: Timestamp) -> Result<usize, St
     let (claims, _) = range_all(store, UNFINISHED).await?;
     let mut swept = 0;
     for entry in claims {
-        let claim: Claim = crate::decode(&entry)?;
+        let Some(claim) = crate::readable::<Claim>(&entry) else { continue };
         if now < claim.since.after(UNFINISHED_FOR) {
             continue;
         }
@@ -150,7 +154,8 @@ async fn delete_all(store: &dyn Store, prefix: &str) -> Result<(), StoreError> {
 }
 
 fn claim_of(prefix: &str, since: Timestamp) -> Vec<u8> {
-    crate::encode(&Claim { attempt: AttemptId::generate(), prefix: prefix.to_owned(), since })
+    let (attempt, prefix) = (AttemptId::generate(), prefix.to_owned());
+    crate::encode(&Claim { attempt, prefix, since, also: Also::default() })
 }
 
 /// The revision of a write under a claim. Another outcome means that the claim was swept: the attempt

@@ -9,6 +9,7 @@ use countersign_common::Principal;
 use countersign_common::id::{BundleVersion, GroupName, InvalidId, NodeId, SessionId, Subject};
 use countersign_common::principal::Kind;
 use countersign_common::time::{Clock, SystemClock};
+use countersign_runtime::awake::since_boot;
 use futures::StreamExt as _;
 use tokio::sync::watch;
 
@@ -27,6 +28,9 @@ const ALL: &str = "/cs/";
 
 /// How long a deadline may be overdue when the machine's clock jumps.
 const DEADLINE_TICK: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether the store is followed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How often expired tokens and sessions are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -199,6 +203,17 @@ impl ControlPlane {
         self.following.load(Ordering::Acquire)
     }
 
+    /// Waits until what is in memory has not followed the store for so long.
+    pub(crate) async fn lags_for(&self, time: Duration) {
+        let mut followed = since_boot();
+        while since_boot().saturating_sub(followed) <= time {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if self.follows_the_store() {
+                followed = since_boot();
+            }
+        }
+    }
+
     /// Tokens and sessions.
     #[must_use]
     pub fn sessions(&self) -> &Arc<Sessions> {
@@ -249,7 +264,10 @@ impl ControlPlane {
     /// # Errors
     /// When there is no such session or token, or the store fails.
     pub async fn revoke(&self, what: &What, by: &Subject, reason: &str) -> Result<(), StopError> {
-        self.sessions.revoke(what, by, reason).await?;
+        let votes = self.sessions.voter_of(what).and_then(|voter| self.approvals.newest_vote_of(&voter));
+        // INVARIANT: I3. A vote that was cast by a clock before ours is undone like any other.
+        let seen = votes.unwrap_or_else(|| self.clock.now());
+        self.sessions.revoke_since(seen, what, by, reason).await?;
         for session in self.sessions.sessions_of(what) {
             self.approvals.revoke_session(session, by).await?;
         }

@@ -24,6 +24,13 @@ pub mod store;
 mod testing;
 mod trace;
 
-pub(crate) use codec::{bad_value, bucket, change_of, decode, encode};
+pub use codec::Also;
+pub(crate) use codec::{bad_value, bucket, change_of, decode, encode, readable};
 pub use control_plane::{ControlPlane, OpenError, Options, StopError};
 pub use operator::{ADMIN, OperatorError};
+
+/// Who is named where a name should stand and cannot: names are checked where they come in.
+fn nobody() -> countersign_common::id::Subject {
+    #[allow(clippy::expect_used, reason = "a constant that is a name")]
+    countersign_common::id::Subject::new("nobody").expect("a name")
+}

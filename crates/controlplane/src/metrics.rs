@@ -253,12 +253,18 @@ pub(crate) fn hints_disconnected() {
 
 /// An approval that stood so far elsewhere stands there now; `None`: it was not known.
 pub(crate) fn approval_stands(before: Option<&State>, now: &State) {
-    let open = |state: &&State| !state.is_terminal();
-    if let Some(before) = before.filter(open) {
-        gauge!(OPEN_APPROVALS.name, "state" => before.as_str()).decrement(1.0);
+    if let Some(before) = before {
+        approval_forgotten(before);
     }
-    if let Some(now) = Some(now).filter(open) {
+    if !now.is_terminal() {
         gauge!(OPEN_APPROVALS.name, "state" => now.as_str()).increment(1.0);
+    }
+}
+
+/// An approval that stood there is not known any more.
+pub(crate) fn approval_forgotten(state: &State) {
+    if !state.is_terminal() {
+        gauge!(OPEN_APPROVALS.name, "state" => state.as_str()).decrement(1.0);
     }
 }
 

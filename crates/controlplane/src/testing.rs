@@ -14,7 +14,7 @@ use countersign_common::id::{
     AttemptId, BundleVersion, EnvironmentName, GroupName, NodeId, RoleName, SessionId, Subject, TargetName,
 };
 use countersign_common::principal::Kind;
-use countersign_common::time::ManualClock;
+use countersign_common::time::{Clock as _, ManualClock};
 use countersign_common::verdict::{Duties, Reason};
 use countersign_common::{Digest, Facts, Principal, Secret, Timestamp, Verdict};
 use futures::StreamExt as _;
@@ -53,6 +53,15 @@ impl Scratch {
         drop(control);
         assert!(gone.upgrade().is_none(), "somebody still holds the control plane");
         let control = open(dir.path(), &clock).await;
+        Self { control, clock, dir }
+    }
+
+    /// Another node on the same store, with a clock and a directory of its own. Neither follows the store by itself.
+    pub(crate) async fn beside(&self) -> Self {
+        let clock = Arc::new(ManualClock::at(self.clock.now()));
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::clone(self.control.store());
+        let control = ControlPlane::over(store, options(dir.path(), &clock)).await.unwrap();
         Self { control, clock, dir }
     }
 

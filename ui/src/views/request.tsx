@@ -2,15 +2,17 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Vote, type Approval, type Decision } from "../gen/countersign/v1/approvals_pb";
-import type { Facts } from "../gen/countersign/v1/words_pb";
+import type { Facts, Operation } from "../gen/countersign/v1/words_pb";
 import { problem, type Api } from "../api";
 import type { Board } from "../board";
 import { difference, millis, moment, span } from "../clock";
 import { hex, same } from "../shown/digest";
 import { settingsOf } from "../shown/rendering";
 import { readRequest, Unsound, type Request } from "../shown/request";
+import { claimedReason } from "../shown/claim";
 import { onOneLine } from "../shown/visible";
 import { Decide } from "./decide";
+import { Earlier } from "./earlier";
 import { Age, Pairs, Section, StateChip, Where, Who } from "./parts";
 import { Parameters, Statement } from "./statement";
 
@@ -83,9 +85,11 @@ export function RequestPage({ id, api, board, signOut }: Props) {
           <Warnings request={request} />
           <Statement command={request.command} />
           <Parameters parameters={request.command.parameters} />
+          <Claim request={request} />
           <Effects facts={request.details.facts} />
           <Place request={request} />
           <Settings of={settingsOf(request.context)} />
+          <Earlier key={request.approval.id} api={api} request={request} signOut={signOut} />
         </div>
         <aside>
           <Decide
@@ -183,6 +187,25 @@ function Settings({ of }: { of: [string, string][] }) {
   );
 }
 
+/** What whoever asks says of why. */
+function Claim({ request: { command, requester } }: { request: Request }) {
+  const reason = claimedReason(command.text);
+  if (reason === undefined) return null;
+  return (
+    <Section title="What it says of why" note="a claim, from a comment in the statement">
+      <blockquote>{onOneLine(reason)}</blockquote>
+      <p class="help">{onOneLine(requester.subject)} wrote this. Nobody has checked it.</p>
+    </Section>
+  );
+}
+
+/** How many rows an operation can change, as far as its text says. */
+function reach(operation: Operation): string {
+  return operation.flags.includes("missing_where")
+    ? "every row: there is no WHERE"
+    : "those that its text selects; how many that is, the target was not asked";
+}
+
 function Effects({ facts }: { facts: Facts | undefined }) {
   const names = (all: string[]) => all.map(onOneLine).join(", ") || "nothing";
   return (
@@ -198,6 +221,7 @@ function Effects({ facts }: { facts: Facts | undefined }) {
           <Pairs
             of={[
               ["Writes", names(operation.writes)],
+              ...(operation.writes.length > 0 ? [["Rows", reach(operation)] as [string, string]] : []),
               ["Reads", names(operation.reads)],
               ...(operation.functions.length > 0 ? [["Calls", names(operation.functions)] as [string, string]] : []),
             ]}

@@ -23,7 +23,7 @@ function count(number: number, noun: string): string {
 }
 
 /** Text as it is shown everywhere, in the order in which it is sent, marked where eyes may err. */
-function Exact({ text, label }: { text: string; label: string }) {
+export function Exact({ text, label }: { text: string; label: string }) {
   return (
     <pre tabIndex={0} role="region" aria-label={label} dir="ltr">
       <Marked text={text} />

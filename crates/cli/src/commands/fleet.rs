@@ -32,10 +32,10 @@ pub(crate) enum Command {
         #[arg(long)]
         reusable: bool,
     },
-    /// The join tokens that may still be used.
+    /// Lists the join tokens whose time is not over, or takes one back.
     Tokens {
         #[command(subcommand)]
-        command: TokensCommand,
+        command: Option<TokensCommand>,
     },
     /// Lists the nodes that are alive.
     Nodes {
@@ -62,7 +62,7 @@ pub(crate) enum Command {
 /// What is done with join tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokensCommand {
-    /// Lists them. The tokens themselves are nowhere.
+    /// Lists them, and who has used those that are used up. The tokens themselves are nowhere.
     Ls,
     /// Takes one back. Gateways that have joined with it stay.
     Revoke {
@@ -146,8 +146,8 @@ pub(crate) async fn run(command: Command, around: &Surroundings) -> Result<(), C
     match command {
         Command::Init { dir } => init(&dir, around),
         Command::Token { ttl, reusable } => token(ttl, reusable, around).await,
-        Command::Tokens { command: TokensCommand::Ls } => tokens(around).await,
-        Command::Tokens { command: TokensCommand::Revoke { id, reason } } => {
+        Command::Tokens { command: None | Some(TokensCommand::Ls) } => tokens(around).await,
+        Command::Tokens { command: Some(TokensCommand::Revoke { id, reason }) } => {
             revoke_token(id, reason, around).await
         }
         Command::Nodes { revoked: false } => nodes(around).await,
@@ -195,11 +195,12 @@ async fn nodes(around: &Surroundings) -> Result<(), CliError> {
     around.output.result(&listed, || {
         let row = |node: &NodeView| {
             let state = if node.draining { "draining" } else { "" };
-            let words =
-                [&node.name, node.kind, &node.id, &node.started_at, &node.bundle, &node.linked_to, state];
-            words.map(str::to_owned).to_vec()
+            let NodeView { id, kind, name, started_at, linked_to, bundle, version, .. } = node;
+            let words = [name.as_str(), kind, version, id, started_at, bundle, linked_to, state];
+            // Nodes say of themselves what stands there.
+            words.map(line).to_vec()
         };
-        let header = ["NAME", "KIND", "ID", "SINCE", "BUNDLE", "LINKED TO", ""];
+        let header = ["NAME", "KIND", "VERSION", "ID", "SINCE", "BUNDLE", "LINKED TO", ""];
         table(&header, listed.nodes.iter().map(row))
     })
 }

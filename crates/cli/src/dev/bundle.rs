@@ -3,14 +3,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use countersign_common::id::{BundleVersion, EnvironmentName, Subject, TargetName};
-use countersign_common::verdict::Reason;
-use countersign_common::{Digest, Verdict};
+use countersign_common::id::Subject;
 use countersign_controlplane::ControlPlane;
-use countersign_controlplane::bundles::{Compile, Fault, Files, Judge, Question};
+use countersign_controlplane::bundles::Files;
 use countersign_policy::{BundleErrors, CurrentBundle};
 
 use super::DevOptions;
@@ -191,56 +188,5 @@ pub(super) async fn follow(
         if bundles.changed().await.is_err() {
             return;
         }
-    }
-}
-
-/// The compiler of a store that outlives its targets: a bundle that an earlier start had stored may name
-/// a `--target` that this one lacks. While the store is opened such a bundle blocks everything; this
-/// start's own bundle takes its place before anybody can connect.
-#[derive(Debug)]
-pub(super) struct Lenient {
-    compiler: Arc<PolicyCompiler>,
-    opening: AtomicBool,
-}
-
-impl Lenient {
-    pub(super) fn new(compiler: Arc<PolicyCompiler>) -> Self {
-        Self { compiler, opening: AtomicBool::new(true) }
-    }
-
-    /// From here on a bundle that does not validate is refused.
-    pub(super) fn opened(&self) {
-        self.opening.store(false, Ordering::Release);
-    }
-}
-
-impl Compile for Lenient {
-    fn compile(&self, files: &Files) -> Result<Arc<dyn Judge>, Vec<Fault>> {
-        match self.compiler.compile(files) {
-            Err(_) if self.opening.load(Ordering::Acquire) => Ok(Arc::new(BlocksEverything)),
-            compiled => compiled,
-        }
-    }
-}
-
-/// Stands in for a bundle that no longer validates.
-#[derive(Debug)]
-struct BlocksEverything;
-
-impl Judge for BlocksEverything {
-    fn version(&self) -> BundleVersion {
-        "superseded".into()
-    }
-
-    fn generation(&self, _: &TargetName) -> Option<Digest> {
-        None
-    }
-
-    fn environment(&self, _: &TargetName) -> Option<EnvironmentName> {
-        None
-    }
-
-    fn judge(&self, _: &Question<'_>) -> Verdict {
-        Verdict::Block(Reason { policies: Vec::new(), text: "the bundle is about to be replaced".into() })
     }
 }

@@ -105,18 +105,17 @@ impl Prepared {
         let archive = Arc::new(LocalArchive::new(data.recordings(), key.public()));
         let journal = Arc::new(open_journal(&data, key, &clock)?);
         let hash_key = Arc::new(hash_key::load_or_create(&data)?);
-        let lenient = Arc::new(bundle::Lenient::new(Arc::clone(&compiler)));
         let control = open(countersign_controlplane::Options {
             data: data.path().to_owned(),
             node: NodeId::generate(),
             clock: Arc::clone(&clock),
-            compiler: Arc::clone(&lenient) as _,
+            // A stored bundle may name a `--target` that this start lacks: then there is none until the next line but one.
+            compiler: Arc::clone(&compiler) as _,
             archive,
             // One process to try things out: nothing is taken away.
             history: HistoryOptions::default(),
         })
         .await?;
-        lenient.opened();
         let current = bundle::put_in_force(first, &control).await?;
         Ok(Self { data, source, compiler, listener, control, current, journal, hash_key, clock })
     }

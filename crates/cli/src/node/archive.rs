@@ -219,8 +219,12 @@ fn commands(logs: &[Log], session: SessionId, limit: usize) -> io::Result<Option
                     command.outcome = Some(outcome(&ended.outcome));
                 }
             }
+            Record::Hold(held) => {
+                if let Some(command) = newest.iter_mut().find(|command| command.id == held.id) {
+                    command.approval = Some(held.approval);
+                }
+            }
             Record::Opened(_)
-            | Record::Hold(_)
             | Record::Decision(_)
             | Record::Redeemed(_)
             | Record::Output(_)
@@ -241,6 +245,7 @@ fn summary(begin: &Begin<'_>, began_at: countersign_common::Timestamp) -> Comman
         text_bytes: bytes.len() as u64,
         verdict: begin.verdict.as_str().into(),
         outcome: None,
+        approval: None,
     }
 }
 

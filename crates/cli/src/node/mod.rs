@@ -6,6 +6,7 @@ mod compiler;
 pub(crate) mod config;
 pub(crate) mod hash_key;
 pub(crate) mod hostname;
+pub(crate) mod listen_ops;
 pub(crate) mod listener;
 pub(crate) mod ops;
 pub(crate) mod share;

@@ -30,6 +30,7 @@ use crate::time::Timestamp;
 
 /// The durable record of one held command. Its text stands beside it, under a key of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Approval {
     /// Its id; the ticket that clients see.
     pub id: ApprovalId,
@@ -84,6 +85,7 @@ impl Evidence {
 
 /// What one person said, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decision {
     /// Who.
     pub approver: Subject,
@@ -111,7 +113,7 @@ pub enum Vote {
 
 /// Where an approval stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
 pub enum State {
     /// People are being asked; those of this stage are next.
     Pending {
@@ -206,7 +208,7 @@ impl State {
 
 /// How a command that was let go ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
+#[serde(tag = "outcome", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
     /// The target ran it and said so.
     Completed,

@@ -20,6 +20,7 @@ pub struct Chain {
 
 /// One stage of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stage {
     /// Members of any of these groups may decide.
     pub groups: BTreeSet<GroupName>,
@@ -29,6 +30,7 @@ pub struct Stage {
 
 /// The terms of one hold: all stages of all chains that the matching policies name, and how long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Terms {
     /// The chains, in the order their stages come.
     pub chains: Vec<ChainName>,

@@ -76,6 +76,15 @@ impl Board {
         true
     }
 
+    /// Nothing is known of an approval any more: its newest record cannot be read here.
+    pub(super) fn forget(&mut self, id: ApprovalId) {
+        let Some(known) = self.known.remove(&id) else { return };
+        self.deadlines.remove(&(known.approval.expires_at, id));
+        self.ended.retain(|ended| *ended != id);
+        self.waiters.remove(&id);
+        crate::metrics::approval_forgotten(&known.approval.state);
+    }
+
     fn forget_old(&mut self) {
         while self.ended.len() > ENDED_MAX {
             let Some(old) = self.ended.pop_front() else { break };

@@ -57,6 +57,17 @@ pub enum ApprovalError {
     Store(#[from] StoreError),
 }
 
+impl ApprovalError {
+    /// Whether it is the fault of one approval, and others need not wait for it.
+    pub(crate) fn is_of_one_approval(&self) -> bool {
+        match self {
+            Self::NotFound(_) | Self::TooLarge { .. } | Self::Contended => true,
+            Self::Store(error) => matches!(error, StoreError::BadValue { .. } | StoreError::TooLarge { .. }),
+            _ => false,
+        }
+    }
+}
+
 impl Report for ApprovalError {
     fn origin(&self) -> Origin {
         match self {

@@ -13,6 +13,7 @@ use tracing::Span;
 
 use super::record::{self, Details, Stored};
 use super::{ATTEMPTS_MAX, ApprovalError, Approvals, DENIAL_REMEMBERED};
+use crate::Also;
 use crate::bundles::Question;
 use crate::content::Content;
 use crate::sessions::Session;
@@ -166,6 +167,7 @@ impl Approvals {
             facts: request.facts.clone(),
             bundle: request.bundle.clone(),
             locks_held: request.locks_held.clone(),
+            also: Also::default(),
             rendering: rendering.text,
         });
         if details.len() > DETAILS_BYTES_MAX {
@@ -205,8 +207,10 @@ impl Approvals {
             does: does(&request.facts),
             trace: trace_context::present(),
             redeemed_by: None,
+            also: Also::default(),
             approval,
         };
+        stored.value()?;
         let prefix = record::details_prefix(stored.approval.id);
         let content = Content::prepare(&*self.store, now, &prefix, &details, record::CHUNK_BYTES).await?;
         Ok((stored, content))

@@ -7,6 +7,7 @@ mod error;
 mod hold;
 mod record;
 mod redeem;
+mod search;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use countersign_common::{Digest, Principal, Timestamp};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tracing::Instrument as _;
 
 pub use error::ApprovalError;
@@ -89,6 +90,8 @@ pub struct Approvals {
     deadlines: Notify,
     changes: broadcast::Sender<Arc<Snapshot>>,
     steps: broadcast::Sender<Hint>,
+    /// Turns of those who look through the whole history.
+    searches: Semaphore,
 }
 
 /// One approval, as it changes.
@@ -136,31 +139,41 @@ impl Approvals {
         let (board, deadlines) = (Mutex::new(Board::default()), Notify::new());
         let (changes, _) = broadcast::channel(CHANGES_BEHIND_MAX);
         let (steps, _) = broadcast::channel(CHANGES_BEHIND_MAX);
-        let approvals = Self { store, clock, sessions, bundles, board, deadlines, changes, steps };
+        let searches = search::turns();
+        let approvals = Self { store, clock, sessions, bundles, board, deadlines, changes, steps, searches };
         let revision = approvals.reload().await?;
         Ok((approvals, revision))
     }
 
-    /// Reads all approvals again, on top of what is known.
+    /// Reads all approvals again, on top of what is known. One that cannot be read is passed over: whatever is asked
+    /// about it reads it from the store, and is refused.
     pub(crate) async fn reload(&self) -> Result<Revision, StoreError> {
         let (entries, revision) = range_all(&*self.store, APPROVALS).await?;
-        for entry in entries {
-            self.take_over(crate::decode(&entry)?);
-        }
+        let mut all: Vec<Stored> = entries.iter().filter_map(crate::readable).collect();
+        // So that the board keeps those that ended last, and the last no of each session.
+        all.sort_by_key(|stored| stored.changed_at);
+        all.into_iter().for_each(|stored| self.take_over(stored));
         self.board.lock().is_complete_up_to(revision);
         Ok(revision)
     }
 
     /// Takes a change over that another node, or an earlier call here, made.
+    ///
+    /// # Errors
+    /// When the record cannot be read. This node knows nothing of the approval then; whoever can read it sees to it.
     pub(crate) fn apply(&self, change: &Change) -> Result<(), StoreError> {
+        let mut taken = Ok(());
         if let Change::Put(entry) = change
             && entry.key.starts_with(APPROVALS)
         {
-            self.take_over(crate::decode(entry)?);
+            taken = crate::decode(entry).map(|stored| self.take_over(stored));
+            if taken.is_err() {
+                record::id_of(&entry.key).inspect(|id| self.board.lock().forget(*id));
+            }
         }
         // Others of the same revision may follow; all before it have come.
         self.board.lock().is_complete_up_to(Revision(change.revision().0.saturating_sub(1)));
-        Ok(())
+        taken
     }
 
     fn take_over(&self, stored: Stored) {
@@ -199,6 +212,13 @@ impl Approvals {
         Ok(())
     }
 
+    /// When this person last voted on something that has not ended, as far as this node has heard.
+    pub(crate) fn newest_vote_of(&self, voter: &Subject) -> Option<Timestamp> {
+        let going_on = self.board.lock().going_on();
+        let votes = going_on.iter().flat_map(|known| &known.approval.decisions);
+        votes.filter(|vote| vote.approver == *voter).map(|vote| vote.at).max()
+    }
+
     /// The owners of the commands that are redeemed and not reported, as far as this node has heard.
     pub(crate) fn owners(&self) -> std::collections::BTreeSet<NodeId> {
         self.board.lock().owners()
@@ -232,29 +252,6 @@ impl Approvals {
     pub fn list_going_on(&self) -> (Vec<Arc<Snapshot>>, Revision) {
         let board = self.board.lock();
         (board.going_on(), board.complete_up_to())
-    }
-
-    /// At most `limit` approvals that `wanted` selects, ended ones too, newest first, and a revision to
-    /// watch from. Reads the whole history in the store.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn list_all(
-        &self,
-        limit: usize,
-        wanted: impl Fn(&Snapshot) -> bool,
-    ) -> Result<(Vec<Snapshot>, Revision), StoreError> {
-        let (entries, revision) = range_all(&*self.store, APPROVALS).await?;
-        let mut found = Vec::new();
-        for entry in entries {
-            let snapshot: Snapshot = crate::decode::<Stored>(&entry)?.into();
-            if wanted(&snapshot) {
-                found.push(snapshot);
-            }
-        }
-        found.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.approval.id));
-        found.truncate(limit);
-        Ok((found, revision))
     }
 
     /// The approval and every later state of it.
@@ -340,7 +337,8 @@ impl Approvals {
     /// When the store fails. Those that end in the meantime are none.
     pub async fn revoke_session(&self, session: SessionId, by: &Subject) -> Result<usize, ApprovalError> {
         let open = self.board.lock().open_of(session);
-        self.advance_each(open, &Event::Revoke { by: by.clone() }).await
+        let revoked = |id| (id, Event::Revoke { by: by.clone() });
+        self.advance_each(open.into_iter().map(revoked)).await
     }
 
     /// The owner says by what the target will remember the command; granted, it may let the target commit. Asked
@@ -402,11 +400,8 @@ impl Approvals {
     /// The same for every node that `lost` names.
     pub(crate) async fn owners_lost(&self, lost: impl Fn(NodeId) -> bool) -> Result<usize, ApprovalError> {
         let redeemed = self.board.lock().redeemed_by(lost);
-        let mut count = 0;
-        for (id, fence) in redeemed {
-            count += self.advance_each([id], &Event::OwnerLost { fence }).await?;
-        }
-        Ok(count)
+        let lost = |(id, fence)| (id, Event::OwnerLost { fence });
+        self.advance_each(redeemed.into_iter().map(lost)).await
     }
 
     /// Somebody found out whether a command in doubt ran.
@@ -429,7 +424,7 @@ impl Approvals {
     /// When the store fails.
     pub async fn expire_due(&self) -> Result<usize, ApprovalError> {
         let due = self.board.lock().due(self.clock.now());
-        self.advance_each(due, &Event::Expire).await
+        self.advance_each(due.into_iter().map(|id| (id, Event::Expire))).await
     }
 
     /// Waits until a deadline may have come: until the next known one, at most `longest`, and less when
@@ -440,21 +435,28 @@ impl Approvals {
         let _ = tokio::time::timeout(wait, self.deadlines.notified()).await;
     }
 
-    /// Takes `event` on each; one that refuses it is passed over, as it has gone on by itself.
+    /// Takes a step of each; one that refuses it is passed over, as it has gone on by itself. How many took theirs.
+    ///
+    /// # Errors
+    /// The first fault. That of one approval alone keeps no other from its step.
     async fn advance_each(
         &self,
-        ids: impl IntoIterator<Item = ApprovalId>,
-        event: &Event,
+        steps: impl IntoIterator<Item = (ApprovalId, Event)>,
     ) -> Result<usize, ApprovalError> {
-        let mut count = 0;
-        for id in ids {
-            match self.advance(id, event).await {
+        let (mut count, mut fault) = (0, None);
+        for (id, event) in steps {
+            match self.advance(id, &event).await {
                 Ok(_) => count += 1,
                 Err(ApprovalError::Rejected(_)) => {}
+                // INVARIANT: I10. Whoever comes after it does not wait for it.
+                Err(error) if error.is_of_one_approval() => {
+                    tracing::error!(approval = %id, %error, "an approval does not take its step");
+                    fault.get_or_insert(error);
+                }
                 Err(error) => return Err(error),
             }
         }
-        Ok(count)
+        fault.map_or(Ok(count), Err)
     }
 
     /// Takes one step: read, `step`, compare-and-swap; again when somebody else was faster.
@@ -484,14 +486,7 @@ impl Approvals {
             stored.approval.state == State::Approved && matches!(next.state, State::Redeemed { .. });
         let redeemed_by = if redeems { Some(attempt) } else { stored.redeemed_by };
         let next = Stored { attempt, changed_at: self.clock.now(), redeemed_by, approval: next, ..stored };
-        let value = crate::encode(&next);
-        if value.len() > record::RECORD_BYTES_MAX {
-            return Err(ApprovalError::TooLarge {
-                what: "approval record",
-                bytes: value.len(),
-                bytes_max: record::RECORD_BYTES_MAX,
-            });
-        }
+        let value = next.value()?;
         let transaction =
             Transaction::new().if_modified(&entry.key, entry.modified).put_own(&entry.key, value);
         match self.store.transact(transaction).await {

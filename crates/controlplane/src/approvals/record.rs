@@ -8,6 +8,8 @@ use countersign_common::trace::TraceParent;
 use countersign_common::{Digest, Facts, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::ApprovalError;
+use crate::Also;
 use crate::store::Entry;
 
 /// Where approvals stand: `/cs/approvals/<bucket>/<id>`.
@@ -22,9 +24,10 @@ const ASKED: &str = "/cs/asked/";
 /// How many bytes of a text stand under one key: more would not be a small record any more.
 pub(crate) const CHUNK_BYTES: usize = 16 * 1024;
 
-/// The largest record, in bytes. An ordinary one has less than 1 KiB; many stages, groups and long
-/// reasons make it larger.
-pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024;
+/// The largest record with which people may be asked, and the largest that a yes may make of it, in bytes. An ordinary one
+/// has less than 1 KiB; many stages, groups and long reasons make it larger.
+const ASKED_BYTES_MAX: usize = 8 * 1024;
+const RECORD_BYTES_MAX: usize = 16 * 1024;
 
 /// An approval, as stored: short names, as an ordinary one has to stay within a kibibyte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +56,28 @@ pub(crate) struct Stored {
     /// Which attempt redeemed it; stays, whatever follows. Only who made the attempt knows it.
     #[serde(rename = "by", default, skip_serializing_if = "Option::is_none")]
     pub(crate) redeemed_by: Option<AttemptId>,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub(crate) also: Also,
     /// The approval.
     pub(crate) approval: Approval,
+}
+
+impl Stored {
+    /// The record as a value of the store.
+    ///
+    /// # Errors
+    /// When its terms, or the votes on it, are more than fits.
+    pub(super) fn value(&self) -> Result<Vec<u8>, ApprovalError> {
+        let value = crate::encode(self);
+        let bytes_max = if self.approval.revision == 1 { ASKED_BYTES_MAX } else { RECORD_BYTES_MAX };
+        // INVARIANT: I10. Only asking, and a yes, can be too much: what ends an approval or uses it up adds little, and
+        // is always taken.
+        if self.approval.state.is_open() && value.len() > bytes_max {
+            return Err(ApprovalError::TooLarge { what: "approval record", bytes: value.len(), bytes_max });
+        }
+        Ok(value)
+    }
 }
 
 /// What was asked, whole; never cut.
@@ -71,6 +94,9 @@ pub struct Details {
     pub bundle: BundleVersion,
     /// The locks that the open transaction holds while people think, in the target's words.
     pub locks_held: Vec<String>,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub also: Also,
     /// The text that approvers are shown; [`Approval::rendering`] is its digest.
     pub rendering: String,
 }
@@ -105,6 +131,12 @@ impl From<Stored> for Snapshot {
 /// The key of an approval.
 pub(super) fn approval_key(id: ApprovalId) -> String {
     format!("{APPROVALS}{}/{id}", crate::bucket(&id.to_bytes()))
+}
+
+/// The approval of such a key.
+pub(super) fn id_of(key: &str) -> Option<ApprovalId> {
+    let (_, id) = key.strip_prefix(APPROVALS)?.split_once('/')?;
+    id.parse().ok()
 }
 
 /// The prefix of the chunks of its text.

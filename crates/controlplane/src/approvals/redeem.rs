@@ -92,14 +92,16 @@ impl Approvals {
     }
 
     /// Reads from the store what decides and may have changed at another node a moment ago: the session
-    /// with its token, the stop buttons, the bundle. What memory says may be late without bound.
+    /// with its token, the stop buttons, the tokens of those who agreed as far as they are known here, the bundle. What
+    /// memory says may be late without bound.
     ///
     /// INVARIANT: I3. Who was stopped before this call began does not redeem.
     async fn look_again(&self, redeem: &Redeem) -> Result<(), ApprovalError> {
         let (_, stored) = self.read(redeem.id).await?;
-        let approvers = stored.approval.decisions.into_iter().map(|decision| decision.approver);
+        let approvers: BTreeSet<Subject> =
+            stored.approval.decisions.into_iter().map(|decision| decision.approver).collect();
         let involved: BTreeSet<Subject> =
-            stored.approval.requester.chain().cloned().chain(approvers).collect();
+            stored.approval.requester.chain().chain(&approvers).cloned().collect();
         let bundle = async {
             self.bundles.reload().await.map(drop).map_err(|error| match error {
                 BundleError::Store(error) => ApprovalError::Store(error),
@@ -108,7 +110,8 @@ impl Approvals {
             })
         };
         let session = async { Ok(self.sessions.look_again(redeem.session, &involved).await?) };
-        futures::try_join!(bundle, session).map(drop)
+        let votes = async { Ok(self.sessions.look_again_at_tokens(&approvers).await?) };
+        futures::try_join!(bundle, session, votes).map(drop)
     }
 
     /// Voids every open approval whose command is blocked by the current bundle; how many there were.
@@ -118,15 +121,23 @@ impl Approvals {
     /// When the store fails.
     pub async fn reconsider(&self) -> Result<usize, ApprovalError> {
         let (going_on, _) = self.list_going_on();
-        let mut count = 0;
+        let (mut count, mut fault) = (0, None);
         for snapshot in going_on.iter().filter(|snapshot| snapshot.approval.state.is_open()) {
-            let details = self.details(snapshot.approval.id).await?;
-            if let Some(reason) = self.blocks(&snapshot.approval, &details)? {
-                count +=
-                    self.advance_each([snapshot.approval.id], &Event::Void { reason: reason.text }).await?;
+            match self.void_if_blocked(&snapshot.approval).await {
+                Ok(voided) => count += voided,
+                // The others are looked at all the same.
+                Err(error) if error.is_of_one_approval() => fault = fault.or(Some(error)),
+                Err(error) => return Err(error),
             }
         }
-        Ok(count)
+        fault.map_or(Ok(count), Err)
+    }
+
+    /// How many were voided: one, or none.
+    async fn void_if_blocked(&self, approval: &Approval) -> Result<usize, ApprovalError> {
+        let details = self.details(approval.id).await?;
+        let Some(reason) = self.blocks(approval, &details)? else { return Ok(0) };
+        self.advance_each([(approval.id, Event::Void { reason: reason.text })]).await
     }
 
     /// Why policy does not let the command run by now on the terms that were pinned, if so: it blocks

@@ -13,8 +13,9 @@ use countersign_common::principal::Kind;
 use countersign_common::{Digest, rendering};
 use futures::StreamExt as _;
 
-use super::{ApprovalError, Decide, Joined, Redeem};
+use super::{ApprovalError, Decide, Held, Joined, Redeem};
 use crate::sessions::What;
+use crate::store::{Change, Transaction};
 use crate::testing::{Scratch, agent, bundle, human, no, principal, request, subject, vote, yes};
 
 const UPDATE: &str = "UPDATE orders SET paid = true";
@@ -419,4 +420,100 @@ async fn a_session_cannot_withdraw_or_redeem_anothers_approval() {
     let approvals = scratch.control.approvals();
     assert!(matches!(approvals.withdraw(held.approval.id, other.id).await, Err(ApprovalError::NotYours)));
     assert!(matches!(approvals.redeem(scratch.redeem(&other, &held)).await, Err(ApprovalError::NotYours)));
+}
+
+/// Writes something over the record of an approval that this version does not know.
+async fn written_by_a_later_version(scratch: &Scratch, held: &Held) {
+    let key = super::record::approval_key(held.approval.id);
+    scratch.control.store().transact(Transaction::new().put(key, r#"{"later":true}"#)).await.unwrap();
+}
+
+#[tokio::test]
+async fn i10_live_an_approval_that_cannot_be_read_keeps_no_other_from_its_end() {
+    let mut scratch = Scratch::new().await;
+    let session = scratch.session(&agent()).await;
+    let strange = scratch.hold(&session, "strange").await;
+    scratch.clock.advance(Duration::from_secs(1));
+    let [due, blocked] = [scratch.hold(&session, "due").await, scratch.hold(&session, "blocked").await];
+    written_by_a_later_version(&scratch, &strange).await;
+    let state = async |scratch: &Scratch, held: &Held| {
+        scratch.control.approvals().get(held.approval.id).await.unwrap().approval.state
+    };
+    // The stop button, a new bundle and the time, each with the strange one first.
+    let approvals = scratch.control.approvals();
+    approvals.withdraw(due.approval.id, session.id).await.unwrap();
+    let due = scratch.hold(&session, "due").await;
+    scratch.control.bundles().apply(bundle("block"), &subject("operator")).await.unwrap();
+    assert!(approvals.reconsider().await.is_err(), "it is told of");
+    assert!(matches!(state(&scratch, &blocked).await, State::Voided { .. }));
+    assert!(matches!(state(&scratch, &due).await, State::Voided { .. }));
+    scratch.control.bundles().apply(bundle("hold dba 1"), &subject("operator")).await.unwrap();
+    let [due, stopped] = [scratch.hold(&session, "due again").await, scratch.hold(&session, "stopped").await];
+    scratch.clock.advance(Duration::from_secs(3600));
+    assert!(approvals.expire_due().await.is_err(), "it is told of");
+    assert_eq!(state(&scratch, &due).await, State::Expired);
+    assert_eq!(state(&scratch, &stopped).await, State::Expired);
+    let refused = approvals.redeem(scratch.redeem(&session, &strange)).await;
+    assert!(matches!(refused, Err(ApprovalError::Store(_))), "{refused:?}");
+    // Nor does it keep anybody from looking, or the control plane from starting.
+    assert_eq!(approvals.list_all(2, |_| true).await.unwrap().0.len(), 2);
+    scratch = scratch.restart().await;
+    assert_eq!(scratch.control.approvals().expire_due().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_changes_so_that_it_cannot_be_read_is_not_known_any_more() {
+    let scratch = Scratch::new().await;
+    let session = scratch.session(&agent()).await;
+    let held = scratch.hold(&session, UPDATE).await;
+    let approvals = scratch.control.approvals();
+    let mut waiting = approvals.watch(held.approval.id).await.unwrap();
+    written_by_a_later_version(&scratch, &held).await;
+    let key = super::record::approval_key(held.approval.id);
+    let entry = scratch.control.store().get(&key).await.unwrap().unwrap();
+    approvals.apply(&Change::Put(entry)).unwrap_err();
+    assert!(approvals.known(held.approval.id).is_none());
+    assert_eq!(approvals.expire_due().await.unwrap(), 0);
+    assert!(waiting.changed().await.is_none());
+}
+
+#[tokio::test]
+async fn i10_live_terms_that_leave_no_room_are_not_asked_about_and_what_has_no_room_for_a_yes_ends() {
+    let scratch = Scratch::new().await;
+    let session = scratch.session(&agent()).await;
+    let (control, approvals) = (&scratch.control, scratch.control.approvals());
+    control.apply_bundle(bundle("allow"), &subject("operator")).await.unwrap();
+    let mut large = request(&session, UPDATE);
+    let groups = (0..90).map(|n| format!("group-{n}-{}", "x".repeat(100)).parse().unwrap());
+    large.terms.stages[0].groups.extend(groups);
+    let refused = approvals.hold(large).await;
+    assert!(matches!(refused, Err(ApprovalError::TooLarge { .. })), "{refused:?}");
+    control.apply_bundle(bundle("hold dba 100"), &subject("operator")).await.unwrap();
+    let held = scratch.hold(&session, UPDATE).await;
+    let reason = Some("\u{1}".repeat(256));
+    let mut votes = 0;
+    let full = loop {
+        let by = human(&format!("person-{votes}"), &["dba"]);
+        match approvals.decide(Decide { reason: reason.clone(), ..yes(&held, &by) }).await {
+            Ok(_) => votes += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, ApprovalError::TooLarge { .. }) && votes > 5, "{full} after {votes}");
+    let denied = approvals.decide(Decide { reason, ..no(&held, &human("bob", &["dba"])) }).await.unwrap();
+    assert_eq!(denied.state, State::Denied);
+}
+
+#[tokio::test]
+async fn a_search_finds_the_newest() {
+    let scratch = Scratch::new().await;
+    let session = scratch.session(&agent()).await;
+    let mut asked = Vec::new();
+    for n in 0..5 {
+        asked.push(scratch.hold(&session, &format!("{UPDATE} -- {n}")).await.approval.id);
+    }
+    asked.sort();
+    let found = scratch.control.approvals().list_all(2, |one| one.approval.id != asked[4]).await.unwrap().0;
+    let found: Vec<_> = found.iter().map(|one| one.approval.id).collect();
+    assert_eq!(found, [asked[3], asked[2]]);
 }

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::Fleet;
+use crate::Also;
 use crate::store::{Change, Entry, Outcome, StoreError, Transaction, range_all};
 
 /// Where they wait for another node: `/cs/cancels/<control-plane node>/<id>`.
@@ -16,6 +17,9 @@ const CANCELS: &str = "/cs/cancels/";
 
 /// How long one waits. A cancel that comes later would meet another command.
 const WAITS_FOR: Duration = Duration::from_secs(10);
+
+/// How many are written at once.
+pub(super) const WRITTEN_AT_ONCE: usize = 8;
 
 /// How long to rest before a watch that ended is begun again.
 const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
@@ -27,6 +31,9 @@ struct Errand {
     gateway: NodeId,
     protocol: String,
     key: Vec<u8>,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    also: Also,
 }
 
 impl Fleet {
@@ -38,11 +45,15 @@ impl Fleet {
     pub(super) async fn route_cancel(&self, cancel: v1::RouteCancel) -> Result<(), StoreError> {
         let Some(node) = self.nodes().by_route(cancel.route) else { return Ok(()) };
         let Some(gateway) = node.gateway() else { return Ok(()) };
-        let errand = Errand { gateway: node.id, protocol: cancel.protocol, key: cancel.key };
+        let errand =
+            Errand { gateway: node.id, protocol: cancel.protocol, key: cancel.key, also: Also::default() };
         if self.links().get(node.id).is_some() {
             self.push_cancel(errand);
             return Ok(());
         }
+        // Whoever reaches a gateway may ask to cancel, without a token: however many do, the store has little of it.
+        let turn = tokio::time::timeout(WAITS_FOR, self.cancelling.acquire()).await;
+        let Ok(_turn) = turn else { return Ok(()) };
         let lease = self.store().grant(WAITS_FOR).await?;
         let key = format!("{CANCELS}{}/{}", gateway.linked_to, AttemptId::generate());
         let put = Transaction::new().put_under(lease, key, crate::encode(&errand));

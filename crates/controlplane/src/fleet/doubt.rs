@@ -1,6 +1,6 @@
 //! Commands in doubt: the target is asked, through a gateway, about what was presented before it was to commit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use countersign_api::v1;
@@ -65,7 +65,8 @@ impl Fleet {
     async fn ask_about_doubts(&self) {
         let (going_on, _) = self.control().approvals().list_going_on();
         let doubts: Vec<Doubt> = going_on.iter().filter_map(|one| Doubt::of(&one.approval)).collect();
-        self.doubts().0.lock().retain(|id, _| doubts.iter().any(|doubt| doubt.id == *id));
+        let open: HashSet<ApprovalId> = doubts.iter().map(|doubt| doubt.id).collect();
+        self.doubts().0.lock().retain(|id, _| open.contains(id));
         for doubt in doubts {
             let Some(gateway) = self.due(&doubt) else { continue };
             if let Err(error) = self.ask(gateway, &doubt).await {
@@ -144,7 +145,7 @@ impl Fleet {
         if !matches!(standing.state, State::InDoubt { fence: of, .. } if of == fence) {
             return Ok(false);
         }
-        let by = Subject::new(standing.target.as_str()).unwrap_or_else(|_| super::nobody());
+        let by = Subject::new(standing.target.as_str()).unwrap_or_else(|_| crate::nobody());
         self.control().approvals().resolve(id, ran, &by, reason).await.map(|_| true)
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::member::{GatewayName, Member};
 use super::revoked::cut;
+use crate::Also;
 use crate::audit::{self, AuditEvent, Looked};
 use crate::store::{Entry, Outcome, Store, StoreError, Transaction, range_all};
 
@@ -67,6 +68,9 @@ struct Invitation {
     /// Whether any number of gateways may use it; then nobody is noted.
     #[serde(default)]
     reusable: bool,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    also: Also,
 }
 
 /// A join token, as far as anybody may know it.
@@ -134,8 +138,8 @@ impl Joins {
         rand::fill(&mut secret).map_err(|_| JoinError::NoRandom)?;
         let secret = Secret::new(format!("{PREFIX}{}.{}", hex::encode(secret), self.authority));
         let expires_at = self.clock.now().after(ttl);
-        let invitation =
-            Invitation { issued_by: by.clone(), expires_at, used: None, reusable: uses == Uses::Many };
+        let (issued_by, reusable) = (by.clone(), uses == Uses::Many);
+        let invitation = Invitation { issued_by, expires_at, used: None, reusable, also: Also::default() };
         let lease = self.store.grant(ttl).await?;
         let key = key(&secret);
         let put = Transaction::new().if_absent(&key).put_own_under(lease, &key, crate::encode(&invitation));
@@ -228,7 +232,7 @@ impl Joins {
 }
 
 fn listed(entry: &Entry) -> Result<ListedToken, StoreError> {
-    let Invitation { issued_by, expires_at, used, reusable } = crate::decode(entry)?;
+    let Invitation { issued_by, expires_at, used, reusable, also: _ } = crate::decode(entry)?;
     let hash = entry.key.strip_prefix(JOINS).unwrap_or_default();
     let id = hash.get(..ID_DIGITS).unwrap_or(hash).to_owned();
     let uses = if reusable { Uses::Many } else { Uses::Once };

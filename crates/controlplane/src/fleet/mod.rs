@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use countersign_common::id::{NodeId, Subject};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use join::{JoinError, JoinToken, ListedToken, Uses};
 pub(crate) use link::Outgoing;
@@ -114,6 +114,8 @@ pub struct Fleet {
     doubts: Doubts,
     pulse: Pulse,
     revoked: Revoked,
+    /// Turns of cancel requests on their way to other nodes.
+    cancelling: Semaphore,
     /// This node's own record; another one after its lease was lost.
     own: Mutex<Node>,
     /// Those whose streams of records have to be ended.
@@ -170,6 +172,7 @@ impl Fleet {
             nodes,
             links: Links::default(),
             doubts: Doubts::default(),
+            cancelling: Semaphore::new(cancels::WRITTEN_AT_ONCE),
             pulse: Pulse::new(Arc::clone(store)),
             revoked,
             own: Mutex::new(own),
@@ -344,16 +347,24 @@ impl Fleet {
         &self.pulse
     }
 
+    /// Whether this node may say that it is there: it reaches its store, and what it knows follows it.
+    fn vouches(&self) -> bool {
+        self.pulse.is_felt() && self.control.follows_the_store()
+    }
+
+    /// Waits until this node has not vouched for as long as its gateways may judge by themselves.
+    async fn cut_off(&self) {
+        let lease = self.options.bundle_lease;
+        tokio::select! {
+            () = self.pulse.lost_for(lease) => {}
+            () = self.control.lags_for(lease) => {}
+        }
+    }
+
     fn sampler(&self) -> Sampler {
         let (bundles, sessions) = (self.control.bundles(), self.control.sessions());
         Sampler::new(Arc::clone(bundles), Arc::clone(sessions), self.options.sample_one_in)
     }
-}
-
-/// Who is named where a name should stand and cannot: names are checked where they come in.
-fn nobody() -> Subject {
-    #[allow(clippy::expect_used, reason = "a constant that is a name")]
-    Subject::new("nobody").expect("a name")
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
-use countersign_api::{BadField, duration_to_wire, parsed, timestamp_to_wire, v1};
+use countersign_api::{
+    BadField, LINK_SPEAKS, LINK_SPEAKS_OLDEST, duration_to_wire, parsed, timestamp_to_wire, v1,
+};
+use countersign_common::id::BundleVersion;
 use tokio::sync::watch;
 use tonic::{Status, Streaming};
 
@@ -20,6 +23,10 @@ use crate::store::StoreError;
 /// How long a gateway may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
+/// The longest version of the product, and of a bundle, that a gateway may name, in characters.
+const SOFTWARE_MAX: usize = 64;
+const BUNDLE_VERSION_MAX: usize = 64;
+
 /// Why a link was not opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Opening {
@@ -29,8 +36,16 @@ pub(crate) enum Opening {
     /// It cannot be read.
     #[error(transparent)]
     Field(#[from] BadField),
-    /// This node does not reach its store.
-    #[error("this control-plane node does not reach its store; try another one")]
+    /// The gateway is more than one release older than this node.
+    #[error(
+        "the gateway speaks version {speaks} of the link's language, {LINK_SPEAKS_OLDEST} is the oldest here; update it"
+    )]
+    TooOld {
+        /// What it speaks.
+        speaks: u32,
+    },
+    /// This node does not reach its store, or does not follow it.
+    #[error("this control-plane node does not reach its store, or does not follow it; try another one")]
     NoStore,
     /// This node ends.
     #[error("this control-plane node ends; try another one")]
@@ -63,8 +78,8 @@ impl Fleet {
         if *stop.borrow() {
             return Err(Opening::Ending);
         }
-        // INVARIANT: I8. Who does not reach the store takes nobody in.
-        if !self.pulse().is_felt() {
+        // INVARIANT: I8. Who does not reach the store, or does not follow it, takes nobody in.
+        if !self.vouches() {
             return Err(Opening::NoStore);
         }
         let (outbox, outgoing) = outbox();
@@ -113,6 +128,7 @@ impl Fleet {
             bundle_lease: Some(duration_to_wire(self.options().bundle_lease)),
             route: node.gateway().map_or(0, |gateway| gateway.route),
             time: Some(timestamp_to_wire(self.control().clock().now())),
+            speaks: LINK_SPEAKS,
         }));
     }
 }
@@ -124,10 +140,21 @@ fn arrival(message: Option<v1::LinkRequest>, member: &Member) -> Result<Arrival,
         (Some(FromGateway::Hello(hello)), true) => hello,
         _ => return Err(Opening::NoHello),
     };
+    if hello.speaks < LINK_SPEAKS_OLDEST {
+        return Err(Opening::TooOld { speaks: hello.speaks });
+    }
     Ok(Arrival {
         id: parsed(&hello.node, "hello.node")?,
         member: member.clone(),
-        bundle: (!hello.bundle_version.is_empty()).then(|| hello.bundle_version.as_str().into()),
-        software: hello.software_version,
+        bundle: bundle_version(&hello.bundle_version),
+        software: hello.software_version.chars().filter(char::is_ascii_graphic).take(SOFTWARE_MAX).collect(),
     })
+}
+
+/// The version of a bundle, as a gateway names it; `None`: it names none, or none that we ever gave it. It is stored, and
+/// shown to people.
+pub(super) fn bundle_version(text: &str) -> Option<BundleVersion> {
+    let is_one = (1..=BUNDLE_VERSION_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_one.then(|| text.into())
 }

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Fleet;
 use super::links::Wish;
-use super::member::{GatewayName, Member};
+use super::member::Member;
+use crate::Also;
 use crate::audit::{self, AuditEvent, Looked};
-use crate::store::{Change, Outcome, Revision, Store, StoreError, Transaction, range_all};
+use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
 /// Where the records stand.
 const REVOKED: &str = "/cs/revoked-gateways/";
@@ -53,6 +54,9 @@ pub struct RevokedGateway {
     pub by: Subject,
     /// Why.
     pub reason: String,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub also: Also,
 }
 
 /// Why a gateway was not shut out.
@@ -95,10 +99,19 @@ impl Revoked {
 
     async fn read_all(&self) -> Result<Revision, StoreError> {
         let (entries, revision) = range_all(&*self.store, REVOKED).await?;
-        for entry in entries {
-            self.learn(crate::decode(&entry)?);
-        }
+        entries.iter().filter_map(|entry| self.read(entry)).for_each(|revoked| self.learn(revoked));
         Ok(revision)
+    }
+
+    /// What a record says. Fail closed: of one that cannot be read the key says whom it shuts out. `None`: not even that.
+    fn read(&self, entry: &Entry) -> Option<RevokedGateway> {
+        if let Some(revoked) = crate::readable(entry) {
+            return Some(revoked);
+        }
+        let id = entry.key.strip_prefix(REVOKED).filter(|id| Member::is_id(id))?;
+        let reason = "its record cannot be read by this version".into();
+        let (member, at, also) = (unnamed(id)?, self.clock.now(), Also::default());
+        Some(RevokedGateway { member, at, by: crate::nobody(), reason, also })
     }
 
     fn learn(&self, revoked: RevokedGateway) {
@@ -125,10 +138,11 @@ impl Revoked {
     /// Shuts a gateway out, and notes who did; one that is out already stays as it was.
     async fn add(&self, member: Member, by: &Subject, reason: &str) -> Result<RevokedGateway, RevokeError> {
         let (key, at) = (key(&member.id), self.clock.now());
-        let revoked = RevokedGateway { member, at, by: by.clone(), reason: cut(reason) };
+        let (by_whom, also) = (by.clone(), Also::default());
+        let revoked = RevokedGateway { member, at, by: by_whom, reason: cut(reason), also };
         for _ in 0..ATTEMPTS_MAX {
             if let Some(entry) = self.store.get(&key).await? {
-                let stands: RevokedGateway = crate::decode(&entry)?;
+                let stands = self.read(&entry).ok_or_else(|| crate::bad_value(&entry, "no gateway's"))?;
                 self.learn(stands.clone());
                 return Ok(stands);
             }
@@ -153,7 +167,7 @@ impl Revoked {
         let (entries, _) = range_all(&*self.store, REVOKED).await?;
         let mut count = 0;
         for entry in entries {
-            let revoked: RevokedGateway = crate::decode(&entry)?;
+            let Some(revoked) = crate::readable::<RevokedGateway>(&entry) else { continue };
             if revoked.at.after(KEPT) > self.clock.now() {
                 continue;
             }
@@ -171,8 +185,9 @@ impl Revoked {
         self.list().iter().for_each(|revoked| told(&revoked.member));
         let mut changes = self.store.watch(REVOKED, after).await?;
         while let Some(change) = changes.next().await {
-            if let Change::Put(entry) = change? {
-                let revoked: RevokedGateway = crate::decode(&entry)?;
+            if let Change::Put(entry) = change?
+                && let Some(revoked) = self.read(&entry)
+            {
                 self.learn(revoked.clone());
                 told(&revoked.member);
             }
@@ -245,8 +260,7 @@ pub(super) fn named(
         (Some(member), 1) => Ok(member),
         // One that joined and was never seen again: its id stands in the log of the node that let it in.
         (None, _) if Member::is_id(wanted) => {
-            let name: GatewayName = NAME_UNKNOWN.parse().map_err(|_| RevokeError::Unknown(wanted.into()))?;
-            Ok(Member { id: wanted.to_owned(), name })
+            unnamed(wanted).ok_or_else(|| RevokeError::Unknown(wanted.to_owned()))
         }
         (None, _) => Err(RevokeError::Unknown(wanted.to_owned())),
         (Some(_), _) => {
@@ -254,6 +268,11 @@ pub(super) fn named(
             Err(RevokeError::Several { name: wanted.to_owned(), ids })
         }
     }
+}
+
+/// A gateway of which only the id is known.
+fn unnamed(id: &str) -> Option<Member> {
+    Some(Member { id: id.to_owned(), name: NAME_UNKNOWN.parse().ok()? })
 }
 
 fn key(member: &str) -> String {

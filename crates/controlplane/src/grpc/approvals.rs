@@ -12,8 +12,8 @@ use futures::stream::BoxStream;
 use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status};
 
-use super::auth::{caller, may_see, may_settle};
-use super::{page_size, status, stopped};
+use super::auth::{caller, may_look_back, may_see, may_settle};
+use super::{commands, page_size, status, stopped};
 use crate::ControlPlane;
 use crate::approvals::{ApprovalChange, ApprovalError, Decide, Details, Snapshot};
 use crate::sessions::Caller;
@@ -134,6 +134,24 @@ impl ApprovalService for Service {
         let revoked = self.control.approvals().revoke(id, caller.principal.subject.clone()).await;
         revoked.map_err(|error| status::approval(&error))?;
         Ok(Response::new(v1::RevokeApprovalResponse { approval: Some(self.after(id, &caller).await?) }))
+    }
+
+    async fn list_earlier_commands(
+        &self,
+        request: Request<v1::ListEarlierCommandsRequest>,
+    ) -> Result<Response<v1::ListEarlierCommandsResponse>, Status> {
+        let caller = caller(&request)?;
+        let v1::ListEarlierCommandsRequest { id, page_size } = request.into_inner();
+        let approval = self.visible(&id, &caller).await?.approval;
+        if !may_look_back(&caller, &approval) {
+            return Err(Status::permission_denied(
+                "only people of the approval's chain or of the group `admin` may see what its session sent before",
+            ));
+        }
+        let (limit, by) = (super::page_size(page_size), &caller.principal.subject);
+        let commands = self.control.audit().commands_before(&approval, limit, by).await;
+        let commands = commands.map_err(|error| status::audit(&error))?.into_iter().map(commands::to_wire);
+        Ok(Response::new(v1::ListEarlierCommandsResponse { commands: commands.collect() }))
     }
 
     async fn resolve_approval(

@@ -36,7 +36,7 @@ impl Interceptor for Authenticate {
         });
         let token = token.ok_or_else(|| {
             Status::unauthenticated(
-                "no token; send `authorization: Bearer cst_…`, or run `countersign login`",
+                "no token; send `authorization: Bearer cst_…`; an administrator issues one with `countersign token issue`",
             )
         })?;
         let caller = self.0.authenticate(&Secret::new(token.trim().to_owned())).map_err(|error| {
@@ -77,6 +77,11 @@ pub(super) fn admin<T>(request: &Request<T>, to_do: &str) -> Result<Caller, Stat
 pub(super) fn is_of_the_chain(caller: &Caller, approval: &Approval) -> bool {
     let mut groups = approval.terms.stages.iter().flat_map(|stage| &stage.groups);
     caller.principal.kind == Kind::Human && groups.any(|group| caller.principal.groups.contains(group))
+}
+
+/// Whether the caller may see what the session of this approval sent before: those who decide, and the administrators.
+pub(super) fn may_look_back(caller: &Caller, approval: &Approval) -> bool {
+    is_of_the_chain(caller, approval) || is_admin(caller)
 }
 
 /// Whether the caller may see this approval: those who asked, those who decide, and the administrators.

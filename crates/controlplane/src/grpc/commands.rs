@@ -31,7 +31,7 @@ impl CommandService for Service {
     }
 }
 
-fn to_wire(command: CommandSummary) -> v1::CommandSummary {
+pub(super) fn to_wire(command: CommandSummary) -> v1::CommandSummary {
     v1::CommandSummary {
         id: command.id.to_string(),
         begin_time: Some(timestamp_to_wire(command.began_at)),
@@ -39,5 +39,6 @@ fn to_wire(command: CommandSummary) -> v1::CommandSummary {
         text_bytes: command.text_bytes,
         verdict: command.verdict,
         outcome: command.outcome,
+        approval_id: command.approval.map(|id| id.to_string()),
     }
 }

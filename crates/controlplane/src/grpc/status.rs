@@ -174,7 +174,9 @@ pub(super) fn admit(error: &AdmitError) -> Status {
 pub(super) fn opening(error: &Opening) -> Status {
     tracing::warn!(%error, "a link was not opened");
     match error {
-        Opening::NoHello | Opening::Field(_) => Status::failed_precondition(error.to_string()),
+        Opening::NoHello | Opening::Field(_) | Opening::TooOld { .. } => {
+            Status::failed_precondition(error.to_string())
+        }
         Opening::Revoked => Status::permission_denied(error.to_string()),
         Opening::Store(error) => store(error),
         Opening::Register(RegisterError::Foreign(_)) => Status::permission_denied(error.to_string()),

@@ -24,6 +24,7 @@ use super::ServeError;
 use crate::testing::{Scratch, agent, human};
 
 mod browser;
+mod matrix;
 
 struct Served {
     scratch: Scratch,

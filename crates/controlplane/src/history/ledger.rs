@@ -9,6 +9,7 @@ use countersign_recording::history::{Chapter, Day, Page};
 use serde::{Deserialize, Serialize};
 
 use super::RetainError;
+use crate::Also;
 use crate::store::{Entry, Outcome, Revision, Store, StoreError, Transaction};
 
 /// Where ledgers stand.
@@ -30,6 +31,9 @@ pub(super) struct Ledger {
     pub(super) entries: u64,
     /// What the next page will have, once that is decided.
     pub(super) plan: Option<Plan>,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    also: Also,
 }
 
 /// What a page will have. It never changes.
@@ -53,6 +57,7 @@ impl Ledger {
             tip: Page::NO_PREVIOUS,
             entries: 0,
             plan: None,
+            also: Also::default(),
         })
     }
 

@@ -8,10 +8,14 @@ use countersign_common::id::{SessionId, Subject, TargetName, TokenId};
 use countersign_common::{Digest, Principal, Timestamp};
 
 use super::record::{self, Mark, Session, Token};
+use crate::Also;
 use crate::store::{Change, Entry, Revision, StoreError};
 
 /// Something, and when it was last written.
 type At<T> = (Revision, T);
+
+/// The last moment that every reader can show: the end of the year 9999.
+const END_OF_TIME: Timestamp = Timestamp::from_micros(253_402_300_799_000_000);
 
 /// All tokens and sessions.
 #[derive(Debug, Default)]
@@ -22,10 +26,15 @@ pub(super) struct Index {
     sessions: BTreeMap<SessionId, At<Arc<Session>>>,
     session_of: HashMap<(TokenId, TargetName), SessionId>,
     stopped: HashMap<Subject, At<Mark>>,
+    /// Tokens whose newest record cannot be read here: it may say that they were revoked.
+    unreadable: HashMap<Digest, Revision>,
 }
 
 impl Index {
     /// Takes a change over. `Ok(true)`: somebody may have lost their access by it.
+    ///
+    /// # Errors
+    /// When the record cannot be read. Whoever it is about has lost their access then.
     pub(super) fn apply(&mut self, change: &Change) -> Result<bool, StoreError> {
         match change {
             Change::Put(entry) if entry.key.starts_with(record::TOKENS) => self.put_token(entry),
@@ -45,7 +54,8 @@ impl Index {
         if self.tokens.get(&hash).is_some_and(|(known, _)| *known >= entry.modified) {
             return Ok(false);
         }
-        let token: Token = crate::decode(entry)?;
+        let token: Token = crate::decode(entry).inspect_err(|_| self.withhold_token(hash, entry.modified))?;
+        self.unreadable.remove(&hash);
         if self.token_hashes.insert(token.id, hash).is_none() {
             self.tokens_of.entry(token.principal.subject.clone()).or_default().push(token.id);
         }
@@ -54,8 +64,25 @@ impl Index {
         Ok(revoked)
     }
 
+    /// INVARIANT: I3, I8. Fail closed: what this version cannot read may take access back.
+    fn withhold_token(&mut self, hash: Digest, at: Revision) {
+        self.unreadable.insert(hash, at);
+        if let Some((known, token)) = self.tokens.get_mut(&hash) {
+            (*known, *token) = (at, Arc::new(Token { revoked: Some(unreadable()), ..Token::clone(token) }));
+        }
+    }
+
+    /// The same for a session that is known here; one that is not is not accepted anyway.
+    fn withhold_session(&mut self, entry: &Entry) {
+        let known = session_id(&entry.key).and_then(|id| self.sessions.get_mut(&id));
+        if let Some((known, session)) = known.filter(|(known, _)| *known < entry.modified) {
+            let withheld = Session { revoked: Some(unreadable()), ..Session::clone(session) };
+            (*known, *session) = (entry.modified, Arc::new(withheld));
+        }
+    }
+
     fn put_session(&mut self, entry: &Entry) -> Result<bool, StoreError> {
-        let session: Session = crate::decode(entry)?;
+        let session: Session = crate::decode(entry).inspect_err(|_| self.withhold_session(entry))?;
         if self.sessions.get(&session.id).is_some_and(|(known, _)| *known >= entry.modified) {
             return Ok(false);
         }
@@ -73,11 +100,17 @@ impl Index {
         if self.stopped.get(&subject).is_some_and(|(known, _)| *known >= entry.modified) {
             return Ok(false);
         }
-        self.stopped.insert(subject, (entry.modified, crate::decode(entry)?));
-        Ok(true)
+        let mark = crate::decode(entry);
+        // Fail closed: that the button was pressed shows by the key alone.
+        let stands = mark.clone().unwrap_or_else(|_| unreadable());
+        self.stopped.insert(subject, (entry.modified, stands));
+        mark.map(|_| true)
     }
 
     fn delete(&mut self, key: &str, revision: Revision) {
+        if let Some(hash) = record::token_hash(key) {
+            self.unreadable.remove(&hash);
+        }
         if let Some(hash) = record::token_hash(key)
             && self.tokens.get(&hash).is_some_and(|(known, _)| *known < revision)
             && let Some((_, token)) = self.tokens.remove(&hash)
@@ -95,8 +128,7 @@ impl Index {
         {
             self.stopped.remove(&subject);
         }
-        let id = key.strip_prefix(record::SESSIONS).and_then(|rest| rest.split_once('/'));
-        if let Some(Ok(id)) = id.map(|(_, id)| id.parse::<SessionId>())
+        if let Some(id) = session_id(key)
             && self.sessions.get(&id).is_some_and(|(known, _)| *known < revision)
             && let Some((_, session)) = self.sessions.remove(&id)
         {
@@ -149,6 +181,18 @@ impl Index {
         self.stopped.get(subject).map(|(_, mark)| mark)
     }
 
+    /// When somebody of a chain was last stopped.
+    pub(super) fn newest_stop_of(&self, principal: &Principal) -> Option<Timestamp> {
+        let marks = principal.chain().filter_map(|one| self.stopped(one));
+        marks.map(|mark| mark.at).filter(|at| *at < END_OF_TIME).max()
+    }
+
+    /// When the newest of the tokens was issued that the stop button of a subject stops.
+    pub(super) fn newest_token_of(&self, subject: &Subject) -> Option<Timestamp> {
+        let tokens = self.tokens().filter(|(_, token)| token.principal.involves(subject));
+        tokens.map(|(_, token)| token.issued_at).max()
+    }
+
     /// What has ended a token before its time: its own revocation, or the stop button of anybody in its
     /// chain, pressed since it was issued.
     pub(super) fn mark_on_token(&self, token: &Token) -> Option<Mark> {
@@ -158,10 +202,26 @@ impl Index {
     /// The same of a session. A session whose token is gone has ended with it, by expiry.
     pub(super) fn mark_on_session(&self, session: &Session) -> Option<Mark> {
         let of_token = || self.token_by_id(session.token).and_then(|(_, token)| self.mark_on_token(token));
-        session.revoked.clone().or_else(of_token)
+        let of_unreadable = || {
+            let hash = session.token_hash.filter(|hash| self.unreadable.contains_key(hash));
+            hash.map(|_| unreadable())
+        };
+        session.revoked.clone().or_else(of_token).or_else(of_unreadable)
     }
 
     fn mark_on_chain(&self, principal: &Principal, since: Timestamp) -> Option<Mark> {
         principal.chain().filter_map(|one| self.stopped(one)).find(|mark| mark.at >= since).cloned()
     }
+}
+
+/// The session of a key.
+fn session_id(key: &str) -> Option<SessionId> {
+    let (_, id) = key.strip_prefix(record::SESSIONS)?.split_once('/')?;
+    id.parse().ok()
+}
+
+/// What stands for a mark that cannot be read: whenever something was issued or voted, it was before.
+fn unreadable() -> Mark {
+    let reason = "its record cannot be read by this version".into();
+    Mark { at: END_OF_TIME, by: crate::nobody(), reason, also: Also::default() }
 }

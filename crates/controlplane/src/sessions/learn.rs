@@ -9,6 +9,9 @@ use super::record;
 use super::{Session, Sessions};
 use crate::store::{Change, StoreError};
 
+/// How many tokens of one person are read at once.
+const TOKENS_AT_ONCE: usize = 16;
+
 impl Sessions {
     /// Reads a session, its token and the stop buttons of `involved` from the store into memory.
     ///
@@ -28,6 +31,24 @@ impl Sessions {
             }
         };
         futures::try_join!(futures::future::try_join_all(stops), session).map(drop)
+    }
+
+    /// Reads the live tokens of these from the store again, those that memory knows: one may have been revoked.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn look_again_at_tokens(&self, of: &BTreeSet<Subject>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let keys: Vec<String> = {
+            let index = self.index.read();
+            let tokens = of.iter().flat_map(|subject| index.tokens_of(subject));
+            let live = tokens.filter(|token| token.revoked.is_none() && now < token.expires_at);
+            live.filter_map(|token| Some(record::token_key(index.token_by_id(token.id)?.0))).collect()
+        };
+        for batch in keys.chunks(TOKENS_AT_ONCE) {
+            futures::future::try_join_all(batch.iter().map(async |key| self.learn(key).await)).await?;
+        }
+        Ok(())
     }
 
     /// Reads a token that memory does not know.

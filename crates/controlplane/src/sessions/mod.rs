@@ -25,6 +25,7 @@ pub(crate) use record::{REVOCATIONS, SESSIONS, TOKENS};
 pub use revoke::{Revocation, Revocations, RevokeError, What};
 
 use self::index::Index;
+use crate::Also;
 use crate::store::{Change, Outcome, Revision, Store, StoreError, Transaction, WRITES_MAX, range_all};
 
 /// How every token begins, so that scanners for leaked secrets find it.
@@ -45,6 +46,9 @@ const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How often a lost race is tried again.
 const ATTEMPTS_MAX: usize = 16;
+
+/// The shortest time.
+const A_MOMENT: Duration = Duration::from_micros(1);
 
 /// How many revocations a listener may be behind before it is told to look again.
 const REVOCATIONS_BEHIND_MAX: usize = 1024;
@@ -125,7 +129,10 @@ impl Sessions {
             let (entries, revision) = range_all(&*self.store, prefix).await?;
             oldest = oldest.min(revision);
             for entry in entries {
-                self.index.write().apply(&Change::Put(entry))?;
+                // It is closed to whoever it is about, and to nobody else.
+                if let Err(error) = self.index.write().apply(&Change::Put(entry)) {
+                    tracing::error!(%error, "a record cannot be read; whoever it is about is not let in");
+                }
             }
         }
         // Whoever listens may have missed something while we did not look.
@@ -134,11 +141,15 @@ impl Sessions {
     }
 
     /// Takes over a change that another node, or an earlier call here, made.
+    ///
+    /// # Errors
+    /// When the record cannot be read; whoever it is about has lost their access then, and listeners are told.
     pub(crate) fn apply(&self, change: &Change) -> Result<(), StoreError> {
-        if self.index.write().apply(change)? {
+        let applied = self.index.write().apply(change);
+        if !matches!(applied, Ok(false)) {
             self.announce_ended(change);
         }
-        Ok(())
+        applied.map(drop)
     }
 
     /// Issues a token. The token itself is returned once and stored nowhere.
@@ -152,14 +163,17 @@ impl Sessions {
         let secret = new_secret()?;
         let hash = Digest::of(secret.expose().as_bytes());
         let now = self.clock.now();
+        // A stop button that was pressed by a clock before this one stops what was issued before it, and not this.
+        let stopped = self.index.read().newest_stop_of(&order.principal);
         let token = Token {
             id: TokenId::generate(),
             principal: Arc::new(order.principal),
             target: order.target,
             issued_by: order.issued_by,
-            issued_at: now,
+            issued_at: stopped.map_or(now, |stopped| now.max(stopped.after(A_MOMENT))),
             expires_at: now.after(order.ttl),
             revoked: None,
+            also: Also::default(),
         };
         let value = crate::encode(&token);
         if value.len() > TOKEN_RECORD_BYTES_MAX {
@@ -240,6 +254,7 @@ impl Sessions {
             opened_at: self.clock.now(),
             expires_at: token.expires_at,
             revoked: None,
+            also: Also::default(),
         };
         let (key, of_key) = (record::session_key(session.id), record::session_of_key(token.id, target));
         let write = |lease| {
@@ -386,7 +401,7 @@ impl Sessions {
             let Ok(subject) = Subject::new(entry.key.strip_prefix(REVOCATIONS).unwrap_or_default()) else {
                 continue;
             };
-            let mark: Mark = crate::decode(&entry)?;
+            let Some(mark) = crate::readable::<Mark>(&entry) else { continue };
             // The clocks of nodes differ, and this one may not have heard of every token yet.
             let is_old = mark.at.after(KEPT_AFTER_EXPIRY) <= now;
             let stops = |token: &Token| token.issued_at <= mark.at && token.principal.involves(&subject);

@@ -6,6 +6,8 @@ use countersign_common::id::{SessionId, Subject, TargetName, TokenId};
 use countersign_common::{Digest, Principal, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::Also;
+
 /// Where tokens stand: `/cs/tokens/<SHA-256 of the token>`.
 pub(crate) const TOKENS: &str = "/cs/tokens/";
 
@@ -38,6 +40,9 @@ pub struct Token {
     /// Since when, and why, it is not accepted although it has not expired.
     #[serde(default)]
     pub revoked: Option<Mark>,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub also: Also,
 }
 
 /// One run of one principal against one target.
@@ -63,6 +68,9 @@ pub struct Session {
     /// Since when, and why, it has ended before that.
     #[serde(default)]
     pub revoked: Option<Mark>,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub also: Also,
 }
 
 /// A revocation.
@@ -75,6 +83,9 @@ pub struct Mark {
     pub by: Subject,
     /// Why.
     pub reason: String,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub also: Also,
 }
 
 /// The key of the token with this hash.

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use countersign_common::Timestamp;
 use countersign_common::id::{SessionId, Subject, TokenId};
 use tokio::sync::broadcast;
 
 use super::record::{self, Mark, Session, Token};
 use super::{ATTEMPTS_MAX, Sessions};
+use crate::Also;
 use crate::store::{Change, Entry, Outcome, StoreError, Transaction};
 
 /// What is taken back.
@@ -79,7 +81,24 @@ impl Sessions {
     /// # Errors
     /// When there is no such session or token, or the store fails.
     pub async fn revoke(&self, what: &What, by: &Subject, reason: &str) -> Result<(), RevokeError> {
-        let mark = Mark { at: self.clock.now(), by: by.clone(), reason: cut(reason) };
+        self.revoke_since(self.clock.now(), what, by, reason).await
+    }
+
+    /// The same, for what the control plane knows to have happened before: `seen` is the time of that, by whichever
+    /// clock. The clocks of nodes differ, and what was there is stopped all the same.
+    pub(crate) async fn revoke_since(
+        &self,
+        seen: Timestamp,
+        what: &What,
+        by: &Subject,
+        reason: &str,
+    ) -> Result<(), RevokeError> {
+        let issued = match what {
+            What::Subject(subject) => self.index.read().newest_token_of(subject),
+            What::Session(_) | What::Token(_) => None,
+        };
+        let at = self.clock.now().max(seen).max(issued.unwrap_or(seen));
+        let mark = Mark { at, by: by.clone(), reason: cut(reason), also: Also::default() };
         for _ in 0..ATTEMPTS_MAX {
             let Some(transaction) = self.revoking(what, &mark).await? else { return Ok(()) };
             match self.write(transaction).await {
@@ -136,6 +155,17 @@ impl Sessions {
         for session in index.sessions().filter(ended) {
             // Nobody listens: nothing to tell.
             let _ = self.revocations.send(Revocation::Session(session.id));
+        }
+    }
+
+    /// Whose votes `what` undoes.
+    pub(crate) fn voter_of(&self, what: &What) -> Option<Subject> {
+        match what {
+            What::Session(_) => None,
+            What::Token(id) => {
+                self.index.read().token_by_id(*id).map(|(_, token)| token.principal.subject.clone())
+            }
+            What::Subject(subject) => Some(subject.clone()),
         }
     }
 

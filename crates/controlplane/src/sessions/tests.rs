@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_common::Secret;
+use countersign_common::approval::Rejection;
 use countersign_common::error::Report as _;
+use countersign_common::{Digest, Secret};
 
-use super::{IssueError, Revocation, SessionRefused, What};
+use super::{IssueError, REVOCATIONS, Revocation, SESSIONS, SessionRefused, TOKENS, What, record};
+use crate::approvals::ApprovalError;
+use crate::store::{Change, Transaction};
 use crate::testing::{Scratch, agent, human, order, subject, target};
 
 #[tokio::test]
@@ -166,4 +169,68 @@ async fn the_operators_token_is_made_once_for_its_owner_alone() {
     assert_eq!(caller.principal.subject, subject("operator"));
     let scratch = scratch.restart().await;
     assert_eq!(std::fs::read_to_string(scratch.control.operator_token()).unwrap(), token);
+}
+
+/// Writes something over a record that this version does not know, and tells of it, as another node would.
+async fn written_by_a_later_version(scratch: &Scratch, key: &str) -> crate::store::StoreError {
+    let store = scratch.control.store();
+    store.transact(Transaction::new().put(key, r#"{"later":true}"#)).await.unwrap();
+    let entry = store.get(key).await.unwrap().unwrap();
+    scratch.control.sessions().apply(&Change::Put(entry)).unwrap_err()
+}
+
+#[tokio::test]
+async fn i8_closed_what_a_record_says_that_cannot_be_read_may_be_that_access_was_taken_back() {
+    for what in [TOKENS, SESSIONS, REVOCATIONS] {
+        let scratch = Scratch::new().await;
+        let sessions = scratch.control.sessions();
+        let token = scratch.token(&agent()).await;
+        let session = sessions.open_session(&token, &target("shop")).await.unwrap();
+        let key = match what {
+            TOKENS => format!("{TOKENS}{}", Digest::of(token.expose().as_bytes())),
+            SESSIONS => record::session_key(session.id),
+            _ => format!("{REVOCATIONS}alice"),
+        };
+        let mut revocations = sessions.watch_revocations();
+        let error = written_by_a_later_version(&scratch, &key).await;
+        assert!(matches!(error, crate::store::StoreError::BadValue { .. }), "{what}: {error}");
+        assert!(matches!(sessions.check(session.id), Err(SessionRefused::Revoked { .. })), "{what}");
+        assert!(sessions.open_session(&token, &target("shop")).await.is_err(), "{what}");
+        assert_eq!(revocations.next().await, Some(Revocation::Session(session.id)), "{what}");
+        let is_accepted = sessions.authenticate(&token).is_ok();
+        assert_eq!(is_accepted, what == SESSIONS, "{what}");
+        if what == TOKENS {
+            // A node that begins now has never read the token, and knows the session all the same.
+            let later = scratch.beside().await;
+            assert!(later.control.sessions().check(session.id).is_err());
+        }
+        // Nobody else is shut out, and the control plane starts.
+        let bob = scratch.token(&human("bob", &[])).await;
+        let scratch = scratch.restart().await;
+        scratch.control.sessions().authenticate(&bob).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_stop_button_stops_what_was_issued_and_voted_by_a_clock_that_goes_before() {
+    let scratch = Scratch::new().await;
+    let fast = scratch.beside().await;
+    fast.clock.advance(Duration::from_secs(40));
+    let (sessions, operator) = (scratch.control.sessions(), subject("operator"));
+    // One has a token by the other clock, one has voted by it: each has to be reached for itself.
+    let carol = human("carol", &["dba"]);
+    let carols = fast.token(&carol).await;
+    let session = fast.session(&agent()).await;
+    let held = fast.approved(&session, "DELETE FROM carts").await;
+    sessions.reload().await.unwrap();
+    scratch.control.approvals().look_up(held.approval.id).await.unwrap();
+    for name in ["carol", "bob"] {
+        scratch.control.revoke(&What::Subject(subject(name)), &operator, "left").await.unwrap();
+    }
+    assert!(sessions.authenticate(&carols).is_err(), "a token of the other clock");
+    let refused = scratch.control.approvals().redeem(scratch.redeem(&session, &held)).await;
+    assert!(matches!(refused, Err(ApprovalError::Rejected(Rejection::QuorumLost))), "{refused:?}");
+    // What is issued after it holds, by whichever clock.
+    let new = scratch.token(&carol).await;
+    sessions.authenticate(&new).unwrap();
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use countersign_api::v1;
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::fleet_service_client::FleetServiceClient;
-use countersign_api::{BadField, duration, timestamp};
+use countersign_api::{BadField, LINK_SPEAKS, LINK_SPEAKS_OLDEST, duration, timestamp};
 use countersign_runtime::chain;
 use futures::task::AtomicWaker;
 use tokio::sync::watch;
@@ -179,10 +179,14 @@ impl Shared {
             bundle_version: self.bundles.version(),
             records_synced: self.journal.synced(),
             software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            speaks: LINK_SPEAKS,
         }
     }
 
     fn welcomed(&self, welcome: v1::Welcome, asked: countersign_common::Timestamp) -> Result<(), DialError> {
+        if welcome.speaks < LINK_SPEAKS_OLDEST {
+            return Err(DialError::NotWelcome("it speaks an older language than is spoken here; update it"));
+        }
         let lease = duration(welcome.bundle_lease, "welcome.bundle_lease")?;
         let theirs = timestamp(welcome.time, "welcome.time")?;
         if !(1..4096).contains(&welcome.route) {

@@ -115,8 +115,8 @@ async fn listen(shared: &Shared, incoming: &mut Incoming, connection: &mut Conne
                         return Stopped::Broken(why);
                     }
                 }
-                // A frame of a later version: it means nothing to us.
-                None => {}
+                // INVARIANT: I8. Whatever it means, it was not meant for a version that does not know it.
+                None => return Stopped::Broken("a frame of a kind that is not known here".into()),
             }
         }
         if let Some(stopped) = stopped {

@@ -220,6 +220,7 @@ impl Plane {
             bundle_lease: Some(duration_to_wire(truth.lease)),
             route: 7,
             time: Some(timestamp_to_wire(SystemClock.now().after(truth.clock_ahead))),
+            speaks: countersign_api::LINK_SPEAKS,
         }
     }
 }

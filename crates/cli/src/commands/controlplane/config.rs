@@ -17,13 +17,13 @@ use rustls::ServerConfig;
 use serde::Deserialize;
 
 use super::LISTEN_DEFAULT;
-use super::ops::ListenOps;
 use super::records::RecordsConfig;
 use super::redis::RedisConfig;
 use crate::data::DataDir;
 use crate::error::{CliError, Exit};
 use crate::node::config::Document;
 use crate::node::hostname::hostname;
+use crate::node::listen_ops::ListenOps;
 
 /// What this node is called when neither the configuration nor the machine says.
 const NAME_DEFAULT: &str = "control-plane";
@@ -262,6 +262,20 @@ mod tests {
             (fleet.node_ttl.as_secs(), fleet.bundle_lease.as_secs(), fleet.sample_one_in),
             (30, 15, 100)
         );
+    }
+
+    #[test]
+    fn operators_look_at_an_address_or_nowhere() {
+        for off in ["off", "'off'", "Off", "no", "false"] {
+            let config = read(&format!("data: /x\nlisten_ops: {off}\n")).unwrap();
+            assert_eq!(config.listen_ops, Some(ListenOps::Off), "{off}");
+        }
+        let on = read("data: /x\nlisten_ops: 127.0.0.1:1\n").unwrap().listen_ops;
+        assert_eq!(on, Some(ListenOps::On("127.0.0.1:1".parse().unwrap())));
+        for wrong in ["on", "true", "9443", "'no'"] {
+            let error = read(&format!("data: /x\nlisten_ops: {wrong}\n")).unwrap_err().to_string();
+            assert!(error.contains("an address such as 127.0.0.1:9443, or off"), "{wrong}: {error}");
+        }
     }
 
     #[test]

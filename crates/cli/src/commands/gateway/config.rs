@@ -17,6 +17,7 @@ use serde::Deserialize;
 use crate::error::{CliError, Exit};
 use crate::node::config::Document;
 use crate::node::hostname::hostname;
+use crate::node::listen_ops::ListenOps;
 use crate::node::share::Share;
 
 /// The environment variable that a join token may be in.
@@ -155,7 +156,10 @@ impl Config {
         let hash_key_file = document.required("hash_key_file");
         let drain = Duration::from_secs(document.optional("drain_seconds").unwrap_or(DRAIN_SECONDS));
         let url = document.optional("url");
-        let listen_ops = document.optional("listen_ops");
+        let listen_ops = match document.optional("listen_ops") {
+            Some(ListenOps::On(address)) => Some(address),
+            Some(ListenOps::Off) | None => None,
+        };
         let otlp = document.optional("otlp");
         let trace_share = document.optional("trace_share").unwrap_or_default();
         document.finish()?;
@@ -251,7 +255,7 @@ mod tests {
     fn a_gateway_is_configured_with_what_it_cannot_guess() {
         let config = read(
             "control_planes: [a.example:7444, '10.0.0.2:7444']\nstate: /s\nname: g1\nhash_key_file: /k\n\
-             listeners: [{protocol: postgres, address: 127.0.0.1:5432, target: shop}]\n",
+             listen_ops: off\nlisteners: [{protocol: postgres, address: 127.0.0.1:5432, target: shop}]\n",
         )
         .unwrap();
         assert_eq!(config.control_planes, ["a.example:7444", "10.0.0.2:7444"]);

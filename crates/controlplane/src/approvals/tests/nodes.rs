@@ -118,11 +118,15 @@ async fn i1_once_a_command_held_here_approved_there_is_redeemed_once_at_both() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i3_no_means_no_what_was_stopped_at_one_node_is_not_redeemed_at_another_that_has_not_heard() {
     let pair = Pair::start(false).await;
-    for what in ["session", "token", "agent", "principal behind it", "approver", "policy"] {
+    let things =
+        ["session", "token", "agent", "principal behind it", "approver's token", "approver", "policy"];
+    for what in things {
         let token = pair.first.sessions().issue(order(&agent())).await.unwrap();
         let session = pair.first.sessions().open_session(&token.secret, &target("shop")).await.unwrap();
         // The second node knows all of it, and then hears no more.
         let held = pair.second.approvals().hold(request(&session, UPDATE)).await.unwrap();
+        let bobs = pair.first.sessions().issue(order(&human("bob", &["dba"]))).await.unwrap();
+        pair.second.sessions().open_session(&bobs.secret, &target("shop")).await.unwrap();
         pair.second.approvals().decide(yes(&held, &human("bob", &["dba"]))).await.unwrap();
         let operator = subject("operator");
         let stop = match what {
@@ -130,6 +134,7 @@ async fn i3_no_means_no_what_was_stopped_at_one_node_is_not_redeemed_at_another_
             "token" => Some(What::Token(token.id)),
             "agent" => Some(What::Subject(subject("agent-7"))),
             "principal behind it" => Some(What::Subject(subject("alice"))),
+            "approver's token" => Some(What::Token(bobs.id)),
             "approver" => Some(What::Subject(subject("bob"))),
             _ => None,
         };

@@ -197,7 +197,8 @@ fn says_the_same(state: &State, testimony: &Testimony) -> bool {
 
 /// The owner may, and when it was given up, a later start of the same gateway.
 async fn may_report(fleet: &Fleet, asker: &Asker, state: &State) -> Result<bool, StoreError> {
-    let (State::Redeemed { owner, .. } | State::InDoubt { owner, .. }) = state else { return Ok(true) };
+    // INVARIANT: I1. Nobody else's start is spoken for by who reports before it has redeemed.
+    let (State::Redeemed { owner, .. } | State::InDoubt { owner, .. }) = state else { return Ok(false) };
     if *owner == asker.node {
         return Ok(true);
     }

@@ -36,6 +36,7 @@ use super::intake::NotTaken;
 use super::links::{Handle, Wish};
 use super::member::Member;
 use super::nodes::Node;
+use super::open::bundle_version;
 use crate::approvals::ApprovalError;
 use crate::bundles::Current;
 use crate::store::Kept;
@@ -97,6 +98,8 @@ pub(super) struct Link {
     attached: Attached,
     records: Records,
     calls: Arc<Semaphore>,
+    /// One permit for each call that is done or waits.
+    calls_waiting: Arc<Semaphore>,
     /// The bundle that the gateway had when it came.
     had: Option<BundleVersion>,
 }
@@ -122,6 +125,7 @@ impl Link {
             attached: Attached::default(),
             records,
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            calls_waiting: Arc::new(Semaphore::new(CALLS_MAX + CALLS_WAITING_MAX)),
             had,
         }
     }
@@ -238,13 +242,15 @@ impl Link {
     }
 
     fn call(self: &Arc<Self>, call: v1::Call, tasks: &mut JoinSet<()>) {
-        if tasks.len() >= CALLS_MAX + CALLS_WAITING_MAX {
+        // Look-ups of what it follows are no calls: a gateway that comes with many of them is answered all the same.
+        let Ok(permit) = Arc::clone(&self.calls_waiting).try_acquire_owned() else {
             let answer = Some(Answer::Unavailable("too many calls at once".into()));
             self.outbox.send(Frame::Answer(v1::Answer { id: call.id, answer }));
             return;
-        }
+        };
         let (link, span) = (Arc::clone(self), trace::call(&call));
         tasks.spawn(async move {
+            let _permit = permit;
             // The semaphore is never closed.
             let _turn = link.calls.acquire().await;
             let answering = calls::answer(&link.fleet, &link.asker, call.call);
@@ -359,7 +365,8 @@ impl Link {
                 "a gateway could not take the bundle, and judges by the one it has");
             return;
         }
-        if let Err(error) = self.fleet.nodes().took(self.node.id, &taken.version.as_str().into()).await {
+        let Some(version) = bundle_version(&taken.version) else { return };
+        if let Err(error) = self.fleet.nodes().took(self.node.id, &version).await {
             tracing::warn!(gateway = %self.node.name, %error, "which bundle a gateway took was not noted");
         }
     }
@@ -403,8 +410,8 @@ impl Link {
 
     /// Answers a gateway that asks whether it may go on judging.
     fn vouch(&self, number: u64) {
-        // INVARIANT: I8. Who does not reach the store does not vouch for what stands in it.
-        if self.fleet.pulse().is_felt() {
+        // INVARIANT: I8. Who does not reach the store, or does not hear of what changes there, does not vouch for it.
+        if self.fleet.vouches() {
             let time = Some(timestamp_to_wire(self.fleet.control().clock().now()));
             self.outbox.send(Frame::Alive(v1::Alive { heard: number, time }));
         }
@@ -414,8 +421,8 @@ impl Link {
     async fn stay_alive(&self) -> Ended {
         tokio::select! {
             ended = self.keep_lease() => ended,
-            () = self.fleet.pulse().lost_for(self.fleet.options().bundle_lease) => {
-                self.leave(false, "this node does not reach its store").await;
+            () = self.fleet.cut_off() => {
+                self.leave(false, "this node does not reach its store, or does not follow it").await;
                 Ended::Left("the store is not reached")
             }
         }

@@ -125,8 +125,8 @@ impl Nodes {
         let mut starts = Vec::new();
         for entry in range_all(&*self.store, record::STARTS).await?.0 {
             let id = entry.key.strip_prefix(record::STARTS).and_then(|id| id.parse().ok());
-            let start: record::Start = crate::decode(&entry)?;
-            starts.extend(id.map(|id: NodeId| (id, start.member)));
+            let start = crate::readable::<record::Start>(&entry);
+            starts.extend(id.zip(start).map(|(id, start): (NodeId, _)| (id, start.member)));
         }
         let alive = self.all_in_store().await?.into_iter();
         starts.extend(alive.filter_map(|node| Some((node.id, node.gateway()?.member.clone()))));
@@ -141,7 +141,7 @@ impl Nodes {
     }
 
     async fn all_in_store(&self) -> Result<Vec<Node>, StoreError> {
-        range_all(&*self.store, record::NODES).await?.0.iter().map(crate::decode).collect()
+        Ok(range_all(&*self.store, record::NODES).await?.0.iter().filter_map(crate::readable).collect())
     }
 
     /// Where this node's own record stands.
@@ -268,7 +268,7 @@ impl Nodes {
         for entry in range_all(&*self.store, record::STARTS).await?.0 {
             let id: Option<NodeId> = entry.key.strip_prefix(record::STARTS).and_then(|id| id.parse().ok());
             if let Some(id) = id
-                && !crate::decode::<record::Start>(&entry)?.given_up
+                && crate::readable::<record::Start>(&entry).is_some_and(|start| !start.given_up)
                 && self.get(id).is_none()
                 && !self.is_alive(id).await?
             {

@@ -14,6 +14,7 @@ use countersign_common::Timestamp;
 use countersign_common::id::{BundleVersion, NodeId};
 use serde::{Deserialize, Serialize};
 
+use crate::Also;
 use crate::fleet::member::Member;
 use crate::store::LeaseId;
 
@@ -48,6 +49,9 @@ pub struct Node {
     pub started_at: Timestamp,
     /// The product's version.
     pub software: String,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub also: Also,
 }
 
 /// What sort of node it is.
@@ -74,6 +78,9 @@ pub struct Gateway {
     pub bundle: Option<BundleVersion>,
     /// Whether it drains, or has been asked to.
     pub draining: bool,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub also: Also,
 }
 
 impl Node {
@@ -104,6 +111,9 @@ pub(super) struct Start {
     /// Whether all has been done that is to be done when it is lost, or has ended.
     #[serde(default)]
     pub(super) given_up: bool,
+    /// What a later version noted.
+    #[serde(default, skip_serializing_if = "Also::is_nothing")]
+    pub(super) also: Also,
 }
 
 pub(super) fn gateway_key(id: NodeId) -> String {

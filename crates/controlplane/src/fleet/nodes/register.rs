@@ -5,6 +5,7 @@ use countersign_common::id::{BundleVersion, NodeId};
 
 use super::record::{self, Gateway, Kind, Node, ROUTE_MAX, Start};
 use super::{ATTEMPTS_MAX, Nodes};
+use crate::Also;
 use crate::fleet::member::Member;
 use crate::store::{Entry, LeaseId, Outcome, StoreError, Transaction};
 
@@ -107,13 +108,15 @@ impl Nodes {
                 linked_to: self.me,
                 bundle: arrival.bundle.clone(),
                 draining: false,
+                also: Also::default(),
             }),
             name: arrival.member.name.to_string(),
             lease,
             started_at: now,
             software: arrival.software.clone(),
+            also: Also::default(),
         };
-        let start = Start { member: arrival.member.clone(), at: now, given_up: false };
+        let start = Start { member: arrival.member.clone(), at: now, given_up: false, also: Also::default() };
         let (key, start_key, route_key) = (node.key(), record::start_key(node.id), record::route_key(route));
         // The id is spent from here on: after its loss nobody can take it up again.
         let transaction = Transaction::new()
@@ -178,6 +181,7 @@ impl Nodes {
             lease,
             started_at: self.clock.now(),
             software: software.to_owned(),
+            also: Also::default(),
         };
         let key = node.key();
         match self.store.transact(Transaction::new().put_under(lease, &key, crate::encode(&node))).await? {

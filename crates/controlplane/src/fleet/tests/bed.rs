@@ -48,6 +48,8 @@ pub(super) struct Flaky {
     pub(super) silent: Arc<AtomicBool>,
     /// Tells of no change of an approval while it is set.
     pub(super) mute: Arc<AtomicBool>,
+    /// Lists nothing, and lets nobody follow, while it is set; single keys are read and written.
+    pub(super) blind: Arc<AtomicBool>,
 }
 
 impl Flaky {
@@ -63,6 +65,9 @@ impl Store for Flaky {
     }
 
     async fn range(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        if self.blind.load(Ordering::SeqCst) {
+            return Err(StoreError::Closed);
+        }
         self.heard()?.range(prefix, after, limit).await
     }
 
@@ -72,14 +77,14 @@ impl Store for Flaky {
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Changes, StoreError> {
         let (changes, silent) = (self.heard()?.watch(prefix, after).await?, Arc::clone(&self.silent));
-        let mute = Arc::clone(&self.mute);
+        let (mute, blind) = (Arc::clone(&self.mute), Arc::clone(&self.blind));
         let told = move |change: &Result<Change, StoreError>| {
             let of_approval = change.as_ref().is_ok_and(|change| change.key().starts_with(APPROVALS));
             std::future::ready(!(of_approval && mute.load(Ordering::SeqCst)))
         };
         // An open watch breaks, too: nothing more is heard on it.
-        let heard =
-            move |change| if silent.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { change };
+        let is_over = move || silent.load(Ordering::SeqCst) || blind.load(Ordering::SeqCst);
+        let heard = move |change| if is_over() { Err(StoreError::Closed) } else { change };
         Ok(changes.filter(told).map(heard).boxed())
     }
 
@@ -120,7 +125,8 @@ impl Bed {
     pub(super) fn over(dir: TempDir, store: Arc<dyn Store>) -> Self {
         let authority = AuthorityFiles::in_directory(dir.path());
         authority.create(&SystemClock).unwrap();
-        let store = Arc::new(Flaky { store, silent: Arc::default(), mute: Arc::default() });
+        let store =
+            Arc::new(Flaky { store, silent: Arc::default(), mute: Arc::default(), blind: Arc::default() });
         let (clock, certificate_ttl) = (Arc::new(SystemClock), Duration::from_secs(24 * 3600));
         Self { dir, authority, store, hints: None, clock, certificate_ttl, nodes: 0 }
     }

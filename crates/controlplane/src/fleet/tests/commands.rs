@@ -276,3 +276,22 @@ async fn bundles_are_pushed_and_what_became_of_them_is_shown() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn i1_once_a_gateway_reports_nothing_of_what_nobody_has_redeemed_yet() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let mut owner = Member::join(&node, "gateway-1").await.link(&node).await;
+    let mut other = Member::join(&node, "gateway-2").await.link(&node).await;
+    let session = node.scratch.session(&agent()).await;
+    let approval = approved(&node, &mut owner, &session, "DELETE FROM carts").await;
+    // The fence that it will have is no secret.
+    let told = v1::ReportCommand {
+        approval_id: approval.id.to_string(),
+        fence: approval.revision + 1,
+        testimony: Some(Testimony::NotSent(v1::NotSent {})),
+    };
+    let refused = other.call(Call::Report(told)).await;
+    let Answer::NotTaken(v1::NotTaken { reason, .. }) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("not redeemed by this gateway"), "{reason}");
+}

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_api::v1;
 use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::fleet_service_client::FleetServiceClient;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
+use countersign_api::{LINK_SPEAKS, v1};
 use countersign_common::Secret;
 use countersign_common::approval::Approval;
 use countersign_common::id::NodeId;
@@ -28,7 +28,7 @@ pub(super) type Client = FleetServiceClient<Channel>;
 
 /// A member of the fleet.
 pub(super) struct Member {
-    certificate: Vec<u8>,
+    pub(super) certificate: Vec<u8>,
     key: String,
     authority: Vec<u8>,
 }
@@ -120,14 +120,21 @@ impl Member {
 
     /// A link of which nothing has been heard yet.
     pub(super) async fn open(&self, node: &Running, id: NodeId) -> Result<Linked, Status> {
-        let mut client = client(node, self.tls()).await.unwrap();
-        let (to, outgoing) = mpsc::channel(64);
         let hello = v1::Hello {
             node: id.to_string(),
             bundle_version: String::new(),
             records_synced: 0,
             software_version: "test".into(),
+            speaks: LINK_SPEAKS,
         };
+        self.open_with(node, hello).await
+    }
+
+    /// The same with a Hello of one's own.
+    pub(super) async fn open_with(&self, node: &Running, hello: v1::Hello) -> Result<Linked, Status> {
+        let id = hello.node.parse().unwrap();
+        let mut client = client(node, self.tls()).await.unwrap();
+        let (to, outgoing) = mpsc::channel(64);
         to.send(message([FromGateway::Hello(hello)])).await.unwrap();
         let from = client.link(ReceiverStream::new(outgoing)).await?.into_inner();
         let (waiting, welcome) = (VecDeque::new(), v1::Welcome::default());

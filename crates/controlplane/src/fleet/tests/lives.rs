@@ -8,13 +8,14 @@ use countersign_api::v1::call::Call;
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
 use countersign_api::v1::report_command::Testimony;
-use countersign_common::id::{AttemptId, NodeId};
+use countersign_common::id::{ApprovalId, AttemptId, NodeId};
 use tonic::Code;
 
 use super::bed::{Bed, Running, eventually};
 use super::commands::{approved, completed, present, redeem, redeemed, report};
 use super::gateway::{Linked, Member};
-use crate::testing::agent;
+use crate::store::Transaction;
+use crate::testing::{agent, target};
 
 async fn state(node: &Running, approval: &countersign_common::approval::Approval) -> &'static str {
     node.scratch.control.approvals().get(approval.id).await.unwrap().approval.state.as_str()
@@ -250,4 +251,40 @@ async fn i8_closed_a_node_that_does_not_reach_its_store_lets_its_gateways_go_and
     bed.store.silent.store(false, Ordering::SeqCst);
     eventually("it takes gateways in again", async || member.open(&node, NodeId::generate()).await.is_ok())
         .await;
+}
+
+#[tokio::test]
+async fn i8_closed_a_node_that_does_not_follow_its_store_vouches_for_nothing_and_lets_its_gateways_go() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let member = Member::join(&node, "gateway-1").await;
+    let mut link = member.link(&node).await;
+    link.send(FromGateway::Listening(v1::Listening { number: 1 })).await;
+    link.wait_for(|frame| matches!(frame, Frame::Alive(_)).then_some(())).await;
+    bed.store.blind.store(true, Ordering::SeqCst);
+    // What breaks the watch: a change.
+    node.scratch.control.store().transact(Transaction::new().put("/cs/x", "")).await.unwrap();
+    eventually("it does not follow", async || !node.scratch.control.follows_the_store()).await;
+    link.send(FromGateway::Listening(v1::Listening { number: 2 })).await;
+    let (frames, _) = link.end().await;
+    assert!(!frames.iter().any(|frame| matches!(frame, Frame::Alive(_))), "{frames:?}");
+    assert!(frames.iter().any(|frame| matches!(frame, Frame::Leave(leave) if !leave.lost)), "{frames:?}");
+    assert!(member.open(&node, NodeId::generate()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_gateway_that_comes_with_much_to_look_up_is_answered_all_the_same() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let token = node.scratch.token(&agent()).await;
+    node.scratch.control.sessions().open_session(&token, &target("shop")).await.unwrap();
+    let mut link = Member::join(&node, "gateway-1").await.link(&node).await;
+    bed.store.silent.store(true, Ordering::SeqCst);
+    for _ in 0..5000 {
+        let approval_id = ApprovalId::generate().to_string();
+        link.send(FromGateway::Follow(v1::FollowApproval { approval_id, seen_revision: 0 })).await;
+    }
+    let open = v1::OpenSession { token: token.expose().clone(), target: "shop".into() };
+    let opened = link.call(Call::OpenSession(open)).await;
+    assert!(matches!(opened, Answer::SessionOpened(_)), "{opened:?}");
 }

@@ -8,3 +8,4 @@ mod join;
 mod lives;
 mod records;
 mod revoked;
+mod versions;

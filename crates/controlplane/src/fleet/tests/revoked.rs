@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use countersign_api::v1;
 use countersign_api::v1::control_frame::Frame;
+use countersign_api::{LINK_SPEAKS, v1};
 use countersign_common::id::NodeId;
 use rcgen::KeyPair;
 use tokio_stream::StreamExt as _;
@@ -14,6 +14,7 @@ use super::commands::{completed, redeemed, report};
 use super::gateway::{Client, Member, client, request, token};
 use crate::audit::Looked;
 use crate::fleet::{RevokeError, Uses};
+use crate::store::{Store as _, Transaction};
 use crate::testing::subject;
 
 async fn revoke(node: &Running, wanted: &str) -> Result<crate::fleet::RevokedGateway, RevokeError> {
@@ -40,7 +41,8 @@ async fn is_out(member: &Member, node: &Running) -> bool {
 
 /// A link on a connection that stands.
 async fn link(client: &mut Client) -> Result<(), tonic::Status> {
-    let hello = v1::Hello { node: NodeId::generate().to_string(), ..v1::Hello::default() };
+    let hello =
+        v1::Hello { node: NodeId::generate().to_string(), speaks: LINK_SPEAKS, ..v1::Hello::default() };
     let frame = Some(v1::gateway_frame::Frame::Hello(hello));
     let first = v1::LinkRequest { frames: vec![v1::GatewayFrame { frame }] };
     let stays = tokio_stream::iter([first]).chain(tokio_stream::pending());
@@ -180,4 +182,24 @@ async fn a_join_token_is_listed_and_can_be_taken_back() {
     assert_eq!(node.fleet.list_join_tokens().await.unwrap().len(), 1);
     let events = node.scratch.control.audit().events(1).await.unwrap();
     assert_eq!((events[0].action, events[0].about.as_ref()), (Looked::RevokedJoinToken, Some(id)));
+}
+
+#[tokio::test]
+async fn a_revocation_that_cannot_be_read_shuts_out_all_the_same_and_no_other() {
+    let mut bed = Bed::new().await;
+    let node = bed.node().await;
+    let (thief, honest) = (Member::join(&node, "gateway-1").await, Member::join(&node, "gateway-2").await);
+    let of = crate::fleet::member::Member::of(&thief.certificate.as_slice().into()).unwrap();
+    let write = Transaction::new()
+        .put(format!("/cs/revoked-gateways/{}", of.id), r#"{"later":true}"#)
+        .put("/cs/revoked-gateways/!", "");
+    bed.store.transact(write).await.unwrap();
+    eventually("it is out", async || is_out(&thief, &node).await).await;
+    assert!(!is_out(&honest, &node).await);
+    let later = bed.node().await;
+    assert!(is_out(&thief, &later).await && !is_out(&honest, &later).await);
+    revoke(&later, "gateway-2").await.unwrap_err();
+    honest.link(&later).await;
+    revoke(&later, "gateway-2").await.unwrap();
+    eventually("those that follow are heard of", async || is_out(&honest, &node).await).await;
 }
