@@ -203,6 +203,39 @@ when { !context.writes.contains("public.Ã©") };
     assert_eq!(shop.tags(&[query("SELECT 'plain'")]), "TDCZ");
 }
 
+#[test]
+fn i2_same_a_long_name_in_a_database_of_another_encoding_is_not_cut_where_utf_8_would_be() {
+    let (long, cut) = ("é".repeat(40), "é".repeat(31));
+    let but_one = format!(
+        r#"
+@id("deletes") permit (principal in Group::"agents", action == Action::"sql:delete", resource)
+when {{ !context.writes.contains("public.{long}") }};
+"#
+    );
+    let server = server();
+    let latin = "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+    server.sql(latin).unwrap();
+    let tables = format!(
+        "SET client_encoding = 'UTF8'; CREATE TABLE \"{long}\" AS SELECT 1 AS id; \
+         CREATE TABLE \"{cut}\" AS SELECT 1 AS id; CREATE TABLE plain AS SELECT 'ä' AS letter; \
+         GRANT ALL ON ALL TABLES IN SCHEMA public TO shop_app; GRANT ALL ON SCHEMA public TO shop_app"
+    );
+    server.sql_in("latin", &tables).unwrap();
+    let bundle = Bundle::example(&server, &Terms::default()).unwrap();
+    bundle.replace("policies.cedar", &format!("{READS}{but_one}")).unwrap();
+    let mut shop = Shop::behind(server, bundle);
+    let (mut agent, _) = RawClient::login(&shop.gateway.dsn("shop", &shop.token, "latin")).unwrap();
+    std::mem::swap(&mut shop.agent, &mut agent);
+    shop.ask(&[query("SET client_encoding = 'UTF8'")]);
+    let answer = shop.ask(&[query(&format!("DELETE FROM \"{long}\""))]);
+    assert!(format!("{answer:?}").contains("C42G02"), "{answer:?}");
+    let left = shop.server.sql_in("latin", &format!("SELECT count(*) FROM \"{long}\""));
+    assert_eq!(left.unwrap(), "1");
+    // Values may be in any letters.
+    assert_eq!(shop.tags(&[query("SELECT letter FROM plain WHERE letter = 'ä'")]), "TDCZ");
+    assert_eq!(shop.tags(&[query("DELETE FROM plain WHERE letter = 'ä'")]), "CZ");
+}
+
 /// For one who thinks that backslashes are plain a row of two strings; else one string, and a DELETE.
 const TWO_READINGS: &str = r"SELECT '\', '; DELETE FROM payments; --'";
 
