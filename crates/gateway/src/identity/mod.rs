@@ -27,6 +27,7 @@ use tonic::transport::{Certificate, ClientTlsConfig};
 pub use self::token::{BadToken, JoinToken};
 
 use self::files::Files;
+use crate::link::Credentials;
 use crate::link::dial::jittered;
 
 /// The name that every control-plane node's certificate has, at whatever address it is dialled.
@@ -54,7 +55,7 @@ pub struct Identity {
     options: IdentityOptions,
     files: Files,
     clock: Arc<dyn Clock>,
-    credentials: watch::Sender<ClientTlsConfig>,
+    credentials: watch::Sender<Credentials>,
 }
 
 /// Why a gateway is nobody.
@@ -122,12 +123,12 @@ impl Identity {
 
     /// The TLS of the links, as it is renewed.
     #[must_use]
-    pub fn credentials(&self) -> watch::Receiver<ClientTlsConfig> {
+    pub fn credentials(&self) -> watch::Receiver<Credentials> {
         self.credentials.subscribe()
     }
 
-    /// Renews the certificate when two thirds of its life are over, until it is dropped. Links that stand are not
-    /// touched; new ones use the new certificate.
+    /// Renews the certificate when two thirds of its life are over, until it is dropped. Then each link is followed by one
+    /// with the new certificate.
     ///
     /// # Cancel safety
     /// Safe: key and certificate are replaced together, or not at all.
@@ -150,7 +151,7 @@ impl Identity {
     pub async fn look(&self) -> Result<(), IdentityError> {
         let due = self.files.present()?.is_none_or(|certificate| certificate.is_due(self.clock.now()));
         if due {
-            let tls = self.credentials.borrow().clone();
+            let tls = self.credentials.borrow().tls.clone();
             join::renew(&self.options, tls, &self.files).await?;
             self.credentials.send_replace(self.files.credentials()?);
             show_end(&self.files)?;
