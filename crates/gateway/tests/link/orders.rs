@@ -178,7 +178,7 @@ async fn a_renewed_certificate_is_shown_on_a_link_of_its_own_before_the_old_one_
 async fn i8_closed_nobody_is_heard_over_a_link_whose_certificate_has_ended() {
     let plane = Plane::new(1);
     let nodes = Nodes::start(&plane, 1).await;
-    let (_renewed, credentials) = watch::channel(certified_for(Duration::from_secs(2)));
+    let (_renewed, credentials) = watch::channel(certified_for(Duration::from_secs(5)));
     let link = start_with(nodes.options(), credentials, Unfinished::default());
     link.ready(None).await;
     assert!(link.is_linked());
