@@ -4,8 +4,11 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde::{Deserialize, Serialize};
+
+use crate::digest::DigestBuilder;
 
 /// Why a text is not a valid name or identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -177,6 +180,37 @@ ulid_id!(
     /// One connection of a session; its records form one chain.
     StreamId, "str_", "stream id"
 );
+/// Bytes of a stream's id that say when it began, and the how many-th it was.
+const STREAM_OWN_BYTES: usize = 8;
+
+impl StreamId {
+    /// A new stream of this start of a gateway: 48 bits of time, 16 that count, and 64 by which everybody can tell that it
+    /// is this start's, and nobody can take it for another's.
+    #[must_use]
+    pub fn of(node: NodeId) -> Self {
+        static COUNT: AtomicU16 = AtomicU16::new(0);
+        let mut bytes = Self::generate().to_bytes();
+        let count = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let [_, _, _, _, _, _, high, low, ..] = &mut bytes;
+        [*high, *low] = count;
+        Self::bound(bytes, node)
+    }
+
+    /// Whether it is a stream of this start of a gateway.
+    #[must_use]
+    pub fn is_of(self, node: NodeId) -> bool {
+        Self::bound(self.to_bytes(), node) == self
+    }
+
+    fn bound(mut bytes: [u8; 16], node: NodeId) -> Self {
+        let (own, tag) = bytes.split_at_mut(STREAM_OWN_BYTES);
+        let mut digest = DigestBuilder::new("countersign.stream.v1");
+        digest.bytes(&node.to_bytes()).bytes(own);
+        tag.iter_mut().zip(digest.finish().as_bytes()).for_each(|(to, from)| *to = *from);
+        Self::from_u128(u128::from_be_bytes(bytes))
+    }
+}
+
 ulid_id!(
     /// The durable record of one held command; shown to clients as the ticket.
     ApprovalId, "apr_", "approval id"
@@ -275,6 +309,15 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_is_of_the_start_that_began_it_and_of_no_other() {
+        let (one, other) = (NodeId::generate(), NodeId::generate());
+        let streams: std::collections::BTreeSet<StreamId> = (0..10_000).map(|_| StreamId::of(one)).collect();
+        assert_eq!(streams.len(), 10_000, "no two are the same");
+        assert!(streams.iter().all(|stream| stream.is_of(one) && !stream.is_of(other)));
+        assert!(!StreamId::generate().is_of(one));
+    }
 
     #[test]
     fn an_id_survives_its_text_form() {

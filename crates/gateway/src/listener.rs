@@ -14,7 +14,7 @@ use countersign_masking::HashKey;
 use countersign_postgres::handshake::{Proxies, Terms};
 use countersign_postgres::{Gate, GateConfig};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// How long the accept loop rests when the system has no file descriptors left.
@@ -124,9 +124,16 @@ pub struct Gateway {
     gates: Vec<Arc<Gate>>,
 }
 
+/// How long connections whose time is over may take to say so to their clients.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(8);
+
 /// Connections that are served. Dropped, they are closed.
 #[derive(Debug, Default)]
-pub struct Served(JoinSet<()>);
+pub struct Served {
+    tasks: JoinSet<()>,
+    /// Turns true when their time is over.
+    over: watch::Sender<bool>,
+}
 
 impl Gateway {
     /// A gateway that will serve what comes by these listeners.
@@ -170,7 +177,7 @@ impl Gateway {
                         tokio::time::sleep(REST).await;
                     }
                 },
-                Some(ended) = served.0.join_next() => {
+                Some(ended) = served.tasks.join_next() => {
                     if let Err(error) = ended {
                         tracing::error!(%error, "the task of a connection failed");
                     }
@@ -182,20 +189,30 @@ impl Gateway {
     fn serve(&self, accepted: Accepted, served: &mut Served) {
         let Accepted { listener, socket, peer, place } = accepted;
         let Some(gate) = self.gates.get(listener).map(Arc::clone) else { return };
-        let open = crate::metrics::connected();
-        served.0.spawn(async move {
-            gate.serve(socket, peer).await;
+        let (open, over) = (crate::metrics::connected(), served.over.subscribe());
+        served.tasks.spawn(async move {
+            gate.serve(socket, peer, over).await;
             drop((place, open));
         });
     }
 }
 
 impl Served {
-    /// Lets the connections finish for at most `patience`, then closes them.
+    /// Lets the connections finish for at most `patience`. Those that are left then tell their clients that it ends and
+    /// whether what they sent was run, within some seconds more, and are closed.
     pub async fn finish(mut self, patience: Duration) {
-        let left = async { while self.0.join_next().await.is_some() {} };
-        if tokio::time::timeout(patience, left).await.is_err() {
-            tracing::warn!("connections that did not end in time were closed");
+        if self.ended_within(patience).await {
+            return;
         }
+        tracing::warn!(count = self.tasks.len(), "connections did not end in time; their clients are told");
+        self.over.send_replace(true);
+        if !self.ended_within(LAST_WORDS_MAX).await {
+            tracing::warn!(count = self.tasks.len(), "connections were closed without a last word");
+        }
+    }
+
+    async fn ended_within(&mut self, patience: Duration) -> bool {
+        let left = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::time::timeout(patience, left).await.is_ok()
     }
 }

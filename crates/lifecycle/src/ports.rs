@@ -232,8 +232,13 @@ pub trait Cancels: Send + Sync + fmt::Debug {
     /// This gateway's number, for the keys that its clients are given. Zero while it has none.
     fn route(&self) -> u32;
 
-    /// Takes a cancel request to the gateway with this number. As in the protocols, nobody is told whether it arrived.
-    async fn forward(&self, route: u32, protocol: &'static str, key: Vec<u8>);
+    /// What vouches for a key that a client is given, of which these are the first bytes: its last bytes are the first of
+    /// this. `None`: there is nobody to vouch to.
+    fn vouch(&self, key: &[u8]) -> Option<[u8; 32]>;
+
+    /// Takes a cancel request to the gateway with this number; the last `tag_bytes` of the key vouch for it. As in the
+    /// protocols, nobody is told whether it arrived.
+    async fn forward(&self, route: u32, protocol: &'static str, key: Vec<u8>, tag_bytes: usize);
 }
 
 /// A gateway that is alone: there is nowhere to forward to.
@@ -246,7 +251,11 @@ impl Cancels for Alone {
         0
     }
 
-    async fn forward(&self, _route: u32, _protocol: &'static str, _key: Vec<u8>) {}
+    fn vouch(&self, _key: &[u8]) -> Option<[u8; 32]> {
+        None
+    }
+
+    async fn forward(&self, _route: u32, _protocol: &'static str, _key: Vec<u8>, _tag_bytes: usize) {}
 }
 
 /// Asks targets whether a command ran, by evidence that was presented before: a protocol, for its targets.

@@ -89,7 +89,7 @@ pub enum IntakeError {
         /// The number in the line.
         line_seq: u64,
     },
-    /// The stream is another gateway's, or its opening record names another.
+    /// The stream is another gateway's by its id, or its opening record names another.
     #[error("{stream} is not a stream of this gateway")]
     Foreign {
         /// The stream.
@@ -219,12 +219,19 @@ impl Intake {
         if lost.contains(&self.gateway) {
             return Err(IntakeError::Lost { gateway: self.gateway });
         }
-        let known = streams.get_mut(&stream);
-        if let Some(known) = known {
-            self.own(known, stream)?;
-            if known.place(&skim, hash, self.link)? == Place::Again {
-                return Ok(Taken { position: known.last, again: true, effect: skim.effect });
+        match streams.get_mut(&stream) {
+            Some(known) => {
+                if known.gateway.is_none() {
+                    known.gateway = Some(self.owner(stream)?);
+                }
+                if known.gateway != Some(self.gateway) {
+                    return Err(IntakeError::Foreign { stream });
+                }
+                if known.place(&skim, hash, self.link)? == Place::Again {
+                    return Ok(Taken { position: known.last, again: true, effect: skim.effect });
+                }
             }
+            None => drop(self.owner(stream)?),
         }
         let encoded = Encoded { line, hash, stream, seq, effect: skim.effect };
         let position = self.ledger.journal.append(encoded)?;
@@ -253,12 +260,10 @@ impl Intake {
         }
     }
 
-    /// The stream is this gateway's.
-    fn own(&self, known: &mut Known, stream: StreamId) -> Result<(), IntakeError> {
-        if *known.gateway.get_or_insert(self.gateway) == self.gateway {
-            return Ok(());
-        }
-        Err(IntakeError::Foreign { stream })
+    /// Whose a stream is of which that is not known here: this gateway's, if its id says so.
+    // INVARIANT: I12. Where a stream begins here in its middle, nobody goes on with another's.
+    fn owner(&self, stream: StreamId) -> Result<NodeId, IntakeError> {
+        if stream.is_of(self.gateway) { Ok(self.gateway) } else { Err(IntakeError::Foreign { stream }) }
     }
 }
 

@@ -71,7 +71,7 @@ impl Stream {
         clock: Arc<dyn Clock>,
         opened: Opened,
     ) -> Result<Self, StreamError> {
-        let id = StreamId::generate();
+        let id = StreamId::of(opened.node);
         let mut stream = Self {
             id,
             journal,

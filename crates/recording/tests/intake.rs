@@ -48,6 +48,24 @@ fn lines_that_come_again_are_known_and_kept_once() {
 }
 
 #[test]
+fn i12_complete_nobody_goes_on_with_the_stream_of_another_gateway_in_its_middle() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, ledger) = ledger(dir.path());
+    let lines = Outbox::of_reads(2);
+    let foreign = Err(IntakeError::Foreign { stream: lines[3].0 });
+    // Nothing of it is here: its beginning is at another node.
+    assert_eq!(take(&ledger.link(NodeId::generate()), &lines[3]), foreign);
+    take(&ledger.link(GATEWAY), &lines[3]).unwrap();
+    assert_eq!(take(&ledger.link(NodeId::generate()), &lines[4]), foreign);
+    // After a restart it is known, but not whose it is.
+    journal.close().unwrap();
+    drop((journal, ledger));
+    let (_journal, ledger) = crate::ledger(dir.path());
+    assert_eq!(take(&ledger.link(NodeId::generate()), &lines[4]), foreign);
+    take(&ledger.link(GATEWAY), &lines[4]).unwrap();
+}
+
+#[test]
 fn a_line_that_comes_again_is_vouched_for_only_as_far_as_the_one_that_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let (_journal, ledger) = ledger(dir.path());

@@ -92,8 +92,13 @@ fn first_ends(shown: Shown, all: &[FromFile]) {
 
 /// When the first certificate of a PEM file ends.
 fn end_of(file: &Path) -> Option<Timestamp> {
-    let der = CertificateDer::from_pem_file(file).ok()?;
-    let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
+    end(&CertificateDer::from_pem_file(file).ok()?)
+}
+
+/// When a certificate ends; `None`: it cannot be read.
+#[must_use]
+pub fn end(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let seconds = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
     Some(Timestamp::from_micros(seconds.saturating_mul(1_000_000)))
 }

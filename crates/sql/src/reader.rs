@@ -21,11 +21,18 @@ pub struct Lexing {
     pub standard_conforming_strings: bool,
     /// The client encoding is UTF-8 or another in which no byte of a multi-byte character is ASCII.
     pub safe_encoding: bool,
+    /// The database keeps names in UTF-8, as they are read here. In other encodings the server folds letters beyond ASCII to
+    /// lower case where it thinks that it can, and cuts long names elsewhere: there such a name is not read at all.
+    pub utf8_names: bool,
 }
 
 impl Lexing {
-    /// What nearly every session has; the only lexing under which anything is read.
-    pub const STANDARD: Self = Self { standard_conforming_strings: true, safe_encoding: true };
+    /// What nearly every session has; the only lexing under which everything is read that can be.
+    pub const STANDARD: Self =
+        Self { standard_conforming_strings: true, safe_encoding: true, utf8_names: true };
+    /// Nothing is known of them: nothing is read.
+    pub const UNKNOWN: Self =
+        Self { standard_conforming_strings: false, safe_encoding: false, utf8_names: false };
 }
 
 impl Default for Lexing {
@@ -69,7 +76,10 @@ impl Reader {
     #[must_use]
     pub fn read(&self, text: &[u8], lexing: Lexing) -> Arc<Reading> {
         // INVARIANT: I7. Under any other lexing a string may end elsewhere than we think.
-        if lexing != Lexing::STANDARD {
+        if (Lexing { utf8_names: true, ..lexing }) != Lexing::STANDARD {
+            return Arc::clone(&self.odd);
+        }
+        if !lexing.utf8_names && !shape::has_plain_names(text) {
             return Arc::clone(&self.odd);
         }
         if text.len() > CACHED_TEXT_BYTES_MAX {

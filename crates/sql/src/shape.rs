@@ -60,6 +60,23 @@ pub(crate) fn of(text: &str) -> Result<Shape, Flag> {
     Ok(Shape { key: key.into_boxed_slice(), cacheable })
 }
 
+/// Whether all names in a text are ASCII, as they are written and as they are meant: they are the same in every encoding
+/// of a database. Not what cannot be scanned.
+pub(crate) fn has_plain_names(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let escaped = |text: &str| text.as_bytes().windows(2).any(|two| two.eq_ignore_ascii_case(b"U&"));
+    if text.is_ascii() && !escaped(text) {
+        return true;
+    }
+    let plain = |token: &ScanToken| match Token::try_from(token.token) {
+        Ok(Token::Uident) => false,
+        // What is written in them is a value, whatever the encoding.
+        Ok(Token::Sconst | Token::Usconst | Token::SqlComment | Token::CComment) => true,
+        _ => written(text, token.start, token.end).is_some_and(str::is_ascii),
+    };
+    !text.contains('\0') && tokens(text).is_ok_and(|tokens| tokens.iter().all(plain))
+}
+
 /// The text with one space between tokens, keywords in lower case and `?` for each literal.
 pub(crate) fn fingerprint(text: &str) -> Option<String> {
     let tokens = tokens(text).ok()?;

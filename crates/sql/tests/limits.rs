@@ -97,6 +97,16 @@ fn i7_odd_lexing_bad_encoding_and_nul_are_unknown() {
     for lexing in odd {
         assert_eq!(failure(b"SELECT 1", lexing), Some(Flag::OddLexing));
     }
+    let foreign = Lexing { utf8_names: false, ..Lexing::STANDARD };
+    let read = ["SELECT 'É' /* é */ -- é", "SELECT \"a\", U&'\\00e9'", "INSERT INTO t VALUES ('Ü')"];
+    for text in read {
+        assert_eq!(failure(text.as_bytes(), foreign), None, "{text}");
+    }
+    let names = ["SELECT * FROM É", "SELECT \"é\"", "SELECT U&\"\\00e9\"", "SELECT u&\"a\"", "SELECT 1 AS é"];
+    for text in names {
+        assert_eq!(failure(text.as_bytes(), foreign), Some(Flag::OddLexing), "{text}");
+        assert_eq!(failure(text.as_bytes(), Lexing::STANDARD), None, "{text}");
+    }
     assert_eq!(failure(b"SELECT '\xbf\\'", Lexing::STANDARD), Some(Flag::Unparsed));
     assert_eq!(failure(b"SELECT 1\0; DROP TABLE log", Lexing::STANDARD), Some(Flag::Unparsed));
     for blank in [&b""[..], b" \t\r\n\x0b\x0c", b";", b"--", b"/**/"] {

@@ -83,7 +83,7 @@ impl Fleet {
             "control_planes: ['127.0.0.1:{}']\nstate: {dir}/gateway-{index}\nname: gateway-{index}\n\
              join_token_file: {}\nhash_key_file: {dir}/hash.key\n\
              listeners: [{{protocol: postgres, address: '127.0.0.1:{port}'}}]\nlisten_ops: 127.0.0.1:0\n\
-             connections_max: {CONNECTIONS_MAX}\n",
+             connections_max: {CONNECTIONS_MAX}\ndrain_seconds: 5\n",
             self.fleet_port,
             token_file.display(),
         );

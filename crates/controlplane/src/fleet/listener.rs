@@ -1,6 +1,7 @@
 //! The listener of the fleet: TLS by the fleet's own authority, a client certificate optional in the handshake and
 //! demanded by the calls that need one.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use countersign_common::Timestamp;
+use countersign_common::time::Clock;
 use countersign_runtime::certificate::{self, Shown};
 use countersign_runtime::tls;
 use parking_lot::Mutex;
@@ -16,7 +19,8 @@ use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -25,12 +29,14 @@ use tonic::transport::server::Connected;
 use super::Fleet;
 use super::authority::{AuthorityError, ServerIdentity};
 use super::member::Member;
+use super::places::{Place, Places};
 use crate::grpc::ServeError;
 
 /// How many accepted connections wait for the server; the kernel keeps the others.
 const WAITING_MAX: usize = 64;
 
-/// How many handshakes go on at once.
+/// How many handshakes go on at once. When one more comes, the oldest is given up: an honest one is over in no time, and
+/// those who never end theirs keep nobody out.
 const HANDSHAKES_MAX: usize = 128;
 
 /// How long a handshake may take.
@@ -42,9 +48,17 @@ const REST_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// What somebody who shows no certificate may say in all: they join, and a join is small. Beyond it the connection ends.
 const STRANGER_BYTES_MAX: usize = 64 << 10;
 
-/// Who is at the other end, as its certificate says; `None`: it showed none.
+/// How long the connection of somebody who shows no certificate may last: a join is over soon.
+const STRANGER_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Who is at the other end, as its certificate says.
 #[derive(Debug, Clone)]
-pub(crate) struct Peer(pub(crate) Option<Member>);
+pub(crate) struct Peer {
+    /// `None`: it showed none.
+    pub(crate) member: Option<Member>,
+    /// When its certificate ends, and with it whatever was begun by it.
+    pub(crate) until: Timestamp,
+}
 
 /// A bound listener.
 #[derive(Debug)]
@@ -150,7 +164,8 @@ impl Identity {
 type Accepted = mpsc::Sender<io::Result<Secured>>;
 
 async fn accept(listener: TcpListener, identity: Identity, to: Accepted) {
-    let mut handshakes = JoinSet::new();
+    let (mut handshakes, mut oldest) = (JoinSet::new(), VecDeque::new());
+    let (places, clock) = (Arc::new(Places::default()), Arc::clone(identity.fleet.control().clock()));
     loop {
         let accepted = tokio::select! {
             () = to.closed() => return,
@@ -158,11 +173,16 @@ async fn accept(listener: TcpListener, identity: Identity, to: Accepted) {
         };
         match accepted.and_then(|(tcp, _)| tcp.set_nodelay(true).map(|()| tcp)) {
             Ok(tcp) => {
-                while handshakes.len() >= HANDSHAKES_MAX {
-                    handshakes.join_next().await;
-                }
                 while handshakes.try_join_next().is_some() {}
-                handshakes.spawn(shake_hands(TlsAcceptor::from(identity.current()), tcp, to.clone()));
+                oldest.retain(|one: &AbortHandle| !one.is_finished());
+                if oldest.len() >= HANDSHAKES_MAX
+                    && let Some(one) = oldest.pop_front()
+                {
+                    one.abort();
+                }
+                let (acceptor, places) = (TlsAcceptor::from(identity.current()), Arc::clone(&places));
+                let shaking = shake_hands(acceptor, tcp, places, Arc::clone(&clock), to.clone());
+                oldest.push_back(handshakes.spawn(shaking));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -172,9 +192,18 @@ async fn accept(listener: TcpListener, identity: Identity, to: Accepted) {
     }
 }
 
-async fn shake_hands(acceptor: TlsAcceptor, tcp: TcpStream, to: Accepted) {
+async fn shake_hands(
+    acceptor: TlsAcceptor,
+    tcp: TcpStream,
+    places: Arc<Places>,
+    clock: Arc<dyn Clock>,
+    to: Accepted,
+) {
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp)).await {
-        Ok(Ok(tls)) => drop(to.send(Ok(Secured::new(tls))).await),
+        Ok(Ok(tls)) => match Secured::new(tls, &places, clock.now()) {
+            Some(secured) => drop(to.send(Ok(secured)).await),
+            None => tracing::warn!("a connection of the fleet was closed: its like have too many"),
+        },
         Ok(Err(error)) => tracing::info!(%error, "a TLS handshake of the fleet failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
@@ -187,14 +216,24 @@ pub(crate) struct Secured {
     peer: Peer,
     /// How many bytes it may still say; `None`: as many as it likes.
     left: Option<usize>,
+    /// Until when it may say anything.
+    over: Pin<Box<Sleep>>,
+    _place: Place,
 }
 
 impl Secured {
-    fn new(tls: TlsStream<TcpStream>) -> Self {
-        let certificates = tls.get_ref().1.peer_certificates();
-        let peer = Peer(certificates.and_then(<[_]>::first).and_then(Member::of));
-        let left = peer.0.is_none().then_some(STRANGER_BYTES_MAX);
-        Self { tls, peer, left }
+    /// `None`: there are too many of its like already.
+    fn new(tls: TlsStream<TcpStream>, places: &Arc<Places>, now: Timestamp) -> Option<Self> {
+        let shown = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let member = shown.and_then(Member::of);
+        let place = places.take(member.as_ref())?;
+        let (until, left) = match (shown, &member) {
+            // One whose end cannot be read ends now.
+            (Some(certificate), Some(_)) => (certificate::end(certificate).unwrap_or(now), None),
+            _ => (now.after(STRANGER_TIME_MAX), Some(STRANGER_BYTES_MAX)),
+        };
+        let over = Box::pin(tokio::time::sleep(now.until(until)));
+        Some(Self { tls, peer: Peer { member, until }, left, over, _place: place })
     }
 }
 
@@ -212,6 +251,10 @@ impl AsyncRead for Secured {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // What was begun by a certificate does not outlive it.
+        if self.over.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.tls).poll_read(context, buffer);
         if let Some(left) = &mut self.left {

@@ -196,5 +196,5 @@ impl Fleet {
 
 /// Asks a gateway to drain.
 pub(super) fn drain() -> Frame {
-    Frame::Leave(v1::Leave { drain: true, lost: false, reason: "it was asked to drain".into() })
+    Frame::Leave(v1::Leave { drain: true, reason: "it was asked to drain".into(), ..v1::Leave::default() })
 }

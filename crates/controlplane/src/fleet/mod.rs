@@ -6,7 +6,7 @@
 //! - [`link`], [`links`]: the one stream of each gateway.
 //! - [`revoked`]: who was shut out.
 //! - [`cancels`], [`doubt`], [`hints`], [`sample`]: what nodes do for each other's gateways, and look after.
-//! - [`listener`]: the listener of the fleet.
+//! - [`listener`], [`places`]: the listener of the fleet, and how many it lets in.
 
 pub mod authority;
 mod cancels;
@@ -22,6 +22,7 @@ mod measure;
 pub mod member;
 mod nodes;
 mod open;
+mod places;
 mod proofs;
 mod pulse;
 mod revoked;
@@ -44,6 +45,7 @@ pub(crate) use open::Opening;
 pub use revoked::{CERTIFICATE_TTL_MAX, RevokeError, RevokedGateway};
 
 use self::authority::{Authority, AuthorityError, CertificateRequest};
+use self::cancels::Vouchers;
 use self::doubt::Doubts;
 use self::intake::RecordIntake;
 use self::join::Joins;
@@ -109,6 +111,7 @@ pub struct Fleet {
     options: FleetOptions,
     joins: Joins,
     proofs: Proofs,
+    vouchers: Vouchers,
     nodes: Nodes,
     links: Links,
     doubts: Doubts,
@@ -169,6 +172,7 @@ impl Fleet {
             ends: Mutex::new(Some(ends)),
             joins: Joins::new(Arc::clone(store), Arc::clone(clock), options.authority.digest()),
             proofs: Proofs::new(&options.authority),
+            vouchers: Vouchers::new(&options.authority),
             nodes,
             links: Links::default(),
             doubts: Doubts::default(),
@@ -303,7 +307,7 @@ impl Fleet {
         }
     }
 
-    pub(super) fn control(&self) -> &Arc<ControlPlane> {
+    pub(crate) fn control(&self) -> &Arc<ControlPlane> {
         &self.control
     }
 
@@ -325,6 +329,10 @@ impl Fleet {
 
     fn proofs(&self) -> &Proofs {
         &self.proofs
+    }
+
+    fn vouchers(&self) -> &Vouchers {
+        &self.vouchers
     }
 
     fn nodes(&self) -> &Nodes {

@@ -8,12 +8,13 @@ use countersign_api::v1::gateway_frame::Frame as FromGateway;
 use countersign_api::{
     BadField, LINK_SPEAKS, LINK_SPEAKS_OLDEST, duration_to_wire, parsed, timestamp_to_wire, v1,
 };
+use countersign_common::Timestamp;
 use countersign_common::id::BundleVersion;
 use tokio::sync::watch;
 use tonic::{Status, Streaming};
 
 use super::Fleet;
-use super::link::{Link, Outbox, Outgoing, lost, outbox};
+use super::link::{Came, Link, Outbox, Outgoing, lost, outbox};
 use super::links::Handle;
 use super::lost::drain;
 use super::member::Member;
@@ -69,6 +70,7 @@ impl Fleet {
     pub(crate) async fn open_link(
         self: &Arc<Self>,
         member: Member,
+        until: Timestamp,
         mut incoming: Streaming<v1::LinkRequest>,
         stop: watch::Receiver<bool>,
     ) -> Result<Outgoing, Opening> {
@@ -101,7 +103,8 @@ impl Fleet {
                 if node.gateway().is_some_and(|gateway| gateway.draining) && handle.drain() {
                     outbox.send(drain());
                 }
-                let link = Link::new(Arc::clone(self), *node, member, handle, outbox, arrival.bundle);
+                let came = Came { member, until, bundle: arrival.bundle };
+                let link = Link::new(Arc::clone(self), *node, came, handle, outbox);
                 // Its fate: it ends with its stream, at the latest when the server has drained.
                 tokio::spawn(Arc::new(link).run(incoming, stop));
             }
@@ -129,6 +132,7 @@ impl Fleet {
             route: node.gateway().map_or(0, |gateway| gateway.route),
             time: Some(timestamp_to_wire(self.control().clock().now())),
             speaks: LINK_SPEAKS,
+            cancel_secret: self.vouchers().secret_of(node.id),
         }));
     }
 }

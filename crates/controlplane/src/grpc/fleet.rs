@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_api::v1::fleet_service_server::{FleetService, FleetServiceServer};
 use countersign_api::{parsed, v1};
-use countersign_common::Secret;
+use countersign_common::{Secret, Timestamp};
 use futures::Stream;
 use tokio::sync::watch;
 use tonic::transport::Server;
@@ -96,7 +96,7 @@ impl FleetService for Service {
         &self,
         request: Request<v1::RenewCertificateRequest>,
     ) -> Result<Response<v1::RenewCertificateResponse>, Status> {
-        let member = member(&request)?;
+        let (member, _) = self.member(&request)?;
         let renewed = self.fleet.renew(&member, &request.into_inner().certificate_request).await;
         let Certified { certificates, authorities } = renewed.map_err(|error| status::admit(&error))?;
         Ok(Response::new(v1::RenewCertificateResponse { certificates, authorities }))
@@ -108,15 +108,21 @@ impl FleetService for Service {
         &self,
         request: Request<Streaming<v1::LinkRequest>>,
     ) -> Result<Response<Self::LinkStream>, Status> {
-        let member = member(&request)?;
-        let opened = self.fleet.open_link(member, request.into_inner(), self.stop.clone()).await;
+        let (member, until) = self.member(&request)?;
+        let opened = self.fleet.open_link(member, until, request.into_inner(), self.stop.clone()).await;
         opened.map(Response::new).map_err(|error| status::opening(&error))
     }
 }
 
-/// Who calls: the handshake has seen to it that the certificate is genuine and in its time.
-fn member<T>(request: &Request<T>) -> Result<Member, Status> {
-    let peer = request.extensions().get::<Peer>();
-    let member = peer.and_then(|peer| peer.0.clone());
-    member.ok_or_else(|| Status::unauthenticated("a gateway's certificate is needed; join the fleet first"))
+impl Service {
+    /// Who calls, and until when its certificate is good: the handshake has seen to it that it is genuine and was in its
+    /// time then.
+    fn member<T>(&self, request: &Request<T>) -> Result<(Member, Timestamp), Status> {
+        let peer = request.extensions().get::<Peer>();
+        let member = peer.and_then(|peer| Some((peer.member.clone()?, peer.until)));
+        let now = self.fleet.control().clock().now();
+        member
+            .filter(|(_, until)| now < *until)
+            .ok_or_else(|| Status::unauthenticated("a gateway's certificate is needed; join the fleet first"))
+    }
 }

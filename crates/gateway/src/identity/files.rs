@@ -9,9 +9,10 @@ use std::time::Duration;
 use countersign_common::Timestamp;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use tonic::transport::{ClientTlsConfig, Identity};
+use tonic::transport::Identity;
 
 use super::{IdentityError, believing};
+use crate::link::Credentials;
 
 /// The files of an identity.
 #[derive(Debug)]
@@ -53,12 +54,14 @@ impl Files {
         }
     }
 
-    /// The TLS that they make.
-    pub(super) fn credentials(&self) -> Result<ClientTlsConfig, IdentityError> {
-        let certificate = read(&self.certificate())?;
+    /// The TLS that they make, and how long it is good.
+    pub(super) fn credentials(&self) -> Result<Credentials, IdentityError> {
+        let path = self.certificate();
+        let certificate = read(&path)?;
+        let life = life(&certificate).map_err(|why| IdentityError::file(&path, why))?;
         let key = read(&self.key(self.generation(&certificate)))?;
-        let tls = believing(&read(&self.authorities())?);
-        Ok(tls.identity(Identity::from_pem(certificate, key)))
+        let tls = believing(&read(&self.authorities())?).identity(Identity::from_pem(certificate, key));
+        Ok(Credentials { tls, ends_at: life.ends_at })
     }
 
     /// The key that is to be certified: one that an earlier attempt left, or a new one. So a join whose answer was lost

@@ -27,6 +27,7 @@ use tonic::transport::{Certificate, ClientTlsConfig};
 pub use self::token::{BadToken, JoinToken};
 
 use self::files::Files;
+use crate::link::Credentials;
 use crate::link::dial::jittered;
 
 /// The name that every control-plane node's certificate has, at whatever address it is dialled.
@@ -57,7 +58,7 @@ pub struct Identity {
     options: IdentityOptions,
     files: Files,
     clock: Arc<dyn Clock>,
-    credentials: watch::Sender<ClientTlsConfig>,
+    credentials: watch::Sender<Credentials>,
 }
 
 /// Why a gateway is nobody.
@@ -128,12 +129,12 @@ impl Identity {
 
     /// The TLS of the links, as it is renewed.
     #[must_use]
-    pub fn credentials(&self) -> watch::Receiver<ClientTlsConfig> {
+    pub fn credentials(&self) -> watch::Receiver<Credentials> {
         self.credentials.subscribe()
     }
 
     /// Renews the certificate when two thirds of its life are over, until it is dropped or has to say that the
-    /// certificate has ended. Links that stand are not touched; new ones use the new certificate.
+    /// certificate has ended. Then each link is followed by one with the new certificate.
     ///
     /// # Cancel safety
     /// Safe: key and certificate are replaced together, or not at all.
@@ -167,7 +168,7 @@ impl Identity {
             return Err(IdentityError::Ended);
         }
         if present.is_none_or(|certificate| certificate.is_due(now)) {
-            let tls = self.credentials.borrow().clone();
+            let tls = self.credentials.borrow().tls.clone();
             join::renew(&self.options, tls, &self.files).await?;
             self.credentials.send_replace(self.files.credentials()?);
             show_end(&self.files)?;

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use countersign_api::v1;
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::fleet_service_client::FleetServiceClient;
 use countersign_api::{BadField, LINK_SPEAKS, LINK_SPEAKS_OLDEST, duration, timestamp};
+use countersign_common::Timestamp;
+use countersign_common::time::Clock;
 use countersign_runtime::chain;
 use futures::task::AtomicWaker;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Status, Streaming};
 
@@ -29,8 +33,21 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The largest message of a control-plane node: a bundle.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
+/// A link is not kept longer than this, before jitter: the node at its other end may show another certificate by now, and
+/// this one's has to be good still.
+const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// How often it is looked whether a certificate has ended: by the clock on the wall, which may be set.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// The TLS of the fleet: this gateway's certificate, and whom it believes.
-pub(crate) type Credentials = watch::Receiver<ClientTlsConfig>;
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// What is shown, and who is believed.
+    pub tls: ClientTlsConfig,
+    /// When the certificate ends; nothing is done by it from then on.
+    pub ends_at: Timestamp,
+}
 
 /// A link that was welcomed.
 #[derive(Debug)]
@@ -41,6 +58,8 @@ pub(super) struct Connection {
     pub(super) incoming: Streaming<v1::LinkResponse>,
     /// What came in one message with the Welcome.
     pub(super) first: Vec<v1::ControlFrame>,
+    /// Until when it may be used.
+    pub(super) outlived: Outlived,
 }
 
 /// Why a node did not take the link.
@@ -64,6 +83,9 @@ pub(super) enum DialError {
     /// This start of the gateway was declared lost.
     #[error("this start was declared lost: {0}")]
     Lost(String),
+    /// The gateway was shut out, for good.
+    #[error("{0}")]
+    Revoked(String),
 }
 
 impl From<Status> for DialError {
@@ -76,13 +98,13 @@ impl From<Status> for DialError {
 #[derive(Debug)]
 pub(super) struct Dialer {
     shared: Arc<Shared>,
-    credentials: Credentials,
+    credentials: watch::Receiver<Credentials>,
     next: usize,
     failures: u32,
 }
 
 impl Dialer {
-    pub(super) fn new(shared: Arc<Shared>, credentials: Credentials) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, credentials: watch::Receiver<Credentials>) -> Self {
         let nodes = shared.options.control_planes.len().max(1);
         let next = usize::try_from(random()).unwrap_or_default() % nodes;
         Self { shared, credentials, next, failures: 0 }
@@ -91,7 +113,7 @@ impl Dialer {
     /// The next node that takes the link; tries until there is one.
     ///
     /// # Errors
-    /// Only [`DialError::Lost`]: trying again would not help.
+    /// Only [`DialError::Lost`] and [`DialError::Revoked`]: trying again would not help.
     ///
     /// # Cancel safety
     /// Safe: a link that was not welcomed was told nothing but Hello.
@@ -103,7 +125,7 @@ impl Dialer {
                     self.failures = 0;
                     return Ok(connection);
                 }
-                Err(DialError::Lost(reason)) => return Err(DialError::Lost(reason)),
+                Err(error @ (DialError::Lost(_) | DialError::Revoked(_))) => return Err(error),
                 Err(error) => {
                     crate::metrics::not_linked();
                     tracing::warn!(address, %error, "a control-plane node did not take the link");
@@ -151,7 +173,7 @@ impl Dialer {
     }
 
     async fn connect(&self, address: &str) -> Result<Connection, DialError> {
-        let tls = self.credentials.borrow().clone();
+        let Credentials { tls, ends_at } = self.credentials.borrow().clone();
         let channel = channel(address, tls).await?;
         let mut client = FleetServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let epoch = self.shared.epochs.fetch_add(1, Ordering::AcqRel) + 1;
@@ -164,11 +186,58 @@ impl Dialer {
         let mut frames = message.frames.into_iter();
         match frames.next().and_then(|first| first.frame) {
             Some(Frame::Welcome(welcome)) => self.shared.welcomed(welcome, asked)?,
+            Some(Frame::Leave(leave)) if leave.revoked => return Err(DialError::Revoked(leave.reason)),
             Some(Frame::Leave(leave)) if leave.lost => return Err(DialError::Lost(leave.reason)),
             Some(Frame::Leave(_)) => return Err(DialError::NotWelcome("it asks to go elsewhere")),
             _ => return Err(DialError::NotWelcome("something else came first")),
         }
-        Ok(Connection { address: address.to_owned(), epoch, waker, incoming, first: frames.collect() })
+        let (address, first) = (address.to_owned(), frames.collect());
+        let outlived = Outlived { credentials: self.credentials.clone(), ends_at, since: Instant::now() };
+        Ok(Connection { address, epoch, waker, incoming, first, outlived })
+    }
+}
+
+/// When a link is older than it may get.
+#[derive(Debug, Clone)]
+pub(super) struct Outlived {
+    credentials: watch::Receiver<Credentials>,
+    /// When the certificate ends that it was opened with.
+    ends_at: Timestamp,
+    since: Instant,
+}
+
+impl Outlived {
+    /// Waits until the next link should take this one's place: the certificate was renewed, or it has stood for long.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(super) async fn is_due(&self) -> &'static str {
+        let renewed = async {
+            let mut credentials = self.credentials.clone();
+            let newer = |credentials: &Credentials| credentials.ends_at > self.ends_at;
+            if credentials.wait_for(newer).await.is_err() {
+                // Nobody renews it.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = renewed => "the certificate was renewed",
+            () = tokio::time::sleep_until(self.since + AGE_MAX + jittered(AGE_MAX / 4)) => "the link is old",
+        }
+    }
+
+    /// Waits until the certificate has ended that the link was opened with.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(super) async fn is_over(&self, clock: &dyn Clock) {
+        loop {
+            let left = clock.now().until(self.ends_at);
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK_EVERY)).await;
+        }
     }
 }
 
@@ -195,6 +264,11 @@ impl Shared {
         self.lease.lasts(lease);
         self.lease.compare_clocks(theirs, asked, self.clock.now(), &self.options);
         self.route.store(welcome.route, Ordering::Release);
+        // A node that gives none leaves its cancel requests without effect on other gateways; nothing worse.
+        if !welcome.cancel_secret.is_empty() {
+            let secret = hmac::Key::new(hmac::HMAC_SHA256, &welcome.cancel_secret);
+            self.cancel_secret.store(Some(Arc::new(secret)));
+        }
         Ok(())
     }
 }

@@ -21,6 +21,19 @@ enum Stopped {
     Leave(String),
     /// This start of the gateway was declared lost.
     Lost(String),
+    /// The gateway was shut out.
+    Revoked(String),
+}
+
+impl From<DialError> for Stopped {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Revoked(reason) => Self::Revoked(reason),
+            DialError::Lost(reason) => Self::Lost(reason),
+            // Dialling goes on over all others.
+            other => Self::Broken(other.to_string()),
+        }
+    }
 }
 
 /// Keeps a link until this start of the gateway is declared lost, or until it is dropped.
@@ -28,15 +41,14 @@ enum Stopped {
 /// # Cancel safety
 /// Safe when it is dropped for good: the link ends without a goodbye, as if it had moved.
 pub(super) async fn keep_linked(shared: Arc<Shared>, mut dialer: Dialer, mut incoming: Incoming) {
-    let lost = loop {
-        let first = match dialer.dial().await {
-            Ok(connection) => connection,
-            Err(DialError::Lost(reason)) => break reason,
-            // Nothing else is an end.
-            Err(_) => continue,
+    let order = loop {
+        let stopped = match dialer.dial().await {
+            Ok(first) => stay_linked(&shared, &mut dialer, &mut incoming, first).await,
+            Err(error) => error.into(),
         };
-        match stay_linked(&shared, &mut dialer, &mut incoming, first).await {
-            Stopped::Lost(reason) => break reason,
+        match stopped {
+            Stopped::Lost(reason) => break Order::Lost(reason),
+            Stopped::Revoked(reason) => break Order::Revoked(reason),
             Stopped::Broken(why) | Stopped::Leave(why) => {
                 if shared.link_down() {
                     return;
@@ -46,10 +58,11 @@ pub(super) async fn keep_linked(shared: Arc<Shared>, mut dialer: Dialer, mut inc
             }
         }
     };
-    shared.lost(&lost);
+    shared.lost(order);
 }
 
-/// Listens until the link breaks. Where a node asks to go, the next link stands before this one is left.
+/// Listens until the link breaks. Where a node asks to go, or the link gets too old, the next one stands before this one is
+/// left.
 async fn stay_linked(
     shared: &Arc<Shared>,
     dialer: &mut Dialer,
@@ -58,7 +71,7 @@ async fn stay_linked(
 ) -> Stopped {
     loop {
         shared.use_link(&connection);
-        let stopped = listen(shared, incoming, &mut connection).await;
+        let stopped = listen_in_time(shared, incoming, &mut connection).await;
         let Stopped::Leave(why) = stopped else { return stopped };
         tracing::info!(address = connection.address, why, "moving to another control-plane node");
         let next = {
@@ -74,15 +87,36 @@ async fn stay_linked(
         };
         connection = match next {
             Ok(next) => next,
-            Err(error) => return Stopped::Lost(error.to_string()),
+            Err(error) => return error.into(),
         };
     }
 }
 
-/// Listens on although the node wants us gone.
+/// Listens until another link should take this one's place, at the latest.
+async fn listen_in_time(shared: &Shared, incoming: &mut Incoming, connection: &mut Connection) -> Stopped {
+    let outlived = connection.outlived.clone();
+    tokio::select! {
+        biased;
+        stopped = listen_certified(shared, incoming, connection) => stopped,
+        why = outlived.is_due() => Stopped::Leave(why.into()),
+    }
+}
+
+/// Listens as long as the certificate is good that the link was opened with.
+async fn listen_certified(shared: &Shared, incoming: &mut Incoming, connection: &mut Connection) -> Stopped {
+    let outlived = connection.outlived.clone();
+    tokio::select! {
+        biased;
+        // INVARIANT: I8. Nobody is heard over a link by a certificate that is none any more.
+        () = outlived.is_over(&*shared.clock) => Stopped::Broken("its certificate has ended".into()),
+        stopped = listen(shared, incoming, connection) => stopped,
+    }
+}
+
+/// Listens on although the node wants us gone, or the link is to be left.
 async fn listen_on(shared: &Shared, incoming: &mut Incoming, connection: &mut Connection) -> Stopped {
     loop {
-        match listen(shared, incoming, connection).await {
+        match listen_certified(shared, incoming, connection).await {
             Stopped::Leave(_) => {}
             stopped => return stopped,
         }
@@ -107,6 +141,7 @@ async fn listen(shared: &Shared, incoming: &mut Incoming, connection: &mut Conne
         let mut stopped = None;
         for frame in frames {
             match frame.frame {
+                Some(Frame::Leave(leave)) if leave.revoked => return Stopped::Revoked(leave.reason),
                 Some(Frame::Leave(leave)) if leave.lost => return Stopped::Lost(leave.reason),
                 Some(Frame::Leave(leave)) if leave.drain => shared.order(Order::Drain(leave.reason)),
                 Some(Frame::Leave(leave)) => stopped = Some(Stopped::Leave(leave.reason)),
@@ -167,7 +202,7 @@ impl Shared {
     fn order(&self, order: Order) {
         // INVARIANT: I9. What was declared lost stays so.
         self.orders.send_if_modified(|given| {
-            let follows = !matches!(given, Order::Lost(_)) && *given != order;
+            let follows = !matches!(given, Order::Lost(_) | Order::Revoked(_)) && *given != order;
             if follows {
                 *given = order;
             }
@@ -175,14 +210,18 @@ impl Shared {
         });
     }
 
-    /// This start was declared lost: its connections end, and it records nothing any more.
-    fn lost(&self, reason: &str) {
-        tracing::error!(reason, "this start of the gateway was declared lost; its connections end");
-        self.order(Order::Lost(reason.to_owned()));
+    /// This start was declared lost, or the gateway shut out: its connections end, and it records nothing any more.
+    fn lost(&self, order: Order) {
+        tracing::error!(?order, "this start of the gateway is over; its connections end");
+        let why = match order {
+            Order::Revoked(_) => "the gateway was shut out of its fleet; connect to another one",
+            _ => "the gateway lost touch with the control plane for too long; connect again",
+        };
+        self.order(order);
         let mut state = self.state.lock();
         state.link_down();
         metrics::unlinked();
-        state.attached.end_all("the gateway lost touch with the control plane for too long; connect again");
+        state.attached.end_all(why);
         drop(state);
         self.journal.close();
     }

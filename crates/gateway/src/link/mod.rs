@@ -36,8 +36,8 @@ use countersign_common::time::Clock;
 use countersign_lifecycle::ports::Ports;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tonic::transport::ClientTlsConfig;
 
+pub use self::dial::Credentials;
 pub use self::incoming::Connections;
 pub use self::journal::LinkJournal;
 pub use self::options::LinkOptions;
@@ -65,6 +65,8 @@ pub enum Order {
     Drain(String),
     /// This start was declared lost: its connections have been told to end, and another [`Link`] has to be started; why.
     Lost(String),
+    /// The gateway was shut out: its connections have been told to end, and no other start will be taken; why.
+    Revoked(String),
 }
 
 /// Whether a gateway may judge at the moment, for `/readyz`.
@@ -98,7 +100,7 @@ impl Link {
     #[must_use]
     pub fn start(
         options: LinkOptions,
-        credentials: watch::Receiver<ClientTlsConfig>,
+        credentials: watch::Receiver<Credentials>,
         clock: Arc<dyn Clock>,
         unfinished: Unfinished,
     ) -> Self {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_lc_rs::hmac;
 use countersign_api::v1;
 use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
@@ -69,8 +70,16 @@ impl Cancels for LinkPorts {
         self.shared.route.load(Ordering::Acquire)
     }
 
-    async fn forward(&self, route: u32, protocol: &'static str, key: Vec<u8>) {
-        let cancel = v1::RouteCancel { route, protocol: protocol.to_owned(), key };
+    fn vouch(&self, key: &[u8]) -> Option<[u8; 32]> {
+        let secret = self.shared.cancel_secret.load_full()?;
+        hmac::sign(&secret, key).as_ref().try_into().ok()
+    }
+
+    /// At most so many at a time: whoever sends them has shown nothing, and one that comes late means nobody any more.
+    async fn forward(&self, route: u32, protocol: &'static str, key: Vec<u8>, tag_bytes: usize) {
+        let Ok(_turn) = self.shared.cancels.try_acquire() else { return };
+        let tag_bytes = u32::try_from(tag_bytes).unwrap_or(u32::MAX);
+        let cancel = v1::RouteCancel { route, protocol: protocol.to_owned(), key, tag_bytes };
         let _ = tokio::time::timeout(CANCEL_TIME_MAX, self.shared.ask(Call::Cancel(cancel))).await;
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
+use arc_swap::ArcSwapOption;
+use aws_lc_rs::hmac;
 use countersign_api::v1;
 use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
@@ -13,7 +15,7 @@ use countersign_common::trace::TraceParent;
 use countersign_lifecycle::ports::{Stop, Unavailable};
 use countersign_runtime::trace_context;
 use parking_lot::Mutex;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::Order;
 use super::bell::Bell;
@@ -23,6 +25,9 @@ use super::journal::LinkJournal;
 use super::lease::Lease;
 use super::options::LinkOptions;
 use super::state::State;
+
+/// Cancel requests that are forwarded at once; more are dropped.
+const CANCELS_MAX: usize = 64;
 
 /// The inside of a link.
 #[derive(Debug)]
@@ -38,6 +43,10 @@ pub(super) struct Shared {
     pub(super) bell: Arc<Bell>,
     pub(super) bundles: Taker,
     pub(super) route: AtomicU32,
+    /// By what this start vouches for the cancel keys that it gives out.
+    pub(super) cancel_secret: ArcSwapOption<hmac::Key>,
+    /// Cancel requests that are on their way to another gateway.
+    pub(super) cancels: Semaphore,
     pub(super) epochs: AtomicU64,
     pub(super) orders: watch::Sender<Order>,
 }
@@ -65,6 +74,8 @@ impl Shared {
             bell,
             bundles: Taker::default(),
             route: AtomicU32::new(0),
+            cancel_secret: ArcSwapOption::empty(),
+            cancels: Semaphore::new(CANCELS_MAX),
             epochs: AtomicU64::new(0),
             orders: watch::Sender::new(Order::None),
         }
@@ -144,7 +155,7 @@ impl Shared {
     /// The stop signal that a new connection begins with.
     pub(super) fn first_stop(&self, state: &State) -> Stop {
         match &*self.orders.borrow() {
-            Order::Lost(reason) => Stop::Revoked(reason.clone()),
+            Order::Lost(reason) | Order::Revoked(reason) => Stop::Revoked(reason.clone()),
             Order::None | Order::Drain(_) if state.draining => Stop::Drain,
             Order::None | Order::Drain(_) => Stop::None,
         }

@@ -9,13 +9,14 @@ use countersign_api::v1::control_frame::Frame;
 use countersign_common::approval::{Outcome, State};
 use countersign_common::command::Context;
 use countersign_common::id::StreamId;
-use countersign_gateway::link::{Connections, Order};
+use countersign_gateway::link::{Connections, Order, Unfinished};
 use countersign_lifecycle::ports::{Said, Stop, Testimony, stopped};
 use countersign_recording::{Effect, Encoded, JournalError};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::plane::{Plane, leave};
-use crate::stage::{Nodes, eventually, start};
+use crate::stage::{Nodes, certified_for, eventually, start, start_with};
 use crate::story::{redeem, shop, token};
 use crate::words;
 
@@ -153,4 +154,51 @@ async fn cancels_and_questions_about_commands_in_doubt_reach_the_connections() {
     let testified = plane.truth.lock().testified[0].clone();
     assert_eq!(testified.ran, Some(v1::CommandRan::Yes.into()));
     assert_eq!((testified.fence, testified.reason.as_str()), (3, "xid:7 is committed"));
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_on_a_link_of_its_own_before_the_old_one_is_left() {
+    let plane = Plane::new(1);
+    let nodes = Nodes::start(&plane, 1).await;
+    let (renewed, credentials) = watch::channel(certified_for(Duration::from_secs(60)));
+    let link = start_with(nodes.options(), credentials, Unfinished::default());
+    let ports = link.ready(None).await;
+    let admitted = ports.sessions.open(&token(), &shop()).await.unwrap();
+    let hellos = || plane.truth.lock().hellos.len();
+    assert_eq!(hellos(), 1);
+    renewed.send_replace(certified_for(Duration::from_secs(3600)));
+    eventually("it has come again", || hellos() == 2 && link.is_linked()).await;
+    ports.approvals.hold(words::hold_request(1)).await.unwrap();
+    assert_eq!(*admitted.stop.borrow(), Stop::None);
+    let nodes = plane.truth.lock().hellos.iter().map(|hello| hello.node.clone()).collect::<Vec<_>>();
+    assert_eq!(nodes, [link.node().to_string(), link.node().to_string()]);
+}
+
+#[tokio::test]
+async fn i8_closed_nobody_is_heard_over_a_link_whose_certificate_has_ended() {
+    let plane = Plane::new(1);
+    let nodes = Nodes::start(&plane, 1).await;
+    let (_renewed, credentials) = watch::channel(certified_for(Duration::from_secs(5)));
+    let link = start_with(nodes.options(), credentials, Unfinished::default());
+    link.ready(None).await;
+    assert!(link.is_linked());
+    // The node would go on with it.
+    plane.truth.lock().open = false;
+    eventually("it is left", || !link.is_linked()).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_was_shut_out_is_told_so_and_stays_out() {
+    let plane = Plane::new(1);
+    let nodes = Nodes::start(&plane, 1).await;
+    let link = nodes.link(nodes.options());
+    let ports = link.ready(None).await;
+    let mut admitted = ports.sessions.open(&token(), &shop()).await.unwrap();
+    let revoked = v1::Leave { lost: true, revoked: true, reason: "stolen".into(), ..v1::Leave::default() };
+    plane.say(Frame::Leave(revoked));
+    let mut orders = link.orders();
+    let order = orders.wait_for(|order| *order != Order::None).await.unwrap().clone();
+    assert_eq!(order, Order::Revoked("stolen".into()));
+    assert!(matches!(stopped(&mut admitted.stop).await, Stop::Revoked(_)));
+    assert_eq!(plane.truth.lock().hellos.len(), 1);
 }

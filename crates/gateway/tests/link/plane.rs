@@ -221,12 +221,13 @@ impl Plane {
             route: 7,
             time: Some(timestamp_to_wire(SystemClock.now().after(truth.clock_ahead))),
             speaks: countersign_api::LINK_SPEAKS,
+            cancel_secret: vec![7; 32],
         }
     }
 }
 
 pub(crate) fn leave(drain: bool, lost: bool, reason: &str) -> Frame {
-    Frame::Leave(v1::Leave { drain, lost, reason: reason.into() })
+    Frame::Leave(v1::Leave { drain, lost, reason: reason.into(), ..v1::Leave::default() })
 }
 
 async fn hello(incoming: &mut Streaming<v1::LinkRequest>) -> Option<v1::Hello> {

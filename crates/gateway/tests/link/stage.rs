@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use countersign_api::v1;
 use countersign_api::v1::fleet_service_server::{FleetService, FleetServiceServer};
-use countersign_common::time::SystemClock;
-use countersign_gateway::link::{Link, LinkOptions, Unfinished};
+use countersign_common::time::{Clock as _, SystemClock};
+use countersign_gateway::link::{Credentials, Link, LinkOptions, Unfinished};
 use futures::Stream;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::net::TcpListener;
@@ -120,8 +120,22 @@ impl Nodes {
 
 /// A link, with the certificate of the test's authority.
 pub(crate) fn start(options: LinkOptions, unfinished: Unfinished) -> Link {
-    let (_, credentials) = watch::channel(client_tls());
+    let (_, credentials) = watch::channel(certified_for(Duration::from_secs(3600)));
+    start_with(options, credentials, unfinished)
+}
+
+/// The same with a certificate that may be renewed.
+pub(crate) fn start_with(
+    options: LinkOptions,
+    credentials: watch::Receiver<Credentials>,
+    unfinished: Unfinished,
+) -> Link {
     Link::start(options, credentials, Arc::new(SystemClock), unfinished)
+}
+
+/// The certificate of the test's authority, as if it ended after so long.
+pub(crate) fn certified_for(time: Duration) -> Credentials {
+    Credentials { tls: client_tls(), ends_at: SystemClock.now().after(time) }
 }
 
 impl Drop for Nodes {

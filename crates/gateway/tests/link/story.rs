@@ -86,7 +86,10 @@ async fn a_withdrawn_request_is_withdrawn_and_a_cancel_finds_its_way() {
     // It is past that: then it is said where it stands.
     assert_eq!(ports.approvals.withdraw(held.id, held.session).await.unwrap(), withdrawn);
     assert_eq!(ports.cancels.route(), 7);
-    ports.cancels.forward(9, "postgres", vec![1, 2]).await;
+    assert!(ports.cancels.vouch(b"key").is_some());
+    assert_ne!(ports.cancels.vouch(b"key"), ports.cancels.vouch(b"another"));
+    ports.cancels.forward(9, "postgres", vec![1, 2, 3, 4], 2).await;
     let cancels = plane.truth.lock().cancels.clone();
-    assert_eq!((cancels[0].route, cancels[0].key.as_slice()), (9, [1, 2].as_slice()));
+    assert_eq!((cancels[0].route, cancels[0].key.as_slice()), (9, [1, 2, 3, 4].as_slice()));
+    assert_eq!(cancels[0].tag_bytes, 2);
 }

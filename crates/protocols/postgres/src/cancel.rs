@@ -10,6 +10,14 @@ const SECRET_BYTES_3_0: usize = 4;
 /// Bytes of the secrets we make for protocol 3.2; up to 256 are allowed.
 const SECRET_BYTES_3_2: usize = 32;
 
+/// What vouches for a key among gateways: the second half of the secret. To a stranger all of it is random.
+const fn tag_bytes(secret_bytes: usize) -> Option<usize> {
+    match secret_bytes {
+        SECRET_BYTES_3_0 | SECRET_BYTES_3_2 => Some(secret_bytes / 2),
+        _ => None,
+    }
+}
+
 /// Bits of the process id that say which gateway gave the key out ([`Cancels`](countersign_lifecycle::ports::Cancels)),
 /// below the sign bit; the others are random.
 const ROUTE_BITS: u32 = 12;
@@ -38,11 +46,17 @@ impl CancelKey {
     }
 
     /// A new key: 4 bytes of secret in protocol 3.0, 32 in 3.2. The process id is positive, as drivers expect; its
-    /// upper 12 bits are the lower 12 of `route`, the others are random.
+    /// upper 12 bits are the lower 12 of `route`, the others are random. The secret's second half vouches for the rest
+    /// where there is somebody to vouch to ([`Cancels::vouch`](countersign_lifecycle::ports::Cancels::vouch)); else it is
+    /// random.
     ///
     /// # Errors
     /// [`NoRandomness`] when the system gives none.
-    pub fn generate(protocol: Protocol, route: u32) -> Result<Self, NoRandomness> {
+    pub fn generate(
+        protocol: Protocol,
+        route: u32,
+        vouch: impl FnOnce(&[u8]) -> Option<[u8; 32]>,
+    ) -> Result<Self, NoRandomness> {
         let bytes = match protocol {
             Protocol::V3_0 => SECRET_BYTES_3_0,
             Protocol::V3_2 => SECRET_BYTES_3_2,
@@ -53,7 +67,17 @@ impl CancelKey {
         aws_lc_rs::rand::fill(&mut secret).map_err(|_| NoRandomness)?;
         let random = u32::from_be_bytes(pid) & ((1 << RANDOM_BITS) - 1);
         let route = route & ((1 << ROUTE_BITS) - 1);
-        Ok(Self::new((route << RANDOM_BITS | random).max(1), secret))
+        let pid = (route << RANDOM_BITS | random).max(1);
+        let (random, tag) = secret.split_at_mut(bytes / 2);
+        if let Some(vouched) = vouch(&[&pid.to_be_bytes(), &*random].concat()) {
+            tag.iter_mut().zip(vouched).for_each(|(to, from)| *to = from);
+        }
+        Ok(Self::new(pid, secret))
+    }
+
+    /// How many bytes at the end vouch for the others; `None`: it is none of ours, whatever it says.
+    pub(crate) fn tag_bytes(&self) -> Option<usize> {
+        tag_bytes(self.secret.expose().len())
     }
 
     /// The gateway that gave it out; zero: one that had no number.
@@ -115,7 +139,7 @@ mod tests {
     fn a_key_says_which_gateway_gave_it_out_and_survives_the_way_there() {
         for route in [0, 1, 7, 4095] {
             for _ in 0..100 {
-                let key = CancelKey::generate(Protocol::V3_2, route).unwrap();
+                let key = CancelKey::generate(Protocol::V3_2, route, |_| None).unwrap();
                 assert_eq!(key.route(), route);
                 assert!(key.pid() > 0 && key.pid() < 1 << 31);
                 assert!(CancelKey::from_bytes(&key.to_bytes()).unwrap().same_as(&key));
@@ -128,7 +152,24 @@ mod tests {
 
     #[test]
     fn a_new_key_is_as_long_as_its_protocol_allows() {
-        assert_eq!(CancelKey::generate(Protocol::V3_0, 0).unwrap().secret().len(), 4);
-        assert_eq!(CancelKey::generate(Protocol::V3_2, 0).unwrap().secret().len(), 32);
+        assert_eq!(CancelKey::generate(Protocol::V3_0, 0, |_| None).unwrap().secret().len(), 4);
+        assert_eq!(CancelKey::generate(Protocol::V3_2, 0, |_| None).unwrap().secret().len(), 32);
+    }
+
+    #[test]
+    fn the_end_of_a_key_vouches_for_all_before_it() {
+        for (protocol, tag) in [(Protocol::V3_0, 2), (Protocol::V3_2, 16)] {
+            let mut vouched = Vec::new();
+            let vouch = |key: &[u8]| {
+                vouched = key.to_vec();
+                Some([7; 32])
+            };
+            let key = CancelKey::generate(protocol, 3, vouch).unwrap();
+            assert_eq!(key.tag_bytes(), Some(tag));
+            assert_eq!(key.to_bytes(), [vouched, vec![7; tag]].concat());
+            let other = CancelKey::generate(protocol, 3, |_| None).unwrap();
+            assert_ne!(key.secret()[..tag], other.secret()[..tag], "the rest is random");
+        }
+        assert_eq!(CancelKey::new(7, vec![1; 8]).tag_bytes(), None);
     }
 }

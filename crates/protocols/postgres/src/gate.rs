@@ -14,6 +14,7 @@ use countersign_recording::{Opened, Stream as RecordStream};
 use countersign_sql::Reader;
 use moka::sync::Cache;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::cancel::CancelKey;
@@ -118,18 +119,23 @@ impl Gate {
     /// A cancel request of a client: for a connection here, or of the gateway that gave its key out.
     async fn take_cancel(&self, key: &CancelKey) {
         let (route, here) = (key.route(), self.ports.cancels.route());
-        if !self.registry.cancel(key) && route != 0 && route != here {
-            self.ports.cancels.forward(route, "postgres", key.to_bytes()).await;
+        if !self.registry.cancel(key)
+            && route != 0
+            && route != here
+            && let Some(tag_bytes) = key.tag_bytes()
+        {
+            self.ports.cancels.forward(route, "postgres", key.to_bytes(), tag_bytes).await;
         }
     }
 
-    /// Serves one connection from its first byte to its last.
-    pub async fn serve(&self, socket: TcpStream, peer: SocketAddr) {
+    /// Serves one connection from its first byte to its last. When `over` turns true, its client is told that it ends, and
+    /// whether what it sent was run.
+    pub async fn serve(&self, socket: TcpStream, peer: SocketAddr, over: watch::Receiver<bool>) {
         // A gateway writes whole answers; waiting for more would only cost time.
         let _ = socket.set_nodelay(true);
         // Boxed, so that what the login needs is given back before the session begins, which may wait for long.
         if let Some((session, _registered)) = Box::pin(self.receive(socket, peer)).await {
-            Box::pin(session.run()).await;
+            Box::pin(session.run(over)).await;
         }
     }
 
@@ -243,11 +249,12 @@ impl Gate {
         upstream: Option<Upstream>,
     ) -> Option<(Box<Session>, Registered)> {
         let target = checked.target.name.clone();
-        let Ok(first) = CancelKey::generate(checked.protocol, self.ports.cancels.route()) else {
+        let (protocol, cancels) = (checked.protocol, &self.ports.cancels);
+        let make = || CancelKey::generate(protocol, cancels.route(), |key| cancels.vouch(key));
+        let Ok(first) = make() else {
             return shut(door, peer, &target, &LoginRefused::Unavailable).await;
         };
-        let (protocol, route) = (checked.protocol, self.ports.cancels.route());
-        let (key, registered) = self.registry.register(first, || CancelKey::generate(protocol, route).ok());
+        let (key, registered) = self.registry.register(first, || make().ok());
         let setting = match self.setting(checked, peer, &registered) {
             Ok(setting) => setting,
             Err(refused) => return shut(door, peer, &target, &refused).await,

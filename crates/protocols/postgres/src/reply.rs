@@ -90,6 +90,18 @@ pub(crate) fn last_refusal(refusal: &Refusal) -> Bytes {
     refusal_with(Severity::Fatal, refusal)
 }
 
+/// The last words of a connection that the gateway ends: the error is the server's own when it goes down.
+pub(crate) fn farewell(sqlstate: SqlState, refusal: &Refusal) -> Bytes {
+    let (message, json, sentence) =
+        (format!("countersign: {}", refusal.reason), refusal.json(), refusal.sentence());
+    let mut saying = Saying::new(Severity::Fatal, sqlstate, &message);
+    saying.detail = Some(&json);
+    saying.hint = Some(&sentence);
+    let mut out = BytesMut::new();
+    build::error_response(&mut out, &saying);
+    out.freeze()
+}
+
 fn refusal_with(severity: Severity, refusal: &Refusal) -> Bytes {
     let message = match refusal.state {
         State::Withdrawn => "canceling statement due to user request (countersign: withdrawn)".to_owned(),

@@ -10,8 +10,9 @@ use std::time::Duration;
 use clap::Args;
 use countersign_common::time::{Clock, SystemClock};
 use countersign_gateway::identity::{Identity, IdentityError, IdentityOptions};
-use countersign_gateway::link::{Lease, Link, LinkOptions, Order, Unfinished};
+use countersign_gateway::link::{Credentials, Lease, Link, LinkOptions, Order, Unfinished};
 use countersign_gateway::{Gateway, ListenerConfig, Listeners, Served};
+use countersign_lifecycle::ports::Ports;
 use countersign_masking::HashKey;
 use countersign_runtime::signal::Signals;
 use countersign_runtime::telemetry::Otlp;
@@ -33,6 +34,9 @@ const DELIVERY_MAX: Duration = Duration::from_secs(10);
 
 /// How long connections may take to end after this start was declared lost. They were told to.
 const LOST_MAX: Duration = Duration::from_secs(5);
+
+/// How long listeners stay bound, after a start was declared lost, while the next one cannot serve anybody yet.
+const KEPT_BOUND_MAX: Duration = Duration::from_secs(15);
 
 /// How it is configured.
 #[derive(Debug, Args)]
@@ -69,12 +73,26 @@ struct Process<'a> {
     lease: Arc<Mutex<Option<Lease>>>,
 }
 
+/// How a start of the link begins.
+enum Begun {
+    /// It can serve clients.
+    To(Box<Ports>),
+    /// It was declared lost before it could: another one begins.
+    Again,
+    /// The gateway was shut out; why.
+    Never(String),
+    /// A signal came first.
+    NoMore,
+}
+
 /// What ends a start of the link.
 enum End {
     /// A signal, or the control plane's order: the process ends.
     Drain,
     /// It was declared lost: another one begins.
     Lost,
+    /// The gateway was shut out: there is nothing left for it to do.
+    Revoked(String),
 }
 
 /// Runs until it is told to end, then drains.
@@ -142,7 +160,7 @@ impl Process<'_> {
     /// Serves through one start of the link after the other.
     async fn serve(
         &mut self,
-        credentials: watch::Receiver<tonic::transport::ClientTlsConfig>,
+        credentials: watch::Receiver<Credentials>,
         operations: &Operations,
     ) -> Result<(), CliError> {
         let url: Option<Arc<str>> = self.config.url.as_deref().map(Into::into);
@@ -151,10 +169,15 @@ impl Process<'_> {
             let options = LinkOptions::new(self.config.control_planes.clone());
             let link = Link::start(options, credentials.clone(), Arc::clone(&self.clock), unfinished);
             *self.lease.lock() = Some(link.lease());
-            let ports = tokio::select! {
-                ports = link.ready(url.clone()) => ports,
+            let ports = match self.ready(&link, &url, &mut bound).await {
+                Begun::To(ports) => *ports,
+                Begun::Again => {
+                    unfinished = link.unfinished();
+                    continue;
+                }
+                Begun::Never(reason) => return Err(shut_out(&reason)),
                 // Nobody is served yet: there is nothing to drain.
-                _ = self.signals.next() => return Ok(()),
+                Begun::NoMore => return Ok(()),
             };
             let listeners = match bound.take() {
                 Some(listeners) => listeners,
@@ -173,6 +196,35 @@ impl Process<'_> {
                     served.finish(LOST_MAX).await;
                     unfinished = link.unfinished();
                     bound = Some(listeners);
+                }
+                End::Revoked(reason) => {
+                    operations.health.drain();
+                    drop(listeners);
+                    served.finish(LOST_MAX).await;
+                    return Err(shut_out(&reason));
+                }
+            }
+        }
+    }
+
+    /// Waits until clients can be served again. Listeners of an earlier start are kept for a little while only: a client
+    /// that nobody accepts had better be sent elsewhere.
+    async fn ready(&mut self, link: &Link, url: &Option<Arc<str>>, bound: &mut Option<Listeners>) -> Begun {
+        let mut orders = link.orders();
+        let mut ready = std::pin::pin!(link.ready(url.clone()));
+        loop {
+            tokio::select! {
+                ports = &mut ready => return Begun::To(Box::new(ports)),
+                _ = self.signals.next() => return Begun::NoMore,
+                Ok(order) = orders.wait_for(|order| matches!(order, Order::Lost(_) | Order::Revoked(_))) => {
+                    return match &*order {
+                        Order::Revoked(reason) => Begun::Never(reason.clone()),
+                        _ => Begun::Again,
+                    };
+                }
+                () = tokio::time::sleep(KEPT_BOUND_MAX), if bound.is_some() => {
+                    tracing::warn!("nobody can be served for now; the listeners are closed until somebody can");
+                    *bound = None;
                 }
             }
         }
@@ -204,6 +256,7 @@ impl Process<'_> {
                 }
                 order = orders.wait_for(|order| *order != Order::None) => match order.as_deref() {
                     Ok(Order::Lost(_)) => End::Lost,
+                    Ok(Order::Revoked(reason)) => End::Revoked(reason.clone()),
                     Ok(Order::Drain(reason)) => {
                         tracing::info!(reason, "draining, as the control plane asks");
                         End::Drain
@@ -229,6 +282,11 @@ impl Process<'_> {
             _ = self.signals.next() => Err(CliError::failed("ended by a second signal while draining")),
         }
     }
+}
+
+fn shut_out(reason: &str) -> CliError {
+    CliError::new(Exit::Refused, format!("the gateway was shut out of its fleet: {reason}"))
+        .help("it has to join again as another gateway: with a new token, and an empty `state` directory")
 }
 
 fn nobody(error: &IdentityError) -> CliError {

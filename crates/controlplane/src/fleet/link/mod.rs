@@ -15,6 +15,7 @@ use countersign_api::v1::answer::Answer;
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
 use countersign_api::{parsed, timestamp_to_wire, v1};
+use countersign_common::Timestamp;
 use countersign_common::id::{ApprovalId, BundleVersion, SessionId};
 use countersign_recording::JournalError;
 use tokio::sync::{Semaphore, watch};
@@ -58,6 +59,9 @@ const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
 /// How long a gateway that was asked to leave, or has said goodbye, has for what is under way.
 const LEAVE_WITHIN: Duration = Duration::from_secs(8);
 
+/// How often it is looked whether a certificate has ended.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// What a gateway that was shut out is told.
 const REVOKED: &str = "this gateway was revoked";
 
@@ -100,19 +104,26 @@ pub(super) struct Link {
     calls: Arc<Semaphore>,
     /// One permit for each call that is done or waits.
     calls_waiting: Arc<Semaphore>,
+    /// When the certificate ends that it was opened by.
+    until: Timestamp,
     /// The bundle that the gateway had when it came.
     had: Option<BundleVersion>,
 }
 
+/// As what a gateway has come.
+#[derive(Debug)]
+pub(super) struct Came {
+    /// As its certificate says.
+    pub(super) member: Member,
+    /// When that ends.
+    pub(super) until: Timestamp,
+    /// The bundle that it has.
+    pub(super) bundle: Option<BundleVersion>,
+}
+
 impl Link {
-    pub(super) fn new(
-        fleet: Arc<Fleet>,
-        node: Node,
-        member: Member,
-        handle: Handle,
-        outbox: Outbox,
-        had: Option<BundleVersion>,
-    ) -> Self {
+    pub(super) fn new(fleet: Arc<Fleet>, node: Node, came: Came, handle: Handle, outbox: Outbox) -> Self {
+        let Came { member, until, bundle: had } = came;
         let asker = Asker { node: node.id, member };
         let records = Records::new(fleet.intake().link(node.id), fleet.sampler());
         Self {
@@ -126,6 +137,7 @@ impl Link {
             records,
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             calls_waiting: Arc::new(Semaphore::new(CALLS_MAX + CALLS_WAITING_MAX)),
+            until,
             had,
         }
     }
@@ -173,6 +185,7 @@ impl Link {
             },
             wish = self.handle.wished() => self.wished(wish),
             () = self.leave_at(stop) => Ended::Left("this node ends"),
+            () = self.leave_in_time() => Ended::Left("its certificate ends"),
         }
     }
 
@@ -460,8 +473,23 @@ impl Link {
         self.leave(false, "this control-plane node ends").await;
     }
 
+    /// A little before the certificate ends the gateway is asked to come with another one. By the clock on the wall; what it
+    /// does not end, the connection itself does.
+    async fn leave_in_time(&self) {
+        let clock = self.fleet.control().clock();
+        loop {
+            let left = clock.now().until(self.until).saturating_sub(LEAVE_WITHIN);
+            if left.is_zero() {
+                break;
+            }
+            tokio::time::sleep(left.min(LOOK_EVERY)).await;
+        }
+        self.leave(false, "the certificate ends").await;
+    }
+
     async fn leave(&self, drain: bool, reason: &str) {
-        self.outbox.send(Frame::Leave(v1::Leave { drain, lost: false, reason: reason.into() }));
+        let leave = v1::Leave { drain, reason: reason.into(), ..v1::Leave::default() };
+        self.outbox.send(Frame::Leave(leave));
         tokio::time::sleep(LEAVE_WITHIN).await;
     }
 
@@ -490,12 +518,12 @@ impl Ended {
 /// A gateway that was declared lost is told so.
 pub(super) fn lost() -> Frame {
     let reason = "this start of the gateway was declared lost".into();
-    Frame::Leave(v1::Leave { drain: false, lost: true, reason })
+    Frame::Leave(v1::Leave { lost: true, reason, ..v1::Leave::default() })
 }
 
 /// A gateway that was shut out is told so; its start is lost, and no other one is taken.
 fn revoked() -> Frame {
-    Frame::Leave(v1::Leave { drain: false, lost: true, reason: REVOKED.into() })
+    Frame::Leave(v1::Leave { lost: true, revoked: true, reason: REVOKED.into(), ..v1::Leave::default() })
 }
 
 fn bad_records(bad: BadRecords) -> Ended {

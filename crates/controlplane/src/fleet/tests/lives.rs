@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use aws_lc_rs::hmac;
 use countersign_api::v1;
 use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
@@ -176,9 +177,9 @@ async fn a_cancel_request_finds_the_gateway_it_is_meant_for_on_either_node() {
     let mut near = Member::join(&first, "gateway-2").await.link(&first).await;
     let mut far = Member::join(&second, "gateway-3").await.link(&second).await;
     eventually("both know it", async || second.node(meant.id).is_some()).await;
-    for (from, key) in [(&mut near, b"near".to_vec()), (&mut far, b"far!".to_vec())] {
-        let cancel = cancel(meant.welcome.route, &key);
-        from.call(cancel).await;
+    for (from, begin) in [(&mut near, b"near"), (&mut far, b"far!")] {
+        let key = given_out(&meant, begin);
+        from.call(cancel(meant.welcome.route, &key)).await;
         assert_eq!(pushed_key(&mut meant).await, key);
     }
     // Nobody has this route; nobody is told.
@@ -187,8 +188,40 @@ async fn a_cancel_request_finds_the_gateway_it_is_meant_for_on_either_node() {
     near.call(cancel(nobody.unwrap(), b"lost")).await;
 }
 
+#[tokio::test]
+async fn a_cancel_request_whose_key_nobody_gave_out_goes_nowhere_and_costs_the_store_nothing() {
+    let mut bed = Bed::new().await;
+    let (first, second) = (bed.node().await, bed.node().await);
+    let mut meant = Member::join(&first, "gateway-1").await.link(&first).await;
+    let mut near = Member::join(&first, "gateway-2").await.link(&first).await;
+    let mut far = Member::join(&second, "gateway-3").await.link(&second).await;
+    eventually("both know it", async || second.node(meant.id).is_some()).await;
+    let route = meant.welcome.route;
+    // One of another start is made up, too; and so is a good one with another number.
+    let made_up = [b"made up!".to_vec(), given_out(&near, b"near"), b"\0\0".to_vec(), Vec::new()];
+    for key in &made_up {
+        near.call(cancel(route, key)).await;
+    }
+    let good = given_out(&meant, b"good");
+    bed.store.silent.store(true, Ordering::SeqCst);
+    for key in &made_up {
+        assert!(matches!(far.call(cancel(route, key)).await, Answer::Done(_)));
+    }
+    // A good one needs the store: the gateway's link is at the other node.
+    assert!(matches!(far.call(cancel(route, &good)).await, Answer::Unavailable(_)));
+    bed.store.silent.store(false, Ordering::SeqCst);
+    near.call(cancel(route, &good)).await;
+    assert_eq!(pushed_key(&mut meant).await, good, "nothing else came before");
+}
+
 fn cancel(route: u32, key: &[u8]) -> Call {
-    Call::Cancel(v1::RouteCancel { route, protocol: "postgres".into(), key: key.to_vec() })
+    Call::Cancel(v1::RouteCancel { route, protocol: "postgres".into(), key: key.to_vec(), tag_bytes: 2 })
+}
+
+/// A key that this start has given out.
+fn given_out(link: &Linked, begin: &[u8]) -> Vec<u8> {
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, &link.welcome.cancel_secret);
+    [begin, &hmac::sign(&secret, begin).as_ref()[..2]].concat()
 }
 
 async fn pushed_key(link: &mut Linked) -> Vec<u8> {

@@ -42,12 +42,14 @@ impl Flow {
         let Some(open) = &mut self.upstream else { return Ok(()) };
         let mut input = std::mem::take(open.side.input());
         let mut outlet = Outlet::new(input.len());
+        self.answering = true;
         let walked = self.walk(&input, &mut outlet).await;
         // INVARIANT: I5. Whatever leaves belongs to commands whose records are accepted: `walk` saw to it.
         let consumed = walked?;
         for masked in outlet.release(&mut input, consumed) {
             self.client.send(masked);
         }
+        self.answering = false;
         if let Some(open) = &mut self.upstream {
             *open.side.input() = input;
         }
@@ -285,7 +287,7 @@ impl Flow {
             flight.release(outlet);
         }
         self.mask_text(message, outlet)?;
-        self.farewell |= fatal;
+        self.target_said_why |= fatal;
         let code = fields.sqlstate();
         match self.expected.front() {
             Some(Expect::Query(flight) | Expect::Function(flight)) => {

@@ -65,10 +65,9 @@ impl Session {
     /// Reads a text as the server would now.
     pub(super) fn read(&self, text: &[u8]) -> Arc<Reading> {
         // INVARIANT: I7. Under settings that are not known, where a string ends is not known either.
-        let unknown = Lexing { standard_conforming_strings: false, safe_encoding: false };
         let readable = |settings: &&settings::Settings| settings.utf8 || text.is_ascii();
-        let lexing =
-            self.flow.settings.current().filter(readable).map_or(unknown, |settings| settings.lexing);
+        let known = self.flow.settings.current().filter(readable);
+        let lexing = known.map_or(Lexing::UNKNOWN, |settings| settings.lexing);
         self.reader.read(text, lexing)
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign_common::facts::Class;
+use countersign_common::facts::{Class, Flag};
 use countersign_lifecycle::Running;
 use countersign_masking::{CopyMasker, Plan};
 use countersign_sql::Reading;
@@ -183,6 +183,11 @@ impl Expected {
         !waits && self.0.iter().any(ends)
     }
 
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Expect> {
+        self.0.iter()
+    }
+
     /// Takes everything out; for the end of the connection.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Expect> + '_ {
         self.0.drain(..)
@@ -232,6 +237,15 @@ impl Expected {
 }
 
 impl Expect {
+    /// The command that it answers, to look at.
+    pub(crate) fn flight(&self) -> Option<&Flight> {
+        match self {
+            Self::Execute(flight) | Self::Query(flight) | Self::Function(flight) => Some(flight),
+            Self::Closing(closing) => closing.flight.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The command that it answers, if it is one.
     pub(crate) fn into_flight(self) -> Option<Box<Flight>> {
         match self {
@@ -248,6 +262,13 @@ impl Flight {
         let controls = self.reading.as_ref().is_none_or(|reading| !reading.effects().transactions.is_empty());
         let may = |class| matches!(class, Class::Admin | Class::Unknown);
         controls || self.running.facts().operations.iter().any(|operation| may(operation.action.class()))
+    }
+
+    /// Whether what it does may last although its batch does not: it may commit, or runs outside of transactions.
+    pub(crate) fn may_last_by_itself(&self) -> bool {
+        let commits = self.reading.as_ref().is_none_or(|reading| reading.effects().may_commit);
+        let operations = &self.running.facts().operations;
+        commits || operations.iter().any(|operation| operation.flags.contains(&Flag::OutsideTransaction))
     }
 
     /// The flight of a command that was just let go.

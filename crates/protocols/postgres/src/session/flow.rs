@@ -72,6 +72,12 @@ pub(crate) enum Broken {
     /// The session was revoked or has expired.
     #[error("{0}")]
     Stopped(String),
+    /// The gateway drains, and nothing runs here that it would wait for.
+    #[error("the gateway is being restarted; connect again")]
+    Drained,
+    /// The gateway ends, and could not wait any longer.
+    #[error("the gateway ends before what runs here does; connect again")]
+    TimeOver,
 }
 
 /// What came in.
@@ -148,7 +154,9 @@ pub(crate) struct Flow {
     /// Something that may show masked values was sent in the transaction: texts at its end may quote them.
     pub(crate) masked_sent: bool,
     /// The target has said itself why it closes the connection.
-    pub(crate) farewell: bool,
+    pub(crate) target_said_why: bool,
+    /// An answer has been taken out of its buffer and not been released yet.
+    pub(crate) answering: bool,
     /// The transaction of our own that is open.
     pub(crate) own: Option<Own>,
     /// What the session keeps on its connection to the target.

@@ -5,6 +5,7 @@ mod answers;
 pub(crate) mod copy_in;
 mod describe;
 mod expect;
+mod farewell;
 pub(crate) mod flow;
 mod intake;
 mod named;
@@ -27,6 +28,7 @@ use countersign_lifecycle::ports::{Stop, stopped};
 use countersign_lifecycle::{Cleared, ClientSide, End, Road};
 use countersign_masking::HashKey;
 use countersign_sql::Reader;
+use tokio::sync::watch;
 
 use self::describe::Kept;
 use self::flow::{Broken, Flow, Moved, Suspended};
@@ -126,7 +128,8 @@ impl Session {
             wanted: 0,
             stalled: false,
             masked_sent: false,
-            farewell: false,
+            target_said_why: false,
+            answering: false,
             own: None,
             leftovers: way::Leftovers::default(),
             answered: None,
@@ -152,12 +155,22 @@ impl Session {
         }
     }
 
-    /// Serves the client until it leaves, or the connection has to end.
-    pub(crate) async fn run(mut self: Box<Self>) {
-        let reason = match self.serve().await {
-            Ok(()) => "the client said goodbye".to_owned(),
-            Err(broken) => self.tell_why(&broken).await,
+    /// Serves the client until it leaves, the connection has to end, or `over` turns true.
+    pub(crate) async fn run(mut self: Box<Self>, mut over: watch::Receiver<bool>) {
+        let served = tokio::select! {
+            biased;
+            served = self.serve() => served,
+            // What it is in the middle of is given up there: nothing is sent or released any more but our last word, which
+            // says what is known of it.
+            Ok(_) = over.wait_for(|over| *over) => Err(Broken::TimeOver),
         };
+        let reason = match &served {
+            Ok(()) => "the client said goodbye".to_owned(),
+            Err(broken) => self.tell_why(broken).await,
+        };
+        if !matches!(served, Err(Broken::TimeOver)) {
+            self.follow_what_runs().await;
+        }
         self.end(&reason).await;
     }
 
@@ -200,7 +213,7 @@ impl Session {
                         break;
                     }
                 }
-                Err(Broken::Stopped("the gateway is being restarted; connect again".into()))
+                Err(Broken::Drained)
             }
         }
     }
@@ -286,21 +299,30 @@ impl Session {
                 (error.sqlstate(), text)
             }
             Broken::NotPrepared => (SqlState::CONNECTION_FAILURE, format!("countersign: {reason}")),
+            Broken::Drained | Broken::TimeOver => {
+                let farewell = self.flow.farewell(&reason);
+                self.flow.tell(&farewell);
+                let _ = tokio::time::timeout(FAREWELL_MAX, self.flow.flush_client()).await;
+                return reason;
+            }
             Broken::Stopped(why) => (SqlState::new(*b"57P01"), format!("countersign: {why}")),
         };
-        if !(self.flow.farewell && matches!(broken, Broken::Upstream)) {
+        if !(self.flow.target_said_why && matches!(broken, Broken::Upstream)) {
             self.flow.tell(&reply::error(Severity::Fatal, sqlstate, &text));
         }
         let _ = tokio::time::timeout(FAREWELL_MAX, self.flow.flush_client()).await;
         reason
     }
 
-    /// Follows what still runs, ends its records, and says goodbye to the target.
-    async fn end(&mut self, reason: &str) {
+    /// The client has left, its command may not have: the record should tell how it ended.
+    async fn follow_what_runs(&mut self) {
         if self.flow.expected.has_effects() {
-            // The client has left, its command has not: the record should tell how it ended.
             let _ = tokio::time::timeout(FOLLOW_MAX, self.follow()).await;
         }
+    }
+
+    /// Ends the records of what still runs, and says goodbye to the target.
+    async fn end(&mut self, reason: &str) {
         self.flow.leave_block();
         let left: Vec<_> = self.flow.expected.drain().collect();
         for expect in left {
@@ -456,7 +478,7 @@ mod tests {
     /// A hundred thousand of them wait on one gateway: what each carries counts.
     #[test]
     fn a_connection_and_the_future_that_serves_it_take_less_than_six_kib() {
-        const fn future_bytes<A, F>(_: fn(A) -> F) -> usize {
+        const fn future_bytes<A, B, F>(_: fn(A, B) -> F) -> usize {
             size_of::<F>()
         }
         let bytes = size_of::<Session>() + future_bytes(Session::run);

@@ -39,8 +39,7 @@ impl Session {
     /// A statement that we never saw: made by a function on the server, or not there at all.
     // INVARIANT: I7.
     fn unseen(&self) -> Arc<Prepared> {
-        let unknown = countersign_sql::Lexing { standard_conforming_strings: false, safe_encoding: false };
-        let reading = self.reader.read(b"", unknown);
+        let reading = self.reader.read(b"", countersign_sql::Lexing::UNKNOWN);
         Arc::new(Prepared { text: Box::default(), reading, types: Box::default(), by_sql: false })
     }
 }

@@ -27,7 +27,8 @@ pub(crate) const QUERY: &str = "SELECT \
     pg_catalog.current_setting('IntervalStyle'), \
     pg_catalog.current_setting('row_security'), \
     pg_catalog.current_setting('session_replication_role'), \
-    current_user, session_user";
+    current_user, session_user, \
+    pg_catalog.current_setting('server_encoding')";
 
 /// The statement and the portal that ask; they exist for the one question only, and the client's own unnamed ones
 /// are left alone.
@@ -65,7 +66,7 @@ impl Flow {
 }
 
 /// How many columns [`QUERY`] has.
-const COLUMNS: usize = 12;
+const COLUMNS: usize = 13;
 
 /// What the settings were when the server was last asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,9 +183,11 @@ impl Answer {
             replication,
             user,
             session_user,
+            server_encoding,
         ] = <[String; COLUMNS]>::try_from(row).ok()?;
         let safe_encoding = matches!(encoding.as_str(), "UTF8" | "SQL_ASCII" | "LATIN1");
-        let lexing = Lexing { standard_conforming_strings: strings == "on", safe_encoding };
+        let utf8_names = server_encoding == "UTF8";
+        let lexing = Lexing { standard_conforming_strings: strings == "on", safe_encoding, utf8_names };
         let utf8 = encoding == "UTF8";
         let statement_timeout = duration(&timeout);
         let named = [
