@@ -5,7 +5,7 @@
 //! - [`nodes`]: who is alive, by leases in the store.
 //! - [`link`], [`links`]: the one stream of each gateway.
 //! - [`revoked`]: who was shut out.
-//! - [`cancels`], [`doubt`], [`hints`], [`sample`]: what nodes do for each other's gateways, and look after.
+//! - [`cancels`], [`doubt`], [`hints`], [`ready`], [`sample`]: what nodes do for each other's gateways, and look after.
 //! - [`listener`]: the listener of the fleet.
 
 pub mod authority;
@@ -24,6 +24,7 @@ mod nodes;
 mod open;
 mod proofs;
 mod pulse;
+mod ready;
 mod revoked;
 mod sample;
 
@@ -288,6 +289,7 @@ impl Fleet {
             () = self.follow_cancels() => {}
             () = self.settle_doubts() => {}
             () = self.exchange_hints() => {}
+            () = self.get_ready() => {}
             () = self.measure() => {}
         }
     }

@@ -7,7 +7,7 @@ use countersign_common::id::{SessionId, Subject};
 
 use super::record;
 use super::{Session, Sessions};
-use crate::store::{Change, StoreError};
+use crate::store::{Change, StoreError, Transaction, WRITES_MAX};
 
 impl Sessions {
     /// Reads a session, its token and the stop buttons of `involved` from the store into memory.
@@ -28,6 +28,32 @@ impl Sessions {
             }
         };
         futures::try_join!(futures::future::try_join_all(stops), session).map(drop)
+    }
+
+    /// With the conditions that a session, its token and the stop buttons of `involved` stand in the store as memory has
+    /// them. `None`: memory does not have all of it, or there are too many for one transaction.
+    pub(crate) fn still(
+        &self,
+        transaction: Transaction,
+        session: SessionId,
+        involved: &BTreeSet<Subject>,
+    ) -> Option<Transaction> {
+        if involved.len() > WRITES_MAX / 2 {
+            return None;
+        }
+        let index = self.index.read();
+        let (session_at, known) = index.session_at(session)?;
+        let hash = known.token_hash.or_else(|| index.token_by_id(known.token).map(|(hash, _)| *hash))?;
+        let still = transaction
+            .if_modified(record::session_key(session), session_at)
+            .if_modified(record::token_key(&hash), index.token_at(&hash)?);
+        Some(involved.iter().fold(still, |still, subject| {
+            let key = record::revocation_key(subject);
+            match index.stopped_at(subject) {
+                Some(at) => still.if_modified(key, at),
+                None => still.if_absent(key),
+            }
+        }))
     }
 
     /// Reads a token that memory does not know.

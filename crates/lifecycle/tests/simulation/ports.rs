@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use countersign_common::Verdict;
-use countersign_common::approval::{Approval, Event as Step, Rejection};
+use countersign_common::approval::{Approval, Event as Step, Evidence, Rejection};
 use countersign_common::id::{ApprovalId, BundleVersion, NodeId, SessionId};
 use countersign_common::verdict::{Duties, Reason};
 use countersign_lifecycle::ports::{
@@ -126,7 +126,7 @@ impl Approvals for Line {
             digest: redeem.digest,
             owner: redeem.owner,
             ineligible: Default::default(),
-            promises_evidence: redeem.promises_evidence,
+            evidence: redeem.evidence.map_or(Evidence::None, Evidence::Presented),
         };
         let redeemed = world.advance(redeem.id, &event).await;
         world.pause(world.plan.slow_ms).await;
@@ -140,19 +140,6 @@ impl Approvals for Line {
             }
             Err(rejection) => Err(rejected(rejection, world.ledger.latest(redeem.id))),
         }
-    }
-
-    async fn present(&self, id: ApprovalId, fence: u64, evidence: String) -> Result<(), Unavailable> {
-        let world = &self.world;
-        let mishap = world.mishap();
-        if mishap == Mishap::RequestLost {
-            return Err(self.fault());
-        }
-        let granted = world.advance(id, &Step::Present { fence, evidence }).await;
-        if mishap == Mishap::AnswerLost {
-            return Err(self.fault());
-        }
-        granted.map(drop).map_err(|rejection| Unavailable(rejection.to_string()))
     }
 
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony) {
