@@ -35,8 +35,8 @@ impl Facts {
         }
     }
 
-    /// Whether everything the command does is known to change nothing. Such a command may overlap its
-    /// record (I5) and needs no outcome to be safe.
+    /// Whether everything the command does by itself is known to change nothing beyond its session. Such a command needs
+    /// no outcome to be safe, and may overlap its record (I5) unless it makes lasting what others have changed.
     #[must_use]
     pub fn is_plain_read(&self) -> bool {
         self.granularity == Granularity::Command

@@ -33,6 +33,13 @@ pub trait Exchange {
     /// What the command does.
     fn described(&self) -> &Described;
 
+    /// Whether it changes something when it runs: by itself, or by making lasting what ran before it (the COMMIT of a
+    /// transaction that has written). What changes nothing may overlap its record (I5), and go on alone where a
+    /// target allows that (I8).
+    fn changes(&self) -> bool {
+        !self.described().facts.is_plain_read()
+    }
+
     /// Whether running it keeps locks of an open transaction while it waits.
     fn in_transaction(&self) -> bool;
 

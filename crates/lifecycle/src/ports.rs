@@ -45,6 +45,8 @@ pub struct Question<'a> {
     pub database: &'a str,
     /// To do what.
     pub facts: &'a Arc<Facts>,
+    /// Whether running it changes something, as [`crate::Exchange::changes`] says.
+    pub changes: bool,
     /// Inside an open transaction or not.
     pub in_transaction: bool,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_common::id::{ApprovalId, NodeId, RoleName, SessionId};
 use countersign_common::refusal::{Refusal, State};
 use countersign_common::time::Clock;
-use countersign_common::{Digest, Facts, Principal, Target, Timestamp, Verdict, command};
+use countersign_common::{Digest, Principal, Target, Timestamp, Verdict, command};
 use tokio::sync::watch;
 use tracing::field::display;
 use tracing::{Instrument as _, Span};
@@ -96,7 +96,7 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
     }
     match ruling.verdict {
         Verdict::Allow(duties) => {
-            if let Err(error) = road.recorded_first(&exchange.described().facts, &begun).await {
+            if let Err(error) = road.recorded_first(exchange.changes(), &begun).await {
                 return road.refuse(&begun, unavailable(&error));
             }
             if let Some(refusal) = road.revoked() {
@@ -150,19 +150,20 @@ impl Road {
             role: &self.role,
             database: &self.database,
             facts: &exchange.described().facts,
+            changes: exchange.changes(),
             in_transaction: exchange.in_transaction(),
         })
     }
 
     /// Waits until the begin record is as durable as it must be before a byte goes upstream.
-    async fn recorded_first(&self, facts: &Facts, begun: &Begun) -> Result<(), Unavailable> {
-        // INVARIANT: I5. A plain read goes up at once; its answer waits for the record instead.
-        if facts.is_plain_read() && !self.target.recording.reads_synced {
+    async fn recorded_first(&self, changes: bool, begun: &Begun) -> Result<(), Unavailable> {
+        // INVARIANT: I5. What changes nothing goes up at once; its answer waits for the record instead.
+        if !changes && !self.target.recording.reads_synced {
             return Ok(());
         }
         self.recorder.synced(begun.position).instrument(trace::record()).await?;
         // INVARIANT: I8. It has waited meanwhile. Of a plain read that goes on in isolation its ruling has decided.
-        if facts.is_plain_read() { Ok(()) } else { self.judge.may_release() }
+        if changes { self.judge.may_release() } else { Ok(()) }
     }
 
     fn refuse(&self, begun: &Begun, refusal: Refusal) -> Passage {

@@ -13,6 +13,7 @@ mod cancel;
 mod client;
 mod etcd;
 mod gateway;
+mod journal;
 mod redis;
 mod revocation;
 mod rolling;

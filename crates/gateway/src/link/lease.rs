@@ -247,7 +247,7 @@ fn why_not(standing: Standing) -> Unavailable {
 /// the same.
 fn goes_on_alone(question: &Question<'_>, since: Duration) -> bool {
     let allowed = question.target.reads_when_isolated;
-    question.facts.is_plain_read() && allowed.is_some_and(|allowed| since <= allowed)
+    !question.changes && allowed.is_some_and(|allowed| since <= allowed)
 }
 
 #[cfg(test)]

@@ -13,6 +13,10 @@ use crate::stage::{Nodes, eventually};
 use crate::words;
 
 fn judge(ports: &Ports, target: &str, action: Action) -> Result<Ruling, Unavailable> {
+    judge_one(ports, target, action, !words::facts(action).is_plain_read())
+}
+
+fn judge_one(ports: &Ports, target: &str, action: Action, changes: bool) -> Result<Ruling, Unavailable> {
     let principal: Arc<Principal> = Arc::new(words::agent());
     let facts: Arc<Facts> = Arc::new(words::facts(action));
     let target = ports.directory.target(&TargetName::new(target).unwrap()).unwrap();
@@ -23,6 +27,7 @@ fn judge(ports: &Ports, target: &str, action: Action) -> Result<Ruling, Unavaila
         role: &role,
         database: "shop",
         facts: &facts,
+        changes,
         in_transaction: false,
     })
 }
@@ -43,6 +48,8 @@ async fn i8_closed_nothing_is_judged_once_the_bundle_lease_has_run_out() {
     // This target chose to go on with plain reads, and with nothing else.
     assert!(judge(&ports, "lab", Action::Select).is_ok());
     assert!(judge(&ports, "lab", Action::Update).is_err());
+    assert!(judge_one(&ports, "lab", Action::Transaction, false).is_ok());
+    assert!(judge_one(&ports, "lab", Action::Transaction, true).is_err(), "the commit of what was written");
     plane.truth.lock().alive = true;
     eventually("judged again", || judge(&ports, "shop", Action::Update).is_ok()).await;
 }

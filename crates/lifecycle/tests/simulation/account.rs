@@ -186,11 +186,10 @@ impl Reading {
         if matches!(stop, Stop::Revoked(_)) {
             self.revoked.push(session);
         }
-        if *stop != Stop::None {
-            for story in self.account.stories.values_mut() {
-                if story.sent.session == session && story.over_at.is_none() {
-                    story.stopped_at = story.stopped_at.or(Some(at));
-                }
+        for story in self.account.stories.values_mut() {
+            if story.sent.session == session && story.over_at.is_none() {
+                // A drain that was taken back before the connection looked was never there.
+                story.stopped_at = (*stop != Stop::None).then(|| story.stopped_at.unwrap_or(at));
             }
         }
     }

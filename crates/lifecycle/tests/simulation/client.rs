@@ -69,7 +69,7 @@ impl Request {
         Self {
             text: match together {
                 true => "write 1",
-                false => *dice.pick::<&str>(&["read 1", "read 2", "write 1", "write 2", "garbled"]),
+                false => *dice.pick::<&str>(&["read 1", "read 2", "write 1", "write 2", "commit", "garbled"]),
             },
             after: dice.millis(5000),
             acts,
@@ -79,10 +79,16 @@ impl Request {
         }
     }
 
+    /// Whether it changes something; a commit of this protocol always follows writes.
+    fn changes(&self) -> bool {
+        self.text == "commit" || !self.facts().is_plain_read()
+    }
+
     fn facts(&self) -> Arc<Facts> {
         let operation = match self.text.split(' ').next() {
             Some("read") => Operation::new(Action::Select),
             Some("write") => Operation::new(Action::Update),
+            Some("commit") => Operation::new(Action::Transaction),
             _ => Operation::unknown(Flag::Unparsed),
         };
         Arc::new(Facts {
@@ -214,7 +220,7 @@ impl Connection {
         let number = world.number();
         self.line.number.store(number, Ordering::Relaxed);
         let facts = request.facts();
-        world.log(Event::Sent(self.sent(request, number, &facts)));
+        world.log(Event::Sent(self.sent(request, number)));
         let command = Command { form: "text".into(), text: request.text.into(), parameters: Vec::new() };
         let exchange = SimExchange {
             line: &self.line,
@@ -245,7 +251,7 @@ impl Connection {
         }
     }
 
-    fn sent(&self, request: &Request, number: u32, facts: &Facts) -> Sent {
+    fn sent(&self, request: &Request, number: u32) -> Sent {
         let waiting = &self.road.target.waiting;
         let ours = if request.in_transaction { waiting.hold_in_transaction } else { waiting.hold };
         let patience = request.patience.map_or(ours, |theirs| theirs.min(ours));
@@ -254,7 +260,7 @@ impl Connection {
             session: self.road.session,
             stream: self.stream,
             text: request.text.into(),
-            plain_read: facts.is_plain_read(),
+            changes: request.changes(),
             reads_synced: self.road.target.recording.reads_synced,
             limit_ms: u64::try_from(patience.as_millis()).unwrap() + self.line.world.slack_ms(),
             slack_ms: self.line.world.slack_ms(),
@@ -312,6 +318,10 @@ impl Exchange for SimExchange<'_> {
 
     fn described(&self) -> &Described {
         &self.described
+    }
+
+    fn changes(&self) -> bool {
+        self.request.changes()
     }
 
     fn in_transaction(&self) -> bool {

@@ -69,7 +69,7 @@ pub(crate) struct Sent {
     pub(crate) session: SessionId,
     pub(crate) stream: StreamId,
     pub(crate) text: Vec<u8>,
-    pub(crate) plain_read: bool,
+    pub(crate) changes: bool,
     pub(crate) reads_synced: bool,
     /// How long it may take at most when everybody answers, milliseconds.
     pub(crate) limit_ms: u64,

@@ -127,12 +127,12 @@ fn agreed(approval: &Approval) -> Result<(), String> {
     Ok(())
 }
 
-/// The begin record of what is not a plain read, and every redemption, is synced before the first byte goes up.
+/// The begin record of what changes something, and every redemption, is synced before the first byte goes up.
 fn i5_recorded_first(account: &Account) -> Result<(), String> {
     for story in account.stories.values() {
         let Some(upstream) = &story.upstream else { continue };
         let Some(begun) = &story.begun else { return Err(format!("sent and not begun: {story:?}")) };
-        if !story.sent.plain_read || story.sent.reads_synced || story.verdict == Some(VerdictWord::Hold) {
+        if story.sent.changes || story.sent.reads_synced || story.verdict == Some(VerdictWord::Hold) {
             require(begun.position <= upstream.synced, || format!("sent before it was synced: {story:?}"))?;
         }
         if story.verdict == Some(VerdictWord::Hold) {
@@ -200,7 +200,7 @@ fn i8_closed(account: &Account) -> Result<(), String> {
         require(may || story.released.is_none(), || format!("let go: {story:?}"))?;
         require(may || story.upstream.is_none(), || format!("sent: {story:?}"))?;
         // What has waited for its record or for people is not let go by a ruling that holds no more.
-        let alone = story.released_alone && !story.sent.plain_read;
+        let alone = story.released_alone && story.sent.changes;
         require(!alone, || format!("let go after the lease: {story:?}"))?;
     }
     Ok(())

@@ -48,7 +48,7 @@ impl Line {
 /// The kind of a command, as its facts say.
 pub(crate) fn kind(facts: &countersign_common::Facts) -> usize {
     match facts.fingerprint.as_deref() {
-        Some(text) if text.starts_with("read") => READ,
+        Some(text) if text.starts_with("read") || text == "commit" => READ,
         Some(text) if text.starts_with("write") => WRITE,
         _ => UNKNOWN,
     }

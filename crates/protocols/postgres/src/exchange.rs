@@ -75,6 +75,10 @@ impl Exchange for PgExchange<'_> {
         &self.unit.described
     }
 
+    fn changes(&self) -> bool {
+        !self.unit.described.facts.is_plain_read() || self.flow.makes_lasting(self.unit)
+    }
+
     fn in_transaction(&self) -> bool {
         self.in_transaction
     }

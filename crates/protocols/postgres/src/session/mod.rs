@@ -339,6 +339,7 @@ impl Flow {
     /// What a command that was let go changes at once in what we know.
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
         self.leftovers.remember(unit);
+        self.note_write(unit);
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
         let unread = effects.is_none() || may_run_unread_code(&unit.described.facts);
         if unread || effects.is_some_and(|effects| self.may_change_settings(effects)) {

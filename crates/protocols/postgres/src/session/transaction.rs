@@ -8,6 +8,7 @@ use countersign_sql::Transaction;
 use super::expect::Flight;
 use super::flow::Flow;
 use crate::codec::backend::TransactionStatus;
+use crate::exchange::Unit;
 
 /// Tags of the statements that [`countersign_sql::Effects::transactions`] has, in its order.
 const CONTROLS: [&str; 9] = [
@@ -25,6 +26,8 @@ const CONTROLS: [&str; 9] = [
 /// The transaction block of the client.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Block {
+    /// Something that changes more than the session was let go, and may stand in a transaction that is still open.
+    wrote: bool,
     /// The command that opened it.
     open: Option<CommandId>,
     /// The command that ended the last one: with AND CHAIN it opened another.
@@ -45,6 +48,26 @@ impl Flight {
 }
 
 impl Flow {
+    /// A command is let go.
+    pub(super) fn note_write(&mut self, unit: &Unit) {
+        self.block.wrote |= !unit.described.facts.is_plain_read();
+    }
+
+    /// Whether the command makes lasting what was written before it. What PREPARE TRANSACTION has put aside was
+    /// written in whichever session: of that it is always assumed.
+    pub(crate) fn makes_lasting(&self, unit: &Unit) -> bool {
+        let Some(reading) = &unit.reading else { return self.block.wrote };
+        reading.effects().transactions.iter().any(|control| match control {
+            Transaction::Commit | Transaction::Prepare => self.block.wrote,
+            Transaction::Prepared => true,
+            Transaction::Begin
+            | Transaction::Rollback
+            | Transaction::Savepoint
+            | Transaction::Release
+            | Transaction::RollbackTo => false,
+        })
+    }
+
     /// A statement of the command that is being answered has ended with this tag.
     pub(super) fn follow_block(&mut self, tag: &str) {
         let Some(flight) = self.flight() else { return };
@@ -70,6 +93,8 @@ impl Flow {
     /// The server is ready, and says whether a block is open.
     pub(super) fn settle_block(&mut self) {
         let ended_by = self.block.ended_by.take();
+        // What was sent behind may have written already; then it is kept until all of it is answered.
+        self.block.wrote &= self.status != TransactionStatus::Idle || self.expected.has_effects();
         if self.status == TransactionStatus::Idle {
             // It was ended by what has no tag: a COMMIT that failed, a ROLLBACK that was not read.
             self.end_block(TransactionOutcome::RolledBack);
