@@ -13,6 +13,7 @@ use countersign_lifecycle::ports::{
     Approvals, HoldRequest, Judge, Question, Redeem, RedeemError, Ruling, Testimony, Unavailable,
 };
 use countersign_recording::VerdictWord;
+use parking_lot::Mutex;
 
 use crate::history::{Event, Number};
 use crate::world::{Mishap, READ, Rule, UNKNOWN, WRITE, World};
@@ -28,9 +29,16 @@ pub(crate) struct Line {
     pub(crate) number: AtomicU32,
     /// How often the connection's settings were changed.
     pub(crate) setting: AtomicU32,
+    /// The transaction that is open for it at the target.
+    pub(crate) transaction: Mutex<Option<String>>,
 }
 
 impl Line {
+    pub(crate) fn new(world: &Arc<World>, session: usize, node: NodeId) -> Self {
+        let (number, setting, transaction) = (0.into(), 0.into(), Mutex::default());
+        Self { world: Arc::clone(world), session, node, number, setting, transaction }
+    }
+
     pub(crate) fn number(&self) -> Number {
         self.number.load(Ordering::Relaxed)
     }
@@ -112,6 +120,7 @@ impl Approvals for Line {
 
     async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError> {
         let world = &self.world;
+        world.log(Event::Redeeming { number: self.number() });
         let mishap = world.mishap();
         world.pause(world.plan.slow_ms).await;
         if mishap == Mishap::RequestLost || self.revoked() {

@@ -285,7 +285,9 @@ impl Session {
                 let text = countersign_common::error::Report::client_text(error).into_owned();
                 (error.sqlstate(), text)
             }
-            Broken::NotPrepared | Broken::NotBegun => (SqlState::CONNECTION_FAILURE, format!("countersign: {reason}")),
+            Broken::NotPrepared | Broken::NotBegun => {
+                (SqlState::CONNECTION_FAILURE, format!("countersign: {reason}"))
+            }
             Broken::Stopped(why) => (SqlState::new(*b"57P01"), format!("countersign: {why}")),
         };
         if !(self.flow.farewell && matches!(broken, Broken::Upstream)) {
