@@ -3,6 +3,7 @@
 mod crash;
 mod model;
 mod nodes;
+mod reads;
 
 use std::sync::Arc;
 use std::time::Duration;
