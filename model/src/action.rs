@@ -31,7 +31,8 @@ pub enum Action {
     Look(usize),
     /// A hint reaches a gateway; the same hint may come again, late, or never.
     Hint(usize),
-    /// A gateway that saw the approval asks for the redeeming step, with these bytes.
+    /// A gateway that saw the approval asks for the redeeming step, with these bytes. Where its number is kept with that,
+    /// the transaction is open by then.
     Ask(usize, Bytes),
     /// A gateway asks the same again, with the same attempt id, and is told that it was done.
     AskAgain(usize),
@@ -55,8 +56,8 @@ pub enum Action {
     Arrives(usize, u8, bool),
     /// Bytes never reach the target.
     NeverArrives(usize, u8, bool),
-    /// The target rolls back the transaction of a connection that is gone.
-    TargetRollsBack,
+    /// The target rolls back the transaction of a start whose connection is gone.
+    TargetRollsBack(usize, u8),
 }
 
 /// For whom, and for what, a node changes the record.
@@ -137,7 +138,7 @@ impl fmt::Display for Action {
             Self::NeverArrives(g, _, commit) => {
                 write!(f, "the {} of gateway {g} never arrives", bytes(commit))
             }
-            Self::TargetRollsBack => write!(f, "the target rolls back what was left open"),
+            Self::TargetRollsBack(g, _) => write!(f, "the target rolls back what gateway {g} has left open"),
         }
     }
 }

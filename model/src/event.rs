@@ -1,6 +1,6 @@
 //! What is wanted of a node, as an event of the product, and the record that the product makes of it.
 
-use countersign_common::approval::{Event, Outcome, State, Vote};
+use countersign_common::approval::{Event, Evidence, Outcome, State, Vote};
 use countersign_common::id::{GroupName, Subject};
 use countersign_common::principal::{Kind, Principal};
 
@@ -40,7 +40,7 @@ impl Protocol {
                 let (owner, fence) = world.redeemed_by()?;
                 world.leases_lost.get(owner.bit())?.then_some(Event::OwnerLost { fence })
             }
-            Intent::Testimony => testimony(world),
+            Intent::Testimony => self.testimony(world),
             Intent::Person => {
                 let owner = world.in_doubt_of()?;
                 world.is_done_with(owner).then(|| resolved(world.target.effects > 0))
@@ -71,8 +71,29 @@ impl Protocol {
             digest: digest_of(bytes),
             owner: world.start(g)?.id(),
             ineligible: std::collections::BTreeSet::new(),
-            promises_evidence: self.variant.promises_evidence(),
+            evidence: self.evidence(),
         })
+    }
+
+    /// By what the target will remember it; whose it is shows from the owner.
+    fn evidence(&self) -> Evidence {
+        match (self.variant.redeems_with_evidence(), self.variant.promises_evidence()) {
+            (true, _) => Evidence::Presented("xid".into()),
+            (false, true) => Evidence::Promised,
+            (false, false) => Evidence::None,
+        }
+    }
+
+    /// The target remembers a transaction that was committed or rolled back; of an open one it cannot tell yet.
+    fn testimony(&self, world: &World) -> Option<Event> {
+        let owner = world.in_doubt_of()?;
+        match world.target.transaction(owner) {
+            _ if !world.record.has_evidence() => None,
+            Transaction::Committed => Some(resolved(true)),
+            Transaction::RolledBack => Some(resolved(false)),
+            Transaction::Open if self.variant == Variant::OpenTakenForUndone => Some(resolved(false)),
+            Transaction::None | Transaction::Open => None,
+        }
     }
 
     /// One who gave up says so when the step was taken for it after all, also when it was given up itself
@@ -87,18 +108,6 @@ impl Protocol {
             }
             _ => None,
         }
-    }
-}
-
-/// The target remembers a transaction that was committed or rolled back; of an open one it cannot tell yet.
-fn testimony(world: &World) -> Option<Event> {
-    if !world.record.has_evidence() {
-        return None;
-    }
-    match world.target.transaction {
-        Transaction::Committed => Some(resolved(true)),
-        Transaction::RolledBack => Some(resolved(false)),
-        Transaction::None | Transaction::Open(_) => None,
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) enum Stage {
     Sent { fence: u64 },
     /// The target ran it in an open transaction; its evidence is to be presented.
     Ran { fence: u64 },
-    /// The evidence is kept; the target may commit.
+    /// The target ran it in an open transaction whose evidence is kept; it may commit.
     Presented { fence: u64 },
     /// The target was asked to commit.
     Committing { fence: u64 },

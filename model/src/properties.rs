@@ -63,7 +63,7 @@ fn is_shown(world: &World) -> bool {
 
 /// Whether nothing is owed any more. Where the target can testify, an approval in doubt is still owed an end.
 fn is_settled(protocol: &Protocol, world: &World) -> bool {
-    let testifies = protocol.variant.promises_evidence();
+    let testifies = protocol.variant.testifies();
     if testifies { world.record.state().is_terminal() } else { is_shown(world) }
 }
 
@@ -113,7 +113,7 @@ fn is_certain(world: &World, action: &Action) -> bool {
         | Action::Commit(_)
         | Action::RollBack(_)
         | Action::Arrives(..)
-        | Action::TargetRollsBack => true,
+        | Action::TargetRollsBack(..) => true,
         Action::BundleBlocks
         | Action::SwapUnheard(..)
         | Action::NodeCrashes(_)

@@ -42,7 +42,12 @@ impl Model for Protocol {
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        actions.extend([Action::DeadlinePasses, Action::BundleBlocks, Action::TargetRollsBack]);
+        actions.extend([Action::DeadlinePasses, Action::BundleBlocks]);
+        for (g, start) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            if world.target.transaction(Start { gateway: g, start }) == Transaction::Open {
+                actions.push(Action::TargetRollsBack(g, start));
+            }
+        }
         for (n, node) in world.nodes.iter().enumerate() {
             of_node(n, node, actions);
         }
@@ -108,7 +113,7 @@ fn of_gateway(g: usize, stage: Stage, actions: &mut Vec<Action>) {
             Action::Ask(g, Bytes::Other),
         ]),
         Stage::Asking(_) => actions.extend([Action::AskAgain(g), Action::GiveUp(g)]),
-        Stage::Cleared { .. } => actions.push(Action::Send(g)),
+        Stage::Cleared { .. } => actions.extend([Action::Send(g), Action::Break(g)]),
         Stage::Sent { .. } => actions.push(Action::Break(g)),
         Stage::Ran { .. } => {
             actions.extend([Action::AskAgain(g), Action::Commit(g), Action::RollBack(g), Action::Break(g)]);
@@ -143,10 +148,10 @@ impl Protocol {
             Action::ClientCancels(g) => go(world, g, Stage::Withdrawing)?,
             Action::Look(g) => self.look(world, g)?,
             Action::Hint(g) => self.hint(world, g)?,
-            Action::Ask(g, bytes) => ask(world, g, bytes)?,
+            Action::Ask(g, bytes) => self.ask(world, g, bytes)?,
             Action::AskAgain(g) => ask_again(world, g)?,
             Action::GiveUp(g) => go(world, g, Stage::GaveUp)?,
-            Action::Send(g) => send(world, g)?,
+            Action::Send(g) => self.send(world, g)?,
             Action::Commit(g) => self.commit(world, g)?,
             Action::RollBack(g) => self.roll_back(world, g)?,
             Action::Break(g) => {
@@ -169,12 +174,12 @@ impl Protocol {
                     break_off(world, g);
                 }
             }
-            Action::TargetRollsBack => {
-                let Transaction::Open(from) = world.target.transaction else { return None };
+            Action::TargetRollsBack(gateway, start) => {
+                let from = Start { gateway, start };
                 if !world.is_abandoned(from) {
                     return None;
                 }
-                world.target.transaction = Transaction::RolledBack;
+                world.target.become_of(from, Transaction::RolledBack);
             }
         }
         Some(())
@@ -252,8 +257,35 @@ impl Protocol {
         }
         match self.variant {
             Variant::HintAlone => go(world, g, Stage::Cleared { fence: 0, bytes: Bytes::Approved }),
-            _ => self.look(world, g).or_else(|| ask(world, g, Bytes::Approved)),
+            _ => self.look(world, g).or_else(|| self.ask(world, g, Bytes::Approved)),
         }
+    }
+
+    /// A gateway that sees the approval asks for it; with the number of a transaction that it has opened, or without.
+    fn ask(&self, world: &mut World, g: usize, bytes: Bytes) -> Option<()> {
+        let waits = world.gateway(g)?.stage == Stage::Waiting;
+        (waits && *world.record.state() == State::Approved).then_some(())?;
+        if self.variant.redeems_with_evidence() {
+            let from = world.start(g)?;
+            world.target.become_of(from, Transaction::Open);
+        }
+        go(world, g, Stage::Asking(bytes))
+    }
+
+    fn send(&self, world: &mut World, g: usize) -> Option<()> {
+        let Stage::Cleared { fence, bytes } = world.gateway(g)?.stage else { return None };
+        let from = world.start(g)?;
+        if self.variant == Variant::OtherTransaction {
+            // The one of which the number is kept is given up.
+            world.target.become_of(from, Transaction::RolledBack);
+        }
+        world.target.send(from, bytes);
+        go(world, g, Stage::Sent { fence })
+    }
+
+    /// Whether the command runs in the transaction whose number is kept.
+    fn runs_in_kept(&self) -> bool {
+        self.variant.redeems_with_evidence() && self.variant != Variant::OtherTransaction
     }
 
     fn commit(&self, world: &mut World, g: usize) -> Option<()> {
@@ -273,7 +305,8 @@ impl Protocol {
         if !self.refuses(world, Intent::Present(g)) || owns(world, g) {
             return None;
         }
-        world.target.transaction = Transaction::RolledBack;
+        let from = world.start(g)?;
+        world.target.become_of(from, Transaction::RolledBack);
         go(world, g, Stage::RolledBack { fence })
     }
 
@@ -284,6 +317,7 @@ impl Protocol {
             (What::Command, Stage::Sent { fence }) if self.variant.promises_evidence() => {
                 Some(Stage::Ran { fence })
             }
+            (What::Command, Stage::Sent { fence }) if self.runs_in_kept() => Some(Stage::Presented { fence }),
             (What::Command, Stage::Sent { fence }) | (What::Commit, Stage::Committing { fence }) => {
                 Some(Stage::Answered { fence })
             }
@@ -292,12 +326,14 @@ impl Protocol {
         };
         match parcel.what {
             What::Command if self.variant.promises_evidence() => {
-                world.target.transaction = Transaction::Open(parcel.from);
+                world.target.become_of(parcel.from, Transaction::Open);
             }
+            // It runs in the transaction that was opened for it.
+            What::Command if self.runs_in_kept() => {}
             What::Command if self.variant == Variant::TakeBackMarked && world.target.effects > 0 => {}
             What::Command => world.target.effects += 1,
             What::Commit => {
-                world.target.transaction = Transaction::Committed;
+                world.target.become_of(parcel.from, Transaction::Committed);
                 world.target.effects += 1;
             }
         }
@@ -344,21 +380,10 @@ fn swap_unheard(world: &mut World, n: usize, done: bool) -> Option<()> {
     Some(())
 }
 
-fn ask(world: &mut World, g: usize, bytes: Bytes) -> Option<()> {
-    (world.gateway(g)?.stage == Stage::Waiting && *world.record.state() == State::Approved).then_some(())?;
-    go(world, g, Stage::Asking(bytes))
-}
-
-fn send(world: &mut World, g: usize) -> Option<()> {
-    let Stage::Cleared { fence, bytes } = world.gateway(g)?.stage else { return None };
-    let from = world.start(g)?;
-    world.target.send(from, bytes);
-    go(world, g, Stage::Sent { fence })
-}
-
 fn break_off(world: &mut World, g: usize) -> Option<()> {
     match world.gateway(g)?.stage {
-        Stage::Sent { fence }
+        Stage::Cleared { fence, .. }
+        | Stage::Sent { fence }
         | Stage::Ran { fence }
         | Stage::Presented { fence }
         | Stage::Committing { fence } => go(world, g, Stage::Broken { fence }),

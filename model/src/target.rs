@@ -14,8 +14,8 @@ pub(crate) struct Target {
     pub(crate) effects: u8,
     /// Whether anything went up that was not approved.
     pub(crate) sent_other: bool,
-    /// The transaction in which it runs, where evidence is promised.
-    pub(crate) transaction: Transaction,
+    /// The transaction that each start of a gateway has opened for it, by [`Start::bit`].
+    pub(crate) transactions: [Transaction; 4],
 }
 
 /// Bytes on their way.
@@ -34,13 +34,13 @@ pub(crate) enum What {
     Commit,
 }
 
-/// The server-side transaction of a command with evidence.
+/// A server-side transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Transaction {
     /// There is none.
     None,
-    /// The command ran in it, without effect so far.
-    Open(Start),
+    /// It is open: what ran in it has no effect so far.
+    Open,
     /// It was committed; the target remembers.
     Committed,
     /// It was rolled back; the target remembers.
@@ -54,7 +54,7 @@ impl Target {
             sent: 0,
             effects: 0,
             sent_other: false,
-            transaction: Transaction::None,
+            transactions: [Transaction::None; 4],
         }
     }
 
@@ -70,6 +70,18 @@ impl Target {
         self.on_the_way.push(parcel);
         // One order for one set, so that equal worlds look equal.
         self.on_the_way.sort_unstable();
+    }
+
+    /// The transaction of this start.
+    pub(crate) fn transaction(&self, of: Start) -> Transaction {
+        self.transactions.get(of.bit()).copied().unwrap_or(Transaction::None)
+    }
+
+    /// The transaction of this start becomes that.
+    pub(crate) fn become_of(&mut self, of: Start, transaction: Transaction) {
+        if let Some(one) = self.transactions.get_mut(of.bit()) {
+            *one = transaction;
+        }
     }
 
     /// Takes bytes off their way; `None`: there are none such.

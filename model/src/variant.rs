@@ -5,14 +5,21 @@
 pub enum Variant {
     /// The product's: redeemed by compare-and-swap, never taken back; what is unknown is in doubt.
     Plain,
-    /// The product's where the target can testify: evidence is presented before the target commits.
+    /// The product's where the target can testify: the transaction is opened before the approval is used up, and its number
+    /// kept with the redemption.
     Evidence,
+    /// The product's for older gateways: evidence is promised with the redemption, and presented before the target commits.
+    Promised,
     /// Broken: an approval whose owner's lease is lost goes back to approved, to be tried elsewhere.
     TakeBack,
     /// Broken: the same, and the target runs what carries the approval's mark only once.
     TakeBackMarked,
     /// Broken: a gateway takes the hint that an approval was granted for the grant.
     HintAlone,
+    /// Broken: the number of one transaction is kept, and the command runs in another.
+    OtherTransaction,
+    /// Broken: a transaction that is still open is taken for one that did not run.
+    OpenTakenForUndone,
     /// Broken: evidence is promised, and the target commits whether or not it could be presented.
     CommitUnpresented,
     /// Broken: a gateway tells its client that the approval expired, by the clock and not by the record.
@@ -24,9 +31,19 @@ pub enum Variant {
 }
 
 impl Variant {
+    /// Whether the number of an open transaction is kept with the redemption.
+    pub(crate) const fn redeems_with_evidence(self) -> bool {
+        matches!(self, Self::Evidence | Self::OtherTransaction | Self::OpenTakenForUndone)
+    }
+
     /// Whether gateways promise evidence when they redeem.
     pub(crate) const fn promises_evidence(self) -> bool {
-        matches!(self, Self::Evidence | Self::CommitUnpresented)
+        matches!(self, Self::Promised | Self::CommitUnpresented)
+    }
+
+    /// Whether the command runs in a transaction of which the target can be asked.
+    pub(crate) const fn testifies(self) -> bool {
+        self.redeems_with_evidence() || self.promises_evidence()
     }
 
     /// Whether the loss of an owner puts its approval back to approved.

@@ -110,14 +110,19 @@ impl World {
     pub(crate) fn is_done_with(&self, owner: Start) -> bool {
         !self.stage_of(owner).may_still_send()
             && !self.has_parcels_of(owner)
-            && self.target.transaction != Transaction::Open(owner)
+            && self.target.transaction(owner) != Transaction::Open
     }
 
     /// Whether the server has lost the connection on which this start's transaction is open, and has read all of it.
     pub(crate) fn is_abandoned(&self, from: Start) -> bool {
         let connected = matches!(
             self.stage_of(from),
-            Stage::Sent { .. } | Stage::Ran { .. } | Stage::Presented { .. } | Stage::Committing { .. }
+            Stage::Asking(_)
+                | Stage::Cleared { .. }
+                | Stage::Sent { .. }
+                | Stage::Ran { .. }
+                | Stage::Presented { .. }
+                | Stage::Committing { .. }
         );
         !connected && !self.has_parcels_of(from)
     }

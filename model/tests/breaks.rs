@@ -55,6 +55,18 @@ fn evidence_that_is_not_waited_for_runs_it_after_a_no() {
 }
 
 #[test]
+fn a_number_that_is_not_of_the_commands_own_transaction_calls_a_no_what_runs() {
+    breaks(Variant::OtherTransaction, LEASE_LOST, &[NO_BY_RECORD]);
+}
+
+#[test]
+fn an_open_transaction_taken_for_undone_calls_a_no_what_runs() {
+    let stories = breaks(Variant::OpenTakenForUndone, LEASE_LOST, &[NO_BY_RECORD]);
+    let commits = |story: &Vec<String>| story.iter().any(|step| step.contains("orders the target to commit"));
+    assert!(stories.iter().all(commits));
+}
+
+#[test]
 fn a_gateway_that_says_not_sent_of_what_another_redeemed_calls_a_no_what_runs() {
     breaks(Variant::NotSentOfAnother, NO_FAULTS, &[NO_BY_RECORD]);
 }

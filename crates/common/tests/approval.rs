@@ -74,7 +74,7 @@ fn redeem() -> Event {
         digest: Digest::of(b"UPDATE"),
         owner: NodeId::from_u128(9),
         ineligible: BTreeSet::new(),
-        promises_evidence: false,
+        evidence: Evidence::None,
     }
 }
 
@@ -155,7 +155,7 @@ fn i2_same_another_digest_does_not_redeem() {
         digest: Digest::of(b"DELETE"),
         owner: NodeId::from_u128(9),
         ineligible: BTreeSet::new(),
-        promises_evidence: false,
+        evidence: Evidence::None,
     };
     assert_eq!(step(&approved(), &other, T0), Err(Rejection::DigestMismatch));
 }
@@ -219,7 +219,7 @@ fn an_approver_who_lost_eligibility_no_longer_counts_when_it_is_redeemed() {
         digest: Digest::of(b"UPDATE"),
         owner: NodeId::from_u128(9),
         ineligible: BTreeSet::from([subject("bob")]),
-        promises_evidence: false,
+        evidence: Evidence::None,
     };
     assert_eq!(step(&approved(), &event, T0), Err(Rejection::QuorumLost));
 }
@@ -237,7 +237,7 @@ fn promised() -> (Approval, u64) {
         digest: Digest::of(b"UPDATE"),
         owner: NodeId::from_u128(9),
         ineligible: BTreeSet::new(),
-        promises_evidence: true,
+        evidence: Evidence::Promised,
     };
     let redeemed = step(&approved(), &event, T0).unwrap();
     let State::Redeemed { fence, .. } = redeemed.state else { panic!("not redeemed") };

@@ -372,6 +372,12 @@ impl Bundles {
         Ok(true)
     }
 
+    /// With the condition that the bundle that is current here is so in the store. `None`: it is being replaced.
+    pub(crate) fn still_current(&self, transaction: Transaction) -> Option<Transaction> {
+        let read_at = *self.read_at.try_lock().ok()?;
+        Some(transaction.if_modified(CURRENT, read_at))
+    }
+
     /// Whether a change may have made another bundle current.
     pub(crate) fn concerns(change: &Change) -> bool {
         change.key() == CURRENT

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_common::approval::{Stage, Terms, Vote};
+use countersign_common::approval::{Evidence, Stage, Terms, Vote};
 use countersign_common::command::{self, Command, Context};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::id::{
@@ -92,7 +92,7 @@ impl Scratch {
             digest: held.approval.digest,
             owner: self.control.node(),
             attempt: AttemptId::generate(),
-            promises_evidence: false,
+            evidence: Evidence::None,
         }
     }
 }

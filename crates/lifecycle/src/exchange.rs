@@ -59,9 +59,9 @@ pub trait Exchange {
     /// Takes in what has happened; answers when it ends the wait. Always run to its end.
     async fn look(&mut self) -> Option<Meanwhile>;
 
-    /// Makes sure that the command can go now: a connection that was given back while it waited is taken again. Called
-    /// once people have agreed, before the approval is used up, so that a target that cannot be reached costs
-    /// nobody their approval.
+    /// Makes sure that the command can go now: a connection that was given back while it waited is taken again, and
+    /// whatever the target shall remember it by is made. Called once people have agreed, before the approval is used
+    /// up, so that a target that cannot be reached costs nobody their approval. Nothing of the command's bytes goes.
     ///
     /// # Errors
     /// When it cannot go at the moment; the approval stays.
@@ -76,9 +76,10 @@ pub trait Exchange {
         None
     }
 
-    /// Whether evidence will be presented before the target is asked to commit ([`Running::present`](crate::Running::present)).
-    fn promises_evidence(&self) -> bool {
-        false
+    /// By what the target will remember the command, from [`Exchange::prepare`] on; `None`: by nothing. It is kept with the
+    /// redemption, so that the target can be asked whatever follows.
+    fn evidence(&self) -> Option<String> {
+        None
     }
 
     /// A span for the command, which was not traced from its beginning and now waits for people: what waits is always

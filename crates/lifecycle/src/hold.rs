@@ -33,6 +33,8 @@ pub(crate) struct Hold<'r, E> {
     pub(crate) digest: Digest,
     pub(crate) duties: Duties,
     pub(crate) bundle: BundleVersion,
+    /// The begin record was asked to be synced, and that has been answered.
+    pub(crate) settled: bool,
 }
 
 /// What happens while a command waits.
@@ -45,6 +47,8 @@ enum Event {
     Time,
     /// Something has come in on the connection.
     Stirred,
+    /// The begin record is synced, or cannot be.
+    Settled,
 }
 
 /// What ended the wait.
@@ -136,6 +140,8 @@ impl<E: Exchange> Hold<'_, E> {
                     asked.repeat += 1;
                     notice_at = Instant::now() + self.notice_every();
                 }
+                // If it is not synced, that is found when the command is about to go.
+                Event::Settled => self.settled = true,
                 Event::Stirred => {
                     if let Some(meanwhile) = Box::pin(self.exchange.look()).await {
                         return Box::pin(self.leave(meanwhile, &asked.approval)).await;
@@ -158,6 +164,8 @@ impl<E: Exchange> Hold<'_, E> {
             reason = stopped(&mut stop) => Event::Stopped(reason),
             changed = road.approvals.changed(approval.id, approval.revision) => Event::Changed(changed),
             () = tokio::time::sleep_until(time) => Event::Time,
+            // While people think, so that nobody waits for it when they have agreed.
+            _ = road.recorder.synced(self.begun.position), if !self.settled => Event::Settled,
             () = self.exchange.stirred() => Event::Stirred,
         }
     }
@@ -230,17 +238,18 @@ impl<E: Exchange> Hold<'_, E> {
     async fn redeem(mut self, approval: Arc<Approval>) -> Passage {
         let approval = &*approval;
         let road = self.road;
-        if let Err(error) = self.exchange.prepare().await {
+        let (prepared, synced) = tokio::join!(
+            self.exchange.prepare().instrument(trace::prepare()),
+            road.recorder.synced(self.begun.position).instrument(trace::record()),
+        );
+        // INVARIANT: I5. The begin record is durable before the approval is used up, so that a journal
+        // that fails costs nobody their approval.
+        if let Err(error) = prepared.and(synced) {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
         // What may be shown may have changed while it waited. INVARIANT: I6.
         if let Some(refusal) = self.exchange.cannot_bear(&self.duties) {
             return self.refuse(refusal.with_ticket(approval.id));
-        }
-        // INVARIANT: I5. The begin record is durable before the approval is used up, so that a journal
-        // that fails costs nobody their approval.
-        if let Err(error) = road.recorder.synced(self.begun.position).instrument(trace::record()).await {
-            return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
         // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes. It is
         // taken anew: what gives the command its meaning may have changed while it waited.
@@ -251,9 +260,8 @@ impl<E: Exchange> Hold<'_, E> {
             digest,
             owner: road.node,
             attempt: AttemptId::generate(),
-            promises_evidence: self.exchange.promises_evidence(),
+            evidence: self.exchange.evidence(),
         };
-        let promised = redeem.promises_evidence;
         let redeemed = match road.approvals.redeem(redeem).instrument(trace::redeem()).await {
             Ok(redeemed) => redeemed,
             Err(error) => return self.refuse(refusal_of(error, approval)),
@@ -261,7 +269,7 @@ impl<E: Exchange> Hold<'_, E> {
         let State::Redeemed { fence, .. } = redeemed.state else {
             return self.refuse(refusal_for(&redeemed.state, &redeemed));
         };
-        let used = Redeemed { approval: redeemed.id, fence, promised };
+        let used = Redeemed { approval: redeemed.id, fence };
         let recorded = async {
             let position = road.recorder.redeemed(self.begun.command, &redeemed, fence)?;
             road.recorder.synced(position).await

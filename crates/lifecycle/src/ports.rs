@@ -93,13 +93,6 @@ pub trait Approvals: Send + Sync + fmt::Debug {
     /// [`RedeemError`]; then the command must not go.
     async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError>;
 
-    /// Presents that by which the target will remember a redeemed command. Only when this has succeeded may the
-    /// target be asked to commit; after an error the command has to be rolled back.
-    ///
-    /// # Errors
-    /// [`Unavailable`]: it was refused because the gateway was given up meanwhile, or nobody answered.
-    async fn present(&self, id: ApprovalId, fence: u64, evidence: String) -> Result<(), Unavailable>;
-
     /// Reports what became of a redeemed command; kept until it is delivered.
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony);
 
@@ -112,7 +105,7 @@ pub trait Approvals: Send + Sync + fmt::Debug {
 }
 
 /// What a gateway presents in order to run a command.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Redeem {
     /// The approval.
     pub id: ApprovalId,
@@ -124,8 +117,8 @@ pub struct Redeem {
     pub owner: NodeId,
     /// This attempt: asked again after a lost answer, it gets the same answer.
     pub attempt: AttemptId,
-    /// Whether evidence will be presented before the target is asked to commit ([`Approvals::present`]).
-    pub promises_evidence: bool,
+    /// By what the target will remember the command, whatever becomes of it; kept with the redemption. `None`: by nothing.
+    pub evidence: Option<String>,
 }
 
 /// Why an approval was not redeemed.

@@ -110,7 +110,7 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
         // Boxed, so that the connections that never wait do not carry the memory of waiting.
         Verdict::Hold(terms, duties) => {
             let digest = digest.unwrap_or_else(|| road.digest(&exchange));
-            let hold = Hold { road, exchange, begun, digest, duties, bundle: ruling.bundle };
+            let hold = Hold { road, exchange, begun, digest, duties, bundle: ruling.bundle, settled: false };
             Box::pin(hold.take_through(terms).instrument(span)).await
         }
     }

@@ -37,8 +37,6 @@ pub struct Running {
 pub(crate) struct Redeemed {
     pub(crate) approval: ApprovalId,
     pub(crate) fence: u64,
-    /// Evidence was promised for it.
-    pub(crate) promised: bool,
 }
 
 /// How a command that was let go ended, as the protocol saw it.
@@ -99,13 +97,6 @@ impl Running {
         self.redeemed.map(|redeemed| redeemed.approval)
     }
 
-    /// Whether evidence was promised for it ([`Exchange::promises_evidence`](crate::Exchange::promises_evidence)), so
-    /// that it must not commit before [`Running::present`] has succeeded.
-    #[must_use]
-    pub fn owes_evidence(&self) -> bool {
-        self.redeemed.is_some_and(|redeemed| redeemed.promised)
-    }
-
     /// Waits until its begin record is accepted: before that, no byte of its answer may reach the client.
     ///
     /// # Errors
@@ -128,24 +119,6 @@ impl Running {
         Cleared::command(bytes)
     }
 
-    /// Presents that by which the target will remember the command, if it was countersigned. Only when this has
-    /// succeeded may the target be asked to commit; after an error the protocol rolls the command back.
-    ///
-    /// # Errors
-    /// When it is not granted: the gateway was given up meanwhile, or nobody answered.
-    ///
-    /// # Cancel safety
-    /// Not cancel safe: dropped in the middle it may have been granted; the command has to be rolled back then.
-    pub async fn present(&self, evidence: String) -> Result<(), Unavailable> {
-        match self.redeemed {
-            Some(Redeemed { approval, fence, .. }) => {
-                let presenting = self.approvals.present(approval, fence, evidence);
-                presenting.instrument(self.onward.evidence()).await
-            }
-            None => Ok(()),
-        }
-    }
-
     /// What notes the answer as it is released to the client, after masking.
     pub fn capture(&mut self) -> Option<&mut Capture> {
         self.output.as_mut()
@@ -160,7 +133,7 @@ impl Running {
     pub fn end(mut self, end: End<'_>) -> impl Future<Output = ()> + use<> {
         self.finish(&end);
         // Boxed, and nothing else is kept: most commands have nothing to report, and every connection would carry it.
-        let report = self.redeemed.map(|Redeemed { approval, fence, .. }| {
+        let report = self.redeemed.map(|Redeemed { approval, fence }| {
             let (approvals, testimony) = (Arc::clone(&self.approvals), testimony(&end));
             let reporting = async move { approvals.report(approval, fence, testimony).await };
             Box::pin(reporting.instrument(self.onward.report()))

@@ -8,9 +8,9 @@
 //!          ├─ record    until the begin record is as durable as it must be before bytes go up
 //!          ├─ ask       people are asked: the control plane goes on from here
 //!          ├─ hold      until people have decided, or the client's patience ends
+//!          ├─ prepare   a connection to the target is taken again, and what it will remember the command by is made
 //!          ├─ redeem    the approval is used up
 //!          ├─ forward   from the release until the target begins to answer
-//!          ├─ evidence  by what the target will remember it is presented, before it commits
 //!          ├─ answer    until the target has ended, masked and recorded
 //!          └─ report    the control plane is told how it ended
 //! ```
@@ -98,6 +98,10 @@ pub(crate) fn hold() -> Span {
     part(|| info_span!(target: TRACE_TARGET, "hold"))
 }
 
+pub(crate) fn prepare() -> Span {
+    part(|| info_span!(target: TRACE_TARGET, "prepare", otel.kind = "client"))
+}
+
 pub(crate) fn redeem() -> Span {
     part(|| info_span!(target: TRACE_TARGET, "redeem", otel.kind = "client"))
 }
@@ -138,12 +142,6 @@ impl Onward {
             spans.answering = true;
             spans.at = info_span!(target: TRACE_TARGET, parent: &spans.command, "answer");
         }
-    }
-
-    /// Evidence is presented.
-    pub(crate) fn evidence(&self) -> Span {
-        let span = |spans: &Spans| info_span!(target: TRACE_TARGET, parent: &spans.command, "evidence", otel.kind = "client");
-        self.0.as_deref().map_or_else(Span::none, span)
     }
 
     /// The control plane is told how it ended.

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_testkit::{
-    Auth, Bundle, Countersign, Dsn, Frame, Postgres, PostgresOptions, RawClient, Terms, eventually, tagged,
+    Auth, Bundle, Countersign, Dsn, Fleet, Frame, Postgres, PostgresOptions, RawClient, Terms, eventually,
+    tagged,
 };
 use serde_json::Value;
 
@@ -25,6 +26,11 @@ const ALL_WAITS: &str = r#"
 @id("ask") @approval("prod-dba") @reason("a dba has to agree")
 forbid (principal, action, resource)
 unless { action in Action::"read" || action in Action::"session" };
+"#;
+
+/// Reads may run, and nothing else.
+const NOTHING_BUT_READS: &str = r#"
+@id("reads") permit (principal, action, resource) when { action in Action::"read" || action in Action::"session" };
 "#;
 
 const SCHEMA: &str = "
@@ -42,30 +48,36 @@ GRANT ALL ON SCHEMA public TO shop_app;
 const RESET: &str = "TRUNCATE parent, child, loud; INSERT INTO parent SELECT generate_series(1, 5);
     DROP TABLE IF EXISTS made; DROP INDEX IF EXISTS parent_made";
 
+/// A server, a tap before it, and a bundle that leads through it.
+fn before() -> (Postgres, Tap, Bundle) {
+    let server = Postgres::start(PostgresOptions { auth: Auth::Trust, ..Default::default() }).unwrap();
+    server.sql(SCHEMA).unwrap();
+    let tap = Tap::before(server.dsn().port);
+    let bundle = Bundle::example(&server, &Terms::default()).unwrap();
+    bundle.replace("policies.cedar", ALL_WAITS).unwrap();
+    bundle.replace("masking.yaml", "").unwrap();
+    let targets = std::fs::read_to_string(bundle.path().join("targets.yaml")).unwrap();
+    let (at, tapped) = (format!(":{}/", server.dsn().port), format!(":{}/", tap.port));
+    assert!(targets.contains(&at), "{targets}");
+    bundle.replace("targets.yaml", &targets.replace(&at, &tapped)).unwrap();
+    (server, tap, bundle)
+}
+
 struct World {
     server: Postgres,
     tap: Tap,
     gateway: Countersign,
-    _bundle: Bundle,
+    bundle: Bundle,
     token: String,
 }
 
 impl World {
     fn new() -> Self {
-        let server = Postgres::start(PostgresOptions { auth: Auth::Trust, ..Default::default() }).unwrap();
-        server.sql(SCHEMA).unwrap();
-        let tap = Tap::before(server.dsn().port);
-        let bundle = Bundle::example(&server, &Terms::default()).unwrap();
-        bundle.replace("policies.cedar", ALL_WAITS).unwrap();
-        bundle.replace("masking.yaml", "").unwrap();
-        let targets = std::fs::read_to_string(bundle.path().join("targets.yaml")).unwrap();
-        let (at, tapped) = (format!(":{}/", server.dsn().port), format!(":{}/", tap.port));
-        assert!(targets.contains(&at), "{targets}");
-        bundle.replace("targets.yaml", &targets.replace(&at, &tapped)).unwrap();
+        let (server, tap, bundle) = before();
         let gateway = Countersign::start(bundle.dev()).unwrap();
         let token = gateway.token("ann", "agent", &["agents"]).unwrap();
         server.sql(RESET).unwrap();
-        Self { server, tap, gateway, _bundle: bundle, token }
+        Self { server, tap, gateway, bundle, token }
     }
 
     fn through(&self) -> Dsn {
@@ -366,11 +378,91 @@ fn a_connection_that_breaks_before_the_commit_has_changed_nothing_and_says_so() 
 }
 
 #[test]
-fn a_target_that_opens_no_transaction_leaves_the_connection_refused_and_the_command_not_run() {
+fn a_target_that_opens_no_transaction_costs_nobody_their_approval() {
     let world = World::new();
-    let (id, _) = broken(&world, Cut::Before(b"pg_current_xact_id"), "INSERT INTO parent VALUES (7)");
-    world.state(&id, "not_run");
+    let mut agent = world.agent();
+    agent.send(&query("INSERT INTO parent VALUES (7)")).unwrap();
+    let id = world.gateway.pending_one().unwrap();
+    world.tap.cut(Cut::Before(b"pg_current_xact_id"));
+    world.gateway.approve(&id).unwrap();
+    let answer = format!("{:?}", agent.until_ready().unwrap());
+    assert!(answer.contains("C55G05") && answer.contains(&id), "{answer}");
+    assert_eq!(world.gateway.request(&id).unwrap()["state"], "approved");
     assert_eq!(world.rows("parent"), "5");
+    // It is still there, and the connection too: the same again runs.
+    agent.send(&query("INSERT INTO parent VALUES (7)")).unwrap();
+    let answer = format!("{:?}", agent.until_ready().unwrap());
+    assert!(answer.contains("INSERT 0 1"), "{answer}");
+    world.state(&id, "done");
+    assert_eq!(world.rows("parent"), "6");
+}
+
+#[test]
+fn a_yes_that_is_refused_when_it_is_used_leaves_no_transaction_open() {
+    let world = World::new();
+    let mut agent = world.agent();
+    agent.send(&query("INSERT INTO parent VALUES (7)")).unwrap();
+    let id = world.gateway.pending_one().unwrap();
+    // Everything is ready to go, and then it may not.
+    world.tap.cut(Cut::Frozen(b"pg_current_xact_id"));
+    world.gateway.approve(&id).unwrap();
+    world.tap.frozen();
+    world.bundle.replace("policies.cedar", NOTHING_BUT_READS).unwrap();
+    let bundle = world.bundle.path().to_string_lossy().into_owned();
+    world.gateway.cli_as_operator(&["apply", "-f", &bundle]).unwrap();
+    world.tap.thaw(true);
+    let answer = format!("{:?}", agent.until_ready().unwrap());
+    assert!(answer.contains("C42G02"), "{answer}");
+    world.state(&id, "voided");
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
+    assert_eq!(world.server.sql(open).unwrap(), "0");
+    agent.send(&query("SELECT count(*) FROM parent")).unwrap();
+    assert!(format!("{:?}", agent.until_ready().unwrap()).contains('5'));
+}
+
+/// A step on the way from a yes to the end at which a gateway is killed: what it was about to send, and whether that
+/// arrives all the same; and what is known in the end.
+const STEPS: [(&[u8], bool, &str, &str); 6] = [
+    // Not redeemed yet: the yes is there for the next.
+    (b"pg_current_xact_id", false, "approved", "5"),
+    (b"pg_current_xact_id", true, "approved", "5"),
+    (b"INSERT INTO parent", false, "not_run", "5"),
+    (b"INSERT INTO parent", true, "not_run", "5"),
+    (b"COMMIT\0", false, "not_run", "5"),
+    (b"COMMIT\0", true, "done", "6"),
+];
+
+#[test]
+fn i1_a_gateway_that_is_killed_at_any_step_leaves_a_yes_that_can_be_used_or_a_truth_that_is_found_out() {
+    let (server, tap, bundle) = before();
+    let mut fleet = Fleet::start(bundle.dev(), STEPS.len() + 1).unwrap();
+    let token = fleet.control().token("ann", "agent", &["agents"]).unwrap();
+    for (gateway, (pattern, arrives, state, rows)) in STEPS.into_iter().enumerate() {
+        let step = format!("{} {arrives}", pattern.escape_ascii());
+        server.sql(RESET).unwrap();
+        let sql = query(&format!("INSERT INTO parent VALUES (7) /* {gateway} */"));
+        let at = |gateway| RawClient::login(&fleet.dsn(gateway, "shop", &token, "shop").unwrap()).unwrap().0;
+        let mut agent = at(gateway);
+        agent.send(&sql).unwrap();
+        let id = fleet.control().pending_one().unwrap();
+        tap.cut(Cut::Frozen(pattern));
+        fleet.control().approve(&id).unwrap();
+        tap.frozen();
+        let mut elsewhere = at(STEPS.len());
+        fleet.kill_gateway(gateway).unwrap();
+        tap.thaw(arrives);
+        let gone = format!("gateway-{gateway}");
+        fleet.control().cli_as_operator(&["fleet", "revoke", &gone, "--reason", "killed"]).unwrap();
+        let stands = || Ok((fleet.control().request(&id)?["state"] == state).then_some(()));
+        eventually(&format!("{step}: {state}"), Duration::from_secs(60), stands).unwrap();
+        assert_eq!(server.sql("SELECT count(*) FROM parent").unwrap(), rows, "{step}");
+        if state == "approved" {
+            elsewhere.send(&sql).unwrap();
+            let answer = format!("{:?}", elsewhere.until_ready().unwrap());
+            assert!(answer.contains("INSERT 0 1"), "{step}: {answer}");
+            assert_eq!(server.sql("SELECT count(*) FROM parent").unwrap(), "6", "{step}");
+        }
+    }
 }
 
 #[test]

@@ -135,8 +135,8 @@ fn section(shape: Shape, options: &DecisionOptions, stages: &[Stage]) -> Section
     let mut text = format!(
         "{} requests under each circumstance, one at a time: an approver says yes over the API, and a tap on the wire to the \
          target notes when the statement passes. After the decision's own write come the news of it, a new connection \
-         to the target, the redeeming compare-and-swap, the begin record, synced, the opening of a transaction on the \
-         target, its number as evidence in the store, and the statement.",
+         to the target with a transaction open on it, the one write that uses the approval up and keeps the \
+         transaction's number, the record of that, synced, and the statement.",
         options.decisions
     );
     if shape == Shape::Cluster {

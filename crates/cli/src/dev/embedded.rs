@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_common::approval::{Approval, Rejection};
+use countersign_common::approval::{Approval, Evidence, Rejection};
 use countersign_common::id::{ApprovalId, SessionId, TargetName};
 use countersign_common::{Digest, Secret};
 use countersign_controlplane::ControlPlane;
@@ -147,18 +147,14 @@ impl Approvals for Embedded {
     }
 
     async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError> {
-        let Redeem { id, session, digest, owner, attempt, promises_evidence } = redeem;
-        let redeem = approvals::Redeem { id, session, digest, owner, attempt, promises_evidence };
+        let Redeem { id, session, digest, owner, attempt, evidence } = redeem;
+        let evidence = evidence.map_or(Evidence::None, Evidence::Presented);
+        let redeem = approvals::Redeem { id, session, digest, owner, attempt, evidence };
         let outcome = self.control_plane.approvals().redeem(redeem).await;
         match outcome {
             Ok(approval) => Ok(approval),
             Err(error) => Err(self.not_redeemed(id, digest, error).await),
         }
-    }
-
-    async fn present(&self, id: ApprovalId, fence: u64, evidence: String) -> Result<(), Unavailable> {
-        let granted = self.control_plane.approvals().present(id, fence, evidence).await;
-        granted.map(drop).map_err(|error| unavailable(&error))
     }
 
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony) {

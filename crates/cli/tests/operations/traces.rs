@@ -11,10 +11,10 @@ const STEPS: [&str; 13] = [
     "ask",
     "command",
     "control.decide",
-    "evidence",
     "forward",
     "hold",
     "judge",
+    "prepare",
     "read",
     "record",
     "redeem",
@@ -117,10 +117,10 @@ fn a_command_that_goes_through_a_gateway_and_a_control_plane_is_one_trace() {
         (CONTROL, "control.hold", (GATEWAY, "ask")),
         (CONTROL, "control.decide", (CONTROL, "control.hold")),
         (GATEWAY, "hold", (GATEWAY, "command")),
+        (GATEWAY, "prepare", (GATEWAY, "command")),
         (GATEWAY, "redeem", (GATEWAY, "command")),
         (CONTROL, "control.redeem", (GATEWAY, "redeem")),
         (GATEWAY, "forward", (GATEWAY, "command")),
-        (CONTROL, "control.evidence", (GATEWAY, "evidence")),
         (GATEWAY, "answer", (GATEWAY, "command")),
         (CONTROL, "control.report", (GATEWAY, "report")),
     ];
@@ -129,6 +129,6 @@ fn a_command_that_goes_through_a_gateway_and_a_control_plane_is_one_trace() {
         assert_eq!(held.parent(name), Some(parent), "{name}");
     }
     let begins = |name: &str| held.span(name).span.start_time_unix_nano;
-    let order = ["command", "ask", "hold", "redeem", "forward", "answer"];
+    let order = ["command", "ask", "hold", "prepare", "redeem", "forward", "answer"];
     assert!(order.is_sorted_by_key(|name| begins(name)), "{held:#?}");
 }

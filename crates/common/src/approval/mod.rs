@@ -8,8 +8,9 @@
 //! Denied · Expired · Withdrawn · Voided     Revoked · Expired     InDoubt ─ resolve · late word of its owner ─► Done | NotRun
 //! ```
 //!
-//! An owner that has promised evidence and is lost before it presented any has certainly not let the target
-//! commit: then `Redeemed` becomes `NotRun` at once.
+//! By what the target will remember the command is presented with the redeeming step where it is known by then, so that
+//! whatever follows the target can be asked. Where it is only promised, an owner that is lost before it presented any has
+//! certainly not let the target commit: then `Redeemed` becomes `NotRun` at once.
 //!
 //! ```text
 //! Redeemed (promised) ─ present ─► Redeemed (presented)          Redeemed (promised) ─ owner lost ─► NotRun

@@ -49,8 +49,8 @@ pub enum Event {
         owner: NodeId,
         /// Approvers who no longer are eligible; their votes no longer count.
         ineligible: BTreeSet<Subject>,
-        /// Whether the gateway will present evidence before it lets the target commit.
-        promises_evidence: bool,
+        /// By what the target will remember the command: presented at once where that is known already, or promised.
+        evidence: Evidence,
     },
     /// The owner says by what the target will remember the command; granted, it may let the target commit.
     Present {
@@ -211,8 +211,10 @@ pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approv
     next.revision += 1;
     next.state = state;
     match event {
-        Event::Redeem { promises_evidence: true, .. } => next.evidence = Evidence::Promised,
-        Event::Present { evidence, .. } => next.evidence = Evidence::Presented(cut(evidence)),
+        Event::Redeem { evidence: Evidence::Presented(evidence), .. } | Event::Present { evidence, .. } => {
+            next.evidence = Evidence::Presented(cut(evidence));
+        }
+        Event::Redeem { evidence, .. } => next.evidence = evidence.clone(),
         _ => {}
     }
     next.decisions.extend(decision);

@@ -101,10 +101,10 @@ impl Approvals {
             };
             let transaction = content.finish(asking(&asked_key, asked.as_ref(), &stored));
             match self.store.transact(transaction).await {
-                Ok(Outcome::Committed(_)) => {
+                Ok(Outcome::Committed(revision)) => {
                     let approval = stored.approval.clone();
                     crate::metrics::stepped(&approval, self.now());
-                    self.take_over(stored);
+                    self.take_over(stored, Some(revision));
                     return Ok(Held { approval, joined: Joined::New });
                 }
                 // Somebody else asked, or nobody knows whether we did: look again.
@@ -121,8 +121,8 @@ impl Approvals {
     async fn join(&self, asked: Option<&Entry>) -> Result<Option<Held>, ApprovalError> {
         let Some(asked) = asked else { return Ok(None) };
         let id = record::approval_of(asked).ok_or_else(|| crate::bad_value(asked, "not an approval id"))?;
-        let stored = match self.read(id).await {
-            Ok((_, stored)) => stored,
+        let (entry, stored) = match self.read(id).await {
+            Ok(read) => read,
             // It ended long ago and has just been archived, with what was read: the swap finds out.
             Err(ApprovalError::NotFound(_)) => return Ok(None),
             Err(error) => return Err(error),
@@ -148,7 +148,7 @@ impl Approvals {
         if let Some(first) = stored.trace {
             trace_context::link(&Span::current(), first);
         }
-        self.take_over(stored.clone());
+        self.take_over(stored.clone(), Some(entry.modified));
         Ok(Some(Held { approval: stored.approval, joined }))
     }
 

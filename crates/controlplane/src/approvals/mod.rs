@@ -2,6 +2,7 @@
 //! and written by compare-and-swap on what was read, never on memory; what memory holds serves lists,
 //! waiters and deadlines.
 
+mod agreed;
 mod board;
 mod error;
 mod hold;
@@ -33,6 +34,7 @@ pub(crate) use record::{
 pub use record::{Details, Snapshot};
 pub use redeem::Redeem;
 
+use self::agreed::AgreedTo;
 use self::board::Board;
 use crate::bundles::Bundles;
 use crate::content;
@@ -86,6 +88,7 @@ pub struct Approvals {
     sessions: Arc<Sessions>,
     bundles: Arc<Bundles>,
     board: Mutex<Board>,
+    agreed: Mutex<AgreedTo>,
     /// Rung when a deadline may have become the next one.
     deadlines: Notify,
     changes: broadcast::Sender<Arc<Snapshot>>,
@@ -136,11 +139,13 @@ impl Approvals {
         sessions: Arc<Sessions>,
         bundles: Arc<Bundles>,
     ) -> Result<(Self, Revision), StoreError> {
-        let (board, deadlines) = (Mutex::new(Board::default()), Notify::new());
+        let (board, agreed) = (Mutex::new(Board::default()), Mutex::default());
+        let deadlines = Notify::new();
         let (changes, _) = broadcast::channel(CHANGES_BEHIND_MAX);
         let (steps, _) = broadcast::channel(CHANGES_BEHIND_MAX);
         let searches = search::turns();
-        let approvals = Self { store, clock, sessions, bundles, board, deadlines, changes, steps, searches };
+        let approvals =
+            Self { store, clock, sessions, bundles, board, agreed, deadlines, changes, steps, searches };
         let revision = approvals.reload().await?;
         Ok((approvals, revision))
     }
@@ -149,10 +154,11 @@ impl Approvals {
     /// about it reads it from the store, and is refused.
     pub(crate) async fn reload(&self) -> Result<Revision, StoreError> {
         let (entries, revision) = range_all(&*self.store, APPROVALS).await?;
-        let mut all: Vec<Stored> = entries.iter().filter_map(crate::readable).collect();
+        let readable = |entry: &Entry| Some((entry.modified, crate::readable::<Stored>(entry)?));
+        let mut all: Vec<(Revision, Stored)> = entries.iter().filter_map(readable).collect();
         // So that the board keeps those that ended last, and the last no of each session.
-        all.sort_by_key(|stored| stored.changed_at);
-        all.into_iter().for_each(|stored| self.take_over(stored));
+        all.sort_by_key(|(_, stored)| stored.changed_at);
+        all.into_iter().for_each(|(written, stored)| self.take_over(stored, Some(written)));
         self.board.lock().is_complete_up_to(revision);
         Ok(revision)
     }
@@ -166,9 +172,12 @@ impl Approvals {
         if let Change::Put(entry) = change
             && entry.key.starts_with(APPROVALS)
         {
-            taken = crate::decode(entry).map(|stored| self.take_over(stored));
-            if taken.is_err() {
-                record::id_of(&entry.key).inspect(|id| self.board.lock().forget(*id));
+            taken = crate::decode(entry).map(|stored| self.take_over(stored, Some(entry.modified)));
+            if taken.is_err()
+                && let Some(id) = record::id_of(&entry.key)
+            {
+                self.board.lock().forget(id);
+                self.agreed.lock().forget(id);
             }
         }
         // Others of the same revision may follow; all before it have come.
@@ -176,8 +185,10 @@ impl Approvals {
         taken
     }
 
-    fn take_over(&self, stored: Stored) {
+    /// Takes over how an approval stands, written at this revision if that is known.
+    fn take_over(&self, stored: Stored, written: Option<Revision>) {
         let id = stored.approval.id;
+        self.agreed.lock().take(&stored, written);
         let newer = {
             let mut board = self.board.lock();
             board.apply(stored.into()).then(|| board.known(id)).flatten()
@@ -207,8 +218,8 @@ impl Approvals {
 
     /// Reads the approval from the store, so that this node knows it.
     pub(crate) async fn look_up(&self, id: ApprovalId) -> Result<(), ApprovalError> {
-        let (_, stored) = self.read(id).await?;
-        self.take_over(stored);
+        let (entry, stored) = self.read(id).await?;
+        self.take_over(stored, Some(entry.modified));
         Ok(())
     }
 
@@ -238,7 +249,11 @@ impl Approvals {
     /// When there is no such approval, the store fails, or the text is not the one that was stored (I2).
     pub async fn details(&self, id: ApprovalId) -> Result<Details, ApprovalError> {
         let (_, stored) = self.read(id).await?;
-        let whole = content::read(&*self.store, &record::details_prefix(id)).await?;
+        self.details_of(&stored).await
+    }
+
+    async fn details_of(&self, stored: &Stored) -> Result<Details, ApprovalError> {
+        let whole = content::read(&*self.store, &record::details_prefix(stored.approval.id)).await?;
         // INVARIANT: I2. What people are shown is what was stored when the command was held.
         if Digest::of(&whole.value) != stored.details_digest {
             return Err(crate::bad_value(&whole, "its digest is not the recorded one").into());
@@ -259,8 +274,8 @@ impl Approvals {
     /// # Errors
     /// When there is no such approval, or the store fails.
     pub async fn watch(&self, id: ApprovalId) -> Result<ApprovalWatch, ApprovalError> {
-        let (_, stored) = self.read(id).await?;
-        self.take_over(stored.clone());
+        let (entry, stored) = self.read(id).await?;
+        self.take_over(stored.clone(), Some(entry.modified));
         Ok(ApprovalWatch(self.board.lock().subscribe(stored.into())))
     }
 
@@ -464,19 +479,20 @@ impl Approvals {
         for _ in 0..ATTEMPTS_MAX {
             let (entry, stored) = self.read(id).await?;
             let next = step(&stored.approval, event, self.clock.now())?;
-            if let Some(approval) = self.swap(&entry, stored, next, AttemptId::generate()).await? {
+            if let Some(approval) = self.swap(as_read(&entry), stored, next, AttemptId::generate()).await? {
                 return Ok(approval);
             }
         }
         Err(ApprovalError::Contended)
     }
 
-    /// Writes the next state if nobody else has written since `entry` was read; `None`: somebody has.
+    /// Writes the next state if `still` holds: that nobody has written the record since `stored`, and what else it
+    /// asks for. `None`: it does not hold.
     ///
     /// INVARIANT: I1, I9. This is the only place that changes an approval, and it compares.
     async fn swap(
         &self,
-        entry: &Entry,
+        still: Transaction,
         stored: Stored,
         next: Approval,
         attempt: AttemptId,
@@ -487,24 +503,23 @@ impl Approvals {
         let redeemed_by = if redeems { Some(attempt) } else { stored.redeemed_by };
         let next = Stored { attempt, changed_at: self.clock.now(), redeemed_by, approval: next, ..stored };
         let value = next.value()?;
-        let transaction =
-            Transaction::new().if_modified(&entry.key, entry.modified).put_own(&entry.key, value);
-        match self.store.transact(transaction).await {
-            Ok(Outcome::Committed(_)) => {}
+        let transaction = still.put_own(record::approval_key(next.approval.id), value);
+        let written = match self.store.transact(transaction).await {
+            Ok(Outcome::Committed(revision)) => Some(revision),
             Ok(Outcome::Conflict | Outcome::LeaseLost) => return Ok(None),
             Err(error) if error.is_ambiguous() => match self.settle(&next).await? {
-                Settled::Mine => {}
+                Settled::Mine => None,
                 Settled::Lost => return Ok(None),
                 Settled::Unclear => return Err(error.into()),
             },
             Err(error) => return Err(error.into()),
-        }
+        };
         let approval = next.approval.clone();
         // A vote that is not the last, and evidence, leave it where it is.
         if approval.state.as_str() != stood {
             crate::metrics::stepped(&approval, next.changed_at);
         }
-        self.take_over(next);
+        self.take_over(next, written);
         if lets_go_on(&approval.state) {
             // Nobody listens: no other node is to be told.
             let _ = self.steps.send(Hint { approval: approval.id, revision: approval.revision });
@@ -544,6 +559,11 @@ impl Approvals {
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// Nobody has written it since it was read.
+fn as_read(entry: &Entry) -> Transaction {
+    Transaction::new().if_modified(&entry.key, entry.modified)
 }
 
 /// Whether a waiting command goes on when it hears of this. What its own gateway did it knows already.

@@ -1,15 +1,20 @@
-//! Redeeming: the one act that uses an approval up. Everything is looked at once more, then one
-//! compare-and-swap decides.
+//! Redeeming: the one act that uses an approval up. What this node knows is presumed, and one compare-and-swap decides,
+//! which asks whether all of it still stands in the store. Where it does not, or something is not known, everything is
+//! looked at once more first.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use countersign_common::approval::{Approval, Event, State, Vote, step};
+use countersign_common::approval::{Approval, Event, Evidence, State, Vote, step};
 use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId, Subject};
 use countersign_common::verdict::Reason;
 use countersign_common::{Digest, Verdict};
 
-use super::{ATTEMPTS_MAX, ApprovalError, Approvals, Details};
+use super::agreed::Agreed;
+use super::record::{self, Stored};
+use super::{ATTEMPTS_MAX, ApprovalError, Approvals, Details, as_read};
 use crate::bundles::{BundleError, Question};
+use crate::store::Transaction;
 
 /// What a gateway presents in order to run a command.
 #[derive(Debug, Clone)]
@@ -24,8 +29,8 @@ pub struct Redeem {
     pub owner: NodeId,
     /// This attempt. Asked again after a lost answer, the same attempt gets the same answer.
     pub attempt: AttemptId,
-    /// Whether the gateway will present evidence before it lets the target commit.
-    pub promises_evidence: bool,
+    /// By what the target will remember the command: presented now, or promised for before it is let commit.
+    pub evidence: Evidence,
 }
 
 impl Approvals {
@@ -41,6 +46,9 @@ impl Approvals {
     /// A caller that stops waiting must not send; the approval may be used up all the same, and goes in
     /// doubt when its owner is lost.
     pub async fn redeem(&self, redeem: Redeem) -> Result<Approval, ApprovalError> {
+        if let Some(redeemed) = self.redeem_as_known(&redeem).await? {
+            return Ok(redeemed);
+        }
         self.look_again(&redeem).await?;
         for _ in 0..ATTEMPTS_MAX {
             let (entry, stored) = self.read(redeem.id).await?;
@@ -50,7 +58,7 @@ impl Approvals {
             }
             self.sessions.check(redeem.session).map_err(ApprovalError::SessionEnded)?;
             if approval.state == State::Approved
-                && let Some(reason) = self.blocks(approval, &self.details(redeem.id).await?)?
+                && let Some(reason) = self.blocks(approval, &self.details_of(&stored).await?)?
             {
                 let void = Event::Void { reason: reason.text.clone() };
                 self.advance(redeem.id, &void).await?;
@@ -61,19 +69,66 @@ impl Approvals {
             if mine && stored.redeemed_by == Some(redeem.attempt) {
                 return Ok(stored.approval);
             }
-            let event = Event::Redeem {
-                digest: redeem.digest,
-                owner: redeem.owner,
-                ineligible: self.ineligible(approval),
-                promises_evidence: redeem.promises_evidence,
-            };
-            let next = step(approval, &event, self.now())?;
+            let next = step(approval, &self.redeeming(&redeem, approval), self.now())?;
             // INVARIANT: I1. One swap from `Approved`; whoever lost it reads `Redeemed` next time.
-            if let Some(approval) = self.swap(&entry, stored, next, redeem.attempt).await? {
+            if let Some(approval) = self.swap(as_read(&entry), stored, next, redeem.attempt).await? {
                 return Ok(approval);
             }
         }
         Err(ApprovalError::Contended)
+    }
+
+    /// Redeems by what this node knows, in one write, if all that decides stands in the store as it is known here: the
+    /// record, the session with its token, the stop buttons of all involved, the tokens of those who agreed, the bundle. `None`: it does not, or not
+    /// enough is known, or by what is known it would be refused: then it has to be looked at.
+    // INVARIANT: I1, I3. More than a look: who was stopped before the very write does not redeem.
+    async fn redeem_as_known(&self, redeem: &Redeem) -> Result<Option<Approval>, ApprovalError> {
+        let known = self.agreed.lock().get(redeem.id);
+        let Some(Agreed { written, stored, details }) = known else { return Ok(None) };
+        let approval = &stored.approval;
+        // What is compared comes first: what is found out below is of then or later, and if later, the swap fails.
+        let still = Transaction::new().if_modified(record::approval_key(redeem.id), written);
+        let still = self.bundles.still_current(still);
+        let still = still.and_then(|still| {
+            self.sessions.still(still, redeem.session, &involved(approval), &approvers(approval))
+        });
+        let Some(still) = still else { return Ok(None) };
+        let details = match details {
+            Some(details) => details,
+            // It never changes: read when it may, it is the same.
+            None => Arc::new(self.details_of(&stored).await?),
+        };
+        let may_go = approval.session == redeem.session
+            && self.sessions.check(redeem.session).is_ok()
+            && self.blocks(approval, &details)?.is_none();
+        let next = step(approval, &self.redeeming(redeem, approval), self.now());
+        match next {
+            Ok(next) if may_go => self.swap(still, Stored::clone(&stored), next, redeem.attempt).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads ahead what redeeming an approval will need, where that is known to come.
+    ///
+    /// # Errors
+    /// When the store fails; redeeming then reads it itself.
+    pub(crate) async fn get_ready(&self, id: ApprovalId) -> Result<(), ApprovalError> {
+        let wanted = self.agreed.lock().without_details(id);
+        if let Some(stored) = wanted {
+            let details = self.details_of(&stored).await?;
+            self.agreed.lock().put_details(id, details);
+        }
+        Ok(())
+    }
+
+    /// The redeeming step, with what this node knows of the approvers.
+    fn redeeming(&self, redeem: &Redeem, approval: &Approval) -> Event {
+        Event::Redeem {
+            digest: redeem.digest,
+            owner: redeem.owner,
+            ineligible: self.ineligible(approval),
+            evidence: redeem.evidence.clone(),
+        }
     }
 
     /// The approval, if this attempt has redeemed it and nobody has said yet what became of the command. For those
@@ -98,10 +153,7 @@ impl Approvals {
     /// INVARIANT: I3. Who was stopped before this call began does not redeem.
     async fn look_again(&self, redeem: &Redeem) -> Result<(), ApprovalError> {
         let (_, stored) = self.read(redeem.id).await?;
-        let approvers: BTreeSet<Subject> =
-            stored.approval.decisions.into_iter().map(|decision| decision.approver).collect();
-        let involved: BTreeSet<Subject> =
-            stored.approval.requester.chain().chain(&approvers).cloned().collect();
+        let (involved, approvers) = (involved(&stored.approval), approvers(&stored.approval));
         let bundle = async {
             self.bundles.reload().await.map(drop).map_err(|error| match error {
                 BundleError::Store(error) => ApprovalError::Store(error),
@@ -174,4 +226,15 @@ impl Approvals {
         });
         lost.map(|decision| decision.approver.clone()).collect()
     }
+}
+
+/// Who decided.
+fn approvers(approval: &Approval) -> BTreeSet<Subject> {
+    approval.decisions.iter().map(|decision| decision.approver.clone()).collect()
+}
+
+/// Everybody whose stop button ends it: the requester's chain, and who decided.
+fn involved(approval: &Approval) -> BTreeSet<Subject> {
+    let approvers = approval.decisions.iter().map(|decision| &decision.approver);
+    approval.requester.chain().chain(approvers).cloned().collect()
 }

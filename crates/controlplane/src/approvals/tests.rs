@@ -3,11 +3,12 @@
 mod crash;
 mod model;
 mod nodes;
+mod reads;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_common::approval::{Outcome, Rejection, State, Vote};
+use countersign_common::approval::{Evidence, Outcome, Rejection, State, Vote};
 use countersign_common::id::{AttemptId, NodeId};
 use countersign_common::principal::Kind;
 use countersign_common::{Digest, rendering};
@@ -74,7 +75,7 @@ async fn evidence_is_granted_once_and_only_to_an_owner_that_was_not_given_up() {
     let scratch = Scratch::new().await;
     let session = scratch.session(&agent()).await;
     let approvals = scratch.control.approvals();
-    let redeem = |held| Redeem { promises_evidence: true, ..scratch.redeem(&session, held) };
+    let redeem = |held| Redeem { evidence: Evidence::Promised, ..scratch.redeem(&session, held) };
     let held = scratch.approved(&session, UPDATE).await;
     let id = held.approval.id;
     let fence = approvals.redeem(redeem(&held)).await.unwrap().revision;

@@ -5,7 +5,7 @@
 //! - [`nodes`]: who is alive, by leases in the store.
 //! - [`link`], [`links`]: the one stream of each gateway.
 //! - [`revoked`]: who was shut out.
-//! - [`cancels`], [`doubt`], [`hints`], [`sample`]: what nodes do for each other's gateways, and look after.
+//! - [`cancels`], [`doubt`], [`hints`], [`ready`], [`sample`]: what nodes do for each other's gateways, and look after.
 //! - [`listener`], [`places`]: the listener of the fleet, and how many it lets in.
 
 pub mod authority;
@@ -25,6 +25,7 @@ mod open;
 mod places;
 mod proofs;
 mod pulse;
+mod ready;
 mod revoked;
 mod sample;
 
@@ -295,6 +296,7 @@ impl Fleet {
             () = self.follow_cancels() => {}
             () = self.settle_doubts() => {}
             () = self.exchange_hints() => {}
+            () = self.get_ready() => {}
             () = self.measure() => {}
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_common::approval::{Outcome as Ended, State};
+use countersign_common::approval::{Evidence, Outcome as Ended, State};
 use countersign_common::id::ApprovalId;
 use countersign_common::time::ManualClock;
 use countersign_recording::history::verify_folder;
@@ -103,7 +103,7 @@ impl Bed {
             digest: held.approval.digest,
             owner: self.control.node(),
             attempt: countersign_common::id::AttemptId::generate(),
-            promises_evidence: false,
+            evidence: Evidence::None,
         };
         (held.approval.id, approvals.redeem(redeem).await.unwrap().revision)
     }

@@ -161,6 +161,7 @@ mod tests {
             lease: LeaseId(1),
             started_at: SystemClock.now(),
             software: "test".into(),
+            also: Default::default(),
         };
         store
             .transact(Transaction::new().put(control_of(&id.to_string()), crate::encode(&node)))

@@ -166,6 +166,21 @@ impl Index {
         self.session(*self.session_of.get(&(token, target.clone()))?)
     }
 
+    /// The session, and when it was last written.
+    pub(super) fn session_at(&self, id: SessionId) -> Option<(Revision, &Arc<Session>)> {
+        self.sessions.get(&id).map(|(at, session)| (*at, session))
+    }
+
+    /// When the token with this hash was last written.
+    pub(super) fn token_at(&self, hash: &Digest) -> Option<Revision> {
+        self.tokens.get(hash).map(|(at, _)| *at)
+    }
+
+    /// When the stop button of a subject was last pressed, by the store's count.
+    pub(super) fn stopped_at(&self, subject: &Subject) -> Option<Revision> {
+        self.stopped.get(subject).map(|(at, _)| *at)
+    }
+
     /// How many sessions there are.
     pub(super) fn session_count(&self) -> usize {
         self.sessions.len()

@@ -7,7 +7,7 @@ use countersign_common::id::{SessionId, Subject};
 
 use super::record;
 use super::{Session, Sessions};
-use crate::store::{Change, StoreError};
+use crate::store::{Change, Revision, StoreError, Transaction, WRITES_MAX};
 
 /// How many tokens of one person are read at once.
 const TOKENS_AT_ONCE: usize = 16;
@@ -49,6 +49,41 @@ impl Sessions {
             futures::future::try_join_all(batch.iter().map(async |key| self.learn(key).await)).await?;
         }
         Ok(())
+    }
+
+    /// With the conditions that a session, its token, the stop buttons of `involved` and the live tokens of `voters` stand in
+    /// the store as memory has them. `None`: memory does not have all of it, or there are too many for one transaction.
+    pub(crate) fn still(
+        &self,
+        transaction: Transaction,
+        session: SessionId,
+        involved: &BTreeSet<Subject>,
+        voters: &BTreeSet<Subject>,
+    ) -> Option<Transaction> {
+        let (index, now) = (self.index.read(), self.clock.now());
+        let tokens = voters.iter().flat_map(|subject| index.tokens_of(subject));
+        let live = tokens.filter(|token| token.revoked.is_none() && now < token.expires_at);
+        let votes: Vec<(Digest, Revision)> = live
+            .filter_map(|token| index.token_by_id(token.id))
+            .filter_map(|(hash, _)| Some((*hash, index.token_at(hash)?)))
+            .collect();
+        if involved.len() + votes.len() > WRITES_MAX / 2 {
+            return None;
+        }
+        let (session_at, known) = index.session_at(session)?;
+        let hash = known.token_hash.or_else(|| index.token_by_id(known.token).map(|(hash, _)| *hash))?;
+        let still = transaction
+            .if_modified(record::session_key(session), session_at)
+            .if_modified(record::token_key(&hash), index.token_at(&hash)?);
+        let still =
+            votes.iter().fold(still, |still, (hash, at)| still.if_modified(record::token_key(hash), *at));
+        Some(involved.iter().fold(still, |still, subject| {
+            let key = record::revocation_key(subject);
+            match index.stopped_at(subject) {
+                Some(at) => still.if_modified(key, at),
+                None => still.if_absent(key),
+            }
+        }))
     }
 
     /// Reads a token that memory does not know.

@@ -72,18 +72,6 @@ impl Approvals for LinkPorts {
         redeemed
     }
 
-    async fn present(&self, id: ApprovalId, fence: u64, evidence: String) -> Result<(), Unavailable> {
-        let evidence = v1::PresentEvidence { approval_id: id.to_string(), fence, evidence };
-        match self.shared.ask(Call::Evidence(evidence)).await? {
-            Answer::Approval(_) | Answer::Done(_) => Ok(()),
-            Answer::NotTaken(no) => {
-                tracing::warn!(approval = %id, reason = no.reason, "evidence was not taken");
-                Err(Unavailable("the command was given up while it ran".into()))
-            }
-            other => Err(odd(&other)),
-        }
-    }
-
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony) {
         let report = report(id, fence, testimony);
         let errand = self.shared.errands.begin(Errand::Report(report));
@@ -184,8 +172,9 @@ fn redeem_to_wire(redeem: &Redeem, session_proof: Vec<u8>) -> v1::RedeemApproval
         session_id: redeem.session.to_string(),
         digest: redeem.digest.as_bytes().to_vec(),
         attempt_id: redeem.attempt.to_string(),
-        promises_evidence: redeem.promises_evidence,
+        promises_evidence: false,
         session_proof,
+        evidence: redeem.evidence.clone().unwrap_or_default(),
     }
 }
 

@@ -12,7 +12,7 @@ use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::gateway_frame::Frame as Gateway;
 use countersign_api::{duration_to_wire, timestamp_to_wire};
 use countersign_common::Timestamp;
-use countersign_common::approval::{Approval, Event, Outcome, State, Vote, step};
+use countersign_common::approval::{Approval, Event, Evidence, Outcome, State, Vote, step};
 use countersign_common::id::{ApprovalId, NodeId, SessionId, Subject};
 use countersign_common::principal::{Kind, Principal};
 use countersign_common::time::{Clock as _, SystemClock};
@@ -421,8 +421,11 @@ impl Truth {
             return Answer::Approval(self.approvals.get(&id).unwrap().into());
         }
         let digest = countersign_common::Digest::from_bytes(redeem.digest.clone().try_into().unwrap());
-        let promises_evidence = redeem.promises_evidence;
-        let event = Event::Redeem { digest, owner, ineligible: Default::default(), promises_evidence };
+        let evidence = match redeem.evidence.as_str() {
+            "" => Evidence::None,
+            evidence => Evidence::Presented(evidence.to_owned()),
+        };
+        let event = Event::Redeem { digest, owner, ineligible: Default::default(), evidence };
         let answer = self.step(&redeem.approval_id, &event);
         if let Answer::Approval(_) = answer {
             self.attempts.insert(redeem.attempt_id.clone(), 0);

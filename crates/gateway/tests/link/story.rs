@@ -1,6 +1,6 @@
 //! What goes well.
 
-use countersign_common::approval::{Outcome, State};
+use countersign_common::approval::{Evidence, Outcome, State};
 use countersign_common::id::{AttemptId, TargetName};
 use countersign_common::{Digest, Secret};
 use countersign_lifecycle::ports::{NotAdmitted, Ports, Redeem, RedeemError, Stop, Testimony};
@@ -24,7 +24,7 @@ pub(crate) fn redeem(ports: &Ports, approval: &countersign_common::approval::App
         digest: approval.digest,
         owner: ports.node,
         attempt: AttemptId::generate(),
-        promises_evidence: false,
+        evidence: Some("xid:7".into()),
     }
 }
 
@@ -65,6 +65,7 @@ async fn a_command_is_held_followed_redeemed_and_reported() {
     let redeemed = ports.approvals.redeem(redeem(&ports, &held)).await.unwrap();
     let State::Redeemed { owner, fence } = redeemed.state else { panic!("{redeemed:?}") };
     assert_eq!(owner, ports.node);
+    assert_eq!(redeemed.evidence, Evidence::Presented("xid:7".into()));
     // INVARIANT: I1. Not a second time.
     assert!(ports.approvals.redeem(redeem(&ports, &held)).await.is_err());
     ports.approvals.report(held.id, fence, Testimony::Ended(Outcome::Completed)).await;

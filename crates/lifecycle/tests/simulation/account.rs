@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_common::approval::Approval;
+use countersign_common::approval::{Approval, Evidence};
 use countersign_common::command::{Command, digest};
 use countersign_common::id::{ApprovalId, CommandId, SessionId, StreamId};
 use countersign_common::refusal::Refusal;
@@ -43,6 +43,12 @@ pub(crate) struct Story {
     pub(crate) context_changed: bool,
     pub(crate) fault: bool,
     pub(crate) killed: bool,
+    /// What it needs in order to go could not be had.
+    pub(crate) not_prepared: bool,
+    /// By what the target would remember it, when that was made.
+    pub(crate) prepared: Option<Option<String>>,
+    /// How far the journal had synced when its approval was asked for, and what was ready by then.
+    pub(crate) asked_to_use: Option<(u64, Option<Option<String>>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -76,6 +82,8 @@ pub(crate) struct Account {
     pub(crate) stories: BTreeMap<Number, Story>,
     /// Every revision of every approval.
     pub(crate) approvals: BTreeMap<ApprovalId, Vec<Revision>>,
+    /// Whether each transaction that was opened for a command, and is over, was committed.
+    pub(crate) committed: BTreeMap<String, bool>,
     pub(crate) journal_failed: bool,
 }
 
@@ -110,6 +118,14 @@ impl Account {
         ended.any(|one| one.at.until(at).as_millis() > u128::from(slack_ms))
     }
 
+    /// Whether the target has undone the transaction of a command.
+    pub(crate) fn is_undone(&self, approval: &Approval) -> bool {
+        match &approval.evidence {
+            Evidence::Presented(evidence) => self.committed.get(evidence) == Some(&false),
+            Evidence::None | Evidence::Promised => false,
+        }
+    }
+
     /// Whether the approval ever stood like this.
     pub(crate) fn ever(&self, id: Option<ApprovalId>, like: impl Fn(&Approval) -> bool) -> bool {
         id.and_then(|id| self.approvals.get(&id)).is_some_and(|all| all.iter().any(|one| like(&one.approval)))
@@ -133,6 +149,9 @@ impl Reading {
             Event::Accepted(position) => self.accepted = *position,
             Event::Synced(position) => self.synced = *position,
             Event::JournalFailed => self.account.journal_failed = true,
+            Event::TransactionOver { evidence, committed } => {
+                self.account.committed.insert(evidence.clone(), *committed);
+            }
             Event::Stopped { session, stop } => self.stop(*session, stop, *at),
             Event::Upstream { number, bytes, setting } => {
                 self.upstream(world, place, *number, bytes, *setting)
@@ -141,6 +160,9 @@ impl Reading {
             | Event::Asked { number }
             | Event::Cancelled { number }
             | Event::ContextChanged { number }
+            | Event::NotPrepared { number }
+            | Event::Prepared { number, .. }
+            | Event::Redeeming { number }
             | Event::Redeemed { number, .. }
             | Event::Fault { number }
             | Event::Released { number, .. }
@@ -161,6 +183,9 @@ impl Reading {
             Event::Asked { .. } => story.asked += 1,
             Event::Cancelled { .. } => story.cancelled_at = Some(at),
             Event::ContextChanged { .. } => story.context_changed = true,
+            Event::NotPrepared { .. } => story.not_prepared = true,
+            Event::Prepared { evidence, .. } => story.prepared = Some(evidence.clone()),
+            Event::Redeeming { .. } => story.asked_to_use = Some((self.synced, story.prepared.clone())),
             Event::Redeemed { approval, .. } => story.redeemed = Some((**approval).clone()),
             Event::Fault { .. } => story.fault = true,
             Event::Ran { .. } => story.ran = true,
@@ -254,6 +279,9 @@ impl Story {
             context_changed: false,
             fault: false,
             killed: false,
+            not_prepared: false,
+            prepared: None,
+            asked_to_use: None,
         }
     }
 }

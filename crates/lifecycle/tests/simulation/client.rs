@@ -14,7 +14,7 @@ use countersign_common::id::{NodeId, StreamId};
 use countersign_common::refusal::State;
 use countersign_common::time::Clock;
 use countersign_common::{Facts, Target};
-use countersign_lifecycle::ports::Stop;
+use countersign_lifecycle::ports::{Stop, Unavailable};
 use countersign_lifecycle::{
     Asked, Cleared, ClientSide, Described, End, Exchange, Meanwhile, Passage, Recorder, Road, Running,
     UpstreamSide, run,
@@ -106,8 +106,7 @@ pub(crate) async fn client(world: Arc<World>, journal: Arc<dyn Journal>, session
     let mut node = NodeId::from_u128(100 + u128::from(index % 2));
     let remaining = Arc::new(Mutex::new(requests));
     loop {
-        let line =
-            Arc::new(Line { world: Arc::clone(&world), session, node, number: 0.into(), setting: 0.into() });
+        let line = Arc::new(Line::new(&world, session, node));
         let connection = tokio::task::spawn_local(converse(
             Arc::clone(&line),
             Arc::clone(&journal),
@@ -115,7 +114,13 @@ pub(crate) async fn client(world: Arc<World>, journal: Arc<dyn Journal>, session
         ));
         match killable(&world, connection, node).await {
             Ok(()) => return,
-            Err(_) => world.log(Event::Killed { number: line.number() }),
+            Err(_) => {
+                world.log(Event::Killed { number: line.number() });
+                // The target hears that the connection is gone, and ends what was open on it.
+                if let Some(open) = line.transaction.lock().take() {
+                    world.abandon(&open);
+                }
+            }
         }
         node = NodeId::from_u128(102);
     }
@@ -231,7 +236,14 @@ impl Connection {
             done: 0,
             seen: None,
         };
-        match run(&self.road, exchange).await {
+        let passage = run(&self.road, exchange).await;
+        let transaction = self.line.transaction.lock().clone();
+        if let (Some(open), false) = (&transaction, matches!(passage, Passage::Go(..))) {
+            // It was opened for nothing.
+            world.end(open, false);
+            *self.line.transaction.lock() = None;
+        }
+        match passage {
             Passage::Go(cleared, running) => {
                 let alone = world.bundle.lock().is_none();
                 world.log(Event::Released { number, command: running.command(), alone });
@@ -272,18 +284,37 @@ impl Connection {
         let world = Arc::clone(&self.line.world);
         let number = self.line.number();
         match world.throw(|dice| dice.below(20)) {
-            0 => return running.end(End::NotRun).await,
-            1 => return drop(running),
+            0 => {
+                self.over(|open| world.end(open, false));
+                return running.end(End::NotRun).await;
+            }
+            1 => {
+                self.over(|open| world.abandon(open));
+                return drop(running);
+            }
             _ => {}
+        }
+        if let Some(open) = &*self.line.transaction.lock() {
+            world.run_in(open);
         }
         self.upstream.send(cleared);
         poll_fn(|cx| self.upstream.poll_flush(cx)).await.unwrap();
         world.pause(3000).await;
         match world.throw(|dice| dice.below(10)) {
-            0 => running.end(End::Lost).await,
-            1 => drop(running),
-            2 => running.end(End::Failed("40001")).await,
+            0 => {
+                self.over(|open| world.abandon(open));
+                running.end(End::Lost).await;
+            }
+            1 => {
+                self.over(|open| world.abandon(open));
+                drop(running);
+            }
+            2 => {
+                self.over(|open| world.end(open, false));
+                running.end(End::Failed("40001")).await;
+            }
             _ => {
+                self.over(|open| world.end(open, true));
                 world.log(Event::Ran { number });
                 if running.accepted().await.is_ok() {
                     self.client.send(Masked::value_free(Answer));
@@ -291,6 +322,15 @@ impl Connection {
                 }
                 running.end(End::Completed("DONE")).await;
             }
+        }
+    }
+}
+
+impl Connection {
+    /// The transaction around the command ends so, if there is one.
+    fn over(&self, how: impl FnOnce(&str)) {
+        if let Some(open) = self.line.transaction.lock().take() {
+            how(&open);
         }
     }
 }
@@ -365,6 +405,24 @@ impl Exchange for SimExchange<'_> {
             Act::Cancel => Some(Meanwhile::Cancelled),
             Act::Leave => Some(Meanwhile::Left),
         }
+    }
+
+    async fn prepare(&mut self) -> Result<(), Unavailable> {
+        let world = &self.line.world;
+        let number = self.line.number();
+        world.pause(world.plan.slow_ms).await;
+        if world.chance(5) {
+            world.log(Event::NotPrepared { number });
+            return Err(self.line.fault());
+        }
+        let evidence = (!self.request.in_transaction && world.chance(60)).then(|| world.begin());
+        self.line.transaction.lock().clone_from(&evidence);
+        world.log(Event::Prepared { number, evidence });
+        Ok(())
+    }
+
+    fn evidence(&self) -> Option<String> {
+        self.line.transaction.lock().clone()
     }
 
     fn into_wire(self) -> Bytes {

@@ -30,6 +30,14 @@ pub(crate) enum Event {
     ContextChanged { number: Number },
     /// An approval was written: created, or one step further.
     Written(Box<Approval>),
+    /// What the command needs in order to go could not be had.
+    NotPrepared { number: Number },
+    /// It can go; by this the target would remember it.
+    Prepared { number: Number, evidence: Option<String> },
+    /// The road asks to use the approval up.
+    Redeeming { number: Number },
+    /// A transaction at the target is over.
+    TransactionOver { evidence: String, committed: bool },
     /// The road was told that its command may go.
     Redeemed { number: Number, approval: Box<Approval> },
     /// Something that the road needs failed it.

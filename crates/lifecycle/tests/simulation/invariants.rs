@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_common::approval::{Approval, State, Vote};
+use countersign_common::approval::{Approval, Evidence, Outcome, State, Vote};
 use countersign_common::principal::Kind;
 use countersign_common::refusal::State as Word;
 use countersign_recording::{Ending, VerdictWord};
@@ -21,12 +21,14 @@ pub(crate) const ALL: &[(&str, Check)] = &[
     ("i3_nothing_goes_after_the_stop_button", i3_nothing_goes_after_the_stop_button),
     ("i4_separate", i4_separate),
     ("i5_recorded_first", i5_recorded_first),
+    ("i5_nothing_is_used_up_that_cannot_go", i5_nothing_is_used_up_that_cannot_go),
     ("i5_answered_after_accepted", i5_answered_after_accepted),
     ("i5_one_end", i5_one_end),
     ("i7_unknown_is_not_safe", i7_unknown_is_not_safe),
     ("i8_closed", i8_closed),
     ("i9_terminal", i9_terminal),
     ("i10_reported", i10_reported),
+    ("i10_the_target_can_be_asked", i10_the_target_can_be_asked),
     ("truthful", truthful),
     ("told", told),
     ("live", live),
@@ -88,6 +90,7 @@ fn i3_no_means_no(account: &Account) -> Result<(), String> {
         let approval = story.redeemed.as_ref().and_then(|approval| account.last(approval.id));
         let yes = approval.is_some_and(|approval| {
             matches!(approval.state, State::Redeemed { .. } | State::Done { .. } | State::InDoubt { .. })
+                || (matches!(approval.state, State::NotRun { .. }) && account.is_undone(approval))
         });
         require(yes, || format!("sent on {approval:?}: {story:?}"))?;
     }
@@ -140,6 +143,20 @@ fn i5_recorded_first(account: &Account) -> Result<(), String> {
             require(recorded, || format!("sent before its redemption was synced: {story:?}"))?;
             require(begun.digest == Some(upstream.digest), || format!("begun as something else: {story:?}"))?;
         }
+    }
+    Ok(())
+}
+
+/// An approval is asked for when the begin record is synced and all is ready to go; what is not costs nobody theirs.
+fn i5_nothing_is_used_up_that_cannot_go(account: &Account) -> Result<(), String> {
+    for story in account.stories.values() {
+        if let Some((synced, prepared)) = &story.asked_to_use {
+            let recorded = story.begun.as_ref().is_some_and(|begun| begun.position <= *synced);
+            require(recorded, || format!("asked for before it was synced: {story:?}"))?;
+            require(prepared.is_some(), || format!("asked for before it could go: {story:?}"))?;
+        }
+        let cost = story.not_prepared && story.asked_to_use.is_some();
+        require(!cost, || format!("could not go, and was asked for: {story:?}"))?;
     }
     Ok(())
 }
@@ -227,7 +244,7 @@ fn i10_reported(account: &Account) -> Result<(), String> {
         let sent = story.upstream.is_some();
         let holds = match &approval.state {
             State::Done { .. } => sent,
-            State::NotRun { .. } => !sent,
+            State::NotRun { .. } => !sent || account.is_undone(approval),
             State::InDoubt { .. } => true,
             // Dropped with its connection: the control plane finds out.
             State::Redeemed { .. } => {
@@ -237,6 +254,35 @@ fn i10_reported(account: &Account) -> Result<(), String> {
             _ => false,
         };
         require(holds, || format!("{approval:?} after {story:?}"))?;
+    }
+    Ok(())
+}
+
+/// By what the target remembers a command stands in the record from its redemption on, each for one command; and what the
+/// record says in the end is what the target says.
+fn i10_the_target_can_be_asked(account: &Account) -> Result<(), String> {
+    let mut used = BTreeSet::new();
+    for revision in account.approvals.values().flatten() {
+        let approval = &revision.approval;
+        if let (State::Redeemed { .. }, Evidence::Presented(evidence)) = (&approval.state, &approval.evidence)
+        {
+            require(used.insert(evidence), || format!("{evidence} stands for two commands: {approval:?}"))?;
+        }
+    }
+    for story in account.stories.values() {
+        let (Some(redeemed), Some(prepared)) = (&story.redeemed, &story.prepared) else { continue };
+        let told = prepared.clone().map_or(Evidence::None, Evidence::Presented);
+        require(redeemed.evidence == told, || format!("{redeemed:?} is not remembered so: {story:?}"))?;
+    }
+    for approval in account.approvals.keys().filter_map(|id| account.last(*id)) {
+        let Evidence::Presented(evidence) = &approval.evidence else { continue };
+        let committed = account.committed.get(evidence) == Some(&true);
+        let so = match &approval.state {
+            State::Done { outcome: Outcome::Completed } => committed,
+            State::Done { outcome: Outcome::Failed { .. } } | State::NotRun { .. } => !committed,
+            _ => true,
+        };
+        require(so, || format!("the target says committed: {committed} of {approval:?}"))?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ mod invariants;
 mod journal;
 mod ledger;
 mod ports;
+mod target;
 mod wire;
 mod world;
 
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_common::approval::State;
 use countersign_common::id::NodeId;
 use countersign_recording::{Ending, Journal};
 use tokio::task::LocalSet;
@@ -154,6 +156,9 @@ const EXPECTED: &[&str] = &[
     "running elsewhere",
     "withdrawn",
     "in doubt",
+    "redeemed with evidence",
+    "not prepared",
+    "target testified",
 ];
 
 fn tally(account: &Account, seen: &mut BTreeMap<&'static str, u64>) {
@@ -171,6 +176,12 @@ fn tally(account: &Account, seen: &mut BTreeMap<&'static str, u64>) {
         if story.killed {
             count("killed");
         }
+        if story.redeemed.as_ref().is_some_and(|approval| !approval.evidence.is_none()) {
+            count("redeemed with evidence");
+        }
+        if story.not_prepared {
+            count("not prepared");
+        }
         if story.accepted_when_answered.is_some() {
             count("answered");
         }
@@ -183,9 +194,18 @@ fn tally(account: &Account, seen: &mut BTreeMap<&'static str, u64>) {
             }
         }
     }
+    if account.approvals.values().any(|all| testified(all)) {
+        count("target testified");
+    }
     if account.journal_failed {
         count("journal failed");
     }
+}
+
+/// Whether a doubt was ended.
+fn testified(revisions: &[account::Revision]) -> bool {
+    let doubtful = |one: &account::Revision| matches!(one.approval.state, State::InDoubt { .. });
+    revisions.iter().any(doubtful) && revisions.last().is_some_and(|last| last.approval.state.is_terminal())
 }
 
 #[test]

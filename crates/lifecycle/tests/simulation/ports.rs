@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use countersign_common::Verdict;
-use countersign_common::approval::{Approval, Event as Step, Rejection};
+use countersign_common::approval::{Approval, Event as Step, Evidence, Rejection};
 use countersign_common::id::{ApprovalId, BundleVersion, NodeId, SessionId};
 use countersign_common::verdict::{Duties, Reason};
 use countersign_lifecycle::ports::{
     Approvals, HoldRequest, Judge, Question, Redeem, RedeemError, Ruling, Testimony, Unavailable,
 };
 use countersign_recording::VerdictWord;
+use parking_lot::Mutex;
 
 use crate::history::{Event, Number};
 use crate::world::{Mishap, READ, Rule, UNKNOWN, WRITE, World};
@@ -28,9 +29,16 @@ pub(crate) struct Line {
     pub(crate) number: AtomicU32,
     /// How often the connection's settings were changed.
     pub(crate) setting: AtomicU32,
+    /// The transaction that is open for it at the target.
+    pub(crate) transaction: Mutex<Option<String>>,
 }
 
 impl Line {
+    pub(crate) fn new(world: &Arc<World>, session: usize, node: NodeId) -> Self {
+        let (number, setting, transaction) = (0.into(), 0.into(), Mutex::default());
+        Self { world: Arc::clone(world), session, node, number, setting, transaction }
+    }
+
     pub(crate) fn number(&self) -> Number {
         self.number.load(Ordering::Relaxed)
     }
@@ -112,6 +120,7 @@ impl Approvals for Line {
 
     async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError> {
         let world = &self.world;
+        world.log(Event::Redeeming { number: self.number() });
         let mishap = world.mishap();
         world.pause(world.plan.slow_ms).await;
         if mishap == Mishap::RequestLost || self.revoked() {
@@ -126,7 +135,7 @@ impl Approvals for Line {
             digest: redeem.digest,
             owner: redeem.owner,
             ineligible: Default::default(),
-            promises_evidence: redeem.promises_evidence,
+            evidence: redeem.evidence.map_or(Evidence::None, Evidence::Presented),
         };
         let redeemed = world.advance(redeem.id, &event).await;
         world.pause(world.plan.slow_ms).await;
@@ -140,19 +149,6 @@ impl Approvals for Line {
             }
             Err(rejection) => Err(rejected(rejection, world.ledger.latest(redeem.id))),
         }
-    }
-
-    async fn present(&self, id: ApprovalId, fence: u64, evidence: String) -> Result<(), Unavailable> {
-        let world = &self.world;
-        let mishap = world.mishap();
-        if mishap == Mishap::RequestLost {
-            return Err(self.fault());
-        }
-        let granted = world.advance(id, &Step::Present { fence, evidence }).await;
-        if mishap == Mishap::AnswerLost {
-            return Err(self.fault());
-        }
-        granted.map(drop).map_err(|rejection| Unavailable(rejection.to_string()))
     }
 
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use countersign_common::approval::{Event as Step, Stage, State, Terms, Vote};
+use countersign_common::approval::{Approval, Event as Step, Evidence, Stage, State, Terms, Vote};
 use countersign_common::id::{
     ChainName, EnvironmentName, GroupName, NodeId, RoleName, SessionId, Subject, TargetName,
 };
@@ -13,7 +13,7 @@ use countersign_common::principal::Kind;
 use countersign_common::target::{OnDisconnect, RecordingTerms, Role, Tls, TlsMode, Waiting};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Principal, Target, Timestamp};
-use countersign_lifecycle::ports::Stop;
+use countersign_lifecycle::ports::{Said, Stop};
 use countersign_testkit::Dice;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::history::{Entry, Event};
 use crate::ledger::Ledger;
+use crate::target::Transactions;
 
 /// What a run is like.
 #[derive(Debug, Clone)]
@@ -86,6 +87,7 @@ pub(crate) struct World {
     /// What kind of command each digest is; the control plane's details.
     pub(crate) kinds: Mutex<BTreeMap<Digest, usize>>,
     pub(crate) dead: Mutex<BTreeSet<NodeId>>,
+    pub(crate) transactions: Transactions,
     dice: Mutex<Dice>,
     history: Mutex<Vec<Entry>>,
     start: Instant,
@@ -105,6 +107,7 @@ impl World {
             bundle: Mutex::new(Some(bundle)),
             kinds: Mutex::default(),
             dead: Mutex::default(),
+            transactions: Transactions::default(),
             dice: Mutex::new(dice),
             history: Mutex::default(),
             start: Instant::now(),
@@ -331,7 +334,7 @@ fn vote(world: &World, everyone: &[Principal]) -> Step {
     })
 }
 
-/// Marks what has expired, late.
+/// Marks what has expired, late; gives lost owners up, and asks the target about what they left.
 pub(crate) async fn sweeper(world: Arc<World>) {
     loop {
         world.pause(6000).await;
@@ -344,7 +347,22 @@ pub(crate) async fn sweeper(world: Arc<World>) {
             {
                 let _ = world.advance(approval.id, &Step::OwnerLost { fence }).await;
             }
+            if let Some(resolve) = testimony(&world, &approval) {
+                let _ = world.advance(approval.id, &resolve).await;
+            }
         }
+    }
+}
+
+/// What the target says of a command in doubt.
+fn testimony(world: &World, approval: &Approval) -> Option<Step> {
+    let (State::InDoubt { .. }, Evidence::Presented(evidence)) = (&approval.state, &approval.evidence) else {
+        return None;
+    };
+    match world.transactions.testify(evidence) {
+        Said::Ran(reason) => Some(Step::Resolve { ran: true, reason }),
+        Said::DidNotRun(reason) => Some(Step::Resolve { ran: false, reason }),
+        Said::CannotTell(_) => None,
     }
 }
 

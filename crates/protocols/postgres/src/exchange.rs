@@ -37,8 +37,8 @@ pub(crate) struct PgExchange<'s> {
     pub(crate) wire: Bytes,
     /// What [`Exchange::stirred`] saw, until [`Exchange::look`] takes it in.
     pub(crate) seen: Option<Seen>,
-    /// A transaction of our own will be put around it.
-    pub(crate) in_own: bool,
+    /// By what the target will remember it: the number of the transaction of our own that is open for it.
+    pub(crate) evidence: Option<String>,
 }
 
 /// What happened on a connection that waits.
@@ -127,14 +127,15 @@ impl Exchange for PgExchange<'_> {
     }
 
     async fn prepare(&mut self) -> Result<(), Unavailable> {
-        self.flow.take_up_again(self.way).await.map_err(|broken| Unavailable(why(&broken)))?;
+        let in_own = !self.in_transaction && block::opens(self.unit);
+        let prepared = self.flow.take_up_again(self.way, in_own).await;
+        self.evidence = prepared.map_err(|broken| Unavailable(why(&broken)))?;
         self.flow.rules = self.rules.current();
-        self.in_own = !self.in_transaction && self.flow.is_at_rest() && block::opens(self.unit);
         Ok(())
     }
 
-    fn promises_evidence(&self) -> bool {
-        self.in_own
+    fn evidence(&self) -> Option<String> {
+        self.evidence.clone()
     }
 
     fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 /// Where the connection is cut, for both sides: once the gateway sends this.
 #[derive(Clone, Copy)]
@@ -12,19 +12,38 @@ pub(crate) enum Cut {
     Before(&'static [u8]),
     /// When the target has got it, and the gateway no answer.
     After(&'static [u8]),
+    /// Not cut: it stands still until [`Tap::thaw`].
+    Frozen(&'static [u8]),
+}
+
+/// What became of bytes at which the wire was to stand still.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ice {
+    /// They have come.
+    Solid,
+    /// They may go on, or never do.
+    Thawed { arrives: bool },
 }
 
 #[derive(Default)]
 struct State {
     seen: Vec<u8>,
     cut: Option<Cut>,
+    ice: Option<Ice>,
 }
 
 /// The wire.
 pub(crate) struct Tap {
     /// Where the gateway connects.
     pub(crate) port: u16,
-    state: Arc<Mutex<State>>,
+    state: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Rung when the ice changes.
+    ice: Condvar,
 }
 
 #[allow(dead_code, reason = "not every test needs all of it")]
@@ -33,7 +52,7 @@ impl Tap {
     pub(crate) fn before(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::<Mutex<State>>::default();
+        let state = Arc::<Shared>::default();
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for gateway in listener.incoming().map_while(Result::ok) {
@@ -49,19 +68,32 @@ impl Tap {
 
     /// Cuts the next connection on which this is sent.
     pub(crate) fn cut(&self, cut: Cut) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.state.lock().unwrap();
         state.seen.clear();
+        state.ice = None;
         state.cut = Some(cut);
     }
 
     /// Forgets what was seen.
     pub(crate) fn forget(&self) {
-        self.state.lock().unwrap().seen.clear();
+        self.state.state.lock().unwrap().seen.clear();
     }
 
     /// Whether this was sent since.
     pub(crate) fn saw(&self, pattern: &[u8]) -> bool {
-        contains(&self.state.lock().unwrap().seen, pattern)
+        contains(&self.state.state.lock().unwrap().seen, pattern)
+    }
+
+    /// Waits until the wire stands still.
+    pub(crate) fn frozen(&self) {
+        let state = self.state.state.lock().unwrap();
+        drop(self.state.ice.wait_while(state, |state| state.ice != Some(Ice::Solid)).unwrap());
+    }
+
+    /// Lets what stands still arrive at the target after all, or never.
+    pub(crate) fn thaw(&self, arrives: bool) {
+        self.state.state.lock().unwrap().ice = Some(Ice::Thawed { arrives });
+        self.state.ice.notify_all();
     }
 }
 
@@ -69,11 +101,11 @@ fn contains(bytes: &[u8], pattern: &[u8]) -> bool {
     bytes.windows(pattern.len()).any(|part| part == pattern)
 }
 
-fn go_up(mut gateway: TcpStream, mut server: TcpStream, state: &Mutex<State>) {
+fn go_up(mut gateway: TcpStream, mut server: TcpStream, shared: &Shared) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(read @ 1..) = gateway.read(&mut buffer) {
         let bytes = &buffer[..read];
-        let mut state = state.lock().unwrap();
+        let mut state = shared.state.lock().unwrap();
         state.seen.extend_from_slice(bytes);
         let cut = state.cut;
         match cut {
@@ -88,6 +120,18 @@ fn go_up(mut gateway: TcpStream, mut server: TcpStream, state: &Mutex<State>) {
                 let _ = gateway.shutdown(Shutdown::Both);
                 let _ = server.write_all(bytes);
                 return;
+            }
+            Some(Cut::Frozen(pattern)) if contains(&state.seen, pattern) => {
+                state.cut = None;
+                state.ice = Some(Ice::Solid);
+                shared.ice.notify_all();
+                let state = shared.ice.wait_while(state, |state| state.ice == Some(Ice::Solid)).unwrap();
+                if state.ice == Some(Ice::Thawed { arrives: false }) {
+                    break;
+                }
+                drop(state);
+                let _ = server.write_all(bytes);
+                continue;
             }
             _ => {}
         }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_common::approval::{Outcome, State};
+use countersign_common::approval::{Evidence, Outcome, State};
 use countersign_common::id::{ApprovalId, AttemptId};
 use countersign_common::time::ManualClock;
 
@@ -45,7 +45,7 @@ async fn child_that_is_killed() {
                     digest: held.approval.digest,
                     owner: control.node(),
                     attempt: AttemptId::generate(),
-                    promises_evidence: false,
+                    evidence: Evidence::None,
                 };
                 let redeemed = approvals.redeem(redeem).await.unwrap();
                 println!("ack {id} redeemed");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use countersign_common::Digest;
-use countersign_common::approval::{Event, Outcome, Vote, step};
+use countersign_common::approval::{Event, Evidence, Outcome, Vote, step};
 use countersign_common::id::NodeId;
 use countersign_common::time::Clock as _;
 use proptest::prelude::*;
@@ -63,7 +63,7 @@ fn event(act: Act, digest: Digest, fence: u64) -> Option<Event> {
             digest: if same { digest } else { Digest::of(b"other") },
             owner: NodeId::from_u128(7),
             ineligible: BTreeSet::new(),
-            promises_evidence: false,
+            evidence: Evidence::None,
         },
         Act::Report(mine) => Event::Report { fence: fence + u64::from(!mine), outcome: Outcome::Completed },
         Act::NotSent => Event::NotSent { fence },

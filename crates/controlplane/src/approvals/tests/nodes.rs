@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_common::approval::{Rejection, State};
+use countersign_common::approval::{Evidence, Rejection, State};
 use countersign_common::id::{AttemptId, NodeId};
 use countersign_common::time::ManualClock;
 use countersign_testkit::Etcd;
@@ -71,7 +71,7 @@ fn redeem(session: &Session, held: &crate::approvals::Held, owner: NodeId) -> Re
         digest: held.approval.digest,
         owner,
         attempt: AttemptId::generate(),
-        promises_evidence: false,
+        evidence: Evidence::None,
     }
 }
 

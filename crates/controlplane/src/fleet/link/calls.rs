@@ -5,7 +5,7 @@ use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
 use countersign_api::v1::report_command::Testimony;
 use countersign_api::{BadField, digest, parsed, required, v1};
-use countersign_common::approval::{Approval, Outcome, Rejection, State};
+use countersign_common::approval::{Approval, Evidence, Outcome, Rejection, State};
 use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId};
 use countersign_common::{Digest, Secret};
 
@@ -149,7 +149,11 @@ fn read_redeem(asker: &Asker, redeem: &v1::RedeemApproval) -> Result<Redeem, Bad
         // Never what it says of itself.
         owner: asker.node,
         attempt: parsed(&redeem.attempt_id, "redeem.attempt_id")?,
-        promises_evidence: redeem.promises_evidence,
+        evidence: match (redeem.evidence.is_empty(), redeem.promises_evidence) {
+            (false, _) => Evidence::Presented(redeem.evidence.clone()),
+            (true, true) => Evidence::Promised,
+            (true, false) => Evidence::None,
+        },
     })
 }
 

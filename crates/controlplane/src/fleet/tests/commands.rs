@@ -37,6 +37,7 @@ pub(super) fn redeem(approval: &Approval, attempt: AttemptId, promises_evidence:
         attempt_id: attempt.to_string(),
         promises_evidence,
         session_proof: Vec::new(),
+        evidence: String::new(),
     })
 }
 

@@ -345,7 +345,7 @@ impl Flow {
                 outlet.swallow();
                 return self.commit_own();
             }
-            None => {}
+            Some(Own::Begun) | None => {}
         }
         self.status = status;
         match self.expected.front() {

@@ -64,6 +64,9 @@ pub(crate) enum Broken {
     /// The target could not be reached, or did not let us in.
     #[error("{0}")]
     NoUpstream(#[from] crate::upstream::UpstreamError),
+    /// The target did not open a transaction for a command that was countersigned.
+    #[error("the target did not open a transaction for it")]
+    NotBegun,
     /// What the client had prepared cannot be prepared again on a new connection.
     #[error(
         "a prepared statement could not be prepared again on a new connection to the target; connect again"

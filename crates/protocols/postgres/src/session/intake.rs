@@ -8,7 +8,7 @@ use countersign_common::Facts;
 use countersign_common::command::{Command, Parameter};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::refusal::{Refusal, State};
-use countersign_lifecycle::{Cleared, Described, End, Passage, Running, run, trace};
+use countersign_lifecycle::{Cleared, Described, End, Passage, run, trace};
 use tracing::Instrument as _;
 
 use super::Session;
@@ -198,12 +198,21 @@ impl Session {
             batch_idle: self.batch_sent && !in_transaction,
             wire,
             seen: None,
-            in_own: false,
+            evidence: None,
         };
         let passage = run(&self.road, exchange).await;
         if self.flow.upstream.is_none() {
             // It was given back while the command waited: nothing of the batch is upstream.
             self.batch_sent = false;
+        }
+        let goes = matches!(passage, Passage::Go(..)) && !self.flow.skipping;
+        if goes {
+            self.flow.own_goes();
+        } else if let Err(broken) = Box::pin(self.undo_own()).await {
+            if let Passage::Go(_, running) = passage {
+                running.end(End::NotRun).await;
+            }
+            return Err(broken);
         }
         match passage {
             Passage::Go(_, running) if self.flow.skipping => {
@@ -214,13 +223,6 @@ impl Session {
             Passage::Refused(_) if self.flow.skipping => Ok(None),
             Passage::Go(cleared, running) => {
                 self.follow_rules(unit, running.facts());
-                let running = if running.owes_evidence() {
-                    // Boxed, as few commands do.
-                    let Some(running) = Box::pin(self.around(running, form)).await? else { return Ok(None) };
-                    running
-                } else {
-                    running
-                };
                 let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
                 self.send_pending();
                 self.batch_ran = true;
@@ -247,22 +249,6 @@ impl Session {
         self.flow.rules = self.rules.current();
         if let (Some((name, portal)), None) = (&unit.portal, &self.pending.risky) {
             self.describe_before_rows(name, portal, facts);
-        }
-    }
-
-    /// Puts a transaction of our own around a command that owes evidence. `None`: it was refused.
-    async fn around(&mut self, running: Running, form: Form) -> Result<Option<Running>, Broken> {
-        match self.begin_own(&running).await {
-            Ok(None) => Ok(Some(running)),
-            Ok(Some(refusal)) => {
-                running.end(End::NotRun).await;
-                self.refuse(&refusal, form);
-                Ok(None)
-            }
-            Err(broken) => {
-                running.end(End::NotRun).await;
-                Err(broken)
-            }
         }
     }
 

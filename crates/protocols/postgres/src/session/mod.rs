@@ -298,7 +298,9 @@ impl Session {
                 let text = countersign_common::error::Report::client_text(error).into_owned();
                 (error.sqlstate(), text)
             }
-            Broken::NotPrepared => (SqlState::CONNECTION_FAILURE, format!("countersign: {reason}")),
+            Broken::NotPrepared | Broken::NotBegun => {
+                (SqlState::CONNECTION_FAILURE, format!("countersign: {reason}"))
+            }
             Broken::Drained | Broken::TimeOver => {
                 let farewell = self.flow.farewell(&reason);
                 self.flow.tell(&farewell);

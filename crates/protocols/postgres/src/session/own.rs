@@ -2,14 +2,15 @@
 //! whether it ran: BEGIN, the transaction's number, which is presented as evidence, the exact bytes of the client, and
 //! COMMIT. The client sees what it would have seen without it.
 //!
-//! The number is presented *before* the command goes: a refusal then costs nothing but an empty transaction. Once
-//! presented, the control plane can ask any time ([`crate::witness`]): committed, or not.
+//! All that precedes the command is done before its approval is used up, and the number is kept with the redemption: a
+//! refusal then costs nothing but an empty transaction, and from the redemption on the control plane can ask any time
+//! ([`crate::witness`]): committed, or not.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use countersign_common::refusal::{Refusal, State};
-use countersign_lifecycle::{End, Running};
+use countersign_lifecycle::End;
 use countersign_masking::Outlet;
 
 use super::Session;
@@ -45,6 +46,8 @@ pub(super) const NOT_IN_ONE_BATCH: &str = "it cannot run in one transaction with
 /// How far a transaction of our own has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Own {
+    /// It is open, or being opened; nothing of the client has gone into it.
+    Begun,
     /// The batch of its command goes on: what the client sends up to its Sync is part of it.
     Open,
     /// Its last command is being answered; nothing else goes up before its end.
@@ -63,32 +66,15 @@ pub(crate) struct Closing {
 }
 
 impl Session {
-    /// Opens a transaction of our own and presents its number. A refusal: nothing was sent, and nothing is open.
-    pub(super) async fn begin_own(&mut self, running: &Running) -> Result<Option<Refusal>, Broken> {
-        let begun = tokio::time::timeout(ASKED_MAX, self.flow.begin_own()).await;
-        let Some(number) = begun.unwrap_or(Err(Broken::Upstream))? else {
-            self.undo_own().await?;
-            return Ok(Some(refusal("the target did not open a transaction for it", running)));
-        };
-        // INVARIANT: I1. Only what was presented may commit: whoever was given up meanwhile is refused here.
-        if let Err(error) = running.present(format!("{EVIDENCE}{number}")).await {
-            self.undo_own().await?;
-            return Ok(Some(refusal(&error.0, running)));
+    /// Undoes the transaction that was opened for a command which does not go after all.
+    pub(super) async fn undo_own(&mut self) -> Result<(), Broken> {
+        if self.flow.own != Some(Own::Begun) {
+            return Ok(());
         }
-        self.flow.own = Some(Own::Open);
-        Ok(None)
-    }
-
-    async fn undo_own(&mut self) -> Result<(), Broken> {
+        self.flow.own = None;
         self.flow.ask(Question::Rollback, &[ROLLBACK]);
         tokio::time::timeout(ASKED_MAX, self.flow.settle()).await.unwrap_or(Err(Broken::Upstream))
     }
-}
-
-fn refusal(why: &str, running: &Running) -> Refusal {
-    let mut refusal = Refusal::new(State::Unavailable, why);
-    refusal.ticket = running.ticket();
-    refusal
 }
 
 impl Flow {
@@ -107,10 +93,26 @@ impl Flow {
             && digits.parse().is_ok_and(|major: u32| major >= SERVER_VERSION_MIN)
     }
 
-    async fn begin_own(&mut self) -> Result<Option<String>, Broken> {
+    /// Asks the target to open a transaction of our own, and for its number.
+    pub(crate) fn ask_to_begin_own(&mut self) {
+        self.own = Some(Own::Begun);
         self.ask(Question::Begin, &[BEGIN, NUMBER]);
-        self.settle().await?;
-        Ok(self.answered.take().and_then(Answer::only))
+    }
+
+    /// It has answered: by what it will remember the transaction.
+    ///
+    /// # Errors
+    /// [`Broken::NotBegun`] when it has opened none; whatever it did is to be undone.
+    pub(crate) fn own_begun(&mut self) -> Result<String, Broken> {
+        let number = self.answered.take().and_then(Answer::only).ok_or(Broken::NotBegun)?;
+        Ok(format!("{EVIDENCE}{number}"))
+    }
+
+    /// The command for which it was opened goes.
+    pub(crate) fn own_goes(&mut self) {
+        if self.own == Some(Own::Begun) {
+            self.own = Some(Own::Open);
+        }
     }
 
     /// What the client sent up to here is all there is in our transaction.
@@ -199,7 +201,7 @@ impl Flow {
     pub(crate) fn broken_end(&self) -> End<'static> {
         match self.own {
             // It was never asked to commit, so it does not.
-            Some(Own::Open | Own::Ending) => End::Failed(UNDONE.as_str()),
+            Some(Own::Begun | Own::Open | Own::Ending) => End::Failed(UNDONE.as_str()),
             Some(Own::Committing) | None => End::Lost,
         }
     }

@@ -136,26 +136,41 @@ impl Flow {
         prepared
     }
 
-    /// The same for a command that was countersigned: with its settings known, which its digest is taken over.
+    /// The same for a command that was countersigned: with its settings known, which its digest is taken over, and, if
+    /// `in_own`, a transaction of our own open for it where that can be; its evidence, then.
     ///
     /// # Errors
-    /// As [`Self::take_up`]; there is no connection then.
-    pub(crate) async fn take_up_again(&mut self, way: &Way) -> Result<(), Broken> {
-        if self.upstream.is_some() {
+    /// As [`Self::take_up`]; a connection that was opened for it is gone then.
+    pub(crate) async fn take_up_again(&mut self, way: &Way, in_own: bool) -> Result<Option<String>, Broken> {
+        let is_new = self.upstream.is_none();
+        if is_new {
+            self.take_up(way).await?;
+        } else if self.expected.only_ours() {
             // It may just have been asked whether it can be given back.
-            return if self.expected.only_ours() { self.settle_in_time().await } else { Ok(()) };
+            self.settle_in_time().await?;
         }
-        self.take_up(way).await?;
+        // Told together what it is asked for: the one does not need the other's answer.
+        let begins = in_own && self.is_at_rest();
+        if is_new {
+            self.ask_for_settings();
+        }
+        if begins {
+            self.ask_to_begin_own();
+        }
+        let settled = if is_new || begins { self.settle_in_time().await } else { Ok(()) };
+        if settled.is_err() && is_new {
+            self.forget_upstream();
+        }
+        settled?;
+        if begins { self.own_begun().map(Some) } else { Ok(None) }
+    }
+
+    fn ask_for_settings(&mut self) {
         let mut question = BytesMut::new();
         if settings::ask(&mut question).is_ok() {
             self.send_ours(question);
             self.expected.push(Expect::Settings(Answer::default()));
         }
-        let settled = self.settle_in_time().await;
-        if settled.is_err() {
-            self.forget_upstream();
-        }
-        settled
     }
 
     async fn settle_in_time(&mut self) -> Result<(), Broken> {
@@ -164,6 +179,7 @@ impl Flow {
 
     fn forget_upstream(&mut self) {
         self.upstream = None;
+        self.own = None;
         self.expected.drain().for_each(drop);
     }
 
