@@ -30,6 +30,9 @@ pub struct Aftermath {
     pub approvals: Vec<Approval>,
     /// What was recorded of commands.
     pub records: Vec<Record>,
+    /// The streams of recordings that were ended because their gateway was lost.
+    #[serde(default)]
+    pub lost: BTreeSet<String>,
     /// What the verifier says is wrong with the recordings.
     pub faults: Vec<String>,
     /// How many certificates of gateways were renewed.

@@ -1,7 +1,7 @@
 //! What was recorded, read from the files of all nodes and from the archive without any reading of the product's. Each
 //! line is read once and kept as what it says, so that hours of recordings fit into memory.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ use crate::command::Effect;
 pub struct Record {
     /// The connection's stream.
     pub stream: String,
+    /// Its number in the stream.
+    #[serde(default)]
+    pub seq: u64,
     /// The command.
     pub command: String,
     /// What it says.
@@ -39,18 +42,30 @@ pub enum Said {
     },
 }
 
+/// Everything that matters of what was recorded.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// What is said of commands.
+    pub records: Vec<Record>,
+    /// The streams that were ended for a gateway that was lost.
+    pub lost: BTreeSet<String>,
+}
+
+/// What the closing record says of a stream whose gateway was lost.
+const LOST: &str = "the gateway was lost";
+
 /// The records in these folders, read on until every command that began has ended or patience ends: what a lost
 /// gateway left open is ended when its lease has run out.
 ///
 /// # Errors
 /// A file cannot be read, or a record is not what it should be.
-pub fn records(folders: Vec<PathBuf>, patience: Duration) -> Result<Vec<Record>> {
+pub fn records(folders: Vec<PathBuf>, patience: Duration) -> Result<Found> {
     let mut reader = Reader::of(folders);
     let start = Instant::now();
     loop {
         reader.round()?;
-        if open(&reader.records) == 0 || start.elapsed() > patience {
-            return Ok(reader.records);
+        if open(&reader.found.records) == 0 || start.elapsed() > patience {
+            return Ok(reader.found);
         }
         std::thread::sleep(Duration::from_millis(500));
     }
@@ -65,7 +80,7 @@ struct Reader {
     /// After a failover two nodes may have the same line, and the archive has it once more.
     seen: HashSet<(u64, u64)>,
     hashes: (RandomState, RandomState),
-    records: Vec<Record>,
+    found: Found,
 }
 
 impl Reader {
@@ -75,7 +90,7 @@ impl Reader {
             read: BTreeMap::new(),
             seen: HashSet::new(),
             hashes: (RandomState::new(), RandomState::new()),
-            records: Vec::new(),
+            found: Found::default(),
         }
     }
 
@@ -122,9 +137,24 @@ impl Reader {
         Ok(())
     }
 
+    /// What a line says of a command, or that its stream's gateway was lost; nothing when it is about something else.
+    fn take(&mut self, line: &str) -> Result<()> {
+        let line: Value = serde_json::from_str(line).context("a record is not JSON")?;
+        let stream = line.get("stream").and_then(Value::as_str).unwrap_or_default();
+        if line.pointer("/record/closed/reason").and_then(Value::as_str) == Some(LOST) {
+            self.found.lost.insert(stream.to_owned());
+        }
+        let seq = line.get("seq").and_then(Value::as_u64).unwrap_or_default();
+        let record = line.get("record").and_then(Value::as_object).context("a line without a record")?;
+        let said = record.iter().next().and_then(|(kind, body)| said(kind, body));
+        let new = said.map(|(command, said)| Record { stream: stream.to_owned(), seq, command, said });
+        self.found.records.extend(new);
+        Ok(())
+    }
+
     fn line(&mut self, line: &str) -> Result<()> {
         if self.seen.insert((self.hashes.0.hash_one(line), self.hashes.1.hash_one(line))) {
-            self.records.extend(record(line)?);
+            self.take(line)?;
         }
         Ok(())
     }
@@ -151,23 +181,19 @@ fn open(records: &[Record]) -> usize {
     balance.values().filter(|open| **open > 0).count()
 }
 
-/// What a line says of a command; nothing when it is about something else.
-fn record(line: &str) -> Result<Option<Record>> {
-    let line: Value = serde_json::from_str(line).context("a record is not JSON")?;
-    let record = line.get("record").and_then(Value::as_object).context("a line without a record")?;
-    let Some((kind, body)) = record.iter().next() else { return Ok(None) };
+/// The command that a record is about, and what it says of it.
+fn said(kind: &str, body: &Value) -> Option<(String, Said)> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let said = match kind.as_str() {
+    let said = match kind {
         "begin" => Said::Begun(Effect::within(&body.get("command").unwrap_or(&Value::Null).to_string())),
         "redeemed" => Said::Redeemed(text("approval")),
         "end" => {
             let outcome = body.get("outcome").and_then(Value::as_object);
             Said::Ended { completed: outcome.is_some_and(|outcome| outcome.contains_key("completed")) }
         }
-        _ => return Ok(None),
+        _ => return None,
     };
-    let stream = line.get("stream").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Some(Record { stream, command: text("id"), said }))
+    Some((text("id"), said))
 }
 
 #[cfg(test)]
@@ -182,7 +208,8 @@ mod tests {
         let line =
             |seq: u8, record: &str| format!("{{\"stream\":\"s\",\"seq\":{seq},\"record\":{record}}}\n");
         let begun = line(1, "{\"begin\":{\"id\":\"c\",\"command\":{}}}");
-        let ended = line(2, "{\"end\":{\"id\":\"c\",\"outcome\":{\"lost\":{}}}}");
+        let ended = line(2, "{\"end\":{\"id\":\"c\",\"outcome\":{\"lost\":{}}}}")
+            + &line(3, "{\"closed\":{\"reason\":\"the gateway was lost\",\"count\":4}}");
         let own = folder.make("own").unwrap();
         std::fs::write(own.join("segment-00000000.jsonl"), &begun).unwrap();
         let archive = folder.make("archive").unwrap();
@@ -191,7 +218,8 @@ mod tests {
         std::fs::write(log.join("segment-00000000.jsonl.zst"), sealed).unwrap();
 
         let found = records(vec![own, archive], Duration::ZERO).unwrap();
-        let said: Vec<&Said> = found.iter().map(|record| &record.said).collect();
+        assert_eq!(found.lost, BTreeSet::from(["s".to_owned()]));
+        let said: Vec<&Said> = found.records.iter().map(|record| &record.said).collect();
         assert_eq!(said, [&Said::Begun(None), &Said::Ended { completed: false }]);
     }
 
@@ -206,8 +234,8 @@ mod tests {
         for (upto, records) in [(0, 1), (20, 1), (ended.len(), 2), (ended.len(), 2)] {
             std::fs::write(&file, format!("{begun}{}", &ended[..upto])).unwrap();
             reader.round().unwrap();
-            assert_eq!(reader.records.len(), records, "{upto} bytes of the last line");
+            assert_eq!(reader.found.records.len(), records, "{upto} bytes of the last line");
         }
-        assert_eq!(open(&reader.records), 0);
+        assert_eq!(open(&reader.found.records), 0);
     }
 }

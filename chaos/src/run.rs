@@ -226,7 +226,7 @@ async fn aftermath(
         1 => operator.verify().await.context("the recordings cannot be verified")?,
         _ => Vec::new(),
     };
-    let records = recordings::records(folders, RECORDS_LIMIT)?;
+    let recordings::Found { records, lost } = recordings::records(folders, RECORDS_LIMIT)?;
     let history = history.entries();
     let store = stage.store().map(|store| Remains::of(&store, &history)).transpose();
     let store = store.context("the store cannot be read")?;
@@ -240,6 +240,7 @@ async fn aftermath(
         rows: collect::rows(stage.server())?,
         approvals,
         records,
+        lost,
         faults,
         store,
         history,

@@ -12,29 +12,36 @@ pub(super) fn check(tale: &Tale<'_>) -> Vec<Violation> {
     for record in &tale.aftermath.records {
         commands.entry(&record.command).or_default().push(record);
     }
-    let (explained, faults): (Vec<&String>, Vec<&String>) =
-        tale.aftermath.faults.iter().partition(|fault| forks::is_explained(tale, fault));
-    // What the others ended as lost has the node's own end besides.
-    let forked: BTreeSet<&str> = explained.iter().filter_map(|fault| forks::stream_of(fault)).collect();
-    let whole =
-        |records: &Vec<&Record>| records.iter().all(|record| !forked.contains(record.stream.as_str()));
+    let faults = tale.aftermath.faults.iter().filter(|fault| !forks::is_explained(tale, fault));
+    let forked = forks::forked(tale);
     let mut found: Vec<Violation> =
-        commands.iter().filter_map(|(id, records)| not_ended_once(id, records, whole(records))).collect();
+        commands.iter().filter_map(|(id, records)| not_ended_once(id, records, &forked)).collect();
     found.extend(used_twice(tale));
     let let_go = let_go(&commands);
     found.extend(tale.effects().into_iter().filter_map(|effect| unrecorded(tale, effect, &let_go)));
-    found.extend(faults.into_iter().map(|fault| violation(Rule::ChainBroken, fault.clone())));
+    found.extend(faults.map(|fault| violation(Rule::ChainBroken, fault.clone())));
     found
 }
 
 // INVARIANT: I5.
-fn not_ended_once(id: &str, records: &[&Record], whole: bool) -> Option<Violation> {
+fn not_ended_once(id: &str, records: &[&Record], forked: &BTreeMap<&str, u64>) -> Option<Violation> {
     let begun = records.iter().filter(|record| matches!(record.said, Said::Begun(_))).count();
     let ended = records.iter().filter(|record| matches!(record.said, Said::Ended { .. })).count();
     let apart = records.iter().any(|record| records.first().is_some_and(|one| one.stream != record.stream));
     let what = format!("{id} began {begun} times and ended {ended} times");
-    let ends_max = if whole { 1 } else { 2 };
-    (begun != 1 || !(1..=ends_max).contains(&ended) || apart).then(|| violation(Rule::RecordsWrong, what))
+    let fork = |record: &&Record| forked.get(record.stream.as_str()).copied();
+    let ends = match records.first().and_then(fork) {
+        None => 1..=1,
+        // It began behind the fork, on the side that nobody went on with.
+        Some(first) if records.iter().any(|one| began_behind(one, first)) => 0..=1,
+        // What the others ended as lost has the node's own end besides.
+        Some(_) => 1..=2,
+    };
+    (begun != 1 || !ends.contains(&ended) || apart).then(|| violation(Rule::RecordsWrong, what))
+}
+
+fn began_behind(record: &Record, fork: u64) -> bool {
+    matches!(record.said, Said::Begun(_)) && record.seq > fork
 }
 
 // INVARIANT: I1.

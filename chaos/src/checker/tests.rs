@@ -70,7 +70,8 @@ impl Plot {
             decisions: vec![("dora".into(), self.vote)],
             xid: (self.vote && !self.form.in_transaction()).then_some(xid),
         });
-        let record = |said| Record { stream: "str_1".into(), command: format!("cmd_{id}"), said };
+        let seq = 3 * id;
+        let record = |said| Record { stream: "str_1".into(), seq, command: format!("cmd_{id}"), said };
         into.records.push(record(Said::Begun(Some(effect))));
         if self.vote {
             into.records.push(record(Said::Redeemed(ticket)));
@@ -180,7 +181,7 @@ fn a_double_effect_is_found() {
             Event::Sent { attempt: 50, subject: SUBJECT.into(), form: Form::Simple, effect: effect.clone() };
         let left = Event::Told { attempt: 50, answer: Answer::Left };
         told.history.extend([sent, left].map(|event| Entry { at_ms: 9, who: "a".into(), event }));
-        let record = |said| Record { stream: "str_1".into(), command: "cmd_50".into(), said };
+        let record = |said| Record { stream: "str_1".into(), seq: 150, command: "cmd_50".into(), said };
         told.records.extend([
             record(Said::Begun(effect)),
             record(Said::Redeemed("apr_50".into())),
@@ -429,6 +430,7 @@ fn a_fork_is_accepted_only_of_a_node_that_nobody_could_reach() {
     let story = |fault: String, deed: &'static str| {
         move |told: &mut Aftermath| {
             told.faults.push(fault);
+            told.lost.insert("str_1".into());
             let event = Event::Nemesis { deed: deed.into() };
             told.history.push(Entry { at_ms: 9, who: "nemesis".into(), event });
         }
@@ -446,6 +448,17 @@ fn a_fork_is_accepted_only_of_a_node_that_nobody_could_reach() {
     for deed in ["cut control-2 to etcd-1, Both", "heal control-2", "reset gateway-1 to control-2"] {
         assert_eq!(broken_by(story(place("control-2"), deed)), [Rule::ChainBroken], "{deed}");
     }
+    // In what was drained out of Redis it may be of any node.
+    let drained = place("archive/ab12").replace("/recordings", "/drained");
+    assert_eq!(broken_by(story(drained.clone(), "stop control-3")), []);
+    assert_eq!(broken_by(story(drained.clone(), "stop gateway-3")), [Rule::ChainBroken]);
+    assert_eq!(broken_by(story(place("archive/ab12"), "stop control-3")), [Rule::ChainBroken]);
+    // Nobody had ended this stream for a lost gateway.
+    let of_none = |told: &mut Aftermath| {
+        story(drained, "stop control-3")(told);
+        told.lost.clear();
+    };
+    assert_eq!(broken_by(of_none), [Rule::ChainBroken]);
     let other = place("control-2").replace("fork", "gap");
     assert_eq!(broken_by(story(other, "cut off zone 2")), [Rule::ChainBroken]);
     // What stands behind it on that side is told of, too; the same of another stream is none of it.
@@ -476,6 +489,15 @@ fn a_fork_is_accepted_only_of_a_node_that_nobody_could_reach() {
     };
     assert_eq!(broken_by(ended(true)), []);
     assert_eq!(broken_by(ended(false)), [Rule::RecordsWrong]);
+    // What began behind it, on the side that nobody went on with, may have none.
+    let began_at = |seq: u64| {
+        move |told: &mut Aftermath| {
+            ended(false)(told);
+            told.records[0].seq = seq;
+        }
+    };
+    assert_eq!(broken_by(began_at(8)), []);
+    assert_eq!(broken_by(began_at(7)), [Rule::RecordsWrong]);
 }
 
 /// What a run left, checked again: `COUNTERSIGN_AFTERMATH` names its file.

@@ -113,6 +113,20 @@ impl Cluster {
         if self.cluster.runs(part) { self.cluster.signal(part, signal) } else { Ok(()) }
     }
 
+    /// The ids of all nodes' logs, and whose they are: in the archive a log has no other name.
+    fn logs(&self) -> Vec<(String, String)> {
+        let mut logs = Vec::new();
+        for (number, data) in self.cluster.data().into_iter().enumerate() {
+            let own = Part::Control(number).to_string();
+            for (kind, name) in [("recordings", own), ("drained", "drained".to_owned())] {
+                // A node that was never elected has drained nothing.
+                let id = std::fs::read_to_string(data.join(kind).join("id")).unwrap_or_default();
+                logs.extend((!id.is_empty()).then(|| (id.trim().to_owned(), name)));
+            }
+        }
+        logs
+    }
+
     /// What Redis has alone is lost with it where it says what is synced: then only its process may be hit.
     fn can_lose_redis(&self) -> bool {
         self.journal != Journal::RedisFsync
@@ -225,13 +239,24 @@ impl Stage for Cluster {
 
     fn end(&mut self) -> Result<Vec<String>> {
         self.cluster.end()?;
-        verify(&[self.cluster.data(), vec![self.cluster.archive()]].concat())
+        let faults = verify(&[self.cluster.data(), vec![self.cluster.archive()]].concat())?;
+        let logs = self.logs();
+        Ok(faults.into_iter().map(|fault| name_log(fault, &logs)).collect())
     }
 
     fn keep_logs(&self, folder: &Path) -> Result<()> {
         std::fs::write(folder.join("postgres.log"), self.server.log())?;
         self.cluster.keep_logs(folder).context("logs of the cluster")
     }
+}
+
+/// Says whose log it is that a fault is in.
+fn name_log(fault: String, logs: &[(String, String)]) -> String {
+    let named = logs.iter().find_map(|(id, name)| {
+        let place = format!("/{id} segment ");
+        fault.contains(&place).then(|| fault.replace(&place, &format!("/{id}/{name} segment ")))
+    });
+    named.unwrap_or(fault)
 }
 
 /// What was logged last: enough for how a process ended.
