@@ -217,8 +217,10 @@ when {{ !context.writes.contains("public.{long}") }};
     let server = server();
     let latin = "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
     server.sql(latin).unwrap();
+    // For all who connect: a string that sets it is read before it is set.
+    server.sql("ALTER DATABASE latin SET client_encoding = 'UTF8'").unwrap();
     let tables = format!(
-        "SET client_encoding = 'UTF8'; CREATE TABLE \"{long}\" AS SELECT 1 AS id; \
+        "CREATE TABLE \"{long}\" AS SELECT 1 AS id; \
          CREATE TABLE \"{cut}\" AS SELECT 1 AS id; CREATE TABLE plain AS SELECT 'ä' AS letter; \
          GRANT ALL ON ALL TABLES IN SCHEMA public TO shop_app; GRANT ALL ON SCHEMA public TO shop_app"
     );
@@ -228,7 +230,6 @@ when {{ !context.writes.contains("public.{long}") }};
     let mut shop = Shop::behind(server, bundle);
     let (mut agent, _) = RawClient::login(&shop.gateway.dsn("shop", &shop.token, "latin")).unwrap();
     std::mem::swap(&mut shop.agent, &mut agent);
-    shop.ask(&[query("SET client_encoding = 'UTF8'")]);
     let answer = shop.ask(&[query(&format!("DELETE FROM \"{long}\""))]);
     assert!(format!("{answer:?}").contains("C42G02"), "{answer:?}");
     let left = shop.server.sql_in("latin", &format!("SELECT count(*) FROM \"{long}\""));
