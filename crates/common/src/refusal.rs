@@ -154,7 +154,7 @@ impl Refusal {
                                statement again to ask again."
             }
             State::Unavailable => {
-                "Not executed: it cannot be judged or recorded at the moment. Do not report success. \
+                "Not executed: it cannot be taken through at the moment. Do not report success. \
                                    Send exactly the same statement again later."
             }
             State::Blocked => {

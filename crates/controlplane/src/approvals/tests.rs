@@ -518,3 +518,19 @@ async fn a_search_finds_the_newest() {
     let found: Vec<_> = found.iter().map(|one| one.approval.id).collect();
     assert_eq!(found, [asked[3], asked[2]]);
 }
+
+#[tokio::test]
+async fn i2_same_a_text_that_was_changed_in_the_store_is_neither_shown_nor_redeemed() {
+    let scratch = Scratch::new().await;
+    let session = scratch.session(&agent()).await;
+    let held = scratch.approved(&session, UPDATE).await;
+    let (approvals, store) = (scratch.control.approvals(), scratch.control.store());
+    let key = format!("{}000000", super::details_prefix(held.approval.id));
+    let text = String::from_utf8(store.get(&key).await.unwrap().unwrap().value).unwrap();
+    let changed = text.replace("paid = true", "paid = NULL");
+    assert_ne!(text, changed);
+    store.transact(Transaction::new().put(&key, changed)).await.unwrap();
+    assert!(matches!(approvals.details(held.approval.id).await, Err(ApprovalError::Store(_))));
+    let refused = approvals.redeem(scratch.redeem(&session, &held)).await;
+    assert!(matches!(refused, Err(ApprovalError::Store(_))), "{refused:?}");
+}

@@ -15,7 +15,7 @@ use countersign_recording::{ArchiveStore, SigningKey};
 use countersign_testkit::Etcd;
 use tempfile::TempDir;
 
-use super::{APPROVALS_KEPT, History, HistoryArchive, HistoryOptions, Retention};
+use super::{APPROVALS_KEPT, History, HistoryArchive, HistoryOptions, RetainError, Retention};
 use crate::ControlPlane;
 use crate::approvals::{ApprovalError, Details, Held, Joined, Redeem, Snapshot};
 use crate::sessions::Session;
@@ -378,6 +378,29 @@ async fn whatever_dies_each_goes_once_from_the_embedded_store() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_each_goes_once_from_etcd() {
     whatever_dies_each_goes_once(&Bed::etcd().await).await;
+}
+
+#[tokio::test]
+async fn what_stands_otherwise_in_the_archive_is_not_deleted() {
+    let bed = Bed::embedded().await;
+    let id = bed.denied("DELETE FROM carts").await;
+    bed.clock.advance(APPROVALS_KEPT);
+    // Until one dies between the archive and the store.
+    for calls in 0.. {
+        let calls_left = AtomicI64::new(calls);
+        let dying = Arc::new(Dying { store: Arc::clone(&bed.store), calls_left, last_is_done: false });
+        let _ = bed.retention_over(dying).round().await;
+        if bed.archived().await.contains_key(&id) {
+            break;
+        }
+    }
+    assert!(bed.is_in_store(id).await);
+    let key = range_all(&*bed.store, "/cs/approvals/").await.unwrap().0.remove(0);
+    let changed = String::from_utf8(key.value).unwrap().replace("because", "reasons");
+    bed.store.transact(Transaction::new().put(&key.key, changed)).await.unwrap();
+    let refused = bed.retention().round().await;
+    assert!(matches!(refused, Err(RetainError::Differs(_))), "{refused:?}");
+    assert!(bed.is_in_store(id).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
