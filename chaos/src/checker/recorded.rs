@@ -32,7 +32,7 @@ fn not_ended_once(id: &str, records: &[&Record], forked: &BTreeMap<&str, u64>) -
     let fork = |record: &&Record| forked.get(record.stream.as_str()).copied();
     let ends = match records.first().and_then(fork) {
         None => 1..=1,
-        // It began behind the fork, on the side that nobody went on with.
+        // It began where the fork is, or behind it: on the side that nobody went on with, for the other only ends things.
         Some(first) if records.iter().any(|one| began_behind(one, first)) => 0..=1,
         // What the others ended as lost has the node's own end besides.
         Some(_) => 1..=2,
@@ -41,7 +41,7 @@ fn not_ended_once(id: &str, records: &[&Record], forked: &BTreeMap<&str, u64>) -
 }
 
 fn began_behind(record: &Record, fork: u64) -> bool {
-    matches!(record.said, Said::Begun(_)) && record.seq > fork
+    matches!(record.said, Said::Begun(_)) && record.seq >= fork
 }
 
 // INVARIANT: I1.
