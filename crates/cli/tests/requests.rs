@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_common::approval::State;
-use countersign_recording::ArchiveStore;
+use countersign_controlplane::history::HistoryArchive;
+use countersign_recording::{ArchiveStore, SigningKey};
 use support::{Server, steady};
 
 const STATEMENT: &str = "UPDATE orders SET paid = true WHERE id = $1 -- \u{202e}fine";
@@ -173,7 +175,9 @@ async fn at_a_terminal_nothing_is_approved_before_somebody_says_yes() {
 async fn what_went_to_the_archive_is_listed_and_shown_as_ever_to_those_who_may_see_it() {
     let archive = tempfile::tempdir().unwrap();
     let server = Server::start_with(|options| {
-        options.history.archive = Some(ArchiveStore::folder(archive.path()).unwrap());
+        let store = ArchiveStore::folder(archive.path()).unwrap();
+        let key = Arc::new(SigningKey::from_seed(&[7; 32]).unwrap());
+        options.history.archive = Some(HistoryArchive { store, key });
         options.history.approvals_kept = Duration::ZERO;
     })
     .await;
