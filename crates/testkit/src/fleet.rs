@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::countersign::text;
-use crate::{Account, Countersign, DevOptions, Dsn, Folder, Process, binary, free_port, product};
+use crate::{Account, Countersign, DevOptions, Dsn, Folder, Process, binary, eventually, free_port, product};
 
 /// Connections that a gateway takes: as many as its open files allow, which is for the load to find out.
 const CONNECTIONS_MAX: usize = 100_000;
@@ -131,6 +131,16 @@ impl Fleet {
         let status = self.gateway_mut(index)?.process.stop(Duration::from_secs(60))?;
         ensure!(status.success(), "the gateway ended with {status}: {}", self.gateway_log(index));
         Ok(())
+    }
+
+    /// Waits until a gateway has ended by itself; its exit code.
+    ///
+    /// # Errors
+    /// It goes on, or a signal ended it.
+    pub fn gateway_ends(&mut self, index: usize) -> Result<i32> {
+        let process = &mut self.gateway_mut(index)?.process;
+        let status = eventually("a gateway to end", Duration::from_secs(60), || process.ended())?;
+        status.code().with_context(|| format!("a gateway ended by {status}"))
     }
 
     /// The process id of a gateway.
