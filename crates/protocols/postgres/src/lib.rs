@@ -14,6 +14,7 @@ mod exchange;
 mod gate;
 pub mod handshake;
 mod inert;
+mod message_budget;
 pub mod metrics;
 pub mod parameters;
 mod reply;
@@ -27,6 +28,7 @@ mod witness;
 
 pub use cancel::CancelKey;
 pub use gate::{Gate, GateConfig};
+pub use message_budget::MessageBudget;
 pub use parameters::{ServerParameters, StartupParameters};
 pub use stream::Stream;
 

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use countersign_common::Facts;
 use countersign_common::command::Parameter;
 use countersign_masking::{Column, Rules};
@@ -26,7 +27,7 @@ pub(crate) const NAMES_MAX: usize = 50_000;
 #[derive(Debug)]
 pub(crate) struct Prepared {
     /// Its exact text.
-    pub(crate) text: Box<[u8]>,
+    pub(crate) text: Bytes,
     /// Its text, read.
     pub(crate) reading: Arc<Reading>,
     /// Types of its parameters as far as the client gave them.
@@ -155,7 +156,7 @@ impl ResultFormats {
 impl Prepared {
     /// What SQL's own PREPARE made; its exact text stands in the command that made it.
     pub(crate) fn by_sql(reading: &Arc<Reading>) -> Self {
-        let text = reading.fingerprint().unwrap_or_default().as_bytes().into();
+        let text = Bytes::copy_from_slice(reading.fingerprint().unwrap_or_default().as_bytes());
         Self { text, reading: Arc::clone(reading), types: Box::default(), by_sql: true }
     }
 }

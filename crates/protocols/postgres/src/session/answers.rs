@@ -169,9 +169,11 @@ impl Flow {
                 keep(&decoded, message, outlet);
                 self.our_turn(outlet);
             }
-            Backend::NotificationResponse { .. } | Backend::ParameterDescription(_) | Backend::CopyDone => {
-                keep(&decoded, message, outlet);
+            Backend::NotificationResponse { pid, .. } => {
+                outlet.swallow();
+                outlet.insert(&Plain::ours(&self.notification(pid, message.frame)));
             }
+            Backend::ParameterDescription(_) | Backend::CopyDone => keep(&decoded, message, outlet),
             // Authentication is over, replication is refused, keys are ours to give.
             Backend::Authentication(_)
             | Backend::BackendKeyData { .. }
