@@ -1,7 +1,13 @@
 //! Cancel requests stop the command that they mean, and never the next one: the connection on which a client asks is
 //! closed only when the target has been signalled.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::time::Duration;
 
@@ -40,7 +46,7 @@ impl Session {
         self.client.send(&query(sql)).unwrap();
     }
 
-    /// Whether the statement was answered; otherwise it was cancelled.
+    /// Returns whether the statement was answered; otherwise it was cancelled.
     fn answered(&mut self) -> bool {
         let frames = self.client.until_ready().unwrap();
         let error = |frame: &&Frame| frame.tag == b'E';
@@ -63,7 +69,7 @@ impl Session {
 /// Long enough that a signal which comes late would find it.
 const NEXT: &str = "SELECT pg_sleep(0.005), 'next'";
 
-/// How many statements behind a cancel request were hit by it.
+/// Counts the statements behind a cancel request that were hit by it.
 fn next_ones_that_were_hit(dsn: &Dsn, door: &Dsn) -> usize {
     let mut session = Session::login(dsn);
     let mut hit = 0;
@@ -95,7 +101,7 @@ fn next_ones_that_were_hit(dsn: &Dsn, door: &Dsn) -> usize {
 
 #[test]
 fn a_cancel_request_never_hits_the_next_statement() {
-    let server = Postgres::start(PostgresOptions { auth: Auth::Password, ..Default::default() }).unwrap();
+    let server = Postgres::start(PostgresOptions { auth: Auth::Trust, ..Default::default() }).unwrap();
     let bundle = Bundle::allow_all(&server).unwrap();
     let gateway = Countersign::start(bundle.dev()).unwrap();
     let token = gateway.token("agent-7", "agent", &["agents"]).unwrap();
@@ -106,7 +112,7 @@ fn a_cancel_request_never_hits_the_next_statement() {
 
 #[test]
 fn a_cancel_request_that_another_gateway_forwards_never_hits_the_next_statement() {
-    let server = Postgres::start(PostgresOptions { auth: Auth::Password, ..Default::default() }).unwrap();
+    let server = Postgres::start(PostgresOptions { auth: Auth::Trust, ..Default::default() }).unwrap();
     let bundle = Bundle::allow_all(&server).unwrap();
     let fleet = Fleet::start(bundle.dev(), 2).unwrap();
     let token = fleet.control().token("agent-7", "agent", &["agents"]).unwrap();

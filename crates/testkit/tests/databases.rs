@@ -1,7 +1,13 @@
 //! A target's databases are those that it lists: another one is refused at login as the server refuses one that is
 //! missing, and masking rules hold in all that are listed.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use countersign_testkit::{
     Auth, Bundle, Countersign, Dsn, Postgres, PostgresOptions, RawClient, Terms, tagged,
@@ -16,12 +22,11 @@ struct Stage {
 
 impl Stage {
     /// A server with the databases `shop` and `other`, both with customers, and a gateway before it.
-    fn new(databases: &str) -> Self {
+    fn new(databases: &[&str]) -> Self {
         let server = Postgres::start(PostgresOptions { auth: Auth::Trust, ..Default::default() }).unwrap();
         server.sql("CREATE DATABASE other TEMPLATE shop").unwrap();
         let bundle = Bundle::example(&server, &Terms::default()).unwrap();
-        let targets = std::fs::read_to_string(bundle.path().join("targets.yaml")).unwrap();
-        bundle.replace("targets.yaml", &format!("{targets}{databases}")).unwrap();
+        bundle.offer(databases).unwrap();
         let gateway = Countersign::start(bundle.dev()).unwrap();
         let token = gateway.token("agent-7", "agent", &["agents"]).unwrap();
         Self { gateway, token, _bundle: bundle, _server: server }
@@ -43,7 +48,7 @@ impl Stage {
 
 #[test]
 fn a_database_that_the_target_does_not_list_is_refused_like_a_missing_one() {
-    let stage = Stage::new("");
+    let stage = Stage::new(&[]);
     let masked = stage.email("shop");
     assert!(!masked.contains('@') || masked.contains('*'), "{masked}");
     for database in ["other", "postgres", "template1", "nowhere", "SHOP"] {
@@ -59,7 +64,7 @@ fn a_database_that_the_target_does_not_list_is_refused_like_a_missing_one() {
 
 #[test]
 fn the_rules_of_a_target_hold_in_every_database_that_it_lists() {
-    let stage = Stage::new("    databases: [other]\n");
+    let stage = Stage::new(&["other"]);
     assert_eq!(stage.email("other"), stage.email("shop"));
     let refused = format!("{:#}", RawClient::login(&stage.dsn("postgres")).unwrap_err());
     assert!(refused.contains("C3D000"), "{refused}");

@@ -1,7 +1,13 @@
 //! Clients that leave right behind what they sent, as the first on their connection: it is executed as a direct
 //! connection would, and answered where the client still reads.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::time::Duration;
 
@@ -42,7 +48,7 @@ fn insert(what: &str) -> String {
     format!("INSERT INTO kept VALUES ('{what}')")
 }
 
-/// What a client sends before it leaves.
+/// Everything that clients send before they leave, with a name.
 fn shapes() -> Vec<(&'static str, Vec<u8>)> {
     let copy = query("COPY kept FROM STDIN");
     let rows = [tagged(b'd', b"one\ntw"), tagged(b'd', b"o\n")].concat();
@@ -101,7 +107,7 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// How a client leaves.
+/// The ways in which a client leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leaves {
     /// It closes its sending side and reads on.

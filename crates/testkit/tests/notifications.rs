@@ -1,7 +1,13 @@
 //! Notifications name the process that a client knows: its own by the id that it was told, another client of the gateway
 //! by the id that that one was told, everybody else by the server's.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use countersign_testkit::{
     Auth, Bundle, Countersign, Dsn, Frame, Postgres, PostgresOptions, RawClient, tagged,

@@ -92,7 +92,8 @@ fn a_multi_statement_text_with_one_write_in_it_waits_as_a_whole() {
     assert_eq!(stage.credit(), before);
 }
 
-/// What psql says to a script under `ON_ERROR_ROLLBACK`, which puts a savepoint before each statement of a transaction.
+/// Runs a script under `ON_ERROR_ROLLBACK`, which puts a savepoint before each statement of a transaction; the output and
+/// the errors of psql.
 fn rolls_errors_back(dsn: &Dsn, script: &str) -> (String, String) {
     let mut command = psql(dsn, &[]);
     let mut child = command

@@ -31,7 +31,7 @@ const CANCELS: &str = "/cs/cancels/";
 /// How long one waits. A cancel that comes later would meet another command.
 const WAITS_FOR: Duration = Duration::from_secs(10);
 
-/// How long a gateway may take to carry a request out before its sender is answered all the same.
+/// The time that a gateway has to carry a request out, before its sender is answered all the same.
 const CARRIED_WITHIN: Duration = Duration::from_secs(4);
 
 /// Requests of other nodes that gateways of this one carry out at once; further ones wait.

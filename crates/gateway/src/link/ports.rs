@@ -17,7 +17,7 @@ use countersign_lifecycle::ports::{Admitted, Cancels, NotAdmitted, Sessions, Una
 use super::attached::Opened;
 use super::shared::{Shared, odd, silent};
 
-/// How long the sender of a cancel request waits until the gateway that it is for has carried it out; longer than the
+/// The time that the sender of a cancel request waits until the gateway that it is for has carried it out; longer than the
 /// control plane waits for that gateway.
 const CANCEL_TIME_MAX: Duration = Duration::from_secs(5);
 

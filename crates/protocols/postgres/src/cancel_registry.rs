@@ -1,4 +1,4 @@
-//! Which connection a cancel request means, and whose process a notification names: keys and process ids of our own
+//! The connections that cancel requests mean, and the clients that notifications name: keys and process ids of our own
 //! making, so that a target's key never leaves the gateway (I11).
 
 use std::convert::Infallible;
@@ -64,7 +64,7 @@ impl CancelSlot {
         poll_fn(|cx| self.poll_asked(cx)).await
     }
 
-    /// What was asked while nobody waited.
+    /// Takes a request that came while nobody waited.
     pub(crate) fn take(&self) -> Option<CancelRequest> {
         self.state.lock().request.take()
     }

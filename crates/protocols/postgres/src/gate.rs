@@ -32,7 +32,7 @@ use crate::session::{Session, Setting};
 use crate::settings_at_login;
 use crate::upstream::{Connector, Opening, Upstream, UpstreamError};
 
-/// How long a cancel request may take until its client's connection is closed all the same: longer than the target may
+/// The longest time after which the connection of a cancel request is closed all the same: longer than the target may
 /// take to be reached.
 const CANCEL_TIME_MAX: Duration = Duration::from_secs(15);
 

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::metrics::{LARGE_MESSAGE_BYTES, LARGE_MESSAGE_WAITS};
 
-/// What one permit stands for: permits are counted in 32 bits, and messages have up to 1 GiB.
+/// The bytes of one permit: permits are counted in 32 bits, and messages have up to 1 GiB.
 const UNIT_BYTES: usize = 1024;
 
 static RESERVED: LazyLock<Gauge> = LazyLock::new(|| gauge!(LARGE_MESSAGE_BYTES.name));

@@ -180,7 +180,7 @@ pub enum HandshakeError {
     /// A value of `replication` that the server does not take either.
     #[error("an invalid value for `replication`")]
     ReplicationValue,
-    /// What came first is no start-up packet: a Terminate, another protocol, a scan. As with the server, the connection is
+    /// The first bytes are no start-up packet: a Terminate, another protocol, a scan. As with the server, the connection is
     /// closed without an answer.
     #[error("what came first is no start-up packet")]
     NotStartup,

@@ -174,7 +174,7 @@ impl<'t> ExpectStartup<'t> {
     }
 }
 
-/// Whether `replication` asks for it, as the server reads its value: `database`, or a boolean, of which every beginning
+/// Reads the value of `replication` as the server does: `database`, or a boolean, of which every beginning
 /// counts that fits only one. `None`: it is neither, and the server refuses it.
 fn asks_for_replication(value: &str) -> Option<bool> {
     if value == "database" {

@@ -146,7 +146,7 @@ impl Expected {
         self.0.iter().all(|expect| matches!(expect, Expect::OurSync | Expect::Asked(..)))
     }
 
-    /// Whether something of the client's is among them, and not only questions of our own and what we say ourselves.
+    /// Returns whether something of the client's is among them, and not only questions of our own and what we say ourselves.
     pub(crate) fn has_commands(&self) -> bool {
         self.0.iter().any(|expect| match expect {
             Expect::OurSync

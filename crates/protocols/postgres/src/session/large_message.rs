@@ -15,10 +15,10 @@ use super::refuse::Form;
 use crate::codec::Header;
 use crate::message_budget::Reservation;
 
-/// How long a message waits for room before it is refused: commands that wait for people may keep theirs for long.
+/// The time that a message waits for room before it is refused: commands that wait for people may keep theirs for long.
 const ROOM_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long a large message may rest in the middle: memory that is reserved for it is missing elsewhere.
+/// The time that a large message may rest in the middle: memory that is reserved for it is missing elsewhere.
 const RESTS_MAX: Duration = Duration::from_secs(60);
 
 /// A large message that is being read.
@@ -28,7 +28,7 @@ pub(super) struct LargeMessage {
     reservation: Reservation,
     /// Bytes of it that had come when it was last looked at.
     came: usize,
-    /// When it is looked at again.
+    /// The moment at which it is looked at again.
     look_at: Instant,
 }
 
@@ -43,13 +43,13 @@ pub(super) async fn stalls(large: Option<&LargeMessage>) {
     }
 }
 
-/// What a message was that is refused.
+/// The form of the command that a message belongs to.
 const fn form(header: Header) -> Form {
     if matches!(header.tag, b'Q' | b'F') { Form::Query } else { Form::Extended }
 }
 
 impl Session {
-    /// Whether a message of this size needs a reservation: it does not fit the buffer that every connection may fill.
+    /// Returns whether a message of this size needs a reservation: it does not fit the buffer that every connection may fill.
     pub(super) const fn is_large(header: Header) -> bool {
         header.frame_bytes() > INPUT_BYTES_MAX
     }
@@ -124,7 +124,7 @@ impl Session {
     pub(super) fn take_large(&mut self, large: LargeMessage) -> Bytes {
         let input = self.flow.client.input();
         let message = input.split_to(large.header.frame_bytes().min(input.len())).freeze();
-        *input = BytesMut::from(&input[..]);
+        *input = BytesMut::from(input.as_ref());
         large.reservation.keep_with(message)
     }
 }

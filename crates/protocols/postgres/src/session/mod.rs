@@ -60,7 +60,7 @@ const FOLLOW_MAX: Duration = Duration::from_secs(60);
 /// How long a transaction may stay open and idle while the gateway drains.
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(5);
 
-/// How long a goodbye to either side may take.
+/// The time that a goodbye to either side may take.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 /// How long a client may take to hear why its connection ends.
