@@ -61,7 +61,7 @@ fn a_record_reads_back_with_the_very_bytes_it_was_given() {
         Record::Begin(begin) => Some(begin.command.into_owned().text),
         _ => None,
     });
-    assert_eq!(found, Some(text));
+    assert_eq!(found, Some(text.into()));
 }
 
 #[test]

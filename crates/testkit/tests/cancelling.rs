@@ -48,7 +48,7 @@ impl Session {
 
     /// Returns whether the statement was answered; otherwise it was cancelled.
     fn answered(&mut self) -> bool {
-        let frames = self.client.until_ready().unwrap();
+        let frames = self.client.until_ready().expect("neither answered nor cancelled");
         let error = |frame: &&Frame| frame.tag == b'E';
         match frames.iter().find(error) {
             None => true,

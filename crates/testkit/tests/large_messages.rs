@@ -43,7 +43,7 @@ impl Stage {
         forget_peak(id).unwrap();
         let before = resident_kib(id).unwrap();
         self.client.send(bytes).unwrap();
-        let answer = self.client.until_ready().unwrap();
+        let answer = self.client.until(b'Z').unwrap();
         let grown = peak_kib(id).unwrap().saturating_sub(before);
         (usize::try_from(grown).unwrap() / 1024, answer)
     }

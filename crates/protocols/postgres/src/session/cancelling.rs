@@ -9,7 +9,7 @@ use crate::cancel_registry::CancelRequest;
 use crate::upstream::{CancelToken, UpstreamError};
 
 impl Session {
-    /// The client asked to cancel what is running: the target is told. The connection on which the client asked is
+    /// The client asked to cancel what is running, or what it has just sent: the target is told. The connection on which the client asked is
     /// closed when that is done, and no other command goes up before.
     ///
     /// The target signals its process before it closes the cancel connection. A client that waits for us, as libpq does,
@@ -21,10 +21,13 @@ impl Session {
     /// # Cancel safety
     /// Not cancel safe: end the connection then.
     pub(super) async fn cancel_upstream(&mut self, request: CancelRequest) -> Result<(), Broken> {
-        if let Some(token) = self.cancellable()
-            && let Err(error) = self.tell_target(token).await?
-        {
-            tracing::warn!(%error, "a cancel request did not reach the target");
+        if let Some(token) = self.cancellable() {
+            if let Err(error) = self.tell_target(token).await? {
+                tracing::warn!(%error, "a cancel request did not reach the target");
+            }
+        } else if !self.flow.expected.has_commands() && self.flow.client_has_sent().await {
+            // The command was sent before the request, and this task did not come to it yet.
+            self.cancelled = true;
         }
         drop(request);
         Ok(())

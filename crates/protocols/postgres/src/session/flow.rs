@@ -243,6 +243,15 @@ impl Flow {
         Poll::Pending
     }
 
+    /// Returns whether bytes of the client are there that were not taken in yet; it waits for none.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn client_has_sent(&mut self) -> bool {
+        poll_fn(|cx| Poll::Ready(self.poll_fill_client(cx).is_ready() || !self.client.input().is_empty()))
+            .await
+    }
+
     /// Waits until bytes come in from either side, on behalf of a message that is being taken in: it is taken in to its
     /// end also when its client has closed its sending side meanwhile.
     ///

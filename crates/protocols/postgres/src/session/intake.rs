@@ -487,7 +487,7 @@ impl Session {
 
     /// Sends what prepares a command, before it. A Bind among it that is not inert is part of the command's own
     /// bytes, and what came with it too: those frames are not sent twice.
-    fn send_pending(&mut self) {
+    pub(super) fn send_pending(&mut self) {
         let pending = std::mem::take(&mut self.pending);
         if pending.risky.is_none() {
             pending.frames.into_iter().for_each(|one| self.send_inert(one.frame, one.vouched));

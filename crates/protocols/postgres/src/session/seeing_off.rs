@@ -15,6 +15,7 @@ impl Session {
     /// # Cancel safety
     /// Not cancel safe: end the connection then.
     pub(super) async fn see_off(&mut self, terminated: bool) -> Result<(), Broken> {
+        self.send_rest();
         // These first: a pooler before the target gives up what runs when it reads Terminate.
         while self.flow.expected.comes_by_itself() {
             self.answers_move().await?;
@@ -24,6 +25,14 @@ impl Session {
         }
         self.flow.flush_client().await;
         Ok(())
+    }
+
+    /// Sends what waited for a command that never came: the server would have read it, and says what is wrong with it. A
+    /// Bind that may run something unknown was to be judged with its Execute, and is left out.
+    fn send_rest(&mut self) {
+        if self.pending.risky.is_none() && !self.is_skipping() {
+            self.send_pending();
+        }
     }
 
     /// Leaves the target as the client has left: what it still answers, to a Flush or to COPY data without an end, it
