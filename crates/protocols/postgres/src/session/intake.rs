@@ -252,7 +252,7 @@ impl Session {
                 Ok(Some(flight))
             }
             Passage::Refused(refusal) => {
-                self.refuse(&refusal, form);
+                self.refuse(&limits::explained(refusal, &unit.described.facts), form);
                 Ok(None)
             }
             Passage::Left => Err(Broken::Client),

@@ -1,5 +1,7 @@
 //! Refusals for the limits of a gateway. No policy has decided them, so they name the limit and what to do instead.
 
+use countersign_common::Facts;
+use countersign_common::facts::Flag;
 use countersign_common::refusal::{Refusal, State};
 
 use crate::statements::NAMES_MAX;
@@ -13,6 +15,18 @@ pub(super) fn too_large(bytes: usize, judged_bytes_max: usize) -> Refusal {
     Refusal::new(State::Blocked, why).with_advice(
         "Not executed: the message is too large, whatever policy says. Send large data with COPY ... FROM STDIN, which \
          has no such limit, or in smaller statements, or have `judged_bytes_max` of the target raised.",
+    )
+}
+
+/// A refusal by policy of a statement that is larger than what is read: the policy knows it as unknown only.
+pub(super) fn explained(refusal: Refusal, facts: &Facts) -> Refusal {
+    let too_large = facts.operations.iter().any(|operation| operation.flags.contains(&Flag::TooLarge));
+    if refusal.state != State::Blocked || !too_large {
+        return refusal;
+    }
+    refusal.with_advice(
+        "Not executed: the text of the statement is too large (4 MiB) or too deeply nested to be read, and what is not \
+         read may do anything. Send large values as parameters, or with COPY ... FROM STDIN.",
     )
 }
 
@@ -57,6 +71,16 @@ pub(super) fn too_slow(rested: std::time::Duration) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_that_is_too_large_to_be_read_is_explained() {
+        let refusal = || Refusal::new(State::Blocked, "unknown commands are forbidden");
+        let (large, odd) = (Facts::unknown(Flag::TooLarge), Facts::unknown(Flag::Unparsed));
+        assert!(explained(refusal(), &large).sentence().contains("parameters"));
+        assert_eq!(explained(refusal(), &odd), refusal());
+        let pending = Refusal::new(State::Pending, "a dba has to agree");
+        assert_eq!(explained(pending.clone(), &large), pending);
+    }
 
     #[test]
     fn a_limit_is_named_with_what_to_do_and_is_no_policy() {
