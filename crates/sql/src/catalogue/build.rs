@@ -173,10 +173,7 @@ fn grouped<K: std::hash::Hash + Eq, V>(pairs: Vec<(K, V)>) -> FxHashMap<K, Vec<V
 }
 
 /// The group of a key, shared.
-fn shared<V: Clone>(groups: &FxHashMap<u32, V>, key: u32) -> Arc<V>
-where
-    V: Default,
-{
+fn shared<V: Clone + Default>(groups: &FxHashMap<u32, V>, key: u32) -> Arc<V> {
     groups.get(&key).cloned().map(Arc::new).unwrap_or_default()
 }
 
