@@ -163,7 +163,7 @@ impl Server {
         let value = Some(b"42".to_vec().into());
         let statement = Statement {
             form: "query".into(),
-            text: text.into(),
+            text: text.to_owned().into(),
             parameters: vec![Parameter { type_name: "23".into(), binary: false, value, omitted: None }],
         };
         let context = Context {
