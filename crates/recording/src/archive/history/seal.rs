@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Chapter, Day, Page};
 use crate::archive::{ArchiveStore, ArchiveStoreError};
-use crate::checkpoint::{PublicKey, SigningKey, signed_body, signed_line};
+use crate::signing::{PublicKey, SigningKey, signed_body, signed_line};
 use crate::line::VERSION;
 
 /// What is put before the line when it is signed.
