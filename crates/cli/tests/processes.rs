@@ -183,7 +183,11 @@ async fn dev_with_a_target_alone_starts_again_without_it() {
     assert_eq!(process.terminate(), 0);
     // The recording of a process that ended in order verifies offline.
     until("the end", || !data.join("api").exists()).await;
-    Cli::new().arg("--data").arg(&data).run("audit verify --offline").await.ok();
+    let text = std::fs::read_to_string(data.join("recordings/checkpoints.jsonl")).unwrap();
+    let anchor = dir.path().join("anchor");
+    std::fs::write(&anchor, text.lines().last().unwrap()).unwrap();
+    let line = format!("audit verify --offline --anchor {}", anchor.display());
+    Cli::new().arg("--data").arg(&data).run(&line).await.ok();
 
     let again = Process::start(dev(&data).arg(target("other")).command("--output json"));
     assert_eq!(again.terminate(), 0);
