@@ -130,10 +130,17 @@ async fn i12_complete_a_whole_recording_verifies_and_a_changed_byte_is_found() {
         let consistent = server.operator().run(line).await;
         assert_eq!(consistent.exit(), 7, "{line}: {}", consistent.stdout());
         assert!(consistent.stdout().starts_with("Not proven whole: "), "{line}: {}", consistent.stdout());
-        assert!(consistent.stdout().contains("consistent up to checkpoint "), "{line}: {}", consistent.stdout());
+        assert!(
+            consistent.stdout().contains("consistent up to checkpoint "),
+            "{line}: {}",
+            consistent.stdout()
+        );
     }
     let json = server.operator().run("audit verify --output json").await.json();
-    assert_eq!((&json["whole"], &json["verdict"], &json["records"]), (&true.into(), &"whole".into(), &4.into()));
+    assert_eq!(
+        (&json["whole"], &json["verdict"], &json["records"]),
+        (&true.into(), &"whole".into(), &4.into())
+    );
     assert_eq!(json["logs"][0]["anchored"]["checkpoint"], json["logs"][0]["newest"]["checkpoint"], "{json}");
     let json = server.operator().run("audit verify --offline --output json").await;
     let json: serde_json::Value = serde_json::from_str(json.stdout()).unwrap();

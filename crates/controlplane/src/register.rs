@@ -88,7 +88,10 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Approval(SeenApproval { id, session, target, at, .. }) => {
-                write!(f, "approval {id} of {session} for {target}, asked at {at}, is missing from the store: it was deleted")
+                write!(
+                    f,
+                    "approval {id} of {session} for {target}, asked at {at}, is missing from the store: it was deleted"
+                )
             }
             Self::Session(SeenSession { id, target, at, .. }) => {
                 write!(f, "{id} at {target}, opened at {at}, is missing from the store: it was deleted")
@@ -99,7 +102,7 @@ impl fmt::Display for Missing {
 
 /// What this node has seen.
 #[derive(Debug)]
-pub struct Register {
+pub(crate) struct Register {
     store: Arc<dyn Store>,
     state: Mutex<State>,
 }
@@ -140,7 +143,10 @@ impl Register {
         }
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
         let (gone_approvals, gone_sessions) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { store, state: Mutex::new(State { file, approvals, sessions, gone_approvals, gone_sessions }) })
+        Ok(Self {
+            store,
+            state: Mutex::new(State { file, approvals, sessions, gone_approvals, gone_sessions }),
+        })
     }
 
     /// Compares with everything that the store has.
@@ -207,7 +213,11 @@ impl Register {
     ///
     /// # Errors
     /// When store or history cannot be read.
-    pub(crate) async fn missing(&self, history: &History, now: Timestamp) -> Result<Vec<Missing>, HistoryError> {
+    pub(crate) async fn missing(
+        &self,
+        history: &History,
+        now: Timestamp,
+    ) -> Result<Vec<Missing>, HistoryError> {
         let (gone_approvals, gone_sessions) = {
             let state = self.state.lock();
             (state.gone_approvals.clone(), state.gone_sessions.clone())

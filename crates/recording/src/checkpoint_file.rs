@@ -7,7 +7,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_common::Digest;
 use tokio::sync::watch;
 
 use crate::checkpoint::{Checkpoint, CheckpointSink, Signed, SignedCheckpoint, Tips, is_tips};
@@ -167,8 +166,8 @@ impl End {
 
 #[cfg(test)]
 mod tests {
-    use countersign_common::Timestamp;
     use countersign_common::id::StreamId;
+    use countersign_common::{Digest, Timestamp};
 
     use super::*;
     use crate::checkpoint::Tip;

@@ -61,7 +61,11 @@ pub fn log_of(dir: &Path) -> io::Result<Option<String>> {
 ///
 /// # Errors
 /// Says what does not fit.
-pub fn check_continuation(dir: &Path, key: &PublicKey, anchor: &SignedCheckpoint) -> Result<(), NotContinued> {
+pub fn check_continuation(
+    dir: &Path,
+    key: &PublicKey,
+    anchor: &SignedCheckpoint,
+) -> Result<(), NotContinued> {
     let found = read_id(dir)?;
     if found.as_deref() != Some(&anchor.checkpoint.log) {
         return Err(NotContinued::AnotherLog { found });

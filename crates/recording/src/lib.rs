@@ -57,8 +57,8 @@ pub use signing::{InvalidKey, PublicKey, SigningKey};
 pub use skim::Skim;
 pub use stream::{Stream, StreamError};
 pub use verified_lines::{ChainCheck, UnverifiedLine, VerifiedLines};
-pub use witness::Cosignature;
 pub use verify::{
     Fault, LogHead, Problem, Reached, Recorded, RecordedApproval, Report, StreamSummary, Verdict, Verifier,
     verify, verify_session,
 };
+pub use witness::Cosignature;

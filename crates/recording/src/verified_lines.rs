@@ -23,7 +23,9 @@ pub enum UnverifiedLine {
     #[error("the next record does not fit: {0}")]
     Unfit(Box<Fault>),
     /// All were shown, and something is wrong that concerns no single one of them.
-    #[error("every record that was shown fits the one before, but the recording that they lie in is not sound: {0}")]
+    #[error(
+        "every record that was shown fits the one before, but the recording that they lie in is not sound: {0}"
+    )]
     Unsound(Box<Fault>),
 }
 
@@ -122,7 +124,9 @@ impl ChainCheck {
         let (due, prev) = self.0.get(&skim.stream).copied().unwrap_or((0, NO_PREVIOUS));
         if (skim.seq, skim.prev) != (due, prev) {
             let Skim { stream, seq, .. } = skim;
-            return Err(format!("record {seq} of {stream} came where record {due} was due that follows {prev}"));
+            return Err(format!(
+                "record {seq} of {stream} came where record {due} was due that follows {prev}"
+            ));
         }
         self.0.insert(skim.stream, (due + 1, Digest::of(line)));
         Ok(())

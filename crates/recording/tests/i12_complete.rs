@@ -205,10 +205,15 @@ fn what_is_taken_out_with_its_checkpoints_is_found_by_a_checkpoint_kept_elsewher
     let short = tempfile::tempdir().unwrap();
     journal(short.path(), Options::default()).close().unwrap();
     let alone = verify(short.path(), &public).unwrap();
-    assert_eq!((alone.is_sound(), alone.verdict()), (true, Verdict::Consistent), "nothing says that it is all");
+    assert_eq!(
+        (alone.is_sound(), alone.verdict()),
+        (true, Verdict::Consistent),
+        "nothing says that it is all"
+    );
     // It is another log, and says so under the name of the one that was anchored.
     let anchored = |dir: &Path| Verifier::new(&public).anchored_by(newest.clone()).verify(dir).unwrap();
-    let sees = |report: &Report, what: fn(&Problem) -> bool| report.faults.iter().any(|fault| what(&fault.problem));
+    let sees =
+        |report: &Report, what: fn(&Problem) -> bool| report.faults.iter().any(|fault| what(&fault.problem));
     assert!(sees(&anchored(short.path()), |p| matches!(p, Problem::LogMissing { .. })));
     fs::copy(dir.path().join("id"), short.path().join("id")).unwrap();
     assert!(sees(&anchored(short.path()), |p| matches!(p, Problem::AnotherLog { .. })));

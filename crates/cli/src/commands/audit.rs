@@ -157,7 +157,10 @@ impl VerifiedLog {
             text.push_str(&format!("; what was recorded up to {} was not seen", ahead.text()));
         }
         if self.uncovered_lines > 0 {
-            text.push_str(&format!("; {} lines after its newest are under no checkpoint", self.uncovered_lines));
+            text.push_str(&format!(
+                "; {} lines after its newest are under no checkpoint",
+                self.uncovered_lines
+            ));
         }
         text.push_str(".\n");
         text
@@ -179,11 +182,16 @@ pub(crate) async fn run(command: &Command, around: &Surroundings) -> Result<(), 
         Verdict::Whole => Ok(()),
         Verdict::Consistent => {
             let help = match offline {
-                true => "give a checkpoint that was kept elsewhere with --anchor, or ask the control plane, whose store has them",
+                true => {
+                    "give a checkpoint that was kept elsewhere with --anchor, or ask the control plane, whose store has them"
+                }
                 false => "verify again when all nodes are there and what they recorded is under a checkpoint",
             };
-            Err(CliError::new(Exit::Unanchored, "nothing is wrong with the recording, but it is not proven whole")
-                .help(help))
+            Err(CliError::new(
+                Exit::Unanchored,
+                "nothing is wrong with the recording, but it is not proven whole",
+            )
+            .help(help))
         }
         Verdict::Broken => Err(broken(&verified)),
     }

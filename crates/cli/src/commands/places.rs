@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_controlplane::journal::fetch_anchor;
 use countersign_recording::history::{FoundChapter, verify_folder};
-use countersign_recording::{Log, PublicKey, SignedCheckpoint, Verifier};
+use countersign_recording::{PublicKey, SignedCheckpoint, Verifier};
 
 use super::Surroundings;
 use crate::data::{DataDir, recordings_in};
@@ -98,7 +98,6 @@ fn key_in(file: &Path) -> Result<PublicKey, CliError> {
         .map_err(|error| CliError::failed(format!("`{}` holds no public key: {error}", file.display())))
 }
 
-
 /// Checkpoints that were kept elsewhere: in a file, or behind a URL.
 pub(super) async fn anchors(
     from: &[String],
@@ -115,7 +114,10 @@ pub(super) async fn anchors(
                 .map_err(|error| CliError::failed(format!("cannot read `{place}`: {error}")))?,
         };
         let anchors = verifier.anchors_in(&text).map_err(|error| {
-            CliError::new(Exit::Unsound, format!("`{place}` holds what is no checkpoint by this key: {error}"))
+            CliError::new(
+                Exit::Unsound,
+                format!("`{place}` holds what is no checkpoint by this key: {error}"),
+            )
         })?;
         if anchors.is_empty() {
             return Err(CliError::new(Exit::Unsound, format!("`{place}` holds no checkpoint")));

@@ -156,7 +156,9 @@ impl MissingView {
 
     fn text(&self) -> String {
         let Self { id, session, target, subject, at } = self;
-        format!("Missing from the store: {id}, which {subject} asked for {target} at {at} ({session}). It was deleted there; run `countersign audit verify`.\n")
+        format!(
+            "Missing from the store: {id}, which {subject} asked for {target} at {at} ({session}). It was deleted there; run `countersign audit verify`.\n"
+        )
     }
 }
 

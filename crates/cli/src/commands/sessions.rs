@@ -83,7 +83,9 @@ impl MissingView {
 
     fn text(&self) -> String {
         let Self { id, subject, target, at } = self;
-        format!("Missing from the store: {id} of {subject} at {target}, opened at {at}. It was deleted there; run `countersign audit verify`.\n")
+        format!(
+            "Missing from the store: {id} of {subject} at {target}, opened at {at}. It was deleted there; run `countersign audit verify`.\n"
+        )
     }
 }
 

@@ -126,7 +126,8 @@ impl Prepared {
     }
 
     async fn start(self, options: &DevOptions) -> Result<Running, CliError> {
-        let Self { data, source, compiler, listener, control, current, journal, newest, hash_key, clock } = self;
+        let Self { data, source, compiler, listener, control, current, journal, newest, hash_key, clock } =
+            self;
         let anchoring = anchor::begin(options.anchor.clone())?;
         let publisher = Publisher::begin(
             Arc::clone(control.checkpoints()),

@@ -84,7 +84,8 @@ mod tests {
         assert!(matches!(read("{\"file\": \"/mnt/worm/anchors\"}").unwrap(), AnchorPlace::File(_)));
         assert!(matches!(read("\"https://anchor.example/append\"").unwrap(), AnchorPlace::Endpoint(_)));
         let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
-        let witness = format!("{{\"url\": \"https://w.example\", \"witness_key\": \"{key}\", \"token_file\": \"/t\"}}");
+        let witness =
+            format!("{{\"url\": \"https://w.example\", \"witness_key\": \"{key}\", \"token_file\": \"/t\"}}");
         let AnchorPlace::Endpoint(endpoint) = read(&witness).unwrap() else { panic!("no endpoint") };
         assert!(endpoint.witness_key.is_some() && endpoint.token_file.is_some());
         for wrong in [

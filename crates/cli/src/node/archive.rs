@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_common::id::{SessionId, StreamId};
 use countersign_common::Timestamp;
+use countersign_common::id::{SessionId, StreamId};
 use countersign_common::time::{Clock as _, SystemClock};
 use countersign_controlplane::audit::{
     Archive, ArchiveError, CommandSummary, Gathered, Recording, Records, Verification,

@@ -49,7 +49,9 @@ pub(crate) fn unknown_to_store(recorded: &Recorded, known: &Known, now: Timestam
         };
         if approval.session != *session {
             let other = approval.session;
-            faults.push(format!("approval {id} is one of {other}, record {seq} of {stream} names it for {session}"));
+            faults.push(format!(
+                "approval {id} is one of {other}, record {seq} of {stream} names it for {session}"
+            ));
         }
         faults.extend(record.redeemed.and_then(|redeemed| misused(*id, redeemed, approval)));
     }
@@ -57,7 +59,9 @@ pub(crate) fn unknown_to_store(recorded: &Recorded, known: &Known, now: Timestam
         // The store keeps a session for longer than that after its end; of older ones nobody can tell.
         let kept = opened.after(KEPT_AFTER_EXPIRY.saturating_sub(CLOCKS_APART)) > now;
         if kept && !known.sessions.contains(session) {
-            faults.push(format!("{session}, which was recorded at {opened}, is not in the store: it was deleted"));
+            faults.push(format!(
+                "{session}, which was recorded at {opened}, is not in the store: it was deleted"
+            ));
         }
     }
     faults
@@ -79,7 +83,9 @@ fn misused(id: ApprovalId, (_, digest): (SessionId, Digest), approval: &KnownApp
         | State::Revoked { .. } => false,
     };
     let state = approval.state.as_str();
-    (!used).then(|| format!("approval {id} is {state} in the store, and the recordings say that it was redeemed"))
+    (!used).then(|| {
+        format!("approval {id} is {state} in the store, and the recordings say that it was redeemed")
+    })
 }
 
 /// What the control plane knows to have run, and no record says so. `known` was read before the records were.
@@ -91,7 +97,9 @@ pub(crate) fn unrecorded(recorded: &Recorded, known: &Known) -> Vec<String> {
         let is_recorded = recorded.approvals.get(id).is_some_and(|record| record.redeemed.is_some());
         if has_run && !is_recorded {
             let session = approval.session;
-            faults.push(format!("approval {id} of {session} was used, and no record says so: recordings were taken away"));
+            faults.push(format!(
+                "approval {id} of {session} was used, and no record says so: recordings were taken away"
+            ));
         }
     }
     faults

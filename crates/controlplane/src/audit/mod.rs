@@ -406,7 +406,9 @@ impl Audit {
             known.approvals.insert(snapshot.approval.id, KnownApproval::from(&snapshot));
         }
         for entry in range_all(&*self.store, SESSIONS).await?.0 {
-            known.sessions.extend(entry.key.rsplit_once('/').and_then(|(_, id)| id.parse::<SessionId>().ok()));
+            known
+                .sessions
+                .extend(entry.key.rsplit_once('/').and_then(|(_, id)| id.parse::<SessionId>().ok()));
         }
         Ok(known)
     }

@@ -14,10 +14,10 @@ use tonic::{Code, Request, Response, Status};
 
 use super::auth::{caller, is_admin, may_look_back, may_see, may_settle};
 use super::{commands, page_size, status, stopped};
-use crate::{ControlPlane, Missing, SeenApproval};
 use crate::approvals::{ApprovalChange, ApprovalError, Decide, Details, Snapshot};
 use crate::sessions::Caller;
 use crate::store::{Revision, StoreError};
+use crate::{ControlPlane, Missing, SeenApproval};
 
 /// The service.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use tonic::{Request, Response, Status};
 
 use super::auth::{admin, caller, is_admin};
 use super::{page_size, status};
-use crate::{ControlPlane, Missing, SeenSession};
 use crate::sessions::{Caller, IssueToken, Session, What};
+use crate::{ControlPlane, Missing, SeenSession};
 
 /// The service.
 #[derive(Debug)]

@@ -181,7 +181,9 @@ pub(super) fn opening(error: &Opening) -> Status {
         }
         Opening::Revoked => Status::permission_denied(error.to_string()),
         Opening::Store(error) => store(error),
-        Opening::Register(RegisterError::Foreign(_) | RegisterError::OfControlPlane(_)) => Status::permission_denied(error.to_string()),
+        Opening::Register(RegisterError::Foreign(_) | RegisterError::OfControlPlane(_)) => {
+            Status::permission_denied(error.to_string())
+        }
         Opening::Register(RegisterError::Full | RegisterError::Crowded) => {
             with_code(Code::ResourceExhausted, code::LIMIT_REACHED, &error.to_string())
         }

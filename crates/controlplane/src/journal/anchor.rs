@@ -252,7 +252,8 @@ fn append(path: &Path, line: &[u8]) -> io::Result<()> {
 
 fn witnessed(answer: &[u8], key: &PublicKey, signed: &SignedCheckpoint) -> Result<(), AnchorError> {
     let not = |why: String| AnchorError::NotWitnessed(why);
-    let cosigned = Cosignature::parse(answer.trim_ascii_end(), key).map_err(|error| not(error.to_string()))?;
+    let cosigned =
+        Cosignature::parse(answer.trim_ascii_end(), key).map_err(|error| not(error.to_string()))?;
     match cosigned.checkpoint == signed.hash {
         true => Ok(()),
         false => Err(not(format!("it is over {}", cosigned.checkpoint))),
@@ -274,7 +275,8 @@ async fn post(
     let mut request = axum::http::Request::post(uri).header("content-type", "application/json");
     if let Some(token) = token {
         let value = axum::http::HeaderValue::try_from(format!("Bearer {}", token.expose()));
-        let mut value = value.map_err(|_| AnchorError::Unusable("the token has characters that no header has".into()))?;
+        let mut value =
+            value.map_err(|_| AnchorError::Unusable("the token has characters that no header has".into()))?;
         value.set_sensitive(true);
         request = request.header("authorization", value);
     }

@@ -61,7 +61,8 @@ pub struct AcceptedLoss {
 impl AcceptedLoss {
     /// What people are told about it.
     pub(crate) fn note(&self, line: &[u8]) -> String {
-        let log = SignedCheckpoint::skim(line).map_or_else(|_| "a log".into(), |one| format!("the log {}", one.checkpoint.log));
+        let log = SignedCheckpoint::skim(line)
+            .map_or_else(|_| "a log".into(), |one| format!("the log {}", one.checkpoint.log));
         let Self { at, by, reason, .. } = self;
         format!("{log} is lost, or was changed: accepted at {at} by {by}: {reason}")
     }
@@ -72,7 +73,9 @@ impl AcceptedLoss {
 pub enum PublishError {
     /// The store has another one of the same place, or a newer one: two writers have the same log, or its files are an older
     /// copy.
-    #[error("the store has checkpoint {stored} of the log {log}, which does not fit checkpoint {own} of this node")]
+    #[error(
+        "the store has checkpoint {stored} of the log {log}, which does not fit checkpoint {own} of this node"
+    )]
     Contradicted {
         /// The log.
         log: String,

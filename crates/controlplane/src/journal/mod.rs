@@ -12,10 +12,10 @@ mod keys;
 mod lost;
 mod publisher;
 mod redis;
+#[cfg(test)]
+mod tests;
 
-pub use anchor::{
-    AnchorEndpoint, AnchorError, AnchorPlace, AnchorSender, Anchoring, fetch_anchor,
-};
+pub use anchor::{AnchorEndpoint, AnchorError, AnchorPlace, AnchorSender, Anchoring, fetch_anchor};
 pub use checkpoints::{AcceptedLoss, Anchor, Checkpoints, NotAdmitted, PublishError};
 pub use drain::{Drain, DrainError, Drained};
 pub use election::Election;

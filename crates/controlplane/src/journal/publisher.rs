@@ -69,7 +69,12 @@ impl Publishing {
                     Ok(()) => published = Some(signed.hash),
                     Err(PublishError::Contradicted { log, stored, own }) => {
                         crate::metrics::checkpoint_contradicted();
-                        tracing::error!(log, stored, own, "the store has another checkpoint of this log: two writers have it, or an older copy of its files is being written; stop this node and verify");
+                        tracing::error!(
+                            log,
+                            stored,
+                            own,
+                            "the store has another checkpoint of this log: two writers have it, or an older copy of its files is being written; stop this node and verify"
+                        );
                         published = Some(signed.hash);
                     }
                     Err(error) => {

@@ -66,7 +66,8 @@ impl Shared {
     pub(super) fn new(options: LinkOptions, clock: Arc<dyn Clock>) -> Self {
         let bell = Arc::new(Bell::new());
         let record_proofs = Arc::new(RecordProofs::default());
-        let journal = LinkJournal::new(options.records_bytes_max, Arc::clone(&bell), Arc::clone(&record_proofs));
+        let journal =
+            LinkJournal::new(options.records_bytes_max, Arc::clone(&bell), Arc::clone(&record_proofs));
         let journal = Arc::new(journal);
         Self {
             options,

@@ -63,7 +63,9 @@ fn check(dir: &Path, segments: &[u64], signed: Signed) -> io::Result<Vec<Segment
         Signed::Unknown => return Ok(Vec::new()),
         Signed::UpTo(point) => point.segment,
         // The first checkpoint lasts before anything is recorded.
-        Signed::Nothing if segments.len() > 1 => return Err(unfit(0, "there are segments and no checkpoints")),
+        Signed::Nothing if segments.len() > 1 => {
+            return Err(unfit(0, "there are segments and no checkpoints"));
+        }
         Signed::Nothing => 0,
     };
     let mut ends = Vec::new();
@@ -137,9 +139,8 @@ impl Tail {
                 break;
             }
             digest.push(&Digest::of(text));
-            tail.fits |= point.is_some_and(|wanted| {
-                digest.lines() == wanted.lines && digest.point(segment) == wanted
-            });
+            tail.fits |=
+                point.is_some_and(|wanted| digest.lines() == wanted.lines && digest.point(segment) == wanted);
             tail.whole_bytes += line.len() as u64;
             line.clear();
         }

@@ -41,7 +41,7 @@ impl Recorded {
             }
             Record::Hold(held) => {
                 self.approval(held.approval, envelope, session);
-            },
+            }
             Record::Redeemed(redeemed) => {
                 let found = self.approval(redeemed.approval, envelope, session);
                 found.redeemed = Some((session, redeemed.digest));

@@ -159,13 +159,16 @@ impl Report {
     /// that is no older than `within`.
     #[must_use]
     pub fn verdict_at(&self, now: Timestamp, within: Duration) -> Verdict {
-        let is_fresh = |head: &LogHead| head.newest.as_ref().is_some_and(|newest| newest.at.after(within) >= now);
+        let is_fresh =
+            |head: &LogHead| head.newest.as_ref().is_some_and(|newest| newest.at.after(within) >= now);
         let is_whole = |head: &LogHead| {
             let uncovered_lines = if is_fresh(head) { 0 } else { head.uncovered_lines };
             LogHead { uncovered_lines, ..head.clone() }.is_whole()
         };
         match self.verdict() {
-            Verdict::Consistent if !self.heads.is_empty() && self.heads.iter().all(is_whole) => Verdict::Whole,
+            Verdict::Consistent if !self.heads.is_empty() && self.heads.iter().all(is_whole) => {
+                Verdict::Whole
+            }
             verdict => verdict,
         }
     }
@@ -373,7 +376,9 @@ pub enum Problem {
     )]
     EndUnsigned,
     /// The log has another checkpoint at the place of one that was kept elsewhere.
-    #[error("checkpoint {number}, which was kept elsewhere and signed at {at}, is another one here: the log was written anew")]
+    #[error(
+        "checkpoint {number}, which was kept elsewhere and signed at {at}, is another one here: the log was written anew"
+    )]
     AnchorContradicted {
         /// Its place.
         number: u64,
@@ -381,7 +386,9 @@ pub enum Problem {
         at: Timestamp,
     },
     /// The log ends before a checkpoint that was kept elsewhere.
-    #[error("checkpoint {number}, which was kept elsewhere and signed at {at}, is not here: the log was cut off or replaced by an older copy")]
+    #[error(
+        "checkpoint {number}, which was kept elsewhere and signed at {at}, is not here: the log was cut off or replaced by an older copy"
+    )]
     AnchorMissing {
         /// Its place.
         number: u64,

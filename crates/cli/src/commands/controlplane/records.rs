@@ -7,7 +7,8 @@ use std::time::Duration;
 use countersign_common::time::{Clock, SystemClock};
 use countersign_controlplane::ControlPlane;
 use countersign_controlplane::journal::{
-    AnchorSender, ArchiveOptions, Keeper, KeeperOptions, Publishing, RedisFront, RedisJournalOptions, SyncedBy,
+    AnchorSender, ArchiveOptions, Keeper, KeeperOptions, Publishing, RedisFront, RedisJournalOptions,
+    SyncedBy,
 };
 use countersign_controlplane::redis::Redis;
 use countersign_controlplane::store::Store;
@@ -125,7 +126,8 @@ pub(super) fn keep(kept: Kept<'_>) -> Result<Keeper, CliError> {
     let (mut redis_front, mut of_drained) = (None, None);
     if let (JournalKind::Redis, Some(redis)) = (config.journal, redis) {
         let (drained, newest) = open_journal(data, data.drained(), &clock)?;
-        (redis_front, of_drained) = (Some(RedisFront { redis, options: config.options(), drained }), Some(newest));
+        (redis_front, of_drained) =
+            (Some(RedisFront { redis, options: config.options(), drained }), Some(newest));
     }
     let (files, newest) = open_journal(data, data.recordings(), &clock)?;
     let checkpoints = Arc::clone(control.checkpoints());

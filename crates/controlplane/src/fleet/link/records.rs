@@ -63,7 +63,9 @@ pub(super) enum BadRecords {
     #[error("a record's stream has no name: {0}")]
     Stream(String),
     /// A stream is opened for a session that the gateway has not proven, or as somebody else's.
-    #[error("{stream} records {session} without a proof that a token of it was presented to this gateway, or as another principal's or target's")]
+    #[error(
+        "{stream} records {session} without a proof that a token of it was presented to this gateway, or as another principal's or target's"
+    )]
     NotProven {
         /// The stream.
         stream: StreamId,

@@ -79,7 +79,8 @@ impl Nodes {
     /// The node, if it is alive as far as this node has heard.
     pub(super) fn get(&self, id: NodeId) -> Option<Node> {
         let known = self.known.read();
-        let found = [record::gateway_key(id), record::control_key(id)].iter().find_map(|key| known.nodes.get(key));
+        let found =
+            [record::gateway_key(id), record::control_key(id)].iter().find_map(|key| known.nodes.get(key));
         found.map(|(_, node)| node.clone())
     }
 
@@ -216,7 +217,8 @@ impl Nodes {
         let found: BTreeSet<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
         let vanished: Vec<(String, NodeId)> = {
             let known = self.known.read();
-            let older = known.nodes.iter().filter(|(key, (at, _))| *at <= revision && !found.contains(key.as_str()));
+            let older =
+                known.nodes.iter().filter(|(key, (at, _))| *at <= revision && !found.contains(key.as_str()));
             older.map(|(key, (_, node))| (key.clone(), node.id)).collect()
         };
         for (key, id) in vanished {
@@ -322,7 +324,8 @@ impl Nodes {
         }
         let (control, _) = range_all(&*self.store, record::CONTROL_STARTS).await?;
         for entry in &control {
-            let id: Option<NodeId> = entry.key.strip_prefix(record::CONTROL_STARTS).and_then(|id| id.parse().ok());
+            let id: Option<NodeId> =
+                entry.key.strip_prefix(record::CONTROL_STARTS).and_then(|id| id.parse().ok());
             // A gateway that comes with so old an id is taken for lost, so it need not be kept from it.
             if let Some(id) = id
                 && record::is_forgotten(id, now)

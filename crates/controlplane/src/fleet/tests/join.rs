@@ -130,7 +130,10 @@ async fn a_gateway_cannot_take_the_id_of_a_control_plane_node_nor_hide_it() {
     let key = format!("/cs/nodes/gateway/{}", honest.id);
     let entry = bed.store.get(&key).await.unwrap().unwrap();
     let forged = String::from_utf8(entry.value).unwrap().replace(&honest.id.to_string(), &here.to_string());
-    bed.store.transact(Transaction::new().put(format!("/cs/nodes/gateway/{here}"), forged.clone())).await.unwrap();
+    bed.store
+        .transact(Transaction::new().put(format!("/cs/nodes/gateway/{here}"), forged.clone()))
+        .await
+        .unwrap();
     bed.store.transact(Transaction::new().put(&key, forged)).await.unwrap();
     let forged = || node.fleet.list().iter().any(|one| one.id == here && one.gateway().is_some());
     eventually("the forged record to be heard of", async || forged()).await;
