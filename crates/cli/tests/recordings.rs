@@ -143,7 +143,7 @@ async fn i12_complete_a_whole_recording_verifies_and_a_changed_byte_is_found() {
     );
     assert_eq!(json["logs"][0]["anchored"]["checkpoint"], json["logs"][0]["newest"]["checkpoint"], "{json}");
     let json = server.operator().run("audit verify --offline --output json").await;
-    let json: serde_json::Value = serde_json::from_str(json.stdout()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json.stdout()).unwrap();
     assert_eq!((&json["whole"], &json["verdict"]), (&false.into(), &"consistent".into()));
 
     tamper(&server);
