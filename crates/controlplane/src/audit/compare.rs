@@ -104,3 +104,71 @@ pub(crate) fn unrecorded(recorded: &Recorded, known: &Known) -> Vec<String> {
     }
     faults
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_common::approval::Outcome;
+    use countersign_common::id::StreamId;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+    const SESSION: SessionId = SessionId::from_u128(1);
+
+    fn done() -> State {
+        State::Done { outcome: Outcome::Completed }
+    }
+
+    fn known(state: State) -> Known {
+        let approval = KnownApproval { session: SESSION, digest: Digest::of(b"DELETE"), state };
+        Known { approvals: [(ApprovalId::from_u128(1), approval)].into(), sessions: [SESSION].into() }
+    }
+
+    fn recorded(redeemed: Option<&[u8]>) -> Recorded {
+        let stream = StreamId::from_u128(1);
+        let redeemed = redeemed.map(|bytes| (SESSION, Digest::of(bytes)));
+        let record = RecordedApproval { session: SESSION, stream, seq: 2, at: NOW, redeemed };
+        Recorded { approvals: [(ApprovalId::from_u128(1), record)].into(), sessions: [(SESSION, NOW)].into() }
+    }
+
+    #[test]
+    fn what_store_and_records_agree_on_is_no_fault() {
+        for (state, redeemed) in
+            [(done(), Some(b"DELETE".as_slice())), (State::Denied, None), (State::Expired, None)]
+        {
+            assert_eq!(unknown_to_store(&recorded(redeemed), &known(state.clone()), NOW), [""; 0]);
+            assert_eq!(unrecorded(&recorded(redeemed), &known(state)), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn i12_complete_what_was_deleted_in_the_store_is_named_by_the_records() {
+        let nothing = Known::default();
+        let faults = unknown_to_store(&recorded(None), &nothing, NOW);
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults[0].contains("apr_") && faults[1].contains("ses_"), "{faults:?}");
+        // Of a session that ended long ago the store knows nothing any more, and that is in order.
+        let later = NOW.after(KEPT_AFTER_EXPIRY);
+        assert_eq!(unknown_to_store(&recorded(None), &nothing, later).len(), 1);
+    }
+
+    #[test]
+    fn i12_complete_a_command_that_ran_without_its_approval_is_named() {
+        for state in [State::Denied, State::Approved, State::Pending { stage: 0 }, State::Withdrawn] {
+            let faults = unknown_to_store(&recorded(Some(b"DELETE")), &known(state), NOW);
+            assert_eq!(faults.len(), 1, "{faults:?}");
+        }
+        let faults = unknown_to_store(&recorded(Some(b"DROP")), &known(done()), NOW);
+        assert!(faults.len() == 1 && faults[0].contains("redeemed for"), "{faults:?}");
+        let mut others = known(done());
+        others.approvals.values_mut().for_each(|approval| approval.session = SessionId::from_u128(2));
+        assert_eq!(unknown_to_store(&recorded(Some(b"DELETE")), &others, NOW).len(), 1);
+    }
+
+    #[test]
+    fn i12_complete_a_use_that_no_record_names_is_named_by_the_store() {
+        assert_eq!(unrecorded(&Recorded::default(), &known(done())).len(), 1);
+        assert_eq!(unrecorded(&recorded(None), &known(done())).len(), 1);
+        assert_eq!(unrecorded(&Recorded::default(), &known(State::Denied)), [""; 0]);
+    }
+}
