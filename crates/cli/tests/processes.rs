@@ -198,10 +198,9 @@ async fn i12_complete_a_start_on_recordings_that_were_changed_is_refused_and_sig
     let dir = tempfile::tempdir().unwrap();
     let (data, anchor) = (dir.path().join("data"), dir.path().join("anchor.jsonl"));
     let (recordings, checkpoints) = (data.join("recordings"), data.join("recordings/checkpoints.jsonl"));
-    let once = |more: &str| {
-        let target = "--target=shop=postgres://app:hunter2@127.0.0.1:1/shop";
-        dev(&data).arg(target).arg("--anchor").arg(&anchor).command(&format!("--output json {more}"))
-    };
+    let target = "--target=shop=postgres://app:hunter2@127.0.0.1:1/shop";
+    let started = dev(&data).arg(target).arg("--anchor").arg(&anchor);
+    let once = |more: &str| started.command(&format!("--output json {more}"));
     for _ in 0..2 {
         assert_eq!(Process::start(once("")).terminate(), 0);
     }

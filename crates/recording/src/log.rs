@@ -100,6 +100,17 @@ impl Log {
         }
     }
 
+    /// Whether there are only sealed segments that were archived, and the writer's own folder is not among the places.
+    pub(crate) fn is_archive(&self) -> io::Result<bool> {
+        for dir in &self.dirs {
+            let is_plain = |name: &String| number_of(name).is_some() && !name.ends_with(COMPRESSED);
+            if entries(dir)?.iter().any(is_plain) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Opens a segment, from where it is found first.
     pub(crate) fn open(&self, segment: u64) -> io::Result<Box<dyn BufRead + Send>> {
         let first = self.copies(segment).next();

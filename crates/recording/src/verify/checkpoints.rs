@@ -143,13 +143,16 @@ impl Expected {
     }
 
     /// What was signed and never reached. `last` is where the log ends, and whether all of that is signed.
-    pub(super) fn unfulfilled(&mut self, last: Option<(SegmentPoint, bool)>) -> Vec<(SegmentPoint, Problem)> {
-        // The header of a segment that has nothing else: a node seals what it has recorded when somebody asks for it, and what
-        // it then signs is not in the archive yet. No record is missing.
-        let is_empty = |point: &SegmentPoint| {
-            let next = last.filter(|(_, signed)| *signed).map(|(end, _)| end.segment + 1);
-            point.lines == 1 && next == Some(point.segment)
-        };
+    ///
+    /// In an archive the newest checkpoint may speak of the header of a segment that has nothing else and is not sealed: nodes
+    /// seal what they have recorded when somebody verifies, and then begin the next. No record is missing.
+    pub(super) fn unfulfilled(
+        &mut self,
+        last: Option<(SegmentPoint, bool)>,
+        is_archive: bool,
+    ) -> Vec<(SegmentPoint, Problem)> {
+        let next = last.filter(|(_, signed)| *signed && is_archive).map(|(end, _)| end.segment + 1);
+        let is_empty = |point: &SegmentPoint| point.lines == 1 && next == Some(point.segment);
         let cut = |p: &SegmentPoint| (*p, Problem::CutOff { lines: p.lines });
         let mut problems: Vec<_> = self.points.iter().filter(|p| !is_empty(p)).map(cut).collect();
         self.ahead.take_if(|ahead| is_empty(&ahead.point));

@@ -66,7 +66,8 @@ impl<'a> LogRun<'a> {
         if segments.is_empty() {
             self.fault(0, None, Problem::Empty);
         }
-        for (point, problem) in expected.unfulfilled(self.last.map(|end| (end.point, end.signed))) {
+        let last = self.last.map(|end| (end.point, end.signed));
+        for (point, problem) in expected.unfulfilled(last, log.is_archive()?) {
             self.fault(point.segment, None, problem);
         }
         self.copies(log)?;
