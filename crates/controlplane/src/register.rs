@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::approvals::{APPROVALS, Stored};
 use crate::history::{History, HistoryError};
 use crate::sessions::{KEPT_AFTER_EXPIRY, SESSIONS, Session};
-use crate::store::{Change, Entry, Revision, Store, StoreError, range_all};
+use crate::store::{Change, Entry, Store, StoreError, range_all};
 
 /// The file.
 const FILE: &str = "register.jsonl";
@@ -170,7 +170,7 @@ impl Register {
     pub(crate) fn apply(&self, change: &Change) {
         match change {
             Change::Put(entry) => self.saw(entry),
-            Change::Deleted { key, revision } => self.lost_sight(key, *revision),
+            Change::Deleted { key, .. } => self.lost_sight(key),
         }
     }
 
@@ -199,12 +199,16 @@ impl Register {
         }
     }
 
-    fn lost_sight(&self, key: &str, _: Revision) {
+    fn lost_sight(&self, key: &str) {
         let mut state = self.state.lock();
         if let Some(id) = id_of::<ApprovalId>(key, APPROVALS) {
-            let _ = state.approvals.contains_key(&id) && state.gone_approvals.insert(id);
-        } else if let Some(id) = id_of::<SessionId>(key, SESSIONS) {
-            let _ = state.sessions.contains_key(&id) && state.gone_sessions.insert(id);
+            if state.approvals.contains_key(&id) {
+                state.gone_approvals.insert(id);
+            }
+        } else if let Some(id) = id_of::<SessionId>(key, SESSIONS)
+            && state.sessions.contains_key(&id)
+        {
+            state.gone_sessions.insert(id);
         }
     }
 

@@ -211,7 +211,13 @@ type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 /// A place, ready to be used.
 enum Destination {
     File(PathBuf),
-    Endpoint { endpoint: AnchorEndpoint, uri: axum::http::Uri, client: Http },
+    Endpoint(Box<EndpointClient>),
+}
+
+struct EndpointClient {
+    endpoint: AnchorEndpoint,
+    uri: axum::http::Uri,
+    client: Http,
 }
 
 impl Destination {
@@ -221,7 +227,7 @@ impl Destination {
             AnchorPlace::Endpoint(endpoint) => {
                 let uri = parsed(&endpoint.url)?;
                 let client = client(endpoint.ca_file.as_deref())?;
-                Ok(Self::Endpoint { endpoint, uri, client })
+                Ok(Self::Endpoint(Box::new(EndpointClient { endpoint, uri, client })))
             }
         }
     }
@@ -234,7 +240,8 @@ impl Destination {
                 let appended = appended.map_err(io::Error::other).and_then(|appended| appended);
                 appended.map_err(|source| AnchorError::File { path: path.display().to_string(), source })
             }
-            Self::Endpoint { endpoint, uri, client } => {
+            Self::Endpoint(to) => {
+                let EndpointClient { endpoint, uri, client } = &**to;
                 let token = endpoint.token_file.as_deref().map(token).transpose()?;
                 let answer = post(client, uri.clone(), signed.line.clone(), token).await?;
                 endpoint.witness_key.as_ref().map_or(Ok(()), |key| witnessed(&answer, key, signed))

@@ -148,10 +148,12 @@ impl Report {
     /// What it proves.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        match () {
-            () if !self.is_sound() => Verdict::Broken,
-            () if !self.heads.is_empty() && self.heads.iter().all(LogHead::is_whole) => Verdict::Whole,
-            () => Verdict::Consistent,
+        if !self.is_sound() {
+            Verdict::Broken
+        } else if !self.heads.is_empty() && self.heads.iter().all(LogHead::is_whole) {
+            Verdict::Whole
+        } else {
+            Verdict::Consistent
         }
     }
 
