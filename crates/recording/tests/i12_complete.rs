@@ -354,3 +354,29 @@ fn an_open_stream_is_open_and_not_broken() {
     let open: BTreeSet<_> = report.streams.iter().map(|s| (s.closed, s.running)).collect();
     assert_eq!(open, [(false, 1)].into());
 }
+
+#[test]
+fn checkpoints_that_were_kept_elsewhere_are_read_as_they_were_copied() {
+    let dir = recording();
+    let text = fs::read(dir.path().join("checkpoints.jsonl")).unwrap();
+    let verifier = Verifier::new(&key().public());
+    let all = verifier.anchors_in(&text).unwrap();
+    assert!(all.len() > 3);
+    // One line alone, with or without its end; a copy that ends within a line.
+    let last = &all.last().unwrap().line;
+    assert_eq!(verifier.anchors_in(last).unwrap(), all[all.len() - 1..]);
+    assert_eq!(verifier.anchors_in(&[last, &b"\n"[..]].concat()).unwrap(), all[all.len() - 1..]);
+    assert_eq!(verifier.anchors_in(&text[..text.len() - 20]).unwrap(), all[..all.len() - 1]);
+    assert_eq!(verifier.anchors_in(b"").unwrap(), []);
+    assert!(verifier.anchors_in(&last[..last.len() - 20]).is_err());
+    assert!(verifier.anchors_in(b"nothing\n").is_err());
+    // The newest has to be signed; those before it are compared, which finds what was changed.
+    let other = Verifier::new(&SigningKey::from_seed(&[8; 32]).unwrap().public());
+    assert!(other.anchors_in(&text).is_err());
+    let changed = String::from_utf8(text).unwrap().replacen("\"lines\":1,", "\"lines\":2,", 1);
+    let changed = verifier.anchors_in(changed.as_bytes()).unwrap();
+    let verifier = changed.into_iter().fold(verifier, Verifier::anchored_by);
+    let report = verifier.verify(dir.path()).unwrap();
+    let differs = |fault: &Fault| matches!(fault.problem, Problem::AnchorContradicted { number: 0, .. });
+    assert!(report.faults.iter().any(differs), "{report}");
+}

@@ -102,9 +102,17 @@ impl Verifier {
     /// # Errors
     /// When a line is none.
     pub fn anchors_in(&self, text: &[u8]) -> Result<Vec<SignedCheckpoint>, MalformedLine> {
-        let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        // What is copied while it is written may end in the middle of a line.
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (whole, rest) = text.split_at(whole);
+        let lines = whole.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         let lines = lines.filter(|line| !line.is_empty() && !is_tips(line));
-        let found = lines.map(SignedCheckpoint::skim).collect::<Result<Vec<_>, _>>()?;
+        let mut found = lines.map(SignedCheckpoint::skim).collect::<Result<Vec<_>, _>>()?;
+        match SignedCheckpoint::skim(rest.trim_ascii()) {
+            Ok(last) => found.push(last),
+            Err(_) if rest.trim_ascii().is_empty() || !found.is_empty() => {}
+            Err(error) => return Err(error),
+        }
         let mut newest: BTreeMap<&str, &SignedCheckpoint> = BTreeMap::new();
         for signed in &found {
             let known = newest.entry(&signed.checkpoint.log).or_insert(signed);
