@@ -158,74 +158,94 @@ fn lines(files: &Files) -> Vec<(String, usize)> {
 
 impl Deed {
     fn act(&self, files: &mut Files, scene: &Scene) {
-        let all = lines(files);
-        let (names, segments) = (files.keys().cloned().collect::<Vec<_>>(), segments(files));
         match self {
             Self::ForeignAll => *files = scene.other.clone(),
             Self::OlderAll(state) => *files = scene.states[*state].clone(),
-            _ if all.is_empty() => {}
+            _ if lines(files).is_empty() => {}
+            Self::Mend => mend(files),
+            Self::DropCheckpoints(_) | Self::DropCheckpointLine(_) => {
+                if let Some(checkpoints) = files.get_mut(CHECKPOINTS).filter(|lines| !lines.is_empty()) {
+                    self.act_on_checkpoints(checkpoints);
+                }
+            }
+            Self::SwapSegments(..)
+            | Self::Delete(_)
+            | Self::DeleteNewest(_)
+            | Self::OlderFile(..)
+            | Self::Foreign(_) => self.act_on_files(files, scene),
+            _ => self.act_on_lines(files),
+        }
+    }
+
+    fn act_on_checkpoints(&self, checkpoints: &mut Vec<String>) {
+        match self {
             Self::DropCheckpoints(count) => {
-                if let Some(checkpoints) = files.get_mut(CHECKPOINTS) {
-                    for _ in 0..*count {
+                for _ in 0..*count {
+                    checkpoints.pop();
+                    // The tips of the one that was dropped go with it.
+                    while checkpoints.last().is_some_and(|line| line.contains("\"tips\":[")) {
                         checkpoints.pop();
-                        // The tips of the one before stay with it.
-                        while checkpoints.last().is_some_and(|line| line.contains("\"tips\":[")) {
-                            checkpoints.pop();
-                        }
                     }
                 }
             }
-            Self::DropCheckpointLine(at) => {
-                if let Some(checkpoints) = files.get_mut(CHECKPOINTS).filter(|lines| !lines.is_empty()) {
-                    checkpoints.remove(at.index(checkpoints.len()));
-                }
+            Self::DropCheckpointLine(at) => drop(checkpoints.remove(at.index(checkpoints.len()))),
+            other => panic!("{other:?} is not about checkpoints"),
+        }
+    }
+
+    fn act_on_files(&self, files: &mut Files, scene: &Scene) {
+        let (names, segments) = (files.keys().cloned().collect::<Vec<_>>(), segments(files));
+        let name = |index: &prop::sample::Index| names[index.index(names.len())].clone();
+        let segment = |index: &prop::sample::Index| segments[index.index(segments.len())].clone();
+        match self {
+            Self::SwapSegments(one, other) => {
+                let (one, other) = (segment(one), segment(other));
+                let (left, right) = (files[&one].clone(), files[&other].clone());
+                files.insert(one, right);
+                files.insert(other, left);
             }
+            Self::Delete(file) => drop(files.remove(&name(file))),
+            Self::DeleteNewest(count) => {
+                segments.iter().rev().take(*count).for_each(|name| drop(files.remove(name)));
+            }
+            Self::OlderFile(file, state) => {
+                let name = name(file);
+                let older = scene.states[*state].get(&name).cloned();
+                files.extend(older.map(|older| (name, older)));
+            }
+            Self::Foreign(file) => {
+                let name = name(file);
+                let foreign = scene.other.get(&name).cloned();
+                files.extend(foreign.map(|foreign| (name, foreign)));
+            }
+            other => panic!("{other:?} is not about files"),
+        }
+    }
+
+    fn act_on_lines(&self, files: &mut Files) {
+        let (all, segments) = (lines(files), segments(files));
+        let place = |index: &prop::sample::Index| all[index.index(all.len())].clone();
+        match self {
             Self::ChangeRecord(at) => {
-                let (name, at) = &all[at.index(all.len())];
-                let line = &mut files.get_mut(name).unwrap()[*at];
+                let (name, at) = place(at);
+                let line = &mut files.get_mut(&name).unwrap()[at];
                 *line = line.replacen("SELECT email", "SELECT phone", 1).replacen("DELETE 1", "DELETE 0", 1);
             }
             Self::DropLines(at, count) => {
-                let (name, at) = &all[at.index(all.len())];
-                let lines = files.get_mut(name).unwrap();
-                lines.drain(*at..(at + count).min(lines.len()));
+                let (name, at) = place(at);
+                let lines = files.get_mut(&name).unwrap();
+                lines.drain(at..(at + count).min(lines.len()));
             }
             Self::DoubleLine(from, to) => {
-                let (name, at) = &all[from.index(all.len())];
-                let line = files[name][*at].clone();
-                let (name, at) = &all[to.index(all.len())];
-                files.get_mut(name).unwrap().insert(*at, line);
+                let ((from, at), (to, place)) = (place(from), place(to));
+                let line = files[&from][at].clone();
+                files.get_mut(&to).unwrap().insert(place, line);
             }
             Self::SwapLines(one, other) => {
-                let ((one, at), (other, to)) = (&all[one.index(all.len())], &all[other.index(all.len())]);
-                let (left, right) = (files[one][*at].clone(), files[other][*to].clone());
-                files.get_mut(one).unwrap()[*at] = right;
-                files.get_mut(other).unwrap()[*to] = left;
-            }
-            Self::SwapSegments(one, other) => {
-                let (one, other) =
-                    (&segments[one.index(segments.len())], &segments[other.index(segments.len())]);
-                let (left, right) = (files[one].clone(), files[other].clone());
-                files.insert(one.clone(), right);
-                files.insert(other.clone(), left);
-            }
-            Self::Delete(file) => drop(files.remove(&names[file.index(names.len())])),
-            Self::DeleteNewest(count) => {
-                for name in segments.iter().rev().take(*count) {
-                    files.remove(name);
-                }
-            }
-            Self::OlderFile(file, state) => {
-                let name = &names[file.index(names.len())];
-                if let Some(older) = scene.states[*state].get(name) {
-                    files.insert(name.clone(), older.clone());
-                }
-            }
-            Self::Foreign(file) => {
-                let name = &names[file.index(names.len())];
-                if let Some(foreign) = scene.other.get(name) {
-                    files.insert(name.clone(), foreign.clone());
-                }
+                let ((one, at), (other, to)) = (place(one), place(other));
+                let (left, right) = (files[&one][at].clone(), files[&other][to].clone());
+                files.get_mut(&one).unwrap()[at] = right;
+                files.get_mut(&other).unwrap()[to] = left;
             }
             Self::Unseal => {
                 for name in &segments {
@@ -238,7 +258,7 @@ impl Deed {
                 let record = last.iter().find(|line| line.contains("\"record\"")).cloned();
                 last.extend(record);
             }
-            Self::Mend => mend(files),
+            other => panic!("{other:?} is not about lines"),
         }
     }
 }
