@@ -127,15 +127,7 @@ impl Server {
     /// Waits until the store has the last checkpoint of the journal, which was closed.
     pub(crate) async fn published(&self) {
         let closed = |anchor: &Anchor| String::from_utf8_lossy(&anchor.line).contains("\"closed\":true");
-        while !self
-            .control
-            .checkpoints()
-            .anchors(&Default::default(), false)
-            .await
-            .unwrap()
-            .iter()
-            .any(closed)
-        {
+        while !self.control.checkpoints().anchors().await.unwrap().iter().any(closed) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

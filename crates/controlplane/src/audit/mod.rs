@@ -291,30 +291,25 @@ impl Audit {
         Ok(self.archive.recordings(limit).await?)
     }
 
-    /// Has all who record bring what they have, so that what is read next is whole; says who has not. Shows nothing.
-    pub async fn gather(&self) -> Gathered {
-        self.archive.gather().await
-    }
-
-    /// What is kept of the checkpoints outside of the recordings.
-    async fn anchors(&self, gathered: &Gathered) -> Result<Vec<Anchor>, StoreError> {
+    /// What is kept of the checkpoints outside of the recordings, before all who record have brought what they have; and who has
+    /// not.
+    async fn anchors(&self) -> Result<(Vec<Anchor>, Gathered), StoreError> {
+        let mut anchors = self.checkpoints.anchors().await?;
+        let gathered = self.archive.gather().await;
         let silent: BTreeSet<NodeId> = gathered.silent.iter().map(|silent| silent.node).collect();
-        self.checkpoints.anchors(&silent, gathered.failed).await
+        self.checkpoints.relax(&mut anchors, &silent, gathered.failed).await?;
+        Ok((anchors, gathered))
     }
 
-    /// The records of a session. The look is recorded first.
+    /// The records of a session, up to the first that does not fit. The look is recorded first. Who has not brought what they
+    /// recorded is said beside it.
     ///
     /// # Errors
     /// When the look cannot be recorded or the recording cannot be read.
-    pub async fn read(
-        &self,
-        session: SessionId,
-        gathered: &Gathered,
-        by: &Subject,
-    ) -> Result<Records, AuditError> {
+    pub async fn read(&self, session: SessionId, by: &Subject) -> Result<(Records, Gathered), AuditError> {
         self.record(by, Looked::Read, Some(session)).await?;
-        let anchors = self.anchors(gathered).await?;
-        Ok(self.archive.records(session, &anchors).await?)
+        let (anchors, gathered) = self.anchors().await?;
+        Ok((self.archive.records(session, &anchors).await?, gathered))
     }
 
     /// At most `limit` commands of a session, newest first. The look is recorded first.
@@ -367,8 +362,7 @@ impl Audit {
         self.record(by, Looked::Verified, session).await?;
         // What has ended before the recordings are read is in them.
         let before = self.known(session, history).await?;
-        let gathered = self.gather().await;
-        let anchors = self.anchors(&gathered).await?;
+        let (anchors, gathered) = self.anchors().await?;
         let mut found = self.archive.verify(session, &anchors).await?;
         // What is in the recordings that were read is known by now.
         let after = self.known(session, history).await?;

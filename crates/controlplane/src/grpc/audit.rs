@@ -44,9 +44,9 @@ impl AuditService for Service {
     ) -> Result<Response<Self::GetSessionRecordingStream>, Status> {
         let caller = admin(&request, "read recordings")?;
         let session = parsed(&request.into_inner().session_id, "session_id").map_err(status::bad_field)?;
-        let gathered = self.0.audit().gather().await;
-        let records = self.0.audit().read(session, &gathered, &caller.principal.subject).await;
-        let records = records.map_err(|error| status::audit(&error))?.map(|record| {
+        let read = self.0.audit().read(session, &caller.principal.subject).await;
+        let (records, gathered) = read.map_err(|error| status::audit(&error))?;
+        let records = records.map(|record| {
             record
                 .map(|record| v1::GetSessionRecordingResponse { record })
                 .map_err(|error| status::archive(&error))

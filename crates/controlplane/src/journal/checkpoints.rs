@@ -262,47 +262,60 @@ impl Checkpoints {
     }
 
     /// Every checkpoint that is kept outside of the files: the store's, and this node's own copies where those are newer or
-    /// differ. `silent` are nodes that did not bring what they have to where it is read.
+    /// differ. Read before what they are compared with: what is recorded meanwhile only adds to that.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn anchors(
-        &self,
-        silent: &BTreeSet<NodeId>,
-        all_silent: bool,
-    ) -> Result<Vec<Anchor>, StoreError> {
+    pub async fn anchors(&self) -> Result<Vec<Anchor>, StoreError> {
         let (entries, _) = range_all(&*self.store, NEWEST).await?;
         let mut lost = self.lost().await?;
-        let mut alive = BTreeMap::new();
         let mut anchors = Vec::new();
         for entry in &entries {
             let published: Published = crate::decode(entry)?;
             let log = entry.key.strip_prefix(NEWEST).unwrap_or_default();
-            let node = published.node;
-            let is_there = match alive.get(&node) {
-                Some(known) => *known,
-                None => {
-                    let there = self.is_there(node).await?;
-                    alive.insert(node, there);
-                    there
-                }
-            };
-            let lost = lost.remove(log);
-            let is_silent = node != self.me && (all_silent || silent.contains(&node));
-            // Where this is the only node, it has all logs, whichever of its starts wrote them.
-            let must = lost.is_none() && (self.alone.load(Ordering::Acquire) || is_there && !is_silent);
-            anchors.push(Anchor { line: published.checkpoint.into_bytes(), node: Some(node), lost, must });
+            let (line, node, lost) =
+                (published.checkpoint.into_bytes(), Some(published.node), lost.remove(log));
+            anchors.push(Anchor { line, node, must: lost.is_none(), lost });
         }
         let stored: BTreeSet<Vec<u8>> = anchors.iter().map(|anchor| anchor.line.clone()).collect();
         for signed in self.seen.lock().logs.values() {
             // A newer one than the store's, or of a log that it does not know: it stands for itself, whoever is alive.
             if !stored.contains(&signed.line[..]) && !self.is_behind(signed, &anchors) {
-                let lost = lost.remove(&signed.checkpoint.log);
-                let must = lost.is_none();
-                anchors.push(Anchor { line: signed.line.to_vec(), node: None, lost, must });
+                let (line, lost) = (signed.line.to_vec(), lost.remove(&signed.checkpoint.log));
+                anchors.push(Anchor { line, node: None, must: lost.is_none(), lost });
             }
         }
         Ok(anchors)
+    }
+
+    /// Asks for less of the logs of nodes that did not bring what they have to where it is read: those in `silent`, or all others,
+    /// and those that are not there. What they recorded last was not seen, and need not have been taken away.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn relax(
+        &self,
+        anchors: &mut [Anchor],
+        silent: &BTreeSet<NodeId>,
+        all_silent: bool,
+    ) -> Result<(), StoreError> {
+        // Where this is the only node, it has all logs, whichever of its starts wrote them.
+        if self.alone.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut there = BTreeMap::new();
+        for anchor in anchors {
+            let Some(node) = anchor.node.filter(|node| *node != self.me) else { continue };
+            let is_there = match there.get(&node) {
+                Some(known) => *known,
+                None => {
+                    let found = self.store.get(&control_of(&node.to_string())).await?.is_some();
+                    *there.entry(node).or_insert(found)
+                }
+            };
+            anchor.must &= is_there && !all_silent && !silent.contains(&node);
+        }
+        Ok(())
     }
 
     /// Whether what this node saw of a log is merely older than what the store has.
@@ -311,11 +324,6 @@ impl Checkpoints {
         stored
             .into_iter()
             .any(|one| one.checkpoint.log == seen.checkpoint.log && one.checkpoint.seq > seen.checkpoint.seq)
-    }
-
-    /// Whether the node records at the moment: it is this one, or one that the store has.
-    async fn is_there(&self, node: NodeId) -> Result<bool, StoreError> {
-        Ok(node == self.me || self.store.get(&control_of(&node.to_string())).await?.is_some())
     }
 
     /// The logs whose loss was accepted.
@@ -344,7 +352,7 @@ impl Checkpoints {
         for folder in folders {
             here.extend(log_of(folder)?.map(|log| (log, folder.clone())));
         }
-        for anchor in self.anchors(&BTreeSet::new(), false).await? {
+        for anchor in self.anchors().await? {
             if anchor.lost.is_some() {
                 continue;
             }
@@ -382,7 +390,7 @@ impl Checkpoints {
         reason: &str,
         now: Timestamp,
     ) -> Result<(), NotAdmitted> {
-        let anchors = self.anchors(&BTreeSet::new(), false).await?;
+        let anchors = self.anchors().await?;
         let of_log = |anchor: &&Anchor| {
             SignedCheckpoint::skim(&anchor.line).is_ok_and(|signed| signed.checkpoint.log == log)
         };

@@ -46,7 +46,7 @@ fn checkpoints(dir: &Path, starts: usize) -> Vec<SignedCheckpoint> {
 }
 
 async fn anchored(checkpoints: &Checkpoints) -> Vec<(Vec<u8>, bool)> {
-    let anchors = checkpoints.anchors(&BTreeSet::new(), false).await.unwrap();
+    let anchors = checkpoints.anchors().await.unwrap();
     anchors.into_iter().map(|anchor| (anchor.line, anchor.must)).collect()
 }
 
@@ -147,7 +147,7 @@ async fn recordings_that_are_not_what_was_signed_are_not_gone_on_with_until_that
     let accepted: Vec<_> = events.iter().filter(|event| event.action == Looked::AcceptedLoss).collect();
     assert_eq!((accepted.len(), accepted[0].about.as_deref()), (1, Some(log.as_str())));
     // It is asked for no more, and not forgotten.
-    let anchors = kept.anchors(&BTreeSet::new(), false).await.unwrap();
+    let anchors = kept.anchors().await.unwrap();
     assert!(anchors.iter().all(|anchor| !anchor.must && anchor.lost.is_some()), "{anchors:?}");
 }
 
