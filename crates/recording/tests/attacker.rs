@@ -364,7 +364,7 @@ fn covered(files: &Files, anchor: &SignedCheckpoint) -> usize {
 thread_local!(static SCENE: Scene = Scene::new());
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
     #[test]
     fn i12_complete_nothing_that_can_be_done_without_the_key_is_taken_for_the_recording(
         deeds in prop::collection::vec(deed(), 1..6),

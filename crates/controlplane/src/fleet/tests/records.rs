@@ -145,13 +145,16 @@ async fn i12_a_gap_or_another_gateways_stream_ends_the_link_and_is_not_kept() {
     assert!(!frames.into_iter().any(|frame| kept(frame).is_some_and(|kept| kept.accepted >= 1)));
 }
 
+/// Makes an opening record a lie; the proof that goes with it. The links are the liar's and another gateway's.
+type Lie = fn(&Linked, &Linked, &mut Opened) -> Vec<u8>;
+
 /// A gateway that lies: it records sessions that were never opened there, or as somebody else's.
 #[tokio::test]
 async fn i12_a_session_is_recorded_only_where_it_was_proven_and_as_its_own_principal() {
     let mut bed = Bed::new().await;
     let node = bed.node().await;
     let (member, other) = (Member::join(&node, "liar").await, Member::join(&node, "gateway-2").await);
-    let lies: [(&str, fn(&Linked, &Linked, &mut Opened) -> Vec<u8>); 6] = [
+    let lies: [(&str, Lie); 6] = [
         ("no proof", |_, _, _| Vec::new()),
         ("the proof that it may speak for it", |link, _, opened| link.proof(&opened.session.to_string())),
         ("another gateway's proof", |_, other, opened| {
