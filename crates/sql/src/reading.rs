@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use countersign_common::facts::{Action, Flag};
 
+use crate::lineage::query::Statement;
 use crate::name::Name;
 
 /// What was read of one string of statements.
 #[derive(Debug)]
 pub struct Reading {
     pub(crate) parts: Vec<Part>,
+    /// The statements as the lineage needs them.
+    pub(crate) lineage: Vec<Statement>,
     pub(crate) failure: Option<Flag>,
     pub(crate) fingerprint: Option<String>,
     pub(crate) effects: Effects,
@@ -26,6 +29,7 @@ impl Reading {
     pub(crate) fn unread(why: Flag) -> Self {
         Self {
             parts: Vec::new(),
+            lineage: Vec::new(),
             failure: Some(why),
             fingerprint: None,
             // Nothing is known of it, so neither is what it leaves behind.
@@ -89,6 +93,7 @@ impl Reading {
             + self.outputs.as_ref().map_or(0, |outputs| outputs.columns.len() * 160)
             + self.fingerprint.as_ref().map_or(0, String::len)
             + prepared
+            + self.lineage.iter().map(Statement::nodes).sum::<usize>() * 64
     }
 }
 

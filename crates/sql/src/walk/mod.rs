@@ -9,13 +9,18 @@ mod query;
 mod special;
 mod utility;
 
+pub(crate) use self::utility::is_on;
+
 use std::collections::BTreeSet;
 
 use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, ParseResult, RangeVar};
 
+
 use crate::functions;
+use crate::lineage::build;
+use crate::lineage::query::Statement;
 use crate::name::Name;
 use crate::reading::{Copy, Effects, Mentions, Outputs, Part, Reading};
 
@@ -35,6 +40,8 @@ pub(crate) fn walk(parsed: &ParseResult) -> Reading {
 /// The state of a walk over one string.
 pub(super) struct Walk {
     parts: Vec<Part>,
+    /// The statements as the lineage needs them.
+    lineage: Vec<Statement>,
     current: usize,
     /// Names of CTEs that can be seen here, innermost last.
     ctes: Vec<Box<str>>,
@@ -53,6 +60,7 @@ impl Walk {
     fn new() -> Self {
         Self {
             parts: Vec::new(),
+            lineage: Vec::new(),
             current: 0,
             ctes: Vec::new(),
             effects: Effects::default(),
@@ -88,6 +96,7 @@ impl Walk {
         }
         Reading {
             parts: self.parts,
+            lineage: self.lineage,
             failure: None,
             fingerprint: None,
             effects: self.effects,
@@ -102,6 +111,13 @@ impl Walk {
     /// One statement of the string.
     fn statement(&mut self, node: &Node, alone: bool) {
         self.begin(Action::Unknown);
+        if let Some(node) = &node.node {
+            self.lineage.push(Statement {
+                path_unsure: self.path_unsure,
+                definitions_unsure: self.definitions_unsure,
+                kind: build::statement(node),
+            });
+        }
         match &node.node {
             Some(statement @ NodeEnum::SelectStmt(select)) => {
                 if alone {

@@ -10,6 +10,7 @@ use pg_query::protobuf::{
 };
 
 use super::Walk;
+use crate::lineage::build::has_position;
 use crate::name::{Name, strings};
 use crate::reading::{Output, Outputs};
 
@@ -72,6 +73,10 @@ impl Walk {
         // Plain DISTINCT is a list with one empty node.
         if distinct_clause.iter().any(|node| node.node.is_some()) {
             self.expressions(distinct_clause);
+        }
+        // Which output a position names depends on its literal.
+        if [distinct_clause, group_clause, sort_clause].into_iter().flatten().any(has_position) {
+            self.inert = false;
         }
         for list in [target_list, group_clause, window_clause, values_lists, sort_clause] {
             self.expressions(list);
