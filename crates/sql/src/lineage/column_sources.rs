@@ -39,9 +39,8 @@ impl<'a> StoredColumns<'a> {
             // System columns: `ctid`, `xmin`, `tableoid`.
             return ColumnOrigin::default();
         }
-        self.0.origin(table_oid, attribute).unwrap_or_else(|| ColumnOrigin {
-            same: BTreeSet::new(),
-            sources: Sources::unknown(),
-        })
+        self.0
+            .origin(table_oid, attribute)
+            .unwrap_or_else(|| ColumnOrigin { same: BTreeSet::new(), sources: Sources::unknown() })
     }
 }

@@ -37,7 +37,7 @@ pub(crate) enum StatementKind {
     /// DECLARE CURSOR.
     Declare(Query),
     /// FETCH.
-    Fetch(Box<str>),
+    Fetch,
     /// ALTER TABLE and its relatives.
     Alter { relation: Name, changes: Vec<Change> },
     /// CREATE TRIGGER: from now on, rows of this relation go to code that is not read.
@@ -73,8 +73,8 @@ pub(crate) enum Change {
     Materialize(Box<str>),
     /// DETACH PARTITION of the named relation.
     Detach(Name),
-    /// NO INHERIT of the named parent.
-    NoInherit(Name),
+    /// NO INHERIT: the rows are no longer read through a parent.
+    NoInherit,
     /// ADD CHECK and other expressions evaluated over existing rows.
     Check(Expression),
 }
@@ -144,10 +144,21 @@ pub(crate) struct TableAlias {
 
 #[derive(Debug)]
 pub(crate) enum FromItem {
-    Relation { name: Name, alias: TableAlias },
-    Query { query: Box<Query>, alias: TableAlias, lateral: bool },
+    Relation {
+        name: Name,
+        alias: TableAlias,
+    },
+    Query {
+        query: Box<Query>,
+        alias: TableAlias,
+        lateral: bool,
+    },
     /// Functions, XMLTABLE, JSON_TABLE: rows computed from expressions.
-    Computed { values: Vec<Expression>, name: Option<Box<str>>, alias: TableAlias },
+    Computed {
+        values: Vec<Expression>,
+        name: Option<Box<str>>,
+        alias: TableAlias,
+    },
     Join(Box<Join>),
     /// TABLESAMPLE: a relation, with arguments.
     Sampled(Box<FromItem>, Vec<Expression>),
@@ -189,9 +200,15 @@ pub(crate) enum Expression {
     Logic(Box<[Expression]>),
     Not(Box<Expression>),
     /// A cast to a type.
-    Cast { value: Box<Expression>, cannot_fail: bool },
+    Cast {
+        value: Box<Expression>,
+        cannot_fail: bool,
+    },
     /// CASE: what it compares, and what it returns.
-    Case { conditions: Box<[Expression]>, results: Box<[Expression]> },
+    Case {
+        conditions: Box<[Expression]>,
+        results: Box<[Expression]>,
+    },
     /// IS NULL, IS NOT NULL.
     NullTest(Box<Expression>),
     Sub(Box<SubQuery>),
@@ -339,8 +356,7 @@ impl Select {
     fn nodes(&self) -> usize {
         let targets: usize = self.targets.iter().map(|target| 1 + target.value.nodes()).sum();
         let from: usize = self.from.iter().map(FromItem::nodes).sum();
-        let conditions: usize =
-            self.condition.iter().chain(&self.having).map(Expression::nodes).sum();
+        let conditions: usize = self.condition.iter().chain(&self.having).map(Expression::nodes).sum();
         4 + targets + from + conditions + all(&self.group) + all(&self.windows)
     }
 }

@@ -17,12 +17,11 @@ use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, ParseResult, RangeVar};
 
-
 use crate::functions;
 use crate::lineage::build;
 use crate::lineage::query::Statement;
 use crate::name::Name;
-use crate::reading::{Copy, Effects, Mentions, Outputs, Part, Reading, Redefined};
+use crate::reading::{Copy, Effects, Mentions, Part, Reading, Redefined};
 
 /// Walks all statements of a string.
 pub(crate) fn walk(parsed: &ParseResult) -> Reading {
@@ -31,7 +30,7 @@ pub(crate) fn walk(parsed: &ParseResult) -> Reading {
     for raw in &parsed.stmts {
         if let Some(statement) = raw.stmt.as_deref() {
             statements += 1;
-            walk.statement(statement, parsed.stmts.len() == 1);
+            walk.statement(statement);
         }
     }
     walk.finish(statements)
@@ -49,7 +48,6 @@ pub(super) struct Walk {
     mentions: Mentions,
     /// Column references of one name: whole rows, should a relation be called so.
     singles: BTreeSet<Box<str>>,
-    outputs: Option<Outputs>,
     copy: Option<Copy>,
     inert: bool,
     path_unsure: bool,
@@ -66,7 +64,6 @@ impl Walk {
             effects: Effects::default(),
             mentions: Mentions::default(),
             singles: BTreeSet::new(),
-            outputs: None,
             copy: None,
             inert: true,
             path_unsure: false,
@@ -90,11 +87,6 @@ impl Walk {
             self.effects.changes_definitions = true;
             self.effects.redefines = Redefined::anything();
         }
-        if let Some(outputs) = &mut self.outputs {
-            for output in &mut outputs.columns {
-                output.opaque |= output.columns.iter().any(|name| is_row(name));
-            }
-        }
         Reading {
             parts: self.parts,
             lineage: self.lineage,
@@ -102,7 +94,6 @@ impl Walk {
             fingerprint: None,
             effects: self.effects,
             mentions: self.mentions,
-            outputs: self.outputs,
             copy: self.copy,
             statements,
             inert: self.inert,
@@ -110,7 +101,7 @@ impl Walk {
     }
 
     /// One statement of the string.
-    fn statement(&mut self, node: &Node, alone: bool) {
+    fn statement(&mut self, node: &Node) {
         self.begin(Action::Unknown);
         if let Some(node) = &node.node {
             self.lineage.push(Statement {
@@ -120,14 +111,9 @@ impl Walk {
             });
         }
         match &node.node {
-            Some(statement @ NodeEnum::SelectStmt(select)) => {
-                if alone {
-                    self.outputs = query::outputs(select);
-                }
-                self.query(statement);
-            }
             Some(
-                statement @ (NodeEnum::InsertStmt(_)
+                statement @ (NodeEnum::SelectStmt(_)
+                | NodeEnum::InsertStmt(_)
                 | NodeEnum::UpdateStmt(_)
                 | NodeEnum::DeleteStmt(_)
                 | NodeEnum::MergeStmt(_)),

@@ -146,9 +146,10 @@ fn special(node: &NodeEnum) -> Expression {
             syntax("json_array", vec![Expression::Sub(Box::new(sub))])
         }
         NodeEnum::JsonObjectAgg(aggregate) => {
-            let pair = aggregate.arg.as_ref().map(|pair| {
-                [expression(pair.key.as_deref()), json_value(pair.value.as_deref())]
-            });
+            let pair = aggregate
+                .arg
+                .as_ref()
+                .map(|pair| [expression(pair.key.as_deref()), json_value(pair.value.as_deref())]);
             let arguments = pair.into_iter().flatten().collect();
             json_aggregate("json_objectagg", arguments, aggregate.constructor.as_deref())
         }

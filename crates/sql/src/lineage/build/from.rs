@@ -1,7 +1,9 @@
 //! FROM, USING and JOIN.
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Alias, JoinExpr, JsonTable, JsonTableColumn, Node, RangeFunction, RangeTableFunc, RangeVar};
+use pg_query::protobuf::{
+    Alias, JoinExpr, JsonTable, JsonTableColumn, Node, RangeFunction, RangeTableFunc, RangeVar,
+};
 
 use super::expression::{expression, expressions, json_behavior, json_value, optional};
 use super::query;

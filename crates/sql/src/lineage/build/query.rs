@@ -9,7 +9,7 @@ use pg_query::protobuf::{
 use super::expression::{expression, expressions, optional};
 use super::from;
 use crate::lineage::query::{
-    Assignment, Body, CommonTable, Conflict, Distinct, Expression, Insertion, InsertSource, Modification,
+    Assignment, Body, CommonTable, Conflict, Distinct, Expression, InsertSource, Insertion, Modification,
     Query, Select, Target,
 };
 use crate::name::{Name, strings};

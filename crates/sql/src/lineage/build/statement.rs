@@ -2,8 +2,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterTableCmd, AlterTableStmt, AlterTableType, CopyStmt, CreateTableAsStmt, ExplainStmt, Node, ObjectType,
-    RangeVar, RenameStmt, TransactionStmtKind,
+    AlterTableCmd, AlterTableStmt, AlterTableType, CopyStmt, CreateTableAsStmt, ExplainStmt, Node,
+    ObjectType, RangeVar, RenameStmt, TransactionStmtKind,
 };
 
 use super::expression::{expression, optional};
@@ -27,7 +27,7 @@ pub(crate) fn statement(node: &NodeEnum) -> StatementKind {
         NodeEnum::ExecuteStmt(execute) => StatementKind::Execute(execute.name.as_str().into()),
         NodeEnum::DeclareCursorStmt(cursor) => StatementKind::Declare(query(cursor.query.as_deref())),
         NodeEnum::FetchStmt(fetch) if fetch.ismove => StatementKind::Deferred,
-        NodeEnum::FetchStmt(fetch) => StatementKind::Fetch(fetch.portalname.as_str().into()),
+        NodeEnum::FetchStmt(_) => StatementKind::Fetch,
         NodeEnum::TransactionStmt(transaction) => match TransactionStmtKind::try_from(transaction.kind) {
             Ok(
                 TransactionStmtKind::TransStmtBegin
@@ -88,9 +88,7 @@ fn explain(explain: &ExplainStmt) -> StatementKind {
 /// Whether EXPLAIN runs its statement: ANALYZE is there, and not plainly off.
 fn runs(explain: &ExplainStmt) -> bool {
     explain.options.iter().any(|option| match &option.node {
-        Some(NodeEnum::DefElem(option)) => {
-            option.defname.eq_ignore_ascii_case("analyze") && is_on(option)
-        }
+        Some(NodeEnum::DefElem(option)) => option.defname.eq_ignore_ascii_case("analyze") && is_on(option),
         _ => true,
     })
 }
@@ -146,11 +144,17 @@ fn definition(node: &NodeEnum) -> StatementKind {
         }),
         NodeEnum::CreatePolicyStmt(policy) => of(policy.table.as_ref(), |relation| {
             let conditions = [policy.qual.as_deref(), policy.with_check.as_deref()];
-            StatementKind::Filter { relation, conditions: conditions.into_iter().filter_map(optional).collect() }
+            StatementKind::Filter {
+                relation,
+                conditions: conditions.into_iter().filter_map(optional).collect(),
+            }
         }),
         NodeEnum::AlterPolicyStmt(policy) => of(policy.table.as_ref(), |relation| {
             let conditions = [policy.qual.as_deref(), policy.with_check.as_deref()];
-            StatementKind::Filter { relation, conditions: conditions.into_iter().filter_map(optional).collect() }
+            StatementKind::Filter {
+                relation,
+                conditions: conditions.into_iter().filter_map(optional).collect(),
+            }
         }),
         // How many rows an index has can be seen, and with it how many meet its condition.
         NodeEnum::IndexStmt(index) => of(index.relation.as_ref(), |relation| StatementKind::Alter {
@@ -158,8 +162,12 @@ fn definition(node: &NodeEnum) -> StatementKind {
             changes: optional(index.where_clause.as_deref()).map(Change::Check).into_iter().collect(),
         }),
         NodeEnum::TruncateStmt(truncate) => StatementKind::Truncate(relations(&truncate.relations)),
-        NodeEnum::ReindexStmt(reindex) => of(reindex.relation.as_ref(), |name| StatementKind::Rows(vec![name])),
-        NodeEnum::ClusterStmt(cluster) => of(cluster.relation.as_ref(), |name| StatementKind::Rows(vec![name])),
+        NodeEnum::ReindexStmt(reindex) => {
+            of(reindex.relation.as_ref(), |name| StatementKind::Rows(vec![name]))
+        }
+        NodeEnum::ClusterStmt(cluster) => {
+            of(cluster.relation.as_ref(), |name| StatementKind::Rows(vec![name]))
+        }
         NodeEnum::RefreshMatViewStmt(refresh) => {
             of(refresh.relation.as_ref(), |name| StatementKind::Rows(vec![name]))
         }
@@ -239,9 +247,7 @@ fn alter_table_command(command: &AlterTableCmd) -> Option<Change> {
         (AlterTableType::AtDetachPartition, Some(NodeEnum::PartitionCmd(partition))) => {
             Some(Change::Detach(Name::of_relation(partition.name.as_ref()?)))
         }
-        (AlterTableType::AtDropInherit, Some(NodeEnum::RangeVar(parent))) => {
-            Some(Change::NoInherit(Name::of_relation(parent)))
-        }
+        (AlterTableType::AtDropInherit, _) => Some(Change::NoInherit),
         (_, Some(NodeEnum::Constraint(constraint))) => {
             constraint.raw_expr.as_deref().map(|check| Change::Check(expression(Some(check))))
         }

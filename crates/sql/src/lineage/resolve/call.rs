@@ -96,7 +96,10 @@ impl<'a> Resolution<'a> {
 
     fn added_functions(&self, name: &Name) -> Vec<&'a Function> {
         let added = self.session.catalogue.functions_named(&name.name).iter();
-        added.map(AsRef::as_ref).filter(|one: &&Function| visible(&one.schema, name, self.path.as_deref())).collect()
+        added
+            .map(AsRef::as_ref)
+            .filter(|one: &&Function| visible(&one.schema, name, self.path.as_deref()))
+            .collect()
     }
 
     /// The sources of a result. Notes what the call does with its arguments.
@@ -200,7 +203,9 @@ fn side_channel(name: &str, acts: bool) -> Option<SideChannelKind> {
         _ if starts(&["pg_sleep"]) => SideChannelKind::Duration,
         _ if starts(&["dblink", "postgres_fdw_"]) => SideChannelKind::Network,
         _ if starts(&["crosstab", "connectby"]) || name.contains("_to_xml") => SideChannelKind::DynamicSql,
-        _ if starts(&["pg_read_", "pg_ls_", "pg_file_", "pg_logdir_ls", "pg_stat_file"]) => SideChannelKind::File,
+        _ if starts(&["pg_read_", "pg_ls_", "pg_file_", "pg_logdir_ls", "pg_stat_file"]) => {
+            SideChannelKind::File
+        }
         _ if acts => SideChannelKind::Server,
         _ => return None,
     })

@@ -87,9 +87,7 @@ impl<'a> Resolution<'a> {
     fn equality(&mut self, operator: &'a Operator, scope: &Scope<'_>) {
         let value = self.operator(operator, scope);
         let is_lookup = match operator.operands.as_slice() {
-            [column, constant] | [constant, column]
-                if is_constant(constant) && is_column(column) =>
-            {
+            [column, constant] | [constant, column] if is_constant(constant) && is_column(column) => {
                 self.value(column, scope).plain
             }
             _ => false,
@@ -98,8 +96,7 @@ impl<'a> Resolution<'a> {
     }
 
     fn operator(&mut self, operator: &'a Operator, scope: &Scope<'_>) -> Value {
-        let values: Vec<Value> =
-            operator.operands.iter().map(|operand| self.value(operand, scope)).collect();
+        let values: Vec<Value> = operator.operands.iter().map(|operand| self.value(operand, scope)).collect();
         if PARTIAL_OPERATORS.contains(&operator.name.name.as_ref())
             && let Some(right) = values.last()
         {
@@ -129,6 +126,7 @@ impl<'a> Resolution<'a> {
         let value = match names {
             [name] => match scope.bare(name) {
                 Found::Column(value) | Found::Row(value) => value,
+                Found::Nothing if is_system_column(name) => Value::constant(),
                 Found::Nothing => Value::unknown(),
             },
             [alias, name] => self.qualified(None, alias, name, scope),

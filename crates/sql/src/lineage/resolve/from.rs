@@ -46,7 +46,8 @@ impl<'a> Resolution<'a> {
     }
 
     fn from_relation(&mut self, name: &Name, alias: &TableAlias) -> Item {
-        let common = self.common.iter().rev().find(|(known, _)| name.schema.is_none() && **known == *name.name);
+        let common =
+            self.common.iter().rev().find(|(known, _)| name.schema.is_none() && **known == *name.name);
         let (table, schema) = match common {
             Some((_, table)) => (table.clone(), None),
             None => {
@@ -86,7 +87,8 @@ impl<'a> Resolution<'a> {
         let value = self.values(values, before);
         // How many rows come depends on the arguments.
         self.predicate(&value.sources, false);
-        let table = Table { open: Some(Value::of(value.sources)), ..Table::default() }.renamed(&alias.columns);
+        let table =
+            Table { open: Some(Value::of(value.sources)), ..Table::default() }.renamed(&alias.columns);
         let called = alias.name.as_deref().or(name).unwrap_or_default();
         named(called.into(), None, table)
     }

@@ -162,7 +162,8 @@ impl<'a> Resolution<'a> {
         }
         let path = std::mem::replace(&mut self.path, path);
         let common = std::mem::take(&mut self.common);
-        let in_definition = std::mem::replace(&mut self.in_definition, self.in_definition || is_definition);
+        let in_definition = self.in_definition;
+        self.in_definition |= is_definition;
         self.depth += 1;
         let mut table = Table::default();
         for statement in &reading.lineage {

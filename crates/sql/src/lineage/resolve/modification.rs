@@ -92,7 +92,8 @@ impl<'a> Resolution<'a> {
             InsertSource::Defaults => return blank(target),
             InsertSource::Query(query) => self.query(query, outer),
             InsertSource::Row(values) => {
-                let columns = values.iter().map(|value| Column { name: None, value: self.value(value, scope) });
+                let columns =
+                    values.iter().map(|value| Column { name: None, value: self.value(value, scope) });
                 Table::closed(columns.collect())
             }
         };
@@ -190,7 +191,8 @@ impl<'a> Resolution<'a> {
     }
 
     fn rule(&mut self, reading: &'a Reading, written: &Table, old: &Table) -> Table {
-        let entry = |alias: &str, table: &Table| Entry { alias: alias.into(), schema: None, table: table.clone() };
+        let entry =
+            |alias: &str, table: &Table| Entry { alias: alias.into(), schema: None, table: table.clone() };
         let scope = Scope { entries: vec![entry("new", written), entry("old", old)], ..Scope::default() };
         let [statement] = reading.lineage.as_slice() else {
             self.unread_code();
@@ -236,7 +238,8 @@ fn fires(one: &Modification, event: RuleEvent) -> bool {
         RuleEvent::Select => false,
         RuleEvent::Insert => !one.inserts.is_empty(),
         RuleEvent::Update => {
-            !one.updates.is_empty() || one.conflict.as_ref().is_some_and(|conflict| !conflict.updates.is_empty())
+            !one.updates.is_empty()
+                || one.conflict.as_ref().is_some_and(|conflict| !conflict.updates.is_empty())
         }
         // MERGE may delete, and does not run on relations with rules.
         RuleEvent::Delete => one.inserts.is_empty() && one.updates.is_empty(),

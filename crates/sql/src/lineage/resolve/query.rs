@@ -85,18 +85,11 @@ impl<'a> Resolution<'a> {
         Table::closed(columns)
     }
 
-    fn set_operation(
-        &mut self,
-        left: &'a Query,
-        right: &'a Query,
-        all: bool,
-        outer: &Scope<'_>,
-    ) -> Table {
+    fn set_operation(&mut self, left: &'a Query, right: &'a Query, all: bool, outer: &Scope<'_>) -> Table {
         let left = self.query(left, outer);
         let right = self.query(right, outer);
-        let is_known = left.open.is_none()
-            && right.open.is_none()
-            && left.columns.len() == right.columns.len();
+        let is_known =
+            left.open.is_none() && right.open.is_none() && left.columns.len() == right.columns.len();
         let table = if is_known {
             let both = left.columns.iter().zip(right.columns.iter());
             let column = |(left, right): (&Column, &Column)| Column {
@@ -279,9 +272,7 @@ fn covers(known: &Table, next: &Table) -> bool {
         return known.sources().covers(&next.sources()) && known.open.is_some();
     }
     known.columns.len() == next.columns.len()
-        && known
-            .columns
-            .iter()
-            .zip(next.columns.iter())
-            .all(|(known, next)| known.value.sources.covers(&next.value.sources) && known.value.plain == next.value.plain)
+        && known.columns.iter().zip(next.columns.iter()).all(|(known, next)| {
+            known.value.sources.covers(&next.value.sources) && known.value.plain == next.value.plain
+        })
 }

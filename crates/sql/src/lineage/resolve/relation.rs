@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::Resolution;
 use super::scope::{Entry, Scope};
 use super::value::{Column, Table, Value};
-use crate::catalogue::{Catalogue, Relation};
+use crate::catalogue::{Catalogue, Definition, Relation};
 use crate::lineage::column_sources::ColumnOrigin;
 use crate::lineage::flows::{ColumnName, Sources};
 use crate::lineage::query::{Body, Expression, FromItem, Query, StatementKind};
@@ -38,6 +38,12 @@ const SAMPLES: [(&str, &[&str]); 8] = [
 
 /// System columns, which no rule can name.
 const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+
+/// The generated columns of a relation, with their expressions.
+pub(super) fn generated(relation: &Relation) -> impl Iterator<Item = (&str, &Definition)> {
+    let expressions = relation.expressions().iter().filter(|one| one.generated);
+    expressions.filter_map(|one| Some((relation.column(one.column)?, one.definition.as_ref())))
+}
 
 pub(super) fn is_system_column(name: &str) -> bool {
     SYSTEM_COLUMNS.contains(&name)
@@ -133,7 +139,9 @@ impl<'a> Resolution<'a> {
             return None;
         }
         let [statement] = relation.view.as_deref()?.reading().lineage.as_slice() else { return None };
-        let StatementKind::Query(Query { body: Body::Select(select), .. }) = &statement.kind else { return None };
+        let StatementKind::Query(Query { body: Body::Select(select), .. }) = &statement.kind else {
+            return None;
+        };
         let [FromItem::Relation { name, .. }] = select.from.as_slice() else { return None };
         let target = select.targets.get(relation.position(column)?)?;
         let Expression::Column(names) = &target.value else { return None };
@@ -146,7 +154,8 @@ impl<'a> Resolution<'a> {
 
     /// The columns with what rules say of them by their own name, or by that of the same column of a relative.
     fn stored_columns(&self, relation: &Relation) -> Vec<Column> {
-        let samples = SAMPLES.iter().find(|(name, _)| *name == relation.qualified).map(|(_, columns)| *columns);
+        let samples =
+            SAMPLES.iter().find(|(name, _)| *name == relation.qualified()).map(|(_, columns)| *columns);
         let kin = self.families.members(relation.family);
         let is_quiet = samples.is_none() && kin.is_empty() && !relation.foreign;
         let own = self.watched.columns(&relation.qualified);
@@ -161,7 +170,7 @@ impl<'a> Resolution<'a> {
             }
             Column { name: Some(name.into()), value }
         };
-        relation.column_names().into_iter().map(column).collect()
+        relation.column_types().into_iter().map(|(_, name, _)| column(name)).collect()
     }
 
     /// The watched names of a column: its own, and that of the same column of relatives.
@@ -178,7 +187,7 @@ impl<'a> Resolution<'a> {
 
     /// A generated column has what its expression has.
     fn generated_columns(&mut self, relation: &'a Relation, columns: &mut [Column]) {
-        for (name, definition) in relation.generated() {
+        for (name, definition) in generated(relation) {
             let scope = scope_of(relation, columns);
             let made = self.definition(definition, &scope).sources();
             if let Some(column) = columns.iter_mut().find(|column| column.name.as_deref() == Some(name)) {
@@ -199,7 +208,11 @@ impl<'a> Resolution<'a> {
     }
 
     /// The place that a write to a column of a relation reaches, and the sources of a later read of it.
-    pub(super) fn stored_at(&mut self, relation: &'a Relation, column: &str) -> Option<(String, ColumnPlace)> {
+    pub(super) fn stored_at(
+        &mut self,
+        relation: &'a Relation,
+        column: &str,
+    ) -> Option<(String, ColumnPlace)> {
         let read_back = self.relation(relation);
         let sources = read_back.named(column).first().map(|value| value.sources.columns.clone());
         let is_view = relation.view.is_some() && !relation.stored;
@@ -221,10 +234,7 @@ pub(super) struct ColumnPlace {
 /// The scope in which expressions of a relation's own definition are meant.
 pub(super) fn scope_of(relation: &Relation, columns: &[Column]) -> Scope<'static> {
     let table = Table::closed(columns.to_vec());
-    let entry = Entry {
-        alias: relation.name().into(),
-        schema: Some(relation.schema.clone()),
-        table: table.clone(),
-    };
+    let entry =
+        Entry { alias: relation.name().into(), schema: Some(relation.schema.clone()), table: table.clone() };
     Scope { entries: vec![entry], star: table, ..Scope::default() }
 }

@@ -1,7 +1,7 @@
 //! Statements: what the client receives of them.
 
 use super::Resolution;
-use super::relation::scope_of;
+use super::relation::{generated, scope_of};
 use super::scope::Scope;
 use super::value::{Column, Table, Value};
 use crate::catalogue::Relation;
@@ -43,7 +43,7 @@ impl<'a> Resolution<'a> {
                 Table::default()
             }
             StatementKind::Execute(name) => self.execute(name),
-            StatementKind::Fetch(_) => {
+            StatementKind::Fetch => {
                 self.touch(&Sources::unknown());
                 Table::unknown()
             }
@@ -151,7 +151,7 @@ impl<'a> Resolution<'a> {
             return table;
         }
         let listed: Vec<Column> = if columns.is_empty() {
-            let generated: Vec<&str> = relation.generated().map(|(name, _)| name).collect();
+            let generated: Vec<&str> = generated(relation).map(|(name, _)| name).collect();
             let is_stored =
                 |column: &&Column| !column.name.as_deref().is_some_and(|name| generated.contains(&name));
             table.columns.iter().filter(is_stored).cloned().collect()
@@ -177,7 +177,8 @@ impl<'a> Resolution<'a> {
         match self.relations_called(name).as_slice() {
             [relation] if table.open.is_none() => scope_of(relation, &table.columns),
             _ => {
-                let entry = super::scope::Entry { alias: name.name.clone(), schema: None, table: table.clone() };
+                let entry =
+                    super::scope::Entry { alias: name.name.clone(), schema: None, table: table.clone() };
                 Scope { entries: vec![entry], star: table, ..Scope::default() }
             }
         }
@@ -268,7 +269,7 @@ impl<'a> Resolution<'a> {
                 self.moved(relation, &to, None);
             }
             Change::Materialize(column) => self.moved(relation, relation.qualified(), Some((column, column))),
-            Change::NoInherit(_) => self.moved(relation, relation.qualified(), None),
+            Change::NoInherit => self.moved(relation, relation.qualified(), None),
             Change::Convert { .. } | Change::Detach(_) | Change::Check(_) => {}
         }
     }
