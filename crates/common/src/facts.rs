@@ -108,7 +108,21 @@ impl Operation {
             writes: BTreeSet::new(),
             functions: BTreeSet::new(),
             flags: BTreeSet::new(),
-            masked: MaskedUses { copies: BTreeSet::new(), predicates: BTreeSet::new(), equalities: BTreeSet::new() },
+            masked: MaskedUses {
+                copies: BTreeSet::new(),
+                predicates: BTreeSet::new(),
+                equalities: BTreeSet::new(),
+            },
+        }
+    }
+
+    /// Sets the flags that follow from the classes it uses, for a principal to whom `hides` says that a class is hidden.
+    pub fn flag_masked(&mut self, hides: impl Fn(&DataClass) -> bool) {
+        if self.masked.copies.iter().any(&hides) {
+            self.flags.insert(Flag::CopiesMasked);
+        }
+        if self.masked.predicates.iter().any(&hides) {
+            self.flags.insert(Flag::MaskedPredicate);
         }
     }
 

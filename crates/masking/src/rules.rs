@@ -16,10 +16,7 @@ const BUILT_IN: &[(&str, &[&str])] = &[
         "pg_catalog.pg_stats",
         &["most_common_vals", "histogram_bounds", "most_common_elems", "range_bounds_histogram"],
     ),
-    (
-        "pg_catalog.pg_statistic",
-        &["stavalues1", "stavalues2", "stavalues3", "stavalues4", "stavalues5"],
-    ),
+    ("pg_catalog.pg_statistic", &["stavalues1", "stavalues2", "stavalues3", "stavalues4", "stavalues5"]),
     ("pg_catalog.pg_stats_ext", &["most_common_vals"]),
     (
         "pg_catalog.pg_stats_ext_exprs",

@@ -210,7 +210,8 @@ fn unknown_chains<'a>(
     rules: &'a Rules,
     chains: &'a BTreeMap<ChainName, Chain>,
 ) -> impl Iterator<Item = Fault> + 'a {
-    rules.iter().filter_map(move |rule| {
+    // The chain of the built-in ones is looked for where masking.yaml names it.
+    rules.iter().filter(|rule| !rule.built_in).filter_map(move |rule| {
         let chain = rule.approval.as_ref().filter(|chain| !chains.contains_key(*chain))?;
         let known = match chains.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>() {
             none if none.is_empty() => "there are no chains in chains.yaml".into(),

@@ -2,6 +2,8 @@
 //! selects rows by them. They take effect as built-in policies, so that verdicts, explanations and caches treat them like
 //! the policies of the bundle.
 
+use std::fmt;
+
 use cedar_policy::Policy;
 use countersign_common::id::{ChainName, PolicyId};
 use countersign_common::verdict::DataClass;
@@ -21,6 +23,16 @@ pub enum Use {
     Hold,
     /// The command is blocked.
     Block,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allow => "allow",
+            Self::Hold => "hold",
+            Self::Block => "block",
+        })
+    }
 }
 
 /// The terms of one class of data.
@@ -53,8 +65,9 @@ impl ClassTerms {
     pub(crate) fn policies(&self) -> Result<Vec<Rule>, Fault> {
         let class = &*self.class.0;
         let copies = format!("it may copy values of class `{class}` to a place where they are not masked");
-        let predicates =
-            format!("it selects, joins, orders or groups rows by values of class `{class}`, which are masked");
+        let predicates = format!(
+            "it selects, joins, orders or groups rows by values of class `{class}`, which are masked"
+        );
         let equality = format!("it looks rows up by values of class `{class}`, which are masked");
         let rules = [
             self.policy("copies", Attribute::CopiedClasses, self.copies, copies),
@@ -72,7 +85,8 @@ impl ClassTerms {
         };
         let at = self.at.unwrap_or(Position { line: 1, column: 1 });
         let refused = |error: &dyn std::fmt::Display| Fault::at(&self.file, at, error.to_string());
-        let id = PolicyId::new(format!("masking:{kind}:{}", self.class.0)).map_err(|error| refused(&error))?;
+        let id =
+            PolicyId::new(format!("masking:{kind}:{}", self.class.0)).map_err(|error| refused(&error))?;
         let text = format!(
             "forbid (principal, action in Action::\"command\", resource) when {{ context.{}.contains({}) }};",
             of.name(),

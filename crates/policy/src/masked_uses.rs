@@ -45,10 +45,8 @@ fn judged_operation(operation: &Operation, hidden: &BTreeSet<DataClass>) -> Oper
         if named.is_empty() && judged.flags.contains(&flag) {
             classes.clone_from(hidden);
         }
-        if !classes.is_empty() {
-            judged.flags.insert(flag);
-        }
     }
+    judged.flag_masked(|_| true);
     judged
 }
 

@@ -112,8 +112,10 @@ pub(crate) fn read(files: &Files, schema: &Schema, faults: &mut Vec<Fault>) -> V
 pub(crate) fn add_built_in(rules: &mut Vec<Rule>, built_in: Vec<Rule>, faults: &mut Vec<Fault>) {
     for rule in built_in {
         if let Some(taken) = rules.iter().find(|other| other.id == rule.id) {
-            let reason =
-                format!("policy id `{}` belongs to a built-in policy of masking.yaml; choose another", rule.id);
+            let reason = format!(
+                "policy id `{}` belongs to a built-in policy of masking.yaml; choose another",
+                rule.id
+            );
             faults.push(Fault::at(&taken.file, taken.at, reason));
         }
         rules.push(rule);

@@ -139,7 +139,8 @@ fn policies_judge_the_flags_and_the_classes_themselves() {
         @id("no-lookup") forbid (principal, action in Action::"command", resource)
                          when { context.equality_classes.contains("phone") };"#;
     let bundle = bundle_with_masking(policies, &format!("chain: prod-dba\n{RULES}"));
-    let decided = |groups: &[&str], used, class| decided(&bundle, groups, &uses(Action::Update, used, &[class]));
+    let decided =
+        |groups: &[&str], used, class| decided(&bundle, groups, &uses(Action::Update, used, &[class]));
     assert_eq!(decided(&[], Used::Copied, "email"), "block no-copies");
     assert_eq!(decided(&[], Used::Compared, "phone"), "block no-phone");
     assert_eq!(decided(&[], Used::Compared, "email"), "hold prod-dba");

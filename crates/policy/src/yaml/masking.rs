@@ -128,7 +128,8 @@ fn classes(
 ) -> Vec<ClassTerms> {
     // A class stands where it is first named, for explanations.
     let mut named: BTreeMap<&str, &Spanned<Entry>> = BTreeMap::new();
-    for entry in document.content.rules.iter().flatten() {
+    // A name that is no class is a fault of its rule.
+    for entry in document.content.rules.iter().flatten().filter(|entry| is_class(&entry.value.class)) {
         named.entry(entry.value.class.as_str()).or_insert(entry);
     }
     let listed = document.content.classes.iter().flatten();
@@ -203,6 +204,10 @@ fn check_class(
     }
 }
 
+fn is_class(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(|c| c.is_control() || c.is_whitespace())
+}
+
 fn column_rule(
     document: &Document<'_, Masking>,
     entry: &Spanned<Entry>,
@@ -222,7 +227,7 @@ fn column_rule(
     if rule.column.is_empty() {
         fault("the column has no name".into());
     }
-    if rule.class.is_empty() || rule.class.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if !is_class(&rule.class) {
         fault(format!("`{}` is not a class of data; write it like `email`", rule.class));
     }
     let action = match (rule.action, rule.keep) {

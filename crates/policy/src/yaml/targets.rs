@@ -9,7 +9,8 @@ use std::time::Duration;
 use countersign_common::Target;
 use countersign_common::id::{EnvironmentName, RoleName, TargetName};
 use countersign_common::target::{
-    JUDGED_BYTES_MAX_DEFAULT, Notifications, OnDisconnect, RecordingTerms, Role, SecretRef, Tls, TlsMode, Waiting,
+    JUDGED_BYTES_MAX_DEFAULT, Notifications, OnDisconnect, RecordingTerms, Role, SecretRef, Tls, TlsMode,
+    Waiting,
 };
 use serde::Deserialize;
 use serde_saphyr::Spanned;

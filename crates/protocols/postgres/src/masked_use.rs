@@ -11,7 +11,7 @@ use countersign_common::facts::{Class, MaskedUses, Operation};
 use countersign_common::refusal::{Refusal, State};
 use countersign_common::verdict::{DataClass, Duties};
 use countersign_masking::Rules;
-use countersign_sql::{ColumnName, Flows, Place, Sources, ValueCopy};
+use countersign_sql::lineage::{ColumnName, Flows, Place, Sources, ValueCopy};
 
 /// What a command does with masked columns besides showing them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,7 +78,8 @@ impl MaskedUse {
         if self.uses.is_empty() {
             return;
         }
-        let writes = |operation: &Operation| !matches!(operation.action.class(), Class::Session | Class::Read);
+        let writes =
+            |operation: &Operation| !matches!(operation.action.class(), Class::Session | Class::Read);
         let reads = |operation: &Operation| operation.action.class() != Class::Session;
         for operation in at(&mut facts.operations, writes) {
             operation.masked.copies.extend(self.uses.copies.iter().cloned());
@@ -169,7 +170,7 @@ fn named_classes(sources: &Sources, rules: &Rules) -> BTreeSet<(DataClass, Optio
 mod tests {
     use countersign_common::facts::Action;
     use countersign_common::verdict::{ColumnRule, MaskAction};
-    use countersign_sql::{Predicate, SideChannel, SideChannelKind};
+    use countersign_sql::lineage::{Predicate, SideChannel, SideChannelKind};
 
     use super::*;
 
@@ -204,8 +205,7 @@ mod tests {
     #[test]
     fn a_copy_into_a_column_of_the_same_class_is_none() {
         let copies = |sources: Sources, into: Place| {
-            let flows =
-                Flows { copies: BTreeSet::from([ValueCopy { into, sources }]), ..Flows::default() };
+            let flows = Flows { copies: BTreeSet::from([ValueCopy { into, sources }]), ..Flows::default() };
             MaskedUse::of(&flows, &rules()).uses.copies
         };
         assert!(copies(column("email"), place("public.customers", "email")).is_empty());
@@ -232,10 +232,8 @@ mod tests {
 
     #[test]
     fn an_equality_with_a_constant_counts_and_is_no_predicate() {
-        let predicate = |name: &str, equality_with_constant| Predicate {
-            sources: column(name),
-            equality_with_constant,
-        };
+        let predicate =
+            |name: &str, equality_with_constant| Predicate { sources: column(name), equality_with_constant };
         let predicates = BTreeSet::from([predicate("email", true), predicate("phone", false)]);
         let found = MaskedUse::of(&Flows { predicates, ..Flows::default() }, &rules());
         assert_eq!(found.uses.equalities, [class("email")].into());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::flows::{Flows, Place, Predicate, Sources, ValueCopy};
+use super::flows::{Flows, Sources};
 use super::watched::Watched;
 use crate::reading::Reading;
 use crate::resolve::Session;
@@ -23,14 +23,12 @@ impl Reading {
         if touched.is_empty() {
             return Flows::default();
         }
-        let writes = self.facts(session).operations.iter().any(|one| !one.writes.is_empty());
-        let copy = ValueCopy { into: Place::Unknown, sources: touched.clone() };
-        let predicate = Predicate { sources: touched.clone(), equality_with_constant: false };
         Flows {
             outputs: touched.clone(),
             columns: None,
-            copies: if writes { BTreeSet::from([copy]) } else { BTreeSet::new() },
-            predicates: BTreeSet::from([predicate]),
+            // Not told apart from plain reads yet.
+            copies: BTreeSet::new(),
+            predicates: BTreeSet::new(),
             side_channels: BTreeSet::new(),
             touched,
         }
