@@ -22,6 +22,7 @@ use crate::cancel_registry::{CancelRegistry, Registered};
 use crate::catalogue::Database;
 use crate::codec::startup::Protocol;
 use crate::handshake::{Arrival, Door, Login, LoginRefused, Terms, receive};
+use crate::lookups::Lookups;
 use crate::parameters::{ServerParameters, StartupParameters};
 use crate::rules_in_force::RulesInForce;
 use crate::session::way::Way;
@@ -51,6 +52,8 @@ pub struct Gate {
     connectors: Cache<(TargetName, Digest), Arc<Connector>>,
     databases: Cache<(TargetName, Digest, String), Arc<Database>>,
     rules: Cache<TargetName, Arc<RulesInForce>>,
+    /// What sessions have looked up by masked values.
+    lookups: Lookups,
     /// What the target reported to a client with exactly this start-up; the next one is greeted with it, and its
     /// connection to the target opened only when it is needed.
     greetings: Cache<Greeting, ServerParameters>,
@@ -88,6 +91,7 @@ impl Gate {
             connectors: Cache::new(REMEMBERED_MAX),
             databases: Cache::new(REMEMBERED_MAX),
             rules: Cache::new(REMEMBERED_MAX),
+            lookups: Lookups::default(),
             greetings: Cache::new(REMEMBERED_MAX),
         }
     }
@@ -104,6 +108,7 @@ impl Gate {
             connectors: self.connectors.clone(),
             databases: self.databases.clone(),
             rules: self.rules.clone(),
+            lookups: self.lookups.clone(),
             greetings: self.greetings.clone(),
         }
     }
@@ -331,6 +336,7 @@ impl Gate {
             way,
             database,
             rules,
+            lookups: self.lookups.clone(),
             hash_key: Arc::clone(&self.config.hash_key),
             cancel: Arc::clone(&registered.slot),
         })

@@ -9,6 +9,7 @@ use countersign_common::facts::{Action, Flag, Operation};
 use countersign_common::verdict::DataClass;
 use countersign_lifecycle::Described;
 use countersign_lifecycle::ports::Stop;
+use countersign_masking::Rules;
 use countersign_sql::{Lexing, Reading};
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
@@ -18,6 +19,8 @@ use super::expect::Expect;
 use super::flow::{Broken, Flow, Moved};
 use super::settings::{self, Answer};
 use crate::codec::backend::TransactionStatus;
+use crate::exchange::Unit;
+use crate::masked_use::MaskedUse;
 use crate::statements::{Known, Meaning, Portal};
 
 /// Readings whose facts are kept for one connection.
@@ -30,6 +33,8 @@ type Basis = (u64, u64, u64, bool);
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     basis: Basis,
+    /// The masking rules that uses were found by.
+    rules: Arc<Rules>,
     facts: FxHashMap<usize, OneKept>,
 }
 
@@ -40,23 +45,37 @@ struct OneKept {
     _reading: Arc<Reading>,
     types: Box<[u32]>,
     described: Described,
+    masked: Arc<MaskedUse>,
 }
 
 impl Kept {
-    fn get(&mut self, reading: &Arc<Reading>, types: &[u32], basis: Basis) -> Option<Described> {
-        if self.basis != basis {
+    fn get(
+        &mut self,
+        reading: &Arc<Reading>,
+        types: &[u32],
+        basis: Basis,
+        rules: &Arc<Rules>,
+    ) -> Option<Described> {
+        if self.basis != basis || !Arc::ptr_eq(&self.rules, rules) {
             self.facts.clear();
             self.basis = basis;
+            self.rules = Arc::clone(rules);
         }
         let kept = self.facts.get(&(Arc::as_ptr(reading) as usize))?;
         (*kept.types == *types).then(|| kept.described.clone())
     }
 
-    fn put(&mut self, reading: &Arc<Reading>, types: &[u32], described: Described) {
+    /// What a reading that was described under these rules does with masked columns.
+    fn masked_use(&self, reading: &Arc<Reading>, rules: &Arc<Rules>) -> Option<Arc<MaskedUse>> {
+        let kept = self.facts.get(&(Arc::as_ptr(reading) as usize))?;
+        Arc::ptr_eq(&self.rules, rules).then(|| Arc::clone(&kept.masked))
+    }
+
+    fn put(&mut self, reading: &Arc<Reading>, types: &[u32], described: Described, masked: Arc<MaskedUse>) {
         if self.facts.len() >= KEPT_MAX {
             self.facts.clear();
         }
-        let kept = OneKept { _reading: Arc::clone(reading), types: types.into(), described };
+        let kept = OneKept { _reading: Arc::clone(reading), types: types.into(), described, masked };
         self.facts.insert(Arc::as_ptr(reading) as usize, kept);
     }
 }
@@ -82,8 +101,14 @@ impl Session {
                 self.pump().await?;
             }
         }
+<<<<<<< HEAD
         self.know_definitions().await;
         if let Some(described) = self.kept.get(reading, types, self.basis()) {
+=======
+        self.flow.database.freshen().await?;
+        let rules = Arc::clone(&self.flow.rules);
+        if let Some(described) = self.kept.get(reading, types, self.basis(), &rules) {
+>>>>>>> maskpolicy
             return Ok(described);
         }
         let mut facts = self.facts(reading, types);
@@ -92,14 +117,17 @@ impl Session {
             Box::pin(self.flow.database.look_up(reading.mentioned_objects())).await;
             facts = self.facts(reading, types);
         }
+        let masked = Arc::new(self.flow.masked_use(reading, &rules));
+        masked.note(&mut facts);
         let described = Described::new(Arc::new(facts));
         // Looking again may have moved the basis.
         let basis = self.basis();
-        self.kept.get(reading, types, basis);
-        self.kept.put(reading, types, described.clone());
+        self.kept.get(reading, types, basis, &rules);
+        self.kept.put(reading, types, described.clone(), masked);
         Ok(described)
     }
 
+<<<<<<< HEAD
     /// Waits, for a bounded time, for a first snapshot of definitions, and for those that this session has changed.
     async fn know_definitions(&mut self) {
         let database = &self.flow.database;
@@ -111,6 +139,14 @@ impl Session {
                 self.flow.definitions_awaited = None;
             }
         }
+=======
+    /// What a command does with masked columns, under the rules that are in force.
+    pub(super) fn masked_use_of(&self, unit: &Unit) -> Arc<MaskedUse> {
+        let rules = &self.flow.rules;
+        let kept = unit.judged.as_ref().and_then(|reading| self.kept.masked_use(reading, rules));
+        let kept = kept.filter(|_| unit.bound_elsewhere(&self.flow).is_none());
+        kept.unwrap_or_else(|| Arc::new(self.flow.masked_use_of(unit, rules)))
+>>>>>>> maskpolicy
     }
 
     /// What a portal does that is executed now: what its names mean now, and what they meant when it was bound. The
@@ -122,9 +158,12 @@ impl Session {
         Ok(match portal.bound.as_ref().filter(|bound| !bound.under.is_same(&self.flow.meaning())) {
             Some(bound) => {
                 let mut facts = Facts::clone(&now.facts);
+                self.flow
+                    .masked_use_under(&statement.reading, &bound.under, &self.flow.rules)
+                    .note(&mut facts);
                 let then = bound.facts.operations.iter().filter(|then| !now.facts.operations.contains(then));
                 facts.operations.extend(then.cloned());
-                if facts.operations.len() == now.facts.operations.len() {
+                if facts == *now.facts {
                     return Ok(now);
                 }
                 Described::new(Arc::new(facts))

@@ -68,6 +68,8 @@ pub(crate) struct Flight {
     pub(crate) portal: Option<(Name, Arc<Portal>)>,
     /// Whether something in its answer may have to be masked.
     pub(crate) masked: bool,
+    /// Whether code that it sets off may quote hidden values in errors and notices, whatever it names itself.
+    pub(crate) sets_off_code: bool,
     /// What becomes of its rows; `None` as long as a masked answer has not been described.
     pub(crate) plan: Option<Plan>,
     /// What becomes of its COPY data.
@@ -217,8 +219,12 @@ impl Expected {
     /// Whether an answer that may have to be masked is among them.
     pub(crate) fn has_masked(&self) -> bool {
         self.0.iter().any(|expect| match expect {
-            Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) => flight.masked,
-            Expect::Closing(closing) => closing.flight.as_ref().is_some_and(|flight| flight.masked),
+            Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) => {
+                flight.masked || flight.sets_off_code
+            }
+            Expect::Closing(closing) => {
+                closing.flight.as_ref().is_some_and(|flight| flight.masked || flight.sets_off_code)
+            }
             _ => false,
         })
     }
@@ -280,6 +286,7 @@ impl Flight {
             executed: Executed::default(),
             portal: None,
             masked,
+            sets_off_code: false,
             plan,
             copy: None,
             stage: Stage::Rows,

@@ -14,6 +14,7 @@ use countersign_lifecycle::{
 use countersign_masking::{HashKey, Masked, Rules};
 use countersign_runtime::metrics::Level;
 
+use super::asynchronous::Hidden;
 use super::expect::{Expect, Expected, Flight};
 use super::own::Own;
 use super::settings::{self, Answer};
@@ -136,10 +137,17 @@ pub(crate) struct Flow {
     pub(crate) cursors_may_set: bool,
     /// Definitions were changed inside the open transaction, where nobody else sees them.
     pub(crate) definitions_touched: bool,
+<<<<<<< HEAD
     /// The names that it changed them for.
     pub(crate) redefined: countersign_sql::Redefined,
     /// The request to read what this session changed in the transaction before, until it is served.
     pub(crate) definitions_awaited: Option<crate::catalogue::Ticket>,
+=======
+    /// Whether values are hidden from the principal; boxed, as it is seldom looked at.
+    pub(super) hidden: Box<Hidden>,
+    /// Code that nobody has read may have run on this connection.
+    pub(super) unread_code: bool,
+>>>>>>> maskpolicy
     pub(crate) target: Arc<Target>,
     pub(crate) database: Arc<Database>,
     /// Digest over what was run in the open transaction.
@@ -370,11 +378,20 @@ impl Flow {
 
     /// What names mean at the moment, for those who ask.
     pub(crate) fn with_session<T>(&self, ask: impl FnOnce(&countersign_sql::Session<'_>) -> T) -> T {
+        self.with_names(&self.meaning(), ask)
+    }
+
+    /// The same with what gave names their meaning at some moment; what is executed by name is looked up now.
+    pub(super) fn with_names<T>(
+        &self,
+        meaning: &Meaning,
+        ask: impl FnOnce(&countersign_sql::Session<'_>) -> T,
+    ) -> T {
         let prepared = |name: &str| match self.statements.get(name.as_bytes()) {
             Known::As(statement) => Some(Arc::clone(&statement.reading)),
             Known::Unseen | Known::Unsettled => None,
         };
-        self.with(&self.meaning(), &prepared, ask)
+        self.with(meaning, &prepared, ask)
     }
 
     /// The same for a text that was let go, under what gave its names their meaning at some moment.

@@ -23,6 +23,7 @@ use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
 use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
 use crate::exchange::{PgExchange, Unit};
 use crate::inert::{CallsNothingUnknown, InertFrames};
+use crate::masked_use::MaskedUse;
 use crate::statements::{Bound, Description, Executed, Known, Name, Portal, Prepared, ResultFormats};
 
 impl Session {
@@ -166,7 +167,8 @@ impl Session {
         let reading = trace::read().in_scope(|| self.read(text));
         let described = self.describe(&reading, &[]).instrument(trace::resolve()).await?;
         let command = Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() };
-        let unit = Unit { command, described, reading: Some(reading), portal: None };
+        let judged = Some(Arc::clone(&reading));
+        let unit = Unit { command, described, reading: Some(reading), judged, portal: None };
         let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
             return Ok(());
         };
@@ -187,7 +189,12 @@ impl Session {
             return Ok(None);
         }
         let in_transaction = self.flow.in_transaction() || self.batch_ran;
+        let masked = self.masked_use_of(unit);
         let exchange = PgExchange {
+            masked,
+            noted: None,
+            lookups: &self.lookups,
+            prepared: false,
             road: &self.road,
             flow: &mut self.flow,
             cancel: &self.cancel,
@@ -227,13 +234,15 @@ impl Session {
                 self.send_pending();
                 self.batch_ran = true;
                 self.flow.send(cleared);
+                let sets_off_code = self.flow.sets_off_code(running.facts());
                 let mut flight = Flight::new(running, unit.reading.clone(), masked);
+                flight.sets_off_code = sets_off_code;
                 if let Some(reading) = unit.reading.as_deref().filter(|_| masked) {
                     // Before the names change that it changes itself.
                     flight.executed = Executed::of(reading, &self.flow.statements);
                 }
                 self.flow.remember(unit, in_transaction);
-                self.flow.masked_sent |= masked;
+                self.flow.masked_sent |= masked || sets_off_code;
                 Ok(Some(flight))
             }
             Passage::Refused(refusal) => {
@@ -334,7 +343,9 @@ impl Session {
         self.flow.remember_going_on(&suspended);
         self.flow.send(suspended.running.goes_on(frame));
         let Suspended { name, portal, running, masked } = suspended;
+        let sets_off_code = self.flow.sets_off_code(running.facts());
         let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked);
+        flight.sets_off_code = sets_off_code;
         flight.portal = Some((name, portal));
         self.flow.expected.push(Expect::Execute(Box::new(flight)));
         self.batch_sent = true;
@@ -347,7 +358,8 @@ impl Session {
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "execute".into(), text, parameters };
         self.describe_before_rows(&name, &portal, &described.facts);
-        let unit = Unit { command, described, reading: Some(reading), portal: Some((name, portal)) };
+        let judged = Some(Arc::clone(&reading));
+        let unit = Unit { command, described, reading: Some(reading), judged, portal: Some((name, portal)) };
         // A Bind that is not inert goes with its Execute, as one command; what is inert goes before it.
         let wire = if self.pending.risky.is_some() { self.pending.joined(&frame) } else { frame };
         let Some(mut flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else {
@@ -506,7 +518,8 @@ impl Session {
         let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
         let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
         let command = Command { form: "bind".into(), text, parameters };
-        let unit = Unit { command, described, reading: None, portal: None };
+        let judged = Some(Arc::clone(&portal.statement.reading));
+        let unit = Unit { command, described, reading: None, judged, portal: None };
         let wire = self.pending.joined(b"");
         let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
         self.batch_sent = true;
@@ -521,13 +534,22 @@ impl Session {
         if self.is_skipping() {
             return Ok(());
         }
-        let facts = Facts { operations: vec![Operation::new(Action::FunctionCall)], ..Facts::nothing() };
+        let mut facts = Facts { operations: vec![Operation::new(Action::FunctionCall)], ..Facts::nothing() };
+        if !self.flow.rules.is_empty() {
+            MaskedUse::unknown(&self.flow.rules).note(&mut facts);
+        }
         let command = Command {
             form: "function_call".into(),
             text: call.function.to_string().into_bytes(),
             parameters: parameters(&[], call.formats, call.arguments),
         };
-        let unit = Unit { command, described: Described::new(Arc::new(facts)), reading: None, portal: None };
+        let unit = Unit {
+            command,
+            described: Described::new(Arc::new(facts)),
+            reading: None,
+            judged: None,
+            portal: None,
+        };
         if let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? {
             self.flow.settings.mark_stale();
             self.flow.expected.push(Expect::Function(Box::new(flight)));

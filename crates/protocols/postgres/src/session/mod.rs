@@ -2,12 +2,14 @@
 //! ([`intake`]), takes it down the road, and gives back what the target answers ([`answers`]).
 
 mod answers;
+mod asynchronous;
 pub(crate) mod copy_in;
 mod describe;
 mod expect;
 mod farewell;
 pub(crate) mod flow;
 mod intake;
+mod masked_flow;
 mod named;
 pub(crate) mod ours;
 pub(crate) mod own;
@@ -30,6 +32,7 @@ use countersign_masking::HashKey;
 use countersign_sql::Reader;
 use tokio::sync::watch;
 
+use self::asynchronous::Hidden;
 use self::describe::Kept;
 use self::flow::{Broken, Flow, Moved, Suspended};
 use self::pending::Pending;
@@ -42,6 +45,7 @@ use crate::codec::build::{self, Severity};
 use crate::codec::{Header, Side, SqlState};
 use crate::exchange::Unit;
 use crate::inert::InertFrames;
+use crate::lookups::Lookups;
 use crate::parameters::ServerParameters;
 use crate::reply;
 use crate::rules_in_force::RulesInForce;
@@ -64,6 +68,7 @@ pub(crate) struct Setting {
     pub(crate) way: Way,
     pub(crate) database: Arc<Database>,
     pub(crate) rules: Arc<RulesInForce>,
+    pub(crate) lookups: Lookups,
     pub(crate) hash_key: Arc<HashKey>,
     pub(crate) cancel: Arc<CancelSlot>,
 }
@@ -76,6 +81,7 @@ pub(crate) struct Session {
     way: Way,
     cancel: Arc<CancelSlot>,
     rules: Arc<RulesInForce>,
+    lookups: Lookups,
     pub(crate) flow: Flow,
     kept: Kept,
     pending: Pending,
@@ -116,8 +122,13 @@ impl Session {
             settings_touched: false,
             cursors_may_set: false,
             definitions_touched: false,
+<<<<<<< HEAD
             redefined: countersign_sql::Redefined::default(),
             definitions_awaited: None,
+=======
+            hidden: Box::new(Hidden::new(&setting.road, &setting.rules)),
+            unread_code: false,
+>>>>>>> maskpolicy
             target: Arc::clone(&setting.road.target),
             database: setting.database,
             prefix: None,
@@ -144,6 +155,7 @@ impl Session {
             way: setting.way,
             cancel: setting.cancel,
             rules: setting.rules,
+            lookups: setting.lookups,
             flow,
             kept: Kept::default(),
             pending: Pending::default(),
@@ -366,6 +378,7 @@ impl Flow {
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
         self.leftovers.remember(unit);
         self.note_write(unit);
+        self.note_unread_code(&unit.described.facts);
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
         let unread = effects.is_none() || may_run_unread_code(&unit.described.facts);
         if unread || effects.is_some_and(|effects| self.may_change_settings(effects)) {
