@@ -97,6 +97,18 @@ impl Rules {
         !self.classes.is_subset(unmask)
     }
 
+    /// Whether a column is hidden from a principal who may see `unmask`.
+    #[must_use]
+    pub fn hides_column(&self, relation: &str, column: &str, unmask: &BTreeSet<DataClass>) -> bool {
+        self.action(relation, column, unmask).is_some()
+    }
+
+    /// Whether a value is hidden of which nobody knows where it comes from.
+    #[must_use]
+    pub fn hides_unresolved(&self, unmask: &BTreeSet<DataClass>) -> bool {
+        self.unresolved(unmask).is_some()
+    }
+
     /// The columns that rules of the bundle name, `schema.name` and column. The built-in rules are not among them.
     pub fn configured(&self) -> impl Iterator<Item = (&str, &str)> {
         self.configured.iter().map(|(relation, column)| (relation.as_str(), column.as_str()))
@@ -177,7 +189,7 @@ impl Rules {
 }
 
 /// How little an action leaves to be seen: more is stricter. Of two partials the one that keeps less.
-fn strictness(action: MaskAction) -> (u8, usize) {
+pub(crate) fn strictness(action: MaskAction) -> (u8, usize) {
     match action {
         MaskAction::Partial { keep } => (0, usize::MAX - keep),
         MaskAction::Hash => (1, 0),

@@ -71,6 +71,8 @@ fn i6_masked_column_is_found_wherever_it_may_come_out() {
         "SELECT (SELECT max(email) FROM customers)",
         "SELECT (SELECT c.email) FROM customers c",
         "SELECT ARRAY(SELECT email FROM customers)",
+        "SELECT (SELECT email FROM orders AS email LIMIT 1) FROM customers",
+        "SELECT (SELECT public.customers.email FROM log AS customers) FROM customers",
         "SELECT 'x' IN (SELECT email FROM customers)",
         "SELECT CASE WHEN email LIKE 'a%' THEN 1 END FROM customers",
         "SELECT coalesce(email, 'x'), greatest(email, 'x'), nullif(email, 'x') FROM customers",

@@ -18,6 +18,7 @@ use crate::block;
 use crate::cancel_registry::CancelSlot;
 use crate::client_trace;
 use crate::lookups::Lookups;
+use crate::masked_outputs::MaskedOutputs;
 use crate::masked_use::MaskedUse;
 use crate::reply;
 use crate::rules_in_force::RulesInForce;
@@ -40,6 +41,8 @@ pub(crate) struct PgExchange<'s> {
     pub(crate) unit: &'s Unit,
     /// What it does with masked columns, as it is judged.
     pub(crate) masked: Arc<MaskedUse>,
+    /// What its answer can show of masked columns.
+    pub(crate) outputs: Arc<MaskedOutputs>,
     /// The facts with the flags that depend on what the principal may see; `None`: those of the unit.
     pub(crate) noted: Option<Described>,
     /// Counts lookups by masked values.
@@ -169,8 +172,10 @@ impl Exchange for PgExchange<'_> {
 
     fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
         let rules = self.rules.current();
+        let mut outputs = Arc::clone(&self.outputs);
         if !Arc::ptr_eq(&rules, &self.flow.rules) || self.prepared {
             let now = self.flow.masked_use_of(self.unit, &rules);
+            outputs = Arc::new(self.flow.masked_outputs_of(self.unit, &rules));
             // INVARIANT: I6. The verdict was given on what it did with masked columns under the rules of that moment.
             if !now.is_within(&self.masked) {
                 return Some(Refusal::new(State::Unavailable, RULES_CHANGED));
@@ -182,16 +187,12 @@ impl Exchange for PgExchange<'_> {
         if let Some(refusal) = self.masked.refusal(duties) {
             return Some(refusal);
         }
-        let masked = self.flow.may_show_masked(&self.unit.described.facts, &duties.unmask);
-        if !masked || !copies_out(self.unit) {
+        if !copies_out(self.unit) || !outputs.may_show_masked(&duties.unmask) {
             return None;
         }
-        // INVARIANT: I6. Where the columns of a query come from is told by nobody, so they cannot be masked.
-        if copies_a_query(self.unit) {
-            return Some(Refusal::new(State::Blocked, COPY_OF_QUERY));
-        }
-        let masker = self.flow.copy_masker(self.unit.reading.as_deref(), &duties.unmask);
-        masker.is_err().then(|| Refusal::new(State::Blocked, COPY_UNMASKABLE))
+        let masker = self.flow.copy_masker(self.unit.reading.as_deref(), &outputs, &duties.unmask);
+        let why = if copies_a_query(self.unit) { COPY_OF_QUERY } else { COPY_UNMASKABLE };
+        masker.is_err().then(|| Refusal::new(State::Blocked, why))
     }
 
     fn span(&self) -> Span {

@@ -15,6 +15,7 @@ mod gate;
 pub mod handshake;
 mod inert;
 pub mod lookups;
+mod masked_outputs;
 mod masked_use;
 mod metrics;
 pub mod parameters;

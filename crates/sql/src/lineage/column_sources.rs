@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::flows::{ColumnName, Sources};
 use super::resolve::Resolution;
 use super::watched::Watched;
+use crate::name::Name;
 use crate::resolve::Session;
 
 /// What a column of a relation holds.
@@ -31,6 +32,12 @@ impl<'a> StoredColumns<'a> {
     #[must_use]
     pub fn new(session: &'a Session<'a>, watched: &'a Watched) -> Self {
         Self(Resolution::new(session, watched))
+    }
+
+    /// The columns that COPY of a relation sends, in order: those listed, or all that are not generated. `None` when the
+    /// name means no relation for certain.
+    pub fn copied(&mut self, relation: &Name, columns: &[Box<str>]) -> Option<Vec<ColumnOrigin>> {
+        self.0.copied_columns(relation, columns)
     }
 
     /// The column that a table's oid and an attribute's number name. Unknown when the catalogue does not have it.

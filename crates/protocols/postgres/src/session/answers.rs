@@ -243,9 +243,10 @@ impl Flow {
                 self.status = *status;
                 self.our_turn(outlet);
             }
-            (Some(Expect::DescribePortal { portal, executed, .. }), Backend::RowDescription(fields)) => {
-                self.describe_portal(portal.as_deref(), &executed, *fields);
-            }
+            (
+                Some(Expect::DescribePortal { portal: Some((portal, outputs)), .. }),
+                Backend::RowDescription(fields),
+            ) => self.describe_portal(&portal, &outputs, *fields),
             (Some(Expect::DescribePortal { .. }), _) => {}
             (Some(Expect::Provoked(saying)), _) => {
                 outlet.insert(&Plain::ours(&saying));

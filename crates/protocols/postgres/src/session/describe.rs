@@ -20,6 +20,7 @@ use super::flow::{Broken, Flow, Moved};
 use super::settings::{self, Answer};
 use crate::codec::backend::TransactionStatus;
 use crate::exchange::Unit;
+use crate::masked_outputs::MaskedOutputs;
 use crate::masked_use::MaskedUse;
 use crate::statements::{Known, Meaning, Portal};
 
@@ -46,6 +47,7 @@ struct OneKept {
     types: Box<[u32]>,
     described: Described,
     masked: Arc<MaskedUse>,
+    outputs: Arc<MaskedOutputs>,
 }
 
 impl Kept {
@@ -71,11 +73,24 @@ impl Kept {
         Arc::ptr_eq(&self.rules, rules).then(|| Arc::clone(&kept.masked))
     }
 
-    fn put(&mut self, reading: &Arc<Reading>, types: &[u32], described: Described, masked: Arc<MaskedUse>) {
+    /// What the answer to a reading that was described under these rules can show.
+    fn outputs(&self, reading: &Arc<Reading>, rules: &Arc<Rules>) -> Option<Arc<MaskedOutputs>> {
+        let kept = self.facts.get(&(Arc::as_ptr(reading) as usize))?;
+        Arc::ptr_eq(&self.rules, rules).then(|| Arc::clone(&kept.outputs))
+    }
+
+    fn put(
+        &mut self,
+        reading: &Arc<Reading>,
+        types: &[u32],
+        described: Described,
+        masked: Arc<MaskedUse>,
+        outputs: Arc<MaskedOutputs>,
+    ) {
         if self.facts.len() >= KEPT_MAX {
             self.facts.clear();
         }
-        let kept = OneKept { _reading: Arc::clone(reading), types: types.into(), described, masked };
+        let kept = OneKept { _reading: Arc::clone(reading), types: types.into(), described, masked, outputs };
         self.facts.insert(Arc::as_ptr(reading) as usize, kept);
     }
 }
@@ -101,14 +116,9 @@ impl Session {
                 self.pump().await?;
             }
         }
-<<<<<<< HEAD
         self.know_definitions().await;
-        if let Some(described) = self.kept.get(reading, types, self.basis()) {
-=======
-        self.flow.database.freshen().await?;
         let rules = Arc::clone(&self.flow.rules);
         if let Some(described) = self.kept.get(reading, types, self.basis(), &rules) {
->>>>>>> maskpolicy
             return Ok(described);
         }
         let mut facts = self.facts(reading, types);
@@ -117,17 +127,18 @@ impl Session {
             Box::pin(self.flow.database.look_up(reading.mentioned_objects())).await;
             facts = self.facts(reading, types);
         }
-        let masked = Arc::new(self.flow.masked_use(reading, &rules));
+        let flows = self.flow.flows(reading, None, &rules);
+        let masked = Arc::new(MaskedUse::of(&flows, &rules));
+        let outputs = Arc::new(MaskedOutputs::of(flows, &rules));
         masked.note(&mut facts);
         let described = Described::new(Arc::new(facts));
         // Looking again may have moved the basis.
         let basis = self.basis();
         self.kept.get(reading, types, basis, &rules);
-        self.kept.put(reading, types, described.clone(), masked);
+        self.kept.put(reading, types, described.clone(), masked, outputs);
         Ok(described)
     }
 
-<<<<<<< HEAD
     /// Waits, for a bounded time, for a first snapshot of definitions, and for those that this session has changed.
     async fn know_definitions(&mut self) {
         let database = &self.flow.database;
@@ -139,14 +150,33 @@ impl Session {
                 self.flow.definitions_awaited = None;
             }
         }
-=======
+    }
+
     /// What a command does with masked columns, under the rules that are in force.
     pub(super) fn masked_use_of(&self, unit: &Unit) -> Arc<MaskedUse> {
         let rules = &self.flow.rules;
         let kept = unit.judged.as_ref().and_then(|reading| self.kept.masked_use(reading, rules));
         let kept = kept.filter(|_| unit.bound_elsewhere(&self.flow).is_none());
         kept.unwrap_or_else(|| Arc::new(self.flow.masked_use_of(unit, rules)))
->>>>>>> maskpolicy
+    }
+
+    /// What the answer to a command can show of masked columns, under the rules that are in force.
+    pub(super) fn masked_outputs_of(&self, unit: &Unit) -> Arc<MaskedOutputs> {
+        self.masked_outputs(unit.judged.as_ref(), unit.bound_elsewhere(&self.flow))
+    }
+
+    /// The same for a portal.
+    pub(super) fn masked_outputs_of_portal(&self, portal: &Portal) -> Arc<MaskedOutputs> {
+        let bound = portal.bound.as_ref().map(|bound| &bound.under);
+        let bound = bound.filter(|under| !under.is_same(&self.flow.meaning()));
+        self.masked_outputs(Some(&portal.statement.reading), bound)
+    }
+
+    fn masked_outputs(&self, reading: Option<&Arc<Reading>>, bound: Option<&Meaning>) -> Arc<MaskedOutputs> {
+        let rules = &self.flow.rules;
+        let is_kept = self.kept.basis == self.basis() && bound.is_none();
+        let kept = reading.filter(|_| is_kept).and_then(|reading| self.kept.outputs(reading, rules));
+        kept.unwrap_or_else(|| Arc::new(self.flow.masked_outputs(reading.map(AsRef::as_ref), bound, rules)))
     }
 
     /// What a portal does that is executed now: what its names mean now, and what they meant when it was bound. The
@@ -204,11 +234,6 @@ impl Session {
             flow.statements.version().wrapping_add(flow.portals.version()),
             flow.hides_definitions(),
         )
-    }
-
-    /// Whether something of an answer may have to be masked.
-    pub(super) fn may_show_masked(&self, facts: &Facts, unmask: &BTreeSet<DataClass>) -> bool {
-        self.flow.may_show_masked(facts, unmask)
     }
 
     /// Asks the server for the session's settings when they may have changed, as far as it can be asked now.
@@ -281,39 +306,6 @@ impl Flow {
     /// What gives names their meaning at the moment.
     pub(crate) fn meaning(&self) -> Meaning {
         Meaning { settings: self.settings.shared(), catalogue: self.catalogue() }
-    }
-
-    /// Whether something of an answer may have to be masked.
-    pub(crate) fn may_show_masked(&self, facts: &Facts, unmask: &BTreeSet<DataClass>) -> bool {
-        let rules = &self.rules;
-        let hidden = |relation: &str| rules.touches(relation, unmask);
-        if rules.is_empty() || !rules.columns().any(|(relation, _)| hidden(relation)) {
-            return false;
-        }
-        facts.operations.iter().any(|operation| match operation.action {
-            Action::Set | Action::Show | Action::Listen | Action::Prepare | Action::Notify => false,
-            // COMMIT checks deferred constraints, FETCH shows what was judged before, and the others run what
-            // nobody has read.
-            Action::Transaction
-            | Action::Cursor
-            | Action::Call
-            | Action::FunctionCall
-            | Action::Administer
-            | Action::Outside
-            | Action::Unknown => true,
-            _ => {
-                operation.reads.iter().chain(&operation.writes).any(|relation| hidden(relation))
-                    || operation.flags.iter().any(|flag| {
-                        matches!(
-                            flag,
-                            Flag::UnlistedFunction
-                                | Flag::Unresolved
-                                | Flag::DynamicSql
-                                | Flag::UnseenStatement
-                        )
-                    })
-            }
-        })
     }
 }
 

@@ -14,7 +14,8 @@ use super::ours::Question;
 use super::own::Closing;
 use super::settings::Answer;
 use crate::codec::SqlState;
-use crate::statements::{Executed, Name, Portal, Prepared};
+use crate::masked_outputs::MaskedOutputs;
+use crate::statements::{Name, Portal, Prepared};
 
 /// One answer that is awaited.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(crate) enum Expect {
     /// ParameterDescription, then RowDescription or NoData.
     DescribeStatement,
     /// RowDescription or NoData: the columns of the portal. Ours are not passed on.
-    DescribePortal { portal: Option<Arc<Portal>>, ours: bool, executed: Executed },
+    DescribePortal { portal: Option<(Arc<Portal>, Arc<MaskedOutputs>)>, ours: bool },
     /// The rows and the end of an Execute.
     Execute(Box<Flight>),
     /// The rows and the ends of a string of statements, and ReadyForQuery.
@@ -62,8 +63,8 @@ pub(crate) struct Flight {
     pub(crate) running: Running,
     /// What was read of its text.
     pub(crate) reading: Option<Arc<Reading>>,
-    /// What the names stood for that it executes, when it was let go.
-    pub(crate) executed: Executed,
+    /// What its answer can show of masked columns, as it was when it was let go.
+    pub(crate) outputs: Arc<MaskedOutputs>,
     /// The portal it runs, for Execute.
     pub(crate) portal: Option<(Name, Arc<Portal>)>,
     /// Whether something in its answer may have to be masked.
@@ -278,12 +279,17 @@ impl Flight {
     }
 
     /// The flight of a command that was just let go.
-    pub(crate) fn new(running: Running, reading: Option<Arc<Reading>>, masked: bool) -> Self {
+    pub(crate) fn new(
+        running: Running,
+        reading: Option<Arc<Reading>>,
+        masked: bool,
+        outputs: Arc<MaskedOutputs>,
+    ) -> Self {
         let plan = (!masked).then(Plan::clear);
         Self {
             running,
             reading,
-            executed: Executed::default(),
+            outputs,
             portal: None,
             masked,
             sets_off_code: false,

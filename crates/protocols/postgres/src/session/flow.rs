@@ -25,8 +25,9 @@ use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::{Error as WireError, Side, SqlState, Walker, build};
 use crate::inert::InertFrames;
+use crate::masked_outputs::MaskedOutputs;
 use crate::parameters::ServerParameters;
-use crate::statements::{Executed, Known, Meaning, Name, Names, Portal, Prepared};
+use crate::statements::{Known, Meaning, Name, Names, Portal, Prepared};
 use crate::upstream::CancelToken;
 
 /// Answers awaited at once. A client that pipelines more has to read first.
@@ -113,6 +114,8 @@ pub(crate) struct Suspended {
     pub(crate) name: Name,
     pub(crate) portal: Arc<Portal>,
     pub(crate) running: Running,
+    /// What its answer can show of masked columns, by the rules that were in force when it began.
+    pub(crate) outputs: Arc<MaskedOutputs>,
     /// Whether its rows may have to be masked, by the rules that were in force when it began.
     pub(crate) masked: bool,
 }
@@ -137,17 +140,14 @@ pub(crate) struct Flow {
     pub(crate) cursors_may_set: bool,
     /// Definitions were changed inside the open transaction, where nobody else sees them.
     pub(crate) definitions_touched: bool,
-<<<<<<< HEAD
     /// The names that it changed them for.
     pub(crate) redefined: countersign_sql::Redefined,
     /// The request to read what this session changed in the transaction before, until it is served.
     pub(crate) definitions_awaited: Option<crate::catalogue::Ticket>,
-=======
     /// Whether values are hidden from the principal; boxed, as it is seldom looked at.
     pub(super) hidden: Box<Hidden>,
     /// Code that nobody has read may have run on this connection.
     pub(super) unread_code: bool,
->>>>>>> maskpolicy
     pub(crate) target: Arc<Target>,
     pub(crate) database: Arc<Database>,
     /// Digest over what was run in the open transaction.
@@ -392,16 +392,6 @@ impl Flow {
             Known::Unseen | Known::Unsettled => None,
         };
         self.with(meaning, &prepared, ask)
-    }
-
-    /// The same for a text that was let go, under what gave its names their meaning at some moment.
-    pub(crate) fn with_meaning<T>(
-        &self,
-        meaning: &Meaning,
-        executed: &Executed,
-        ask: impl FnOnce(&countersign_sql::Session<'_>) -> T,
-    ) -> T {
-        self.with(meaning, &|name| executed.get(name), ask)
     }
 
     fn with<T>(

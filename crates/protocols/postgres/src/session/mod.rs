@@ -122,13 +122,10 @@ impl Session {
             settings_touched: false,
             cursors_may_set: false,
             definitions_touched: false,
-<<<<<<< HEAD
             redefined: countersign_sql::Redefined::default(),
             definitions_awaited: None,
-=======
             hidden: Box::new(Hidden::new(&setting.road, &setting.rules)),
             unread_code: false,
->>>>>>> maskpolicy
             target: Arc::clone(&setting.road.target),
             database: setting.database,
             prefix: None,

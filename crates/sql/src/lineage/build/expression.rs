@@ -2,8 +2,9 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AExpr, AExprKind, BoolExprType, FuncCall, JsonAggConstructor, JsonBehavior, JsonFuncExpr, JsonValueExpr,
-    Node, SubLink, SubLinkType, TypeName, WindowDef,
+    AExpr, AExprKind, AIndirection, BoolExpr, BoolExprType, CaseExpr, ColumnRef, FuncCall,
+    JsonAggConstructor, JsonBehavior, JsonFuncExpr, JsonValueExpr, Node, SubLink, SubLinkType, TypeCast,
+    TypeName, WindowDef,
 };
 
 use super::query;
@@ -31,6 +32,8 @@ fn inner(node: Option<&Node>) -> Box<Expression> {
 }
 
 /// Any expression; nothing is a constant.
+///
+/// Each kind has a function of its own: what they keep on the stack while they go deeper stays small.
 pub(super) fn expression(node: Option<&Node>) -> Expression {
     let Some(node) = node else { return Expression::Constant };
     let Some(node) = &node.node else { return Expression::Opaque };
@@ -47,78 +50,98 @@ pub(super) fn expression(node: Option<&Node>) -> Expression {
         | NodeEnum::CurrentOfExpr(_)
         | NodeEnum::GroupingFunc(_)
         | NodeEnum::MergeSupportFunc(_) => Expression::Constant,
-        NodeEnum::List(list) => Expression::Row(boxed(&list.items)),
-        NodeEnum::ColumnRef(column) => {
-            let names: Box<[Box<str>]> = strings(&column.fields).into_iter().map(Box::from).collect();
-            match names.len() == column.fields.len() {
-                true => Expression::Column(names),
-                false => Expression::Star(names),
-            }
-        }
         NodeEnum::AStar(_) => Expression::Star(Box::default()),
-        NodeEnum::ResTarget(target) => expression(target.val.as_deref()),
+        NodeEnum::ColumnRef(column) => column_name(column),
         NodeEnum::AExpr(operation) => operator(operation),
-        NodeEnum::BoolExpr(logic) => match BoolExprType::try_from(logic.boolop) {
-            Ok(BoolExprType::NotExpr) => Expression::Not(Box::new(Expression::Row(boxed(&logic.args)))),
-            _ => Expression::Logic(boxed(&logic.args)),
-        },
-        NodeEnum::TypeCast(cast) => {
-            // A literal with a type is a literal.
-            if let Some(NodeEnum::AConst(_)) = cast.arg.as_ref().and_then(|node| node.node.as_ref()) {
-                return Expression::Constant;
-            }
-            let cannot_fail = cast.type_name.as_ref().is_some_and(is_safe_cast);
-            Expression::Cast { value: inner(cast.arg.as_deref()), cannot_fail }
-        }
+        NodeEnum::BoolExpr(logic) => self::logic(logic),
+        NodeEnum::TypeCast(cast) => self::cast(cast),
         NodeEnum::FuncCall(call) => function(call),
-        NodeEnum::AIndirection(indirection) => {
-            let mut value = expression(indirection.arg.as_deref());
-            for step in &indirection.indirection {
-                value = match &step.node {
-                    Some(NodeEnum::String(name)) => {
-                        Expression::Field(Box::new(value), name.sval.as_str().into())
-                    }
-                    Some(NodeEnum::AStar(_)) => Expression::FieldStar(Box::new(value)),
-                    _ => Expression::All(Box::new([value, expression(Some(step))])),
-                };
-            }
-            value
-        }
-        NodeEnum::AIndices(indices) => Expression::All(Box::new([
-            expression(indices.lidx.as_deref()),
-            expression(indices.uidx.as_deref()),
-        ])),
-        NodeEnum::AArrayExpr(array) => Expression::All(boxed(&array.elements)),
-        NodeEnum::RowExpr(row) => Expression::Row(boxed(&row.args)),
         NodeEnum::SubLink(link) => sub_query(link),
-        NodeEnum::NamedArgExpr(argument) => expression(argument.arg.as_deref()),
-        NodeEnum::MultiAssignRef(assign) => expression(assign.source.as_deref()),
-        NodeEnum::CollateClause(collate) => expression(collate.arg.as_deref()),
-        NodeEnum::NullTest(test) => Expression::NullTest(inner(test.arg.as_deref())),
-        NodeEnum::BooleanTest(test) => Expression::All(Box::new([expression(test.arg.as_deref())])),
+        NodeEnum::CaseExpr(case) => self::case(case),
+        NodeEnum::AIndirection(indirection) => self::indirection(indirection),
+        other => wrapper(other),
+    }
+}
+
+/// Expressions that mean what is inside of them.
+fn wrapper(node: &NodeEnum) -> Expression {
+    let inside = match node {
+        NodeEnum::ResTarget(target) => target.val.as_deref(),
+        NodeEnum::NamedArgExpr(argument) => argument.arg.as_deref(),
+        NodeEnum::MultiAssignRef(assign) => assign.source.as_deref(),
+        NodeEnum::CollateClause(collate) => collate.arg.as_deref(),
+        NodeEnum::SortBy(sort) => sort.node.as_deref(),
+        NodeEnum::IndexElem(element) if element.expr.is_some() => element.expr.as_deref(),
+        NodeEnum::IndexElem(element) => return Expression::Column(Box::new([element.name.as_str().into()])),
+        other => return list(other),
+    };
+    expression(inside)
+}
+
+/// Expressions over several others.
+fn list(node: &NodeEnum) -> Expression {
+    match node {
+        NodeEnum::List(list) => Expression::Row(boxed(&list.items)),
+        NodeEnum::RowExpr(row) => Expression::Row(boxed(&row.args)),
+        NodeEnum::GroupingSet(set) => Expression::Row(boxed(&set.content)),
+        NodeEnum::AArrayExpr(array) => Expression::All(boxed(&array.elements)),
         NodeEnum::CoalesceExpr(coalesce) => Expression::All(boxed(&coalesce.args)),
         NodeEnum::MinMaxExpr(extreme) => Expression::All(boxed(&extreme.args)),
-        NodeEnum::CaseExpr(case) => {
-            let whens = case.args.iter().filter_map(|when| match &when.node {
-                Some(NodeEnum::CaseWhen(when)) => Some(when),
-                _ => None,
-            });
-            if whens.clone().count() != case.args.len() {
-                return Expression::Opaque;
-            }
-            let mut conditions: Vec<_> = optional(case.arg.as_deref()).into_iter().collect();
-            conditions.extend(whens.clone().map(|when| expression(when.expr.as_deref())));
-            let mut results: Vec<_> = whens.map(|when| expression(when.result.as_deref())).collect();
-            results.push(expression(case.defresult.as_deref()));
-            Expression::Case { conditions: conditions.into(), results: results.into() }
-        }
-        NodeEnum::SortBy(sort) => expression(sort.node.as_deref()),
-        NodeEnum::IndexElem(element) if element.expr.is_some() => expression(element.expr.as_deref()),
-        NodeEnum::IndexElem(element) => Expression::Column(Box::new([element.name.as_str().into()])),
+        NodeEnum::AIndices(indices) => both(indices.lidx.as_deref(), indices.uidx.as_deref()),
+        NodeEnum::BooleanTest(test) => both(test.arg.as_deref(), None),
+        NodeEnum::NullTest(test) => Expression::NullTest(inner(test.arg.as_deref())),
         NodeEnum::WindowDef(window) => Expression::All(self::window(window).into_boxed_slice()),
-        NodeEnum::GroupingSet(set) => Expression::Row(boxed(&set.content)),
         other => special(other),
     }
+}
+
+fn both(one: Option<&Node>, another: Option<&Node>) -> Expression {
+    Expression::All(Box::new([expression(one), expression(another)]))
+}
+
+fn column_name(column: &ColumnRef) -> Expression {
+    let names: Box<[Box<str>]> = strings(&column.fields).into_iter().map(Box::from).collect();
+    if names.len() == column.fields.len() { Expression::Column(names) } else { Expression::Star(names) }
+}
+
+fn logic(logic: &BoolExpr) -> Expression {
+    match BoolExprType::try_from(logic.boolop) {
+        Ok(BoolExprType::NotExpr) => Expression::Not(Box::new(Expression::Row(boxed(&logic.args)))),
+        _ => Expression::Logic(boxed(&logic.args)),
+    }
+}
+
+fn cast(cast: &TypeCast) -> Expression {
+    // A literal with a type is a literal.
+    if let Some(NodeEnum::AConst(_)) = cast.arg.as_ref().and_then(|node| node.node.as_ref()) {
+        return Expression::Constant;
+    }
+    let cannot_fail = cast.type_name.as_ref().is_some_and(is_safe_cast);
+    Expression::Cast { value: inner(cast.arg.as_deref()), cannot_fail }
+}
+
+fn indirection(indirection: &AIndirection) -> Expression {
+    let mut value = expression(indirection.arg.as_deref());
+    for step in &indirection.indirection {
+        value = match &step.node {
+            Some(NodeEnum::String(name)) => Expression::Field(Box::new(value), name.sval.as_str().into()),
+            Some(NodeEnum::AStar(_)) => Expression::FieldStar(Box::new(value)),
+            _ => Expression::All(Box::new([value, expression(Some(step))])),
+        };
+    }
+    value
+}
+
+fn case(case: &CaseExpr) -> Expression {
+    let mut conditions: Vec<_> = optional(case.arg.as_deref()).into_iter().collect();
+    let mut results = Vec::new();
+    for when in &case.args {
+        let Some(NodeEnum::CaseWhen(when)) = &when.node else { return Expression::Opaque };
+        conditions.push(expression(when.expr.as_deref()));
+        results.push(expression(when.result.as_deref()));
+    }
+    results.push(expression(case.defresult.as_deref()));
+    Expression::Case { conditions: conditions.into(), results: results.into() }
 }
 
 /// Expressions with a syntax of their own: XML, JSON.

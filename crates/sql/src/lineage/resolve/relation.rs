@@ -133,6 +133,31 @@ impl<'a> Resolution<'a> {
         Some(ColumnOrigin { same, sources: column.value.sources.clone() })
     }
 
+    /// The columns that COPY of a relation sends.
+    pub(in crate::lineage) fn copied_columns(
+        &mut self,
+        name: &Name,
+        columns: &[Box<str>],
+    ) -> Option<Vec<ColumnOrigin>> {
+        let found = self.relations_called(name);
+        let [relation] = found.as_slice() else { return None };
+        if self.is_unsure(name) {
+            return None;
+        }
+        let table = self.relation(relation);
+        let generated: Vec<&str> = generated(relation).map(|(name, _)| name).collect();
+        let all = table.columns.iter().filter_map(|column| column.name.as_deref());
+        let names: Vec<&str> = match columns {
+            [] => all.filter(|name| !generated.contains(name)).collect(),
+            listed => listed.iter().map(AsRef::as_ref).collect(),
+        };
+        let origin = |name: &str| ColumnOrigin {
+            same: self.same_column(relation, name).columns,
+            sources: Value::any_of(table.named(name)).sources,
+        };
+        Some(names.into_iter().map(origin).collect())
+    }
+
     /// The stored column behind a column of a view that shows one relation.
     fn column_behind(&self, relation: &'a Relation, column: &str) -> Option<(&'a Relation, String)> {
         if relation.triggers().iter().any(|trigger| trigger.enabled && trigger.is_instead()) {

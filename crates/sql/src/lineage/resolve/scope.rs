@@ -38,8 +38,18 @@ impl<'s> Scope<'s> {
         Self { outer: Some(outer), ..Self::default() }
     }
 
-    /// The value of an unqualified name.
+    /// The value of an unqualified name. A column of any query around goes before the row of an entry, even of one
+    /// further inside.
     pub(super) fn bare(&self, name: &str) -> Found {
+        match (self.column_called(name), self.row_called(name)) {
+            (Some(column), _) => Found::Column(column),
+            (None, Some(row)) => Found::Row(row),
+            (None, None) => Found::Nothing,
+        }
+    }
+
+    /// The column of this name in the innermost query that has one, or may have one.
+    fn column_called(&self, name: &str) -> Option<Value> {
         let exact: Vec<&Value> = self
             .entries
             .iter()
@@ -48,28 +58,24 @@ impl<'s> Scope<'s> {
             .map(|column| &column.value)
             .collect();
         if !exact.is_empty() {
-            return Found::Column(one_of(&exact));
+            return Some(one_of(&exact));
         }
-        // Columns without a known name may be meant, or else something further out.
+        let further = self.outer.and_then(|outer| outer.column_called(name));
         let unsure: Vec<&Value> = self.entries.iter().flat_map(|entry| entry.table.unsure()).collect();
-        if !unsure.is_empty() {
-            let further = self.further(name);
-            return Found::Column(Value::any_of(unsure.into_iter().chain([&further])));
+        if unsure.is_empty() {
+            return further;
         }
-        if let Some(entry) = self.entries.iter().find(|entry| &*entry.alias == name) {
-            return Found::Row(entry.table.whole());
-        }
-        self.outer.map_or(Found::Nothing, |outer| outer.bare(name))
+        // Columns without a known name may be meant, or else something further out, or a row.
+        let row = self.row_called(name);
+        Some(Value::any_of(unsure.into_iter().chain(&further).chain(&row)))
     }
 
-    /// What an unqualified name means if it is no column of an incomplete entry here. Nothing adds nothing.
-    fn further(&self, name: &str) -> Value {
-        if let Some(entry) = self.entries.iter().find(|entry| &*entry.alias == name) {
-            return entry.table.whole();
-        }
-        match self.outer.map(|outer| outer.bare(name)) {
-            Some(Found::Column(value) | Found::Row(value)) => value,
-            Some(Found::Nothing) | None => Value::constant(),
+    /// The row of the innermost entry of this name.
+    fn row_called(&self, name: &str) -> Option<Value> {
+        let here = self.entries.iter().find(|entry| &*entry.alias == name);
+        match here {
+            Some(entry) => Some(entry.table.whole()),
+            None => self.outer.and_then(|outer| outer.row_called(name)),
         }
     }
 
