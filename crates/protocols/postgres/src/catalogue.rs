@@ -25,7 +25,11 @@ use crate::upstream::Connector;
 /// Definitions that were not compared with the server for longer than this are not relied on any more.
 const AGE_MAX: Duration = Duration::from_secs(120);
 
-/// The longest that sessions wait for the first snapshot, counted from the first of them.
+/// A snapshot that was not compared for longer than this is compared before it is used, if that can be done in time.
+/// While a database is in use it is compared more often ([`reader`]).
+const AGE_COMFORTABLE: Duration = Duration::from_secs(30);
+
+/// The longest that sessions wait for the first snapshot, or for a recent one, counted from the first of them.
 const FIRST_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The longest that a session waits for definitions to be read that it changed.
@@ -82,7 +86,7 @@ struct Requests {
     redefined: Redefined,
     /// Number of the request that was made last.
     last: Ticket,
-    /// Since when sessions have waited for a usable snapshot.
+    /// Since when sessions have waited for a recent snapshot.
     missing_since: Option<Instant>,
     /// Names that were looked up lately.
     lookups: BTreeMap<Box<str>, Instant>,
@@ -149,11 +153,11 @@ impl Database {
         told
     }
 
-    /// Makes sure that the database is being read, and waits for the first snapshot.
+    /// Makes sure that the database is being read, and waits for a first, or recent, snapshot.
     pub(crate) async fn freshen(self: &Arc<Self>) {
         self.keep_reading();
         let verified = self.snapshot.load().verified;
-        if verified.is_none_or(|at| at.elapsed() >= AGE_MAX) {
+        if verified.is_none_or(|at| at.elapsed() >= AGE_COMFORTABLE) {
             let ticket = self.request(&Redefined::anything());
             let since = *self.reading.requests.lock().missing_since.get_or_insert_with(Instant::now);
             self.wait_for(ticket, FIRST_WAIT_MAX.saturating_sub(since.elapsed())).await;

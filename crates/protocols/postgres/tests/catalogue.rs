@@ -184,7 +184,7 @@ fn statement(dice: &mut Dice) -> String {
         32 => format!("ALTER TABLE {t} ADD FOREIGN KEY ({c}) REFERENCES {u} ON DELETE CASCADE"),
         33 => format!("CREATE DOMAIN d1 AS int CHECK (VALUE > {n}); CREATE TABLE {t} (a d1, b d1[])"),
         34 => format!("ALTER DOMAIN d1 ADD CONSTRAINT k CHECK (VALUE < {n})"),
-        35 => format!("CREATE TYPE e1 AS ENUM ('x'); CREATE TYPE c1 AS (a e1, b int)"),
+        35 => "CREATE TYPE e1 AS ENUM ('x'); CREATE TYPE c1 AS (a e1, b int)".to_owned(),
         36 => "ALTER TYPE c1 ADD ATTRIBUTE z int CASCADE".to_owned(),
         37 => "DROP TYPE e1 CASCADE".to_owned(),
         38 => format!("CREATE OPERATOR === (LEFTARG = int, FUNCTION = {f}); GRANT SELECT ON {t} TO PUBLIC"),

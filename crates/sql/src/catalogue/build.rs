@@ -6,11 +6,12 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::definition_query::DefinitionId;
-use super::object::{
-    Cast, Column, ColumnExpression, Definition, ForeignKey, Function, FunctionDetails, Object, ObjectClass,
-    ObjectId, Operator, ReferentialAction, Relation, RelationKind, Rule, RuleEvent, Trigger, Type, TypeKind,
-};
+use super::function::{Cast, Function, FunctionDetails, Operator, Type, TypeKind};
+use super::object::{Definition, Object, ObjectClass, ObjectId};
 use super::refresh::{Draft, Plan};
+use super::relation::{
+    Column, ColumnExpression, ForeignKey, ReferentialAction, Relation, RelationKind, Rule, RuleEvent, Trigger,
+};
 use super::row::{Row, Rows};
 use super::table::{Dependants, Table};
 use super::{Catalogue, CatalogueError, VIEW_RULE};
@@ -173,10 +174,7 @@ fn grouped<K: std::hash::Hash + Eq, V>(pairs: Vec<(K, V)>) -> FxHashMap<K, Vec<V
 }
 
 /// The group of a key, shared.
-fn shared<V: Clone>(groups: &FxHashMap<u32, V>, key: u32) -> Arc<V>
-where
-    V: Default,
-{
+fn shared<V: Clone + Default>(groups: &FxHashMap<u32, V>, key: u32) -> Arc<V> {
     groups.get(&key).cloned().map(Arc::new).unwrap_or_default()
 }
 

@@ -220,6 +220,14 @@ impl Draft {
         self.texts.insert(query.definition, text);
     }
 
+    /// The server has no such definition. The object was dropped in the meantime, which the next comparison finds; a
+    /// function in SQL may have an empty body.
+    pub fn define_nothing(&mut self, query: &DefinitionQuery) {
+        if matches!(query.definition, DefinitionId::Body(_)) {
+            self.texts.insert(query.definition, String::new());
+        }
+    }
+
     pub(super) fn define_by_id(&mut self, definition: DefinitionId, text: String) {
         self.texts.insert(definition, text);
     }

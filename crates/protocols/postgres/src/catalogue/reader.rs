@@ -17,6 +17,7 @@ use countersign_sql::{Catalogue, Redefined};
 use tokio::time::Instant;
 
 use super::{AGE_MAX, Database, IDLE_MAX, Snapshot, Ticket};
+use crate::codec::SqlState;
 use crate::codec::startup::Protocol;
 use crate::parameters::StartupParameters;
 use crate::upstream::{Opening, SpareUpstream, Upstream, UpstreamError};
@@ -24,8 +25,9 @@ use crate::upstream::{Opening, SpareUpstream, Upstream, UpstreamError};
 /// Definitions that others change are seen this late, plus the time that a scan takes.
 const SCAN_EVERY: Duration = Duration::from_secs(10);
 
-/// Objects that could not be read are tried again after this time.
-const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Objects that could not be read are tried again after this time, twice as long each time that nothing came of it.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(16);
 
 /// After a failure the next attempt waits this long, twice as long each time, up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
@@ -50,6 +52,9 @@ const LOCKED: &str = "SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l \
      WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' \
        AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())";
 
+/// The server is too old for the function that was asked: it keeps no such definitions.
+const UNDEFINED_FUNCTION: SqlState = SqlState::new(*b"42883");
+
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
 enum ReadError {
@@ -66,6 +71,7 @@ pub(super) async fn read(database: Arc<Database>) {
         summary: Summary::default(),
         scan_at: Instant::now(),
         retry_at: Instant::now(),
+        retry_after: RETRY_MIN,
         failures: 0,
     };
     loop {
@@ -91,6 +97,7 @@ struct Reader {
     summary: Summary,
     scan_at: Instant,
     retry_at: Instant,
+    retry_after: Duration,
     failures: u32,
 }
 
@@ -120,11 +127,14 @@ impl Reader {
     /// Serves what is requested and due. False when it failed.
     async fn step(&mut self, database: &Database) -> bool {
         let (redefined, ticket) = take_requests(database);
-        let result = self.serve(database, &redefined).await;
+        let reused = self.upstream.is_some();
+        let mut result = self.serve(database, &redefined).await;
+        if reused && matches!(result, Err(ReadError::Upstream(_))) {
+            // The server may have closed the connection while it was idle: that is no reason to let sessions wait.
+            result = self.serve(database, &redefined).await;
+        }
         let succeeded = result.is_ok();
         if let Err(error) = result {
-            // The connection may be in any state.
-            self.upstream = None;
             database.reading.requests.lock().redefined.merge(&redefined);
             tracing::warn!(
                 error = crate::session::chain(&error),
@@ -182,8 +192,10 @@ impl Reader {
         let before = Arc::clone(&database.snapshot.load().catalogue);
         if !before.unread().is_empty() && now >= self.retry_at {
             let scope = Scope::Objects(before.unread().clone());
-            read_scope(database, upstream, &before, &scope).await?;
-            self.retry_at = Instant::now() + RETRY_EVERY;
+            let came = read_scope(database, upstream, &before, &scope).await?;
+            self.retry_after =
+                if came { RETRY_MIN } else { self.retry_after.saturating_mul(2).min(RETRY_MAX) };
+            self.retry_at = Instant::now() + self.retry_after;
         }
         self.upstream = Some(spare);
         Ok(())
@@ -248,23 +260,24 @@ async fn named(
     Ok((objects.len() < DEPENDANTS_MAX).then_some(objects))
 }
 
-/// Reads what has changed in a scope, and makes it the snapshot.
+/// Reads what has changed in a scope, and makes it the snapshot. False when nothing has changed.
 async fn read_scope(
     database: &Database,
     upstream: &mut Upstream,
     before: &Arc<Catalogue>,
     scope: &Scope,
-) -> Result<(), ReadError> {
+) -> Result<bool, ReadError> {
     let versions = upstream.simple_query(&scope.versions_query()).await?;
     let plan = before.plan(scope, &versions)?;
     if plan.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let draft = read_plan(upstream, plan).await?;
-    if !draft.is_futile(before) {
-        database.publish(before.with(&draft)?);
+    if draft.is_futile(before) {
+        return Ok(false);
     }
-    Ok(())
+    database.publish(before.with(&draft)?);
+    Ok(true)
 }
 
 async fn read_plan(upstream: &mut Upstream, plan: Plan) -> Result<Draft, ReadError> {
@@ -288,8 +301,10 @@ async fn read_plan(upstream: &mut Upstream, plan: Plan) -> Result<Draft, ReadErr
         for (query, result) in some.iter().zip(upstream.pipeline(&texts).await?) {
             match result.map(|rows| rows.into_iter().flatten().next().flatten()) {
                 Ok(Some(text)) => draft.define(query, text),
-                // Dropped meanwhile: the next comparison finds that.
-                Ok(None) => {}
+                Ok(None) => draft.define_nothing(query),
+                Err(UpstreamError::Refused { sqlstate, .. }) if sqlstate == UNDEFINED_FUNCTION => {
+                    draft.define_nothing(query);
+                }
                 Err(error) => {
                     tracing::debug!(%error, object = ?query.object, "a definition could not be read");
                 }
