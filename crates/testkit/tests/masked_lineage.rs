@@ -216,7 +216,7 @@ impl Shop {
     /// Runs a string of statements inside a transaction that is rolled back, or one statement by the extended protocol.
     fn run(&mut self, sql: &str, extended: bool) -> Vec<Frame> {
         let answer = if extended && !sql.contains(';') { self.extended(sql) } else { self.simple(sql) };
-        if answer.last().is_some_and(|last| last.body != b"I") {
+        if answer.last().is_some_and(|last| last.body.first() != Some(&b'I')) {
             self.simple("ROLLBACK");
         }
         answer

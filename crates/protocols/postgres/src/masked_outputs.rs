@@ -141,9 +141,12 @@ mod tests {
         let origin =
             ColumnOrigin { sources: Sources { columns: both, ..Sources::none() }, ..ColumnOrigin::default() };
         let origin = ColumnOrigin { same: origin.sources.columns.clone(), ..origin };
-        for (sees, masked) in
-            [(&[][..], true), (&["customers"], true), (&["staff"], true), (&["customers", "staff"], false)]
-        {
+        for (sees, masked) in [
+            (&[] as &[&str], true),
+            (&["customers"][..], true),
+            (&["staff"][..], true),
+            (&["customers", "staff"][..], false),
+        ] {
             assert_eq!(masks(&outputs, outputs.source(0, 1, Some(origin.clone())), sees), masked, "{sees:?}");
         }
     }

@@ -61,17 +61,6 @@ impl MaskedUse {
         Self::of(&Flows::unknown(), rules)
     }
 
-    /// Adds what another command does that may run with it.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.uses.copies.extend(other.uses.copies);
-        self.uses.predicates.extend(other.uses.predicates);
-        self.uses.equalities.extend(other.uses.equalities);
-        self.leaves.extend(other.leaves);
-        for (class, count) in other.lookups {
-            *self.lookups.entry(class).or_default() += count;
-        }
-    }
-
     /// Writes the classes into the facts, at the operations that can use them so. Flows are known for a command as a
     /// whole; the strictest verdict over its operations holds for all of it.
     pub(crate) fn note(&self, facts: &mut Facts) {

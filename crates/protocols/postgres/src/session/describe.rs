@@ -1,12 +1,10 @@
 //! What a command does, in this session, at this moment: its text read, its names resolved under settings
 //! that the server was asked for.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_common::Facts;
-use countersign_common::facts::{Action, Flag, Operation};
-use countersign_common::verdict::DataClass;
+use countersign_common::facts::{Flag, Operation};
 use countersign_lifecycle::Described;
 use countersign_lifecycle::ports::Stop;
 use countersign_masking::Rules;
