@@ -46,6 +46,9 @@ pub struct Target {
     pub judged_bytes_max: usize,
     /// Whether plain reads may go on without a control plane, and for how long. `None`: refused (I8).
     pub reads_when_isolated: Option<Duration>,
+    /// What becomes of notification payloads for a principal who may not see all classes of data.
+    #[serde(default, skip_serializing_if = "Notifications::is_redact")]
+    pub notifications: Notifications,
     /// Digest over this entry of the bundle: approvals are bound to it.
     pub generation: Digest,
 }
@@ -144,6 +147,24 @@ pub enum OnDisconnect {
     Keep,
     /// It is withdrawn.
     Withdraw,
+}
+
+/// What becomes of the payloads of notifications for a principal to whom the target's masking rules hide a class. Without
+/// such rules payloads always pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notifications {
+    /// The payload is replaced: a trigger or another session may have put any value into it.
+    #[default]
+    Redact,
+    /// The payload passes. The operator vouches that no masked value is ever put into one.
+    Pass,
+}
+
+impl Notifications {
+    fn is_redact(&self) -> bool {
+        *self == Self::Redact
+    }
 }
 
 /// How thoroughly commands are recorded.

@@ -242,6 +242,7 @@ fn target(dice: &mut Dice) -> Target {
         safe_functions: BTreeSet::new(),
         judged_bytes_max: 1 << 20,
         reads_when_isolated: None,
+        notifications: countersign_common::target::Notifications::default(),
         generation: Digest::of(b"shop"),
     }
 }

@@ -24,6 +24,7 @@ use crate::catalogue::Database;
 use crate::codec::startup::Protocol;
 use crate::handshake::{Arrival, Door, Login, LoginRefused, Terms, receive};
 use crate::message_budget::MessageBudget;
+use crate::lookups::Lookups;
 use crate::parameters::{ServerParameters, StartupParameters};
 use crate::rules_in_force::RulesInForce;
 use crate::session::process_ids::ClientIdentity;
@@ -60,6 +61,8 @@ pub struct Gate {
     connectors: Cache<(TargetName, Digest), Arc<Connector>>,
     databases: Cache<(TargetName, Digest, String), Arc<Database>>,
     rules: Cache<TargetName, Arc<RulesInForce>>,
+    /// What sessions have looked up by masked values.
+    lookups: Lookups,
     /// What the target reported to a client with exactly this start-up; the next one is greeted with it, and its
     /// connection to the target opened only when it is needed.
     greetings: Cache<Greeting, ServerParameters>,
@@ -97,6 +100,7 @@ impl Gate {
             connectors: Cache::new(REMEMBERED_MAX),
             databases: Cache::new(REMEMBERED_MAX),
             rules: Cache::new(REMEMBERED_MAX),
+            lookups: Lookups::default(),
             greetings: Cache::new(REMEMBERED_MAX),
         }
     }
@@ -113,6 +117,7 @@ impl Gate {
             connectors: self.connectors.clone(),
             databases: self.databases.clone(),
             rules: self.rules.clone(),
+            lookups: self.lookups.clone(),
             greetings: self.greetings.clone(),
         }
     }
@@ -346,6 +351,7 @@ impl Gate {
             way,
             database,
             rules,
+            lookups: self.lookups.clone(),
             hash_key: Arc::clone(&self.config.hash_key),
             cancel: Arc::clone(&registered.slot),
             identity: ClientIdentity::of(registered),

@@ -161,34 +161,6 @@ impl Prepared {
     }
 }
 
-/// What the names of prepared statements stood for that a text executes, when it was let go. Its answer comes later:
-/// by then the client may have given them to others.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Executed(Option<Arc<FxHashMap<Box<str>, Arc<Reading>>>>);
-
-impl Executed {
-    /// Of this text, and of what it executes. Nothing of a name that stands for nothing certain.
-    pub(crate) fn of(reading: &Reading, names: &Names<Prepared>) -> Self {
-        let mut open: Vec<Box<str>> = reading.executes().map(Into::into).collect();
-        if open.is_empty() {
-            return Self(None);
-        }
-        let mut known: FxHashMap<Box<str>, Arc<Reading>> = FxHashMap::default();
-        while let Some(name) = open.pop() {
-            if let (false, Known::As(prepared)) = (known.contains_key(&name), names.get(name.as_bytes())) {
-                open.extend(prepared.reading.executes().map(Into::into));
-                known.insert(name, Arc::clone(&prepared.reading));
-            }
-        }
-        Self(Some(Arc::new(known)))
-    }
-
-    /// What a name stood for.
-    pub(crate) fn get(&self, name: &str) -> Option<Arc<Reading>> {
-        self.0.as_ref()?.get(name).cloned()
-    }
-}
-
 /// A table of names of which some changes are on their way to the server and not yet confirmed.
 #[derive(Debug)]
 pub(crate) struct Names<T> {

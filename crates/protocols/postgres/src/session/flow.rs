@@ -13,6 +13,7 @@ use countersign_lifecycle::{
 use countersign_masking::{HashKey, Masked, Rules};
 use countersign_runtime::metrics::Level;
 
+use super::asynchronous::Hidden;
 use super::expect::{Expect, Expected, Flight};
 use super::own::Own;
 use super::process_ids::ClientIdentity;
@@ -25,8 +26,9 @@ use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::{Error as WireError, Side, SqlState, Walker, build};
 use crate::inert::InertFrames;
+use crate::masked_outputs::MaskedOutputs;
 use crate::parameters::ServerParameters;
-use crate::statements::{Executed, Known, Meaning, Name, Names, Portal, Prepared};
+use crate::statements::{Known, Meaning, Name, Names, Portal, Prepared};
 use crate::upstream::CancelToken;
 
 /// Answers awaited at once. A client that pipelines more has to read first.
@@ -115,6 +117,8 @@ pub(crate) struct Suspended {
     pub(crate) name: Name,
     pub(crate) portal: Arc<Portal>,
     pub(crate) running: Running,
+    /// What its answer can show of masked columns, by the rules that were in force when it began.
+    pub(crate) outputs: Arc<MaskedOutputs>,
     /// Whether its rows may have to be masked, by the rules that were in force when it began.
     pub(crate) masked: bool,
 }
@@ -143,6 +147,10 @@ pub(crate) struct Flow {
     pub(crate) redefined: countersign_sql::Redefined,
     /// The request to read what this session changed in the transaction before, until it is served.
     pub(crate) definitions_awaited: Option<crate::catalogue::Ticket>,
+    /// Whether values are hidden from the principal; boxed, as it is seldom looked at.
+    pub(super) hidden: Box<Hidden>,
+    /// Code that nobody has read may have run on this connection.
+    pub(super) unread_code: bool,
     pub(crate) target: Arc<Target>,
     pub(crate) database: Arc<Database>,
     /// Digest over what was run in the open transaction.
@@ -474,21 +482,20 @@ impl Flow {
 
     /// What names mean at the moment, for those who ask.
     pub(crate) fn with_session<T>(&self, ask: impl FnOnce(&countersign_sql::Session<'_>) -> T) -> T {
+        self.with_names(&self.meaning(), ask)
+    }
+
+    /// The same with what gave names their meaning at some moment; what is executed by name is looked up now.
+    pub(super) fn with_names<T>(
+        &self,
+        meaning: &Meaning,
+        ask: impl FnOnce(&countersign_sql::Session<'_>) -> T,
+    ) -> T {
         let prepared = |name: &str| match self.statements.get(name.as_bytes()) {
             Known::As(statement) => Some(Arc::clone(&statement.reading)),
             Known::Unseen | Known::Unsettled => None,
         };
-        self.with(&self.meaning(), &prepared, ask)
-    }
-
-    /// The same for a text that was let go, under what gave its names their meaning at some moment.
-    pub(crate) fn with_meaning<T>(
-        &self,
-        meaning: &Meaning,
-        executed: &Executed,
-        ask: impl FnOnce(&countersign_sql::Session<'_>) -> T,
-    ) -> T {
-        self.with(meaning, &|name| executed.get(name), ask)
+        self.with(meaning, &prepared, ask)
     }
 
     fn with<T>(

@@ -24,7 +24,8 @@ use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
 use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
 use crate::exchange::{PgExchange, Unit};
 use crate::inert::{CallsNothingUnknown, InertFrames};
-use crate::statements::{Bound, Description, Executed, Known, Name, Portal, Prepared, ResultFormats};
+use crate::masked_use::MaskedUse;
+use crate::statements::{Bound, Description, Known, Name, Portal, Prepared, ResultFormats};
 
 /// A CopyData message up to this size is waited for whole.
 const COPY_BYTES_AWAITED_MAX: usize = 16 * 1024;
@@ -175,7 +176,8 @@ impl Session {
         let reading = trace::read().in_scope(|| self.read(&text));
         let described = self.describe(&reading, &[]).instrument(trace::resolve()).await?;
         let command = Command { form: "query".into(), text, parameters: Vec::new() };
-        let unit = Unit { command, described, reading: Some(reading), portal: None };
+        let judged = Some(Arc::clone(&reading));
+        let unit = Unit { command, described, reading: Some(reading), judged, portal: None };
         let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
             return Ok(());
         };
@@ -201,7 +203,14 @@ impl Session {
             return Ok(None);
         }
         let in_transaction = self.flow.in_transaction() || self.batch_ran;
+        let masked = self.masked_use_of(unit);
+        let outputs = self.masked_outputs_of(unit);
         let exchange = PgExchange {
+            masked,
+            outputs,
+            noted: None,
+            lookups: &self.lookups,
+            prepared: false,
             road: &self.road,
             flow: &mut self.flow,
             cancel: &self.cancel,
@@ -237,18 +246,17 @@ impl Session {
             }
             Passage::Refused(_) if self.flow.skipping => Ok(None),
             Passage::Go(cleared, running) => {
-                self.follow_rules(unit, running.facts());
-                let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
+                self.follow_rules(unit);
+                let outputs = self.masked_outputs_of(unit);
+                let masked = outputs.may_show_masked(&running.duties().unmask);
                 self.send_pending();
                 self.batch_ran = true;
                 self.flow.send(cleared);
-                let mut flight = Flight::new(running, unit.reading.clone(), masked);
-                if let Some(reading) = unit.reading.as_deref().filter(|_| masked) {
-                    // Before the names change that it changes itself.
-                    flight.executed = Executed::of(reading, &self.flow.statements);
-                }
+                let sets_off_code = self.flow.sets_off_code(running.facts());
+                let mut flight = Flight::new(running, unit.reading.clone(), masked, outputs);
+                flight.sets_off_code = sets_off_code;
                 self.flow.remember(unit, in_transaction);
-                self.flow.masked_sent |= masked;
+                self.flow.masked_sent |= masked || sets_off_code;
                 Ok(Some(flight))
             }
             Passage::Refused(refusal) => {
@@ -260,10 +268,10 @@ impl Session {
     }
 
     /// Takes the rules that have come into force while a command waited; what they need to know is asked with it.
-    fn follow_rules(&mut self, unit: &Unit, facts: &Facts) {
+    fn follow_rules(&mut self, unit: &Unit) {
         self.flow.rules = self.rules.current();
         if let (Some((name, portal)), None) = (&unit.portal, &self.pending.risky) {
-            self.describe_before_rows(name, portal, facts);
+            self.describe_before_rows(name, portal);
         }
     }
 
@@ -345,8 +353,10 @@ impl Session {
         self.batch_ran = true;
         self.flow.remember_going_on(&suspended);
         self.flow.send(suspended.running.goes_on(frame));
-        let Suspended { name, portal, running, masked } = suspended;
-        let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked);
+        let Suspended { name, portal, running, masked, outputs } = suspended;
+        let sets_off_code = self.flow.sets_off_code(running.facts());
+        let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked, outputs);
+        flight.sets_off_code = sets_off_code;
         flight.portal = Some((name, portal));
         self.flow.expected.push(Expect::Execute(Box::new(flight)));
         self.batch_sent = true;
@@ -358,8 +368,9 @@ impl Session {
         let described = self.describe_portal_command(&portal).instrument(trace::resolve()).await?;
         let (text, parameters) = (portal.statement.text.clone(), portal.parameters.clone());
         let command = Command { form: "execute".into(), text, parameters };
-        self.describe_before_rows(&name, &portal, &described.facts);
-        let unit = Unit { command, described, reading: Some(reading), portal: Some((name, portal)) };
+        self.describe_before_rows(&name, &portal);
+        let judged = Some(Arc::clone(&reading));
+        let unit = Unit { command, described, reading: Some(reading), judged, portal: Some((name, portal)) };
         // A Bind that is not inert goes with its Execute, as one command; what is inert goes before it.
         let wire = if self.pending.risky.is_some() { self.pending.joined(&frame) } else { frame };
         let Some(mut flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else {
@@ -372,14 +383,17 @@ impl Session {
     }
 
     /// Where an answer may have to be masked its columns must be known: asks for them when the client did not.
-    fn describe_before_rows(&mut self, name: &Name, portal: &Arc<Portal>, facts: &Facts) {
-        let may_mask = self.may_show_masked(facts, &std::collections::BTreeSet::new());
+    fn describe_before_rows(&mut self, name: &Name, portal: &Arc<Portal>) {
+        if self.flow.rules.is_empty() {
+            return;
+        }
+        let outputs = self.masked_outputs_of_portal(portal);
+        let may_mask = outputs.may_show_masked(&std::collections::BTreeSet::new());
         if may_mask && (!portal.description.ask(&self.flow.rules) || portal.executes()) {
             let mut frame = BytesMut::new();
             if build::describe(&mut frame, Subject::Portal(name)).is_ok() {
-                let executed = Executed::of(&portal.statement.reading, &self.flow.statements);
                 let expect =
-                    Expect::DescribePortal { portal: Some(Arc::clone(portal)), ours: true, executed };
+                    Expect::DescribePortal { portal: Some((Arc::clone(portal), outputs)), ours: true };
                 self.pending.push(frame.freeze(), expect);
             }
         }
@@ -397,8 +411,11 @@ impl Session {
                 if let Some(portal) = &portal {
                     portal.description.ask(&self.flow.rules);
                 }
-                let executed = Executed::default();
-                self.pending.push(frame, Expect::DescribePortal { portal, ours: false, executed });
+                let portal = portal.map(|portal| {
+                    let outputs = self.masked_outputs_of_portal(&portal);
+                    (portal, outputs)
+                });
+                self.pending.push(frame, Expect::DescribePortal { portal, ours: false });
             }
         }
         self.bound_pending().await
@@ -519,7 +536,8 @@ impl Session {
         let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
         let (text, parameters) = (portal.statement.text.clone(), portal.parameters.clone());
         let command = Command { form: "bind".into(), text, parameters };
-        let unit = Unit { command, described, reading: None, portal: None };
+        let judged = Some(Arc::clone(&portal.statement.reading));
+        let unit = Unit { command, described, reading: None, judged, portal: None };
         let wire = self.pending.joined(b"");
         let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
         self.batch_sent = true;
@@ -534,13 +552,22 @@ impl Session {
         if self.is_skipping() {
             return Ok(());
         }
-        let facts = Facts { operations: vec![Operation::new(Action::FunctionCall)], ..Facts::nothing() };
+        let mut facts = Facts { operations: vec![Operation::new(Action::FunctionCall)], ..Facts::nothing() };
+        if !self.flow.rules.is_empty() {
+            MaskedUse::unknown(&self.flow.rules).note(&mut facts);
+        }
         let command = Command {
             form: "function_call".into(),
             text: call.function.to_string().into(),
             parameters: parameters(&frame, &[], call.formats, call.arguments),
         };
-        let unit = Unit { command, described: Described::new(Arc::new(facts)), reading: None, portal: None };
+        let unit = Unit {
+            command,
+            described: Described::new(Arc::new(facts)),
+            reading: None,
+            judged: None,
+            portal: None,
+        };
         if let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? {
             self.flow.settings.mark_stale();
             self.flow.expected.push(Expect::Function(Box::new(flight)));

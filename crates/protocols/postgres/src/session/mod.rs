@@ -3,6 +3,7 @@
 
 mod answers;
 mod cancelling;
+mod asynchronous;
 pub(crate) mod copy_in;
 mod describe;
 mod expect;
@@ -11,6 +12,7 @@ pub(crate) mod flow;
 mod intake;
 mod large_message;
 mod limits;
+mod masked_flow;
 mod named;
 pub(crate) mod ours;
 pub(crate) mod own;
@@ -35,6 +37,7 @@ use countersign_masking::HashKey;
 use countersign_sql::Reader;
 use tokio::sync::watch;
 
+use self::asynchronous::Hidden;
 use self::describe::Kept;
 use self::flow::{Broken, Flow, Moved, Suspended};
 use self::large_message::{LargeMessage, stalls};
@@ -49,6 +52,8 @@ use crate::codec::build::Severity;
 use crate::codec::{Header, Side, SqlState};
 use crate::exchange::Unit;
 use crate::message_budget::MessageBudget;
+use crate::inert::InertFrames;
+use crate::lookups::Lookups;
 use crate::parameters::ServerParameters;
 use crate::reply;
 use crate::rules_in_force::RulesInForce;
@@ -74,6 +79,7 @@ pub(crate) struct Setting {
     pub(crate) way: Way,
     pub(crate) database: Arc<Database>,
     pub(crate) rules: Arc<RulesInForce>,
+    pub(crate) lookups: Lookups,
     pub(crate) hash_key: Arc<HashKey>,
     pub(crate) cancel: Arc<CancelSlot>,
     pub(crate) identity: ClientIdentity,
@@ -88,6 +94,7 @@ pub(crate) struct Session {
     way: Way,
     cancel: Arc<CancelSlot>,
     rules: Arc<RulesInForce>,
+    lookups: Lookups,
     pub(crate) flow: Flow,
     kept: Kept,
     pending: Pending,
@@ -136,6 +143,8 @@ impl Session {
             definitions_touched: false,
             redefined: countersign_sql::Redefined::default(),
             definitions_awaited: None,
+            hidden: Box::new(Hidden::new(&setting.road, &setting.rules)),
+            unread_code: false,
             target: Arc::clone(&setting.road.target),
             database: setting.database,
             prefix: None,
@@ -166,6 +175,7 @@ impl Session {
             way: setting.way,
             cancel: setting.cancel,
             rules: setting.rules,
+            lookups: setting.lookups,
             flow,
             kept: Kept::default(),
             pending: Pending::default(),
@@ -374,6 +384,7 @@ impl Flow {
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
         self.leftovers.remember(unit);
         self.note_write(unit);
+        self.note_unread_code(&unit.described.facts);
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
         let unread = effects.is_none() || may_run_unread_code(&unit.described.facts);
         if unread || effects.is_some_and(|effects| self.may_change_settings(effects)) {

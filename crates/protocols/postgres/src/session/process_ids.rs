@@ -3,11 +3,8 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-
 use super::flow::Flow;
 use crate::cancel_registry::{CancelRegistry, Process, Registered, ServedBy};
-use crate::codec::Header;
 use crate::upstream::CancelToken;
 
 /// The process id of nobody.
@@ -45,16 +42,10 @@ impl ClientIdentity {
 }
 
 impl Flow {
-    /// A NotificationResponse of the target, with the process id by which the client knows the sender.
-    pub(super) fn notification(&self, pid: u32, frame: &[u8]) -> Bytes {
+    /// The process id by which the client knows the process of its target that has this one.
+    pub(super) fn shown_pid(&self, pid: u32) -> u32 {
         let token = self.upstream.as_ref().and_then(|open| open.cancel.as_ref());
-        let shown = token.map_or(pid, |token| self.identity.shown((token.process().0, pid)));
-        let (header, body) = frame.split_at_checked(Header::BYTES).unwrap_or((frame, b""));
-        let mut out = BytesMut::with_capacity(frame.len());
-        out.put_slice(header);
-        out.put_u32(shown);
-        out.put_slice(body.get(size_of::<u32>()..).unwrap_or_default());
-        out.freeze()
+        token.map_or(pid, |token| self.identity.shown((token.process().0, pid)))
     }
 }
 
