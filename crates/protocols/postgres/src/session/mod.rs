@@ -52,7 +52,6 @@ use crate::codec::build::Severity;
 use crate::codec::{Header, Side, SqlState};
 use crate::exchange::Unit;
 use crate::message_budget::MessageBudget;
-use crate::inert::InertFrames;
 use crate::lookups::Lookups;
 use crate::parameters::ServerParameters;
 use crate::reply;
