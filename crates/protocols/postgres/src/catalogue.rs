@@ -12,6 +12,7 @@ use countersign_sql::Catalogue;
 use countersign_sql::catalogue::{QUERIES, SETUP};
 
 use crate::codec::startup::Protocol;
+use crate::definitions::DefinitionReader;
 use crate::parameters::StartupParameters;
 use crate::session::settings::Settings;
 use crate::upstream::{Connector, Opening, UpstreamError};
@@ -34,6 +35,8 @@ pub(crate) struct Database {
     generation: AtomicU64,
     /// The settings that a session told last: most sessions have the same, and share them.
     settings: ArcSwapOption<Settings>,
+    /// Reads what held commands rest on.
+    pub(crate) definitions: DefinitionReader,
     /// One refresh at a time; the others wait for its result.
     refreshing: tokio::sync::Mutex<()>,
 }
@@ -48,10 +51,12 @@ impl Database {
     /// A database of which nothing is known yet.
     pub(crate) fn new(connector: Arc<Connector>, role: Role, name: String) -> Self {
         let snapshot = Snapshot { catalogue: Arc::new(Catalogue::empty()), read_at: None };
+        let definitions = DefinitionReader::new(Arc::clone(&connector), role.clone(), name.clone());
         Self {
             connector,
             role,
             name,
+            definitions,
             snapshot: ArcSwap::from_pointee(snapshot),
             stale: AtomicBool::new(true),
             generation: AtomicU64::new(0),
@@ -95,6 +100,15 @@ impl Database {
         }
         // Boxed: rare, and large beside a session that mostly finds it fresh.
         Box::pin(self.refresh(AGE_MAX)).await
+    }
+
+    /// Reads a snapshot that is not older than this call.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    pub(crate) async fn renew(&self) -> Result<(), UpstreamError> {
+        self.mark_stale();
+        self.freshen().await
     }
 
     /// A name turned up that the snapshot does not have: perhaps it is new.
