@@ -167,16 +167,20 @@ impl Definitions {
     /// The changes since `before`, in words; `None`: nothing has changed.
     pub(crate) fn drift_since(&self, before: &Self) -> Option<String> {
         let mut changes = self.renamed_since(before);
+        let (mut gone, mut new) = (Vec::new(), Vec::new());
         let objects: BTreeSet<_> = self.objects.keys().chain(before.objects.keys()).collect();
         for object in objects {
             match (self.objects.get(object), before.objects.get(object)) {
                 (Some(now), Some(then)) if now.fingerprint == then.fingerprint => {}
                 (Some(now), Some(_)) => changes.push(format!("the definition of {} has changed", now.label)),
-                (Some(now), None) => changes.push(format!("{} has come to it", now.label)),
-                (None, Some(then)) => changes.push(format!("{} belongs to it no more", then.label)),
+                (Some(now), None) => new.push(format!("{} has come to it", now.label)),
+                (None, Some(then)) => gone.push(format!("{} belongs to it no more", then.label)),
                 (None, None) => {}
             }
         }
+        // What was changed explains what has come and gone.
+        changes.append(&mut new);
+        changes.append(&mut gone);
         if changes.is_empty() {
             return None;
         }

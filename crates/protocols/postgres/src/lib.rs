@@ -32,6 +32,7 @@ mod witness;
 pub use cancel::CancelKey;
 pub use gate::{Gate, GateConfig};
 pub use parameters::{ServerParameters, StartupParameters};
+pub use session::settings::QUERY as SETTINGS_QUERY;
 pub use stream::Stream;
 
 /// The name of the protocol in TLS (ALPN).

@@ -27,11 +27,11 @@ const OF_ROLE: &str = "SELECT CASE WHEN pg_catalog.strpos(k.name, '.') OPERATOR(
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_settings AS s WHERE \
      pg_catalog.lower(s.name) OPERATOR(pg_catalog.=) pg_catalog.lower(k.name))";
 
-/// How many things the session keeps that code could use: prepared statements, advisory locks, held cursors, temporary
-/// objects.
+/// How many things the session keeps that code could use: statements prepared by SQL, advisory locks, held cursors,
+/// temporary objects. Those that drivers prepare for themselves do not count, or nobody could come back with a CALL.
 const PRIVATE: &str = "SELECT 'private'::pg_catalog.text, (\
     (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements AS p \
-     WHERE NOT pg_catalog.starts_with(p.name, 'countersign ')) \
+     WHERE p.from_sql) \
     OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks AS l \
      WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() \
      AND l.locktype OPERATOR(pg_catalog.=) 'advisory'::pg_catalog.text) \

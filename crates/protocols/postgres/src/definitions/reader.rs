@@ -41,7 +41,8 @@ spaces(kind, schema, name, namespace, place) AS (
   UNION ALL
   SELECT w.kind, w.schema, w.name, p.oid, p.place FROM written w, path p WHERE w.schema IS NULL AND $5
   UNION ALL
-  SELECT w.kind, w.schema, w.name, n.oid, 1 FROM written w, pg_namespace n WHERE w.schema IS NULL AND NOT $5
+  SELECT w.kind, w.schema, w.name, n.oid, 1 FROM written w, pg_namespace n
+  WHERE w.schema IS NULL AND NOT $5 AND NOT starts_with(n.nspname, 'pg_temp')
 ),
 found(kind, schema, name, class, oid, place) AS (
   SELECT s.kind, s.schema, s.name, 1259::oid, c.oid, s.place
@@ -125,6 +126,7 @@ reached(class, oid) AS (
     CROSS JOIN LATERAL (
       SELECT 1259::oid AS class, c.oid FROM pg_class c
       WHERE c.relname = b.word::name AND c.oid >= 16384 AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S')
+        AND (c.relpersistence <> 't' OR c.relnamespace IN (SELECT p.oid FROM path p))
       UNION ALL
       SELECT 1255, g.oid FROM pg_proc g WHERE g.proname = b.word::name AND g.oid >= 16384
     ) AS w

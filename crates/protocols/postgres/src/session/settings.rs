@@ -52,8 +52,9 @@ macro_rules! schemas {
     };
 }
 
-/// Asks for all of [`Settings`] in one row. Every name is qualified, so that no search path can bend it.
-pub(crate) const QUERY: &str = concat!(
+/// Asks for the settings of a session that give its statements their meaning, in one row; the first column is the effective
+/// search path, names separated by `chr(1)`. Every name is qualified, so that no search path can bend it.
+pub const QUERY: &str = concat!(
     "SELECT ",
     schemas!(),
     ", \
