@@ -12,7 +12,7 @@ pub mod catalogue;
 mod dependence;
 mod functions;
 mod grammar;
-mod lineage;
+pub mod lineage;
 mod name;
 mod reader;
 mod reading;
