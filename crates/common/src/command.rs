@@ -206,11 +206,7 @@ mod tests {
             text: text.to_vec(),
             parameters: values
                 .iter()
-                .map(|value| Parameter {
-                    type_name: "25".into(),
-                    binary: false,
-                    value: Some(value.to_vec()),
-                })
+                .map(|value| Parameter { type_name: "25".into(), binary: false, value: Some(value.to_vec()) })
                 .collect(),
         };
         for texts in [

@@ -193,7 +193,9 @@ mod tests {
 
     #[test]
     fn only_in_doubt_leaves_open_whether_it_ran() {
-        for state in [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch, State::Voided] {
+        for state in
+            [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch, State::Voided]
+        {
             assert_eq!(Refusal::new(state, "why").executed, Some(false));
         }
         assert_eq!(Refusal::new(State::InDoubt, "why").executed, None);

@@ -191,7 +191,8 @@ impl Follow<'_, '_> {
                 self.found.reads_settings |= reads_settings(&name.name);
             }
         }
-        let all = part.calls.iter().chain(&part.types).chain(&part.reads).chain(&part.writes).chain(&part.creates);
+        let all =
+            part.calls.iter().chain(&part.types).chain(&part.reads).chain(&part.writes).chain(&part.creates);
         if all.clone().any(|name| name.schema.as_deref().is_some_and(is_temporary)) {
             self.found.private.insert(Private::Temporary);
         }
@@ -236,8 +237,8 @@ fn is_temporary(schema: &str) -> bool {
 fn private_of(name: &str) -> Option<Private> {
     let private = match name {
         "currval" | "lastval" => Private::Sequence,
-        "lo_open" | "lo_close" | "loread" | "lowrite" | "lo_lseek" | "lo_lseek64" | "lo_tell" | "lo_tell64"
-        | "lo_truncate" | "lo_truncate64" => Private::LargeObject,
+        "lo_open" | "lo_close" | "loread" | "lowrite" | "lo_lseek" | "lo_lseek64" | "lo_tell"
+        | "lo_tell64" | "lo_truncate" | "lo_truncate64" => Private::LargeObject,
         "random" | "random_normal" | "setseed" => Private::Random,
         "pg_cursor" => Private::Cursor,
         "pg_backend_pid"
@@ -250,7 +251,9 @@ fn private_of(name: &str) -> Option<Private> {
         | "inet_client_addr"
         | "inet_client_port"
         | "pg_stat_get_backend_pid" => Private::Connection,
-        _ if name.starts_with("pg_advisory_") || name.starts_with("pg_try_advisory_") => Private::AdvisoryLock,
+        _ if name.starts_with("pg_advisory_") || name.starts_with("pg_try_advisory_") => {
+            Private::AdvisoryLock
+        }
         _ => return None,
     };
     Some(private)

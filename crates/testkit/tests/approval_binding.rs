@@ -10,7 +10,8 @@
 use std::time::Duration;
 
 use countersign_testkit::{
-    Bundle, Countersign, Dsn, Postgres, PostgresOptions, RawClient, Terms, eventually, tagged,
+    Account, Bundle, Countersign, Dsn, Folder, Postgres, PostgresOptions, RawClient, Terms, eventually,
+    tagged,
 };
 
 /// Everything may be done, and a person agrees to what writes or calls code.
@@ -463,16 +464,36 @@ fn i2_same_definitions_replaced_while_a_statement_waits_void_its_approval() {
                    CREATE TRIGGER t BEFORE DELETE ON junk FOR EACH ROW EXECUTE FUNCTION t()";
     let swapped = "ALTER TABLE junk RENAME TO junk2; ALTER TABLE payments_like RENAME TO junk";
     let cases = [
-        ("DELETE FROM vw1 WHERE id = 1", evil_view, "view vw1"),
-        ("DELETE FROM vw2 WHERE id = 1", "CREATE OR REPLACE VIEW vw1 AS SELECT * FROM junk WHERE id > 0", "vw1"),
-        ("SELECT f1()", evil_function, "function f1()"),
-        ("SELECT f2()", "CREATE OR REPLACE FUNCTION f1() RETURNS void LANGUAGE sql AS 'DELETE FROM payments; '", "f1()"),
-        ("DELETE FROM junk WHERE id = 2", trigger, "trigger t on table junk"),
-        ("DELETE FROM junk WHERE id = 3", "CREATE RULE r AS ON DELETE TO junk DO ALSO DELETE FROM payments", "rule r"),
-        ("DELETE FROM parent", "CREATE TABLE child2 PARTITION OF parent FOR VALUES FROM (10) TO (20)", "child2"),
+        ("DELETE FROM vw1 WHERE id = 1", evil_view, "view public.vw1"),
+        (
+            "DELETE FROM vw2 WHERE id = 1",
+            "CREATE OR REPLACE VIEW vw1 AS SELECT * FROM junk WHERE id > 0",
+            "vw1",
+        ),
+        ("SELECT f1()", evil_function, "function public.f1()"),
+        (
+            "SELECT f2()",
+            "CREATE OR REPLACE FUNCTION f1() RETURNS void LANGUAGE sql AS 'DELETE FROM payments; '",
+            "f1()",
+        ),
+        ("DELETE FROM junk WHERE id = 2", trigger, "trigger t on table public.junk"),
+        (
+            "DELETE FROM junk WHERE id = 3",
+            "CREATE RULE r AS ON DELETE TO junk DO ALSO DELETE FROM payments",
+            "rule r",
+        ),
+        (
+            "DELETE FROM parent",
+            "CREATE TABLE child2 PARTITION OF parent FOR VALUES FROM (10) TO (20)",
+            "child2",
+        ),
         ("DELETE FROM junk WHERE id = 4", "DROP RULE r ON junk; DROP TRIGGER t ON junk", "rule r"),
         ("DELETE FROM junk WHERE id = 5", swapped, "relation junk stands for public.junk (oid "),
-        ("DO $$ BEGIN DELETE FROM junk2; END $$", "DROP VIEW vw2, vw1; DROP TABLE junk2; CREATE TABLE junk2 ()", "junk2"),
+        (
+            "DO $$ BEGIN DELETE FROM junk2; END $$",
+            "DROP VIEW vw2, vw1; DROP TABLE junk2; CREATE TABLE junk2 ()",
+            "junk2",
+        ),
     ];
     for (statement, change, because) in cases {
         let mut agent = shop.agent();
@@ -510,7 +531,7 @@ fn i2_same_definitions_are_seen_from_a_transaction_with_an_older_snapshot() {
     agent.run("SELECT count(*) FROM payments");
     let id = agent.hold("DELETE FROM vw1");
     shop.owner("CREATE OR REPLACE VIEW vw1 AS SELECT id, 'x'::text AS note FROM payments");
-    agent.is_voided(&id, "view vw1");
+    agent.is_voided(&id, "view public.vw1");
     agent.send(&query("COMMIT"));
     agent.answer();
     shop.nothing_was_paid_back();
@@ -527,7 +548,7 @@ fn i2_same_definitions_of_a_statement_in_a_batch_are_bound_too() {
     let shown = shop.rendering(&id);
     assert!(shown.contains("with TimeZone = ") && shown.contains("relation vw1 = public.vw1"), "{shown}");
     shop.owner("CREATE OR REPLACE VIEW vw1 AS SELECT id, 'x'::text AS note FROM payments");
-    agent.is_voided(&id, "view vw1");
+    agent.is_voided(&id, "view public.vw1");
     shop.nothing_was_paid_back();
     // And one that nobody touches runs.
     agent.send(&query("ROLLBACK"));
@@ -584,7 +605,8 @@ fn nothing_of_ours_takes_a_snapshot_before_set_transaction() {
             let answer = agent.answer();
             assert!(!answer.contains("SERROR"), "{way}: {sql}: {answer}");
         }
-        let answer = agent.run("BEGIN; SET LOCAL timezone = 'UTC'; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+        let answer =
+            agent.run("BEGIN; SET LOCAL timezone = 'UTC'; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE");
         assert!(answer.contains("SET"), "{answer}");
         agent.run("SET TRANSACTION READ ONLY; SELECT 1; COMMIT");
     }
@@ -593,9 +615,10 @@ fn nothing_of_ours_takes_a_snapshot_before_set_transaction() {
 #[test]
 fn a_snapshot_of_another_transaction_can_be_taken() {
     let shop = Shop::new();
-    let mut exporter = RawClient::login(&shop.server.dsn()).unwrap().0;
-    exporter.send(&query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_export_snapshot()")).unwrap();
-    let answer = exporter.until_ready().unwrap();
+    let mut exporter = shop.agent();
+    exporter.run("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    exporter.send(&query("SELECT pg_export_snapshot()"));
+    let answer = exporter.client.until_ready().unwrap();
     let row = answer.iter().find(|frame| frame.tag == b'D').unwrap();
     let name = String::from_utf8(row.body[6..].to_vec()).unwrap();
     let mut agent = shop.agent();
@@ -627,4 +650,34 @@ fn our_questions_make_no_temporary_schema() {
     agent.run("PREPARE TRANSACTION 'x'");
     assert_eq!(shop.server.sql("SELECT count(*) FROM pg_prepared_xacts").unwrap(), "1");
     shop.server.sql_in("shop", "COMMIT PREPARED 'x'").unwrap();
+}
+
+#[test]
+fn a_parallel_dump_takes_one_snapshot_on_all_of_its_connections() {
+    let server = Postgres::start(PostgresOptions::default()).unwrap();
+    let bundle = Bundle::allow_all(&server).unwrap();
+    let gateway = Countersign::start(bundle.dev()).unwrap();
+    let token = gateway.token("mallory", "agent", &["agents"]).unwrap();
+    let dsn = gateway.dsn("shop", &token, "shop");
+    let folder = Folder::new(Account::Own).unwrap();
+    let into = folder.path().join("dump");
+    let dumped = std::process::Command::new("pg_dump")
+        .args([
+            "--format=directory",
+            "--jobs=3",
+            "--no-sync",
+            "--host",
+            &dsn.host,
+            "--port",
+            &dsn.port.to_string(),
+        ])
+        .args(["--username", &dsn.user, "--dbname", &dsn.database, "--file"])
+        .arg(&into)
+        .env("PGPASSWORD", &dsn.password)
+        .output()
+        .unwrap();
+    assert!(dumped.status.success(), "{}\n{}", String::from_utf8_lossy(&dumped.stderr), gateway.log());
+    let tables = server.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").unwrap();
+    let files = std::fs::read_dir(&into).unwrap().count();
+    assert_eq!(files.to_string(), (tables.parse::<usize>().unwrap() + 1).to_string());
 }

@@ -106,11 +106,7 @@ impl TryFrom<v1::Command> for Command {
     fn try_from(wire: v1::Command) -> Result<Self, BadField> {
         let parameters = parameters_from_wire(wire.parameters);
         // An empty text is a command (an empty query); a missing form is a missing field.
-        Ok(Self {
-            form: parsed(&wire.form, "command.form")?,
-            text: wire.text,
-            parameters,
-        })
+        Ok(Self { form: parsed(&wire.form, "command.form")?, text: wire.text, parameters })
     }
 }
 

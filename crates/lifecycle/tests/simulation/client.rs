@@ -16,8 +16,8 @@ use countersign_common::time::Clock;
 use countersign_common::{Facts, Target};
 use countersign_lifecycle::ports::{Stop, Unavailable};
 use countersign_lifecycle::{
-    Asked, Cleared, ClientSide, Described, End, Exchange, Meanwhile, NotReady, Passage, Recorder, Road, Running,
-    UpstreamSide, run,
+    Asked, Cleared, ClientSide, Described, End, Exchange, Meanwhile, NotReady, Passage, Recorder, Road,
+    Running, UpstreamSide, run,
 };
 use countersign_masking::{Masked, ValueFree};
 use countersign_recording::{Journal, Opened, Stream};
@@ -252,7 +252,10 @@ impl Connection {
                 world.chance(30)
             }
             Passage::Refused(refusal) => {
-                let retry = matches!(refusal.state, State::Pending | State::Unavailable | State::Mismatch | State::Voided);
+                let retry = matches!(
+                    refusal.state,
+                    State::Pending | State::Unavailable | State::Mismatch | State::Voided
+                );
                 world.log(Event::Refused { number, refusal: Box::new(refusal) });
                 retry
             }

@@ -338,7 +338,8 @@ impl PgExchange<'_> {
             return Asking::Not;
         }
         // A Sync of ours would end the batch, or come behind a Parse that fails.
-        let parsing = self.batch_idle && !(flow.expected.is_empty() && flow.status == TransactionStatus::Idle);
+        let parsing =
+            self.batch_idle && !(flow.expected.is_empty() && flow.status == TransactionStatus::Idle);
         if self.batch_ran || parsing { Asking::InBatch } else { Asking::Between }
     }
 

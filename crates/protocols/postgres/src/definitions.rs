@@ -254,7 +254,8 @@ mod tests {
         let told = changed(2, &[(3, "cc")]).drift_since(&before);
         assert_eq!(told.as_deref(), Some("the definition of view vw1 has changed"));
         let told = changed(0, &[(5, "20009"), (6, "public.payments")]).drift_since(&before);
-        let expected = "relation vw1 stands for public.payments (oid 20009) now, not for public.vw1 (oid 20000)";
+        let expected =
+            "relation vw1 stands for public.payments (oid 20009) now, not for public.vw1 (oid 20000)";
         assert_eq!(told.as_deref(), Some(expected));
     }
 

@@ -118,7 +118,8 @@ async fn i2_same_a_search_path_is_taken_apart_as_the_server_does_it() {
             if leads_to_a_new_schema {
                 continue;
             }
-            let theirs = "SELECT pg_catalog.array_to_string(pg_catalog.current_schemas(true), pg_catalog.chr(1))";
+            let theirs =
+                "SELECT pg_catalog.array_to_string(pg_catalog.current_schemas(true), pg_catalog.chr(1))";
             assert_eq!(ours, first(&mut upstream, theirs).await, "{path}");
         }
     }

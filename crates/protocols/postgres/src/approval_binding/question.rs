@@ -137,7 +137,8 @@ impl SessionAnswer {
 
     fn take(&mut self, row: AnswerRow) -> Option<()> {
         let mut cells = row.into_iter();
-        let (tag, name, value, more) = (cells.next()??, cells.next()??, cells.next()?, cells.next().flatten());
+        let (tag, name, value, more) =
+            (cells.next()??, cells.next()??, cells.next()?, cells.next().flatten());
         match tag.as_str() {
             "setting" => drop(self.changed.insert(name, value.unwrap_or_default())),
             // One that was never set and one that is empty are not the same to `current_setting`.

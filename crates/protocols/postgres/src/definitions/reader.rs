@@ -25,6 +25,8 @@ const SETUP: &str = "SET search_path = pg_catalog; SET standard_conforming_strin
     SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET lock_timeout = '2s'; \
     SET statement_timeout = '10s'";
 
+/// Where a view stood in the text that made it is no part of what it does.
+///
 /// Text results. Objects below oid 16384 were made by initdb and are built in.
 const QUERY: &str = "
 PREPARE definitions (text[], text[], text[], text[], boolean, boolean, oid[], oid[]) AS
@@ -143,7 +145,10 @@ described(class, oid, content) AS (
                 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0))::text
       FROM pg_class c WHERE c.oid = x.oid)
     WHEN 1255 THEN (SELECT (to_jsonb(r) - 'proacl')::text FROM pg_proc r WHERE r.oid = x.oid)
-    WHEN 2618 THEN (SELECT to_jsonb(r)::text FROM pg_rewrite r WHERE r.oid = x.oid)
+    WHEN 2618 THEN (
+      SELECT (to_jsonb(r) - 'ev_action')::text
+        || regexp_replace(r.ev_action::text, ':(stmt_location|stmt_len|location) -?[0-9]+', '', 'g')
+      FROM pg_rewrite r WHERE r.oid = x.oid)
     WHEN 2620 THEN (SELECT to_jsonb(r)::text FROM pg_trigger r WHERE r.oid = x.oid)
     WHEN 3256 THEN (SELECT to_jsonb(r)::text FROM pg_policy r WHERE r.oid = x.oid)
     WHEN 2604 THEN (SELECT to_jsonb(r)::text FROM pg_attrdef r WHERE r.oid = x.oid)

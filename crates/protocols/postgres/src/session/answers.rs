@@ -194,9 +194,9 @@ impl Flow {
                 | Backend::ParameterStatus { .. }
         );
         match self.expected.front() {
-            Some(
-                Expect::Settings(_) | Expect::Asked(..) | Expect::AskedInBatch(..) | Expect::OurSync,
-            ) => !asynchronous,
+            Some(Expect::Settings(_) | Expect::Asked(..) | Expect::AskedInBatch(..) | Expect::OurSync) => {
+                !asynchronous
+            }
             Some(Expect::Closing(_)) => {
                 !asynchronous && !matches!(decoded, Backend::ErrorResponse(_) | Backend::ReadyForQuery(_))
             }

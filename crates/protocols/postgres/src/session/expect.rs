@@ -145,7 +145,9 @@ impl Expected {
 
     /// Whether nothing is awaited but answers to ourselves, all of which come by themselves.
     pub(crate) fn only_ours(&self) -> bool {
-        self.0.iter().all(|expect| matches!(expect, Expect::OurSync | Expect::Asked(..) | Expect::AskedInBatch(..)))
+        self.0
+            .iter()
+            .all(|expect| matches!(expect, Expect::OurSync | Expect::Asked(..) | Expect::AskedInBatch(..)))
     }
 
     /// How many answers are awaited.

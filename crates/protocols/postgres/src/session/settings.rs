@@ -220,7 +220,8 @@ impl Answer {
     /// Takes the row.
     fn row(&mut self, values: Values<'_>) {
         if let Some(rows) = &mut self.rows {
-            self.bytes = values.iter().flatten().fold(self.bytes, |sum, value| sum.saturating_add(value.len()));
+            self.bytes =
+                values.iter().flatten().fold(self.bytes, |sum, value| sum.saturating_add(value.len()));
             if self.bytes > GATHERED_BYTES_MAX {
                 self.failed = true;
                 return;
@@ -288,9 +289,8 @@ impl Settings {
             ("current_user", user),
             ("session_user", session_user),
         ];
-        let schemas = is_readable.then(|| {
-            schemas.split('\u{1}').filter(|schema| !schema.is_empty()).map(str::to_owned).collect()
-        });
+        let schemas = is_readable
+            .then(|| schemas.split('\u{1}').filter(|schema| !schema.is_empty()).map(str::to_owned).collect());
         Some(Self {
             schemas,
             lexing,
