@@ -173,14 +173,17 @@ impl Definitions {
             match (self.objects.get(object), before.objects.get(object)) {
                 (Some(now), Some(then)) if now.fingerprint == then.fingerprint => {}
                 (Some(now), Some(_)) => changes.push(format!("the definition of {} has changed", now.label)),
-                (Some(now), None) => new.push(format!("{} has come to it", now.label)),
-                (None, Some(then)) => gone.push(format!("{} belongs to it no more", then.label)),
+                (Some(now), None) => new.push((rank(*object), format!("{} has come to it", now.label))),
+                (None, Some(then)) => {
+                    gone.push((rank(*object), format!("{} belongs to it no more", then.label)));
+                }
                 (None, None) => {}
             }
         }
         // What was changed explains what has come and gone.
-        changes.append(&mut new);
-        changes.append(&mut gone);
+        new.sort();
+        gone.sort();
+        changes.extend(new.into_iter().chain(gone).map(|(_, change)| change));
         if changes.is_empty() {
             return None;
         }
@@ -205,6 +208,16 @@ impl Definitions {
             }
         }
         changes
+    }
+}
+
+/// What makes a difference comes before what follows from it: triggers, rules and policies; relations; functions; the rest.
+const fn rank((class, _): ObjectKey) -> u8 {
+    match class {
+        2618 | 2620 | 3256 | 3466 => 0,
+        1259 => 1,
+        1255 => 2,
+        _ => 3,
     }
 }
 
