@@ -26,5 +26,5 @@ pub use catalogue::Catalogue;
 pub use dependence::{Dependence, Private};
 pub use name::Name;
 pub use reader::{Lexing, Reader};
-pub use reading::{Copy, CopySide, Effects, Mentions, Reading, Transaction};
+pub use reading::{Copy, CopySide, Effects, Mentions, Reading, Redefined, Transaction};
 pub use resolve::Session;

@@ -14,7 +14,7 @@ use countersign_common::id::{NodeId, StreamId};
 use countersign_common::refusal::State;
 use countersign_common::time::Clock;
 use countersign_common::{Facts, Target};
-use countersign_lifecycle::ports::{Stop, Unavailable};
+use countersign_lifecycle::ports::Stop;
 use countersign_lifecycle::{
     Asked, Cleared, ClientSide, Described, End, Exchange, Meanwhile, NotReady, Passage, Recorder, Road,
     Running, UpstreamSide, run,

@@ -101,8 +101,9 @@ impl PgExchange<'_> {
         }
         let database = &self.flow.database;
         let generation = database.generation();
-        let renewed = database.renew().await;
-        renewed.map_err(|error| NotBound::Unavailable(error.to_string()))?;
+        if !database.renew().await {
+            return Err(NotBound::Unavailable("the definitions of the database cannot be read now".into()));
+        }
         if database.generation() == generation {
             return Ok(());
         }

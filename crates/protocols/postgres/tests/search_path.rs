@@ -13,7 +13,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_common::id::{EnvironmentName, RoleName, TargetName};
-use countersign_common::target::{JUDGED_BYTES_MAX_DEFAULT, RecordingTerms, Role, Tls, Waiting};
+use countersign_common::target::{JUDGED_BYTES_MAX_DEFAULT, RecordingTerms, Role, Tls, TlsMode, Waiting};
 use countersign_common::{Digest, Target};
 use countersign_postgres::codec::startup::Protocol;
 use countersign_postgres::upstream::{Connector, Opening, Upstream};
@@ -67,7 +67,7 @@ async fn open(port: u16, user: &str) -> Upstream {
         port,
         environment: EnvironmentName::new("test").unwrap(),
         labels: BTreeMap::new(),
-        tls: Tls::default(),
+        tls: Tls { mode: TlsMode::Disable, ca_file: None, certificate_file: None, key_file: None },
         roles: BTreeMap::from([(role.clone(), Role { user: user.into(), credential: None })]),
         default_role: role.clone(),
         default_database: None,

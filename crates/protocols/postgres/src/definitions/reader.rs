@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::{Definitions, Roots};
 use crate::codec::startup::Protocol;
 use crate::parameters::StartupParameters;
-use crate::upstream::{Connector, Opening, Upstream, UpstreamError};
+use crate::upstream::{Connector, Opening, SpareNotice, SpareUpstream, UpstreamError};
 
 /// The connection is closed when nobody has asked for so long: an idle one would keep its database from being dropped.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -186,7 +186,7 @@ pub(crate) struct DefinitionReader {
 /// The connection while nobody uses it.
 #[derive(Debug, Default)]
 struct Idle {
-    upstream: Option<Upstream>,
+    upstream: Option<SpareUpstream>,
     /// Grows with every use.
     uses: u64,
 }
@@ -207,9 +207,9 @@ impl DefinitionReader {
     pub(crate) async fn read(&self, roots: &Roots) -> Result<Definitions, DefinitionsError> {
         let mut idle = self.open.lock().await;
         let (upstream, rows) = self.ask(idle.upstream.take(), &roots.call()).await?;
-        idle.upstream = Some(upstream);
         idle.uses += 1;
-        self.close_after(idle.uses);
+        self.close_after(idle.uses, upstream.notice());
+        idle.upstream = Some(upstream);
         drop(idle);
         let definitions = Definitions::of_rows(rows).ok_or(DefinitionsError::Unreadable)?;
         if definitions.count() > OBJECTS_MAX {
@@ -221,20 +221,20 @@ impl DefinitionReader {
     /// Asks over a connection that was kept, or over a new one where the server has closed that.
     async fn ask(
         &self,
-        kept: Option<Upstream>,
+        kept: Option<SpareUpstream>,
         call: &str,
-    ) -> Result<(Upstream, Vec<crate::upstream::Row>), UpstreamError> {
+    ) -> Result<(SpareUpstream, Vec<crate::upstream::Row>), UpstreamError> {
         if let Some(mut upstream) = kept
-            && let Ok(rows) = upstream.simple_query(call).await
+            && let Ok(rows) = upstream.get().simple_query(call).await
         {
             return Ok((upstream, rows));
         }
         let mut upstream = self.connect().await?;
-        let rows = upstream.simple_query(call).await?;
+        let rows = upstream.get().simple_query(call).await?;
         Ok((upstream, rows))
     }
 
-    async fn connect(&self) -> Result<Upstream, UpstreamError> {
+    async fn connect(&self) -> Result<SpareUpstream, UpstreamError> {
         let mut parameters = StartupParameters::default();
         parameters.push("application_name", "countersign definitions");
         parameters.push("client_encoding", "UTF8");
@@ -244,18 +244,18 @@ impl DefinitionReader {
             parameters: &parameters,
             protocol: Protocol::V3_0,
         };
-        let mut upstream = self.connector.connect(&opening).await?;
-        upstream.simple_query(SETUP).await?;
-        upstream.simple_query(QUERY).await?;
+        let mut upstream = self.connector.connect_spare(&opening).await?;
+        upstream.get().simple_query(SETUP).await?;
+        upstream.get().simple_query(QUERY).await?;
         Ok(upstream)
     }
 
-    /// Closes the connection unless it is used again in time.
-    fn close_after(&self, use_number: u64) {
+    /// Closes the connection unless it is used again in time, and at once when a session needs its place.
+    fn close_after(&self, use_number: u64, notice: SpareNotice) {
         let open = Arc::downgrade(&self.open);
         // Its fate is bounded by the pause, and nobody waits for it.
         tokio::spawn(async move {
-            tokio::time::sleep(IDLE_MAX).await;
+            let _ = tokio::time::timeout(IDLE_MAX, notice.wanted()).await;
             if let Some(open) = open.upgrade() {
                 let mut idle = open.lock().await;
                 if idle.uses == use_number {
