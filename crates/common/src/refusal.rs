@@ -58,7 +58,7 @@ pub enum State {
     RunningElsewhere,
     /// The client withdrew it.
     Withdrawn,
-    /// Its approval was voided: what it would do has changed since it was asked for, or policy has.
+    /// Its approval was voided: what it would do has changed since it was asked for.
     Voided,
 }
 
@@ -174,9 +174,8 @@ impl Refusal {
             }
             State::Withdrawn => "Not executed: the request was withdrawn.",
             State::Voided => {
-                "Not executed: the approval was voided, because what the statement would do, or the policy, has \
-                              changed since. Do not report success. Send exactly the same statement again to ask \
-                              anew."
+                "Not executed: the approval was voided, because what the statement would do has changed since. Do \
+                              not report success. Send exactly the same statement again to ask anew."
             }
             State::InDoubt => {
                 "It is not known whether this was executed. Do not send it again, do not report success or \

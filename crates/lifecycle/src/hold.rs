@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_common::Digest;
-use countersign_common::approval::{Approval, Rejection, State, Terms};
+use countersign_common::approval::{Approval, DRIFTED, Rejection, State, Terms};
 use countersign_common::id::{AttemptId, BundleVersion, CommandId};
 use countersign_common::refusal::{Refusal, State as RefusalState};
 use countersign_common::target::OnDisconnect;
@@ -299,14 +299,14 @@ impl<E: Exchange> Hold<'_, E> {
             NotReady::Unavailable(why) => unavailable(&Unavailable(why)),
             NotReady::Changed(why) => Refusal::new(RefusalState::Mismatch, why),
             // INVARIANT: I2. What people agreed to is not what would run, on this connection or another.
-            NotReady::Drifted(why) => match self.void(approval, why.clone()).await {
-                Ok(standing) if matches!(standing.state, State::Voided { .. }) => {
-                    Refusal::new(RefusalState::Voided, why)
+            NotReady::Drifted(why) => {
+                let why = format!("{DRIFTED}: {why}");
+                match self.void(approval, why.clone()).await {
+                    Ok(standing) => refusal_for(&standing.state, &standing),
+                    // It is not used up either, and whoever comes with it next finds the same.
+                    Err(_) => Refusal::new(RefusalState::Mismatch, why),
                 }
-                Ok(standing) => refusal_for(&standing.state, &standing),
-                // It is not used up either, and whoever comes with it next finds the same.
-                Err(_) => Refusal::new(RefusalState::Mismatch, why),
-            },
+            }
         };
         self.refuse(refusal.with_ticket(approval.id))
     }
@@ -413,7 +413,10 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
         State::Withdrawn => Refusal::new(RefusalState::Withdrawn, "the request was withdrawn"),
         // Used up for nothing: nobody said no, so the same may be asked for again.
         State::NotRun { reason } => Refusal::new(RefusalState::Unavailable, reason.clone()),
-        State::Voided { reason } => Refusal::new(RefusalState::Voided, reason.clone()),
+        State::Voided { reason } if reason.starts_with(DRIFTED) => {
+            Refusal::new(RefusalState::Voided, reason.clone())
+        }
+        State::Voided { reason } => Refusal::new(RefusalState::Blocked, reason.clone()),
         State::Revoked { by } => {
             Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}"))
         }

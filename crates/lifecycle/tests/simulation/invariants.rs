@@ -300,7 +300,10 @@ fn truthful(account: &Account) -> Result<(), String> {
                 ever(|state| matches!(state, State::Denied | State::Revoked { .. }))
                     || story.stopped_at.is_some()
             }
-            Word::Blocked => story.verdict == Some(VerdictWord::Block),
+            Word::Blocked => {
+                story.verdict == Some(VerdictWord::Block)
+                    || ever(|state| matches!(state, State::Voided { .. }))
+            }
             // INVARIANT: I2, I3. It is said only when the record says it, and then nothing of it ever runs.
             Word::Voided => ever(|state| matches!(state, State::Voided { .. })) && !ever(was_used),
             Word::Expired => {

@@ -131,9 +131,7 @@ impl PgExchange<'_> {
         let evidence = evidence.map_err(|broken| NotReady::Unavailable(why(&broken)))?;
         let definitions = definitions.map_err(|error| NotReady::Unavailable(error.to_string()))?;
         if let Some(drift) = definitions.drift_since(&before.definitions) {
-            return Err(NotReady::Drifted(format!(
-                "the statement would not do what people were asked about: {drift}"
-            )));
+            return Err(NotReady::Drifted(drift));
         }
         let session = match self.flow.bound_answer.take() {
             Some(answer) => Some(self.learn(answer).map_err(NotReady::Unavailable)?),
