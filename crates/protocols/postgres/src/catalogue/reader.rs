@@ -48,9 +48,10 @@ const LIMITS: &str = "SET lock_timeout = '100ms'; SET statement_timeout = '10s';
      SET default_transaction_read_only = on; SET jit = off";
 
 /// Relations that somebody has exclusively, or waits to have: reading a definition would wait for them.
-const LOCKED: &str = "SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l \
+const PREPARE_LOCKED: &str = "PREPARE countersign_locked AS SELECT l.relation FROM pg_catalog.pg_locks l \
      WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' \
        AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())";
+const LOCKED: &str = "EXECUTE countersign_locked";
 
 /// The server is too old for the function that was asked: it keeps no such definitions.
 const UNDEFINED_FUNCTION: SqlState = SqlState::new(*b"42883");
@@ -240,7 +241,9 @@ async fn connect(database: &Database) -> Result<SpareUpstream, UpstreamError> {
     };
     let mut spare = database.connector.connect_spare(&opening).await?;
     spare.get().simple_query(LIMITS).await?;
-    for result in spare.get().pipeline(&refresh::setup()).await? {
+    let mut setup = refresh::setup();
+    setup.push(PREPARE_LOCKED.to_owned());
+    for result in spare.get().pipeline(&setup).await? {
         result?;
     }
     Ok(spare)
@@ -281,19 +284,14 @@ async fn read_scope(
 }
 
 async fn read_plan(upstream: &mut Upstream, plan: Plan) -> Result<Draft, ReadError> {
-    let results: Result<Vec<Rows>, UpstreamError> =
-        upstream.pipeline(&plan.queries()).await?.into_iter().collect();
-    let mut draft = Draft::new(plan, results?)?;
+    let mut queries = plan.queries();
+    queries.push(LOCKED.to_owned());
+    let results: Result<Vec<Rows>, UpstreamError> = upstream.pipeline(&queries).await?.into_iter().collect();
+    let mut results = results?;
+    let locked: BTreeSet<u32> =
+        results.pop().into_iter().flatten().filter_map(|row| row.first()?.as_deref()?.parse().ok()).collect();
+    let mut draft = Draft::new(plan, results)?;
     let wanted = draft.definitions().to_vec();
-    if wanted.is_empty() {
-        return Ok(draft);
-    }
-    let locked: BTreeSet<u32> = upstream
-        .simple_query(LOCKED)
-        .await?
-        .iter()
-        .filter_map(|row| row.first()?.as_deref()?.parse().ok())
-        .collect();
     let is_free = |query: &&DefinitionQuery| query.relations.iter().all(|oid| !locked.contains(oid));
     let free: Vec<&DefinitionQuery> = wanted.iter().filter(is_free).collect();
     for some in free.chunks(DEFINITIONS_AT_ONCE) {
