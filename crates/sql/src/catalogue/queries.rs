@@ -30,6 +30,27 @@ pub(super) const ROWS: [&str; 14] = [
     DEPENDENCIES,
 ];
 
+/// The classes of the objects that the rows of each query belong to.
+pub(super) const ROW_CLASSES: [&[ObjectClass]; ROWS.len()] = {
+    use ObjectClass::{Cast, Function, Operator, Relation, Type};
+    [
+        &[Relation],
+        &[Relation],
+        &[Function],
+        &[Operator],
+        &[Type],
+        &[Type],
+        &[Cast],
+        &[Relation],
+        &[Relation],
+        &[Relation],
+        &[Relation],
+        &[Relation],
+        &[Relation],
+        &[Relation, Function, Operator, Type, Cast],
+    ]
+};
+
 const RELATIONS: &str = "
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.xmin, n.oid, c.relpersistence, c.relrowsecurity,
        (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid

@@ -182,7 +182,16 @@ impl Plan {
             return ROWS.iter().map(|text| queries::of_all(text)).collect();
         }
         let arguments = queries::arguments(self.objects.iter());
-        (0..ROWS.len()).map(|at| format!("EXECUTE countersign_{at}({arguments})")).collect()
+        let is_planned =
+            |classes: &[ObjectClass]| self.objects.iter().any(|one| classes.contains(&one.class));
+        let query = |(at, classes): (usize, &&[ObjectClass])| {
+            if is_planned(classes) {
+                format!("EXECUTE countersign_{at}({arguments})")
+            } else {
+                "SELECT WHERE false".to_owned()
+            }
+        };
+        queries::ROW_CLASSES.iter().enumerate().map(query).collect()
     }
 }
 
