@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use countersign_sql::catalogue::refresh::{self, Draft, Plan, Scope, Summary};
-use countersign_sql::catalogue::{CatalogueError, DefinitionQuery, ObjectId, Rows};
+use countersign_sql::catalogue::{CatalogueError, DefinitionQuery, Rows};
 use countersign_sql::{Catalogue, Redefined};
 use tokio::time::Instant;
 
@@ -182,10 +182,9 @@ impl Reader {
             self.scan(database, upstream, &before).await?;
             self.scan_at = now + SCAN_EVERY;
         } else if !redefined.names.is_empty() {
-            match named(upstream, &before, redefined).await? {
-                Some(objects) => {
-                    let scope = Scope::Objects(objects);
-                    read_scope(database, upstream, &before, &scope).await?;
+            match plan_named(upstream, &before, redefined).await? {
+                Some(plan) => {
+                    read_planned(database, upstream, &before, plan).await?;
                 }
                 None => self.scan(database, upstream, &before).await?,
             }
@@ -249,18 +248,20 @@ async fn connect(database: &Database) -> Result<SpareUpstream, UpstreamError> {
     Ok(spare)
 }
 
-/// The objects that these names stand for, with all that depends on them; `None` when that is too much, or cannot be
-/// told.
-async fn named(
+/// The objects to read again after these names were redefined: what they stand for, and all that depends on it. `None`
+/// when that is too much, or others may have changed as well.
+async fn plan_named(
     upstream: &mut Upstream,
-    known: &Catalogue,
+    before: &Catalogue,
     redefined: &Redefined,
-) -> Result<Option<BTreeSet<ObjectId>>, ReadError> {
-    let rows = upstream.simple_query(&refresh::find_query(redefined.names.iter().map(AsRef::as_ref))).await?;
-    let Some(found) = refresh::found(&rows)? else { return Ok(None) };
-    let before = redefined.names.iter().flat_map(|name| known.named(name));
-    let objects = known.dependants_closure(found.into_iter().chain(before), DEPENDANTS_MAX);
-    Ok((objects.len() < DEPENDANTS_MAX).then_some(objects))
+) -> Result<Option<Plan>, ReadError> {
+    let known = redefined.names.iter().flat_map(|name| before.named(name));
+    let known = before.dependants_closure(known, DEPENDANTS_MAX);
+    if known.len() >= DEPENDANTS_MAX {
+        return Ok(None);
+    }
+    let query = refresh::named_query(redefined.names.iter().map(AsRef::as_ref), &known);
+    Ok(before.plan_named(known, &upstream.simple_query(&query).await?)?)
 }
 
 /// Reads what has changed in a scope, and makes it the snapshot. False when nothing has changed.
@@ -272,6 +273,16 @@ async fn read_scope(
 ) -> Result<bool, ReadError> {
     let versions = upstream.simple_query(&scope.versions_query()).await?;
     let plan = before.plan(scope, &versions)?;
+    read_planned(database, upstream, before, plan).await
+}
+
+/// Reads the objects of a plan, and makes the result the snapshot. False when nothing has changed.
+async fn read_planned(
+    database: &Database,
+    upstream: &mut Upstream,
+    before: &Arc<Catalogue>,
+    plan: Plan,
+) -> Result<bool, ReadError> {
     if plan.is_empty() {
         return Ok(false);
     }
