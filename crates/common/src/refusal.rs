@@ -221,10 +221,9 @@ mod tests {
 
     #[test]
     fn only_in_doubt_leaves_open_whether_it_ran() {
-        for state in
-            [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch]
-                .into_iter()
-                .chain([State::Limited, State::Voided])
+        for state in [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch]
+            .into_iter()
+            .chain([State::Limited, State::Voided])
         {
             assert_eq!(Refusal::new(state, "why").executed, Some(false));
         }
