@@ -61,6 +61,8 @@ pub enum State {
     RunningElsewhere,
     /// The client withdrew it.
     Withdrawn,
+    /// Its approval was voided: what it would do has changed since it was asked for.
+    Voided,
 }
 
 impl State {
@@ -77,6 +79,7 @@ impl State {
             Self::Unavailable => "unavailable",
             Self::RunningElsewhere => "running elsewhere",
             Self::Withdrawn => "withdrawn",
+            Self::Voided => "voided",
         }
     }
 }
@@ -102,7 +105,7 @@ impl Refusal {
         let (executed, next_action) = match state {
             State::Pending => (Some(false), NextAction::Wait),
             State::RunningElsewhere => (Some(false), NextAction::Wait),
-            State::Expired | State::Unavailable => (Some(false), NextAction::RetrySame),
+            State::Expired | State::Unavailable | State::Voided => (Some(false), NextAction::RetrySame),
             State::Blocked | State::Mismatch => (Some(false), NextAction::Edit),
             State::Denied | State::Withdrawn => (Some(false), NextAction::Stop),
             State::InDoubt => (None, NextAction::Stop),
@@ -184,6 +187,10 @@ impl Refusal {
                               that it was denied."
             }
             State::Withdrawn => "Not executed: the request was withdrawn.",
+            State::Voided => {
+                "Not executed: the approval was voided, because what the statement would do has changed since. Do \
+                              not report success. Send exactly the same statement again to ask anew."
+            }
             State::InDoubt => {
                 "It is not known whether this was executed. Do not send it again, do not report success or \
                                failure. A person has to find out."
@@ -199,7 +206,9 @@ mod tests {
 
     #[test]
     fn only_in_doubt_leaves_open_whether_it_ran() {
-        for state in [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch] {
+        for state in
+            [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch, State::Voided]
+        {
             assert_eq!(Refusal::new(state, "why").executed, Some(false));
         }
         assert_eq!(Refusal::new(State::InDoubt, "why").executed, None);
