@@ -155,6 +155,7 @@ impl Expected {
         self.0.iter().any(|expect| match expect {
             Expect::OurSync
             | Expect::Asked(..)
+            | Expect::AskedInBatch(..)
             | Expect::Settings(_)
             | Expect::Provoked(_)
             | Expect::Say(_)
