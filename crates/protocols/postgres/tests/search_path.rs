@@ -71,6 +71,7 @@ async fn open(port: u16, user: &str) -> Upstream {
         roles: BTreeMap::from([(role.clone(), Role { user: user.into(), credential: None })]),
         default_role: role.clone(),
         default_database: None,
+        databases: std::collections::BTreeSet::new(),
         waiting: Waiting::default(),
         recording: RecordingTerms::default(),
         safe_functions: BTreeSet::new(),
