@@ -42,6 +42,7 @@ fn target(port: u16, tls: Tls) -> Target {
         roles: BTreeMap::from([(role.clone(), Role { user: "postgres".into(), credential: None })]),
         default_role: role,
         default_database: None,
+        databases: std::collections::BTreeSet::new(),
         waiting: Waiting::default(),
         recording: RecordingTerms::default(),
         safe_functions: BTreeSet::new(),
