@@ -42,12 +42,12 @@ fn target(port: u16, tls: Tls) -> Target {
         roles: BTreeMap::from([(role.clone(), Role { user: "postgres".into(), credential: None })]),
         default_role: role,
         default_database: None,
+        databases: std::collections::BTreeSet::new(),
         waiting: Waiting::default(),
         recording: RecordingTerms::default(),
         safe_functions: BTreeSet::new(),
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
-        databases: BTreeSet::new(),
         notifications: Default::default(),
         generation: Digest::of(b"1"),
     }
