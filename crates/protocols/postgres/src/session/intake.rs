@@ -287,7 +287,6 @@ impl Session {
                 noted: None,
                 lookups: &self.lookups,
                 prepared: false,
-                cancelled: None,
                 road: &self.road,
                 flow: &mut self.flow,
                 cancel: &self.cancel,
