@@ -2,6 +2,7 @@
 //! sentence that an agent obeys.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,8 @@ pub enum State {
     RunningElsewhere,
     /// The client withdrew it.
     Withdrawn,
+    /// Too many requests are open already: nobody was asked.
+    Limited,
 }
 
 impl State {
@@ -74,6 +77,7 @@ impl State {
             Self::Unavailable => "unavailable",
             Self::RunningElsewhere => "running elsewhere",
             Self::Withdrawn => "withdrawn",
+            Self::Limited => "limited",
         }
     }
 }
@@ -98,7 +102,7 @@ impl Refusal {
     pub fn new(state: State, reason: impl Into<String>) -> Self {
         let (executed, next_action) = match state {
             State::Pending => (Some(false), NextAction::Wait),
-            State::RunningElsewhere => (Some(false), NextAction::Wait),
+            State::RunningElsewhere | State::Limited => (Some(false), NextAction::Wait),
             State::Expired | State::Unavailable => (Some(false), NextAction::RetrySame),
             State::Blocked | State::Mismatch => (Some(false), NextAction::Edit),
             State::Denied | State::Withdrawn => (Some(false), NextAction::Stop),
@@ -128,6 +132,13 @@ impl Refusal {
     #[must_use]
     pub fn with_expiry(mut self, at: Timestamp) -> Self {
         self.expires_at = Some(at.to_string());
+        self
+    }
+
+    /// With the time after which trying again makes sense.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after_s = Some(after.as_secs().max(1));
         self
     }
 
@@ -170,6 +181,10 @@ impl Refusal {
                               that it was denied."
             }
             State::Withdrawn => "Not executed: the request was withdrawn.",
+            State::Limited => {
+                "Not executed, and nobody was asked: too many requests wait for approval already. Do not split it, do \
+                 not report success. Wait until some of them are decided, then send exactly the same statement again."
+            }
             State::InDoubt => {
                 "It is not known whether this was executed. Do not send it again, do not report success or \
                                failure. A person has to find out."
@@ -185,10 +200,18 @@ mod tests {
 
     #[test]
     fn only_in_doubt_leaves_open_whether_it_ran() {
-        for state in [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch] {
+        for state in
+            [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch, State::Limited]
+        {
             assert_eq!(Refusal::new(state, "why").executed, Some(false));
         }
         assert_eq!(Refusal::new(State::InDoubt, "why").executed, None);
+    }
+
+    #[test]
+    fn a_limit_says_that_nothing_ran_and_when_to_come_back() {
+        let refusal = Refusal::new(State::Limited, "why").with_retry_after(Duration::from_secs(30));
+        insta::assert_snapshot!(refusal.json(), @r#"{"state":"limited","executed":false,"next_action":"wait","retry_after_s":30,"reason":"why"}"#);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use countersign_common::approval::RequestLimits;
 use countersign_common::command::Context;
 use countersign_common::error::{Code, Origin, Report, Retry, code};
 use countersign_common::id::{AttemptId, BundleVersion, EnvironmentName, Subject, TargetName};
@@ -53,6 +54,10 @@ pub trait Judge: Send + Sync + std::fmt::Debug {
     fn generation(&self, target: &TargetName) -> Option<Digest>;
     /// The environment of a target; `None`: there is no such target.
     fn environment(&self, target: &TargetName) -> Option<EnvironmentName>;
+    /// How many requests may be open at once.
+    fn limits(&self) -> RequestLimits {
+        RequestLimits::default()
+    }
     /// The verdict. A target that the bundle does not have (any more) is blocked: fail closed.
     fn judge(&self, question: &Question<'_>) -> Verdict;
 }
@@ -277,8 +282,22 @@ impl Bundles {
     ///
     /// # Errors
     /// All its faults.
-    pub fn check(&self, files: &Files) -> Result<BundleVersion, BundleError> {
-        Ok(self.compiler.compile(files).map_err(BundleError::Invalid)?.version())
+    pub async fn check(&self, files: Files) -> Result<BundleVersion, BundleError> {
+        let (_, judge) = self.compile(files).await;
+        Ok(judge.map_err(BundleError::Invalid)?.version())
+    }
+
+    /// Compiles on a thread that serves nobody: a large bundle takes seconds.
+    async fn compile(&self, files: Files) -> (Files, Result<Arc<dyn Judge>, Vec<Fault>>) {
+        let compiler = Arc::clone(&self.compiler);
+        let compiled = tokio::task::spawn_blocking(move || {
+            let judge = compiler.compile(&files);
+            (files, judge)
+        });
+        compiled.await.unwrap_or_else(|error| {
+            let reason = format!("compiling it failed: {error}");
+            (Files::new(), Err(vec![Fault { file: String::new(), line: 0, column: 0, reason }]))
+        })
     }
 
     /// Validates a bundle, stores it and makes it current. Applying the current one again changes nothing.
@@ -299,7 +318,8 @@ impl Bundles {
         files: Files,
         by: &Subject,
     ) -> Result<BundleVersion, BundleError> {
-        let judge = self.compiler.compile(&files).map_err(BundleError::Invalid)?;
+        let (files, judge) = self.compile(files).await;
+        let judge = judge.map_err(BundleError::Invalid)?;
         let version = judge.version();
         let bytes = crate::encode(&files);
         if bytes.len() > BUNDLE_BYTES_MAX {
@@ -359,7 +379,8 @@ impl Bundles {
         }
         let pointer: Pointer = crate::decode(&entry)?;
         let files = self.read_files(&pointer).await?;
-        let judge = self.compiler.compile(&files).map_err(|faults| {
+        let (files, judge) = self.compile(files).await;
+        let judge = judge.map_err(|faults| {
             tracing::error!(version = %pointer.version, faults = %list(&faults), "the stored bundle does not compile");
             BundleError::Stored(pointer.version.clone())
         })?;

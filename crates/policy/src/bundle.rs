@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::Schema;
-use countersign_common::approval::Chain;
+use countersign_common::approval::{Chain, RequestLimits};
 use countersign_common::digest::DigestBuilder;
 use countersign_common::id::{BundleVersion, ChainName, RoleName, TargetName};
 use countersign_common::verdict::ColumnRule;
 use countersign_common::{Digest, Facts, Principal, Target, Timestamp, Verdict};
 
+use crate::compiler_thread;
 use crate::engine::{Engine, Shared};
 use crate::error::{BundleErrors, Fault};
 use crate::explain::Explanation;
@@ -18,7 +19,7 @@ use crate::files::Files;
 use crate::question::Question;
 use crate::rules::{self, Rules};
 use crate::schema::schema_text;
-use crate::yaml::{chains, masking, targets};
+use crate::yaml::{chains, limits, masking, targets};
 
 /// Policies, chains, masking rules and targets of one version.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Bundle {
     digest: Digest,
     engine: Engine,
     columns: BTreeMap<TargetName, Vec<ColumnRule>>,
+    limits: RequestLimits,
 }
 
 impl Bundle {
@@ -36,11 +38,19 @@ impl Bundle {
     /// # Errors
     /// When anything in the files is not sound: every fault of every file, with its place.
     pub fn compile(files: &Files, extra_targets: Vec<Target>) -> Result<Self, BundleErrors> {
+        // Before anything is parsed: how large the files are, and how many.
+        BundleErrors::check(files.excess())?;
+        compiler_thread::run(|| Self::compile_here(files, extra_targets))
+            .unwrap_or_else(|why| Err(Fault::of_file("", why).into()))
+    }
+
+    fn compile_here(files: &Files, extra_targets: Vec<Target>) -> Result<Self, BundleErrors> {
         let mut faults = files.faults();
         let schema = schema()?;
         let targets = collect_targets(files, extra_targets, &mut faults);
         let chains = chains::read(files, &mut faults);
         let columns = masking::read(files, &targets, &mut faults);
+        let limits = limits::read(files, &mut faults);
         let rules = Rules::new(rules::read(files, &schema, &mut faults));
         faults.extend(unknown_chains(&rules, &chains));
         BundleErrors::check(faults)?;
@@ -49,7 +59,7 @@ impl Bundle {
         let classes = targets.keys().map(|name| classes(columns.get(name))).collect();
         let targets = targets.into_values().map(|listed| listed.target).collect();
         let engine = Engine::new(&schema, rules, chains, targets, classes)?;
-        Ok(Self { version: BundleVersion::of(&digest), digest, engine, columns })
+        Ok(Self { version: BundleVersion::of(&digest), digest, engine, columns, limits })
     }
 
     /// Its version: equal for equal files (and equal extra targets) on every node.
@@ -85,6 +95,12 @@ impl Bundle {
     #[must_use]
     pub fn chains(&self) -> &BTreeMap<ChainName, Chain> {
         self.engine.chains()
+    }
+
+    /// How many requests may be open at once.
+    #[must_use]
+    pub fn limits(&self) -> RequestLimits {
+        self.limits
     }
 
     /// How many policies it has.

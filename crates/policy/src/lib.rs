@@ -9,6 +9,7 @@
 mod bundle;
 mod cache;
 mod combine;
+mod compiler_thread;
 mod context;
 mod current;
 mod engine;
@@ -18,6 +19,7 @@ mod explain;
 mod files;
 mod index;
 mod names;
+mod nesting;
 mod question;
 mod rules;
 mod schema;

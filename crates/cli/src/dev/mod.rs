@@ -19,6 +19,7 @@ use countersign_common::time::{Clock, SystemClock};
 use countersign_controlplane::ControlPlane;
 use countersign_controlplane::grpc::ServeError;
 use countersign_controlplane::history::HistoryOptions;
+use countersign_controlplane::sessions::Administrators;
 use countersign_masking::HashKey;
 use countersign_policy::CurrentBundle;
 use countersign_recording::{CheckpointFile, LocalJournal};
@@ -114,6 +115,9 @@ impl Prepared {
             archive,
             // One process to try things out: nothing is taken away.
             history: HistoryOptions::default(),
+            administrators: Administrators {
+                services: options.administrator_services.iter().cloned().collect(),
+            },
         })
         .await?;
         let current = bundle::put_in_force(first, &control).await?;

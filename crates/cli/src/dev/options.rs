@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
-use countersign_common::id::{EnvironmentName, TargetName};
+use countersign_common::id::{EnvironmentName, Subject, TargetName};
 use countersign_common::target::SecretRef;
 use countersign_common::{Secret, Target};
 use countersign_policy::{target_from_url, target_generation};
@@ -53,6 +53,10 @@ pub(crate) struct DevOptions {
     /// unless given.
     #[arg(long, value_name = "ADDR")]
     pub(super) listen_ops: Option<SocketAddr>,
+    /// A service of the group `admin` that is trusted to administer: to issue tokens, apply bundles, read recordings. May
+    /// be given several times. People of the group may without being named, agents never.
+    #[arg(long = "administrator-service", value_name = "SUBJECT")]
+    pub(super) administrator_services: Vec<Subject>,
     /// Where traces go: an OTLP receiver (gRPC, no TLS), such as http://127.0.0.1:4317. Off unless given, here or in
     /// OTEL_EXPORTER_OTLP_ENDPOINT.
     #[arg(long, value_name = "URL")]

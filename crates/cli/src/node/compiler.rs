@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use countersign_common::approval::RequestLimits;
 use countersign_common::id::{BundleVersion, EnvironmentName, TargetName};
 use countersign_common::verdict::Reason;
 use countersign_common::{Digest, Target, Verdict};
@@ -66,6 +67,10 @@ impl Judge for PolicyJudge {
 
     fn environment(&self, target: &TargetName) -> Option<EnvironmentName> {
         self.0.target(target).map(|target| target.environment.clone())
+    }
+
+    fn limits(&self) -> RequestLimits {
+        self.0.limits()
     }
 
     fn judge(&self, question: &Question<'_>) -> Verdict {

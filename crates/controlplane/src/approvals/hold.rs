@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use countersign_common::approval::{Approval, Evidence, State, Terms};
+use countersign_common::approval::{Approval, Evidence, RequestLimits, State, Terms};
 use countersign_common::command::{self, Command, Context};
 use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
 use countersign_common::rendering::Rendering;
@@ -77,7 +77,8 @@ impl Approvals {
     ///
     /// # Errors
     /// When the digest is not the command's (I2), the session has ended, policy blocks the command by
-    /// now, there is no bundle, the text is larger than 32 MiB, or the store fails. Nobody was asked then.
+    /// now, there is no bundle, too many requests are open, the text is larger than 32 MiB, or the store fails. Nobody was
+    /// asked then.
     ///
     /// # Cancel safety
     /// People may have been asked all the same; the same command joins that request.
@@ -89,6 +90,11 @@ impl Approvals {
             return Err(ApprovalError::WrongDigest);
         }
         let asked_key = record::asked_key(request.session, &digest);
+        if let Some(held) = self.join(self.store.get(&asked_key).await?.as_ref()).await? {
+            return Ok(held);
+        }
+        let limits = self.limits();
+        let _turn = if limits.any() { self.fences.turn(&session.target).await } else { None };
         let mut prepared = None;
         for _ in 0..ATTEMPTS_MAX {
             let asked = self.store.get(&asked_key).await?;
@@ -97,11 +103,18 @@ impl Approvals {
             }
             let (stored, content) = match prepared.take() {
                 Some(again) => again,
-                None => self.prepare(&session, &request).await?,
+                None => {
+                    let terms = self.terms(&session, &request, self.now())?;
+                    // Before its text is stored: what is refused leaves nothing behind.
+                    self.pass(&session, limits).await?;
+                    self.prepare(&session, &request, terms).await?
+                }
             };
-            let transaction = content.finish(asking(&asked_key, asked.as_ref(), &stored));
-            match self.store.transact(transaction).await {
+            let passed = self.pass(&session, limits).await?;
+            let asking = passed.open(asking(&asked_key, asked.as_ref(), &stored), stored.approval.id);
+            match self.store.transact(content.finish(asking)).await {
                 Ok(Outcome::Committed(revision)) => {
+                    self.passed(&passed, revision);
                     let approval = stored.approval.clone();
                     crate::metrics::stepped(&approval, self.now());
                     self.take_over(stored, Some(revision));
@@ -115,6 +128,11 @@ impl Approvals {
             }
         }
         Err(ApprovalError::Contended)
+    }
+
+    /// How many requests may be open, by the current bundle.
+    fn limits(&self) -> RequestLimits {
+        self.bundles.current().map_or_else(RequestLimits::default, |current| current.judge.limits())
     }
 
     /// The approval that the same command has already, if it is to be joined.
@@ -157,9 +175,9 @@ impl Approvals {
         &self,
         session: &Session,
         request: &HoldRequest,
+        terms: Terms,
     ) -> Result<(Stored, Content), ApprovalError> {
         let now = self.now();
-        let terms = self.terms(session, request, now)?;
         let rendering = Rendering::of(&request.command, &request.context, &session.principal);
         let details = crate::encode(&Details {
             command: request.command.clone(),

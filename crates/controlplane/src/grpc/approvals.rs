@@ -310,6 +310,8 @@ fn decision(request: v1::DecideApprovalRequest, caller: &Caller) -> Result<Decid
         reason,
         method: "token".into(),
         rendering: digest(&request.rendering_digest, "rendering_digest")?,
+        issuers: caller.issuers.clone(),
+        only_target: caller.target.clone(),
     })
 }
 
@@ -343,7 +345,7 @@ impl Wanted {
 /// An approval as this caller sees it.
 fn to_wire(control: &ControlPlane, caller: &Caller, snapshot: &Snapshot) -> v1::ApprovalEntry {
     let approval = &snapshot.approval;
-    let may_decide = control.approvals().may_decide(approval, &caller.principal);
+    let may_decide = control.approvals().may_decide(approval, caller);
     let bundle = control.bundles().current();
     let environment = bundle.and_then(|bundle| bundle.judge.environment(&approval.target));
     v1::ApprovalEntry {

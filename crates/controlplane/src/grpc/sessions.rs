@@ -7,7 +7,7 @@ use countersign_api::{duration, optional, parsed, required, timestamp_to_wire, v
 use countersign_common::id::{SessionId, Subject, TargetName};
 use tonic::{Request, Response, Status};
 
-use super::auth::{admin, caller, is_admin};
+use super::auth::{admin, caller, is_admin_of};
 use super::{page_size, status};
 use crate::ControlPlane;
 use crate::sessions::{Caller, IssueToken, Session, What};
@@ -124,12 +124,14 @@ fn order(request: v1::IssueTokenRequest, by: &Caller) -> Result<IssueToken, coun
         ttl: duration(request.ttl, "ttl")?,
         target: optional(request.target.as_deref(), "target")?,
         issued_by: by.principal.subject.clone(),
+        issuers: by.principal.chain().chain(&by.issuers).cloned().collect(),
     })
 }
 
 /// Everybody sees the sessions that are theirs or on their behalf; administrators see all.
 fn may_see(caller: &Caller, session: &Session) -> bool {
-    is_admin(caller) || session.principal.involves(&caller.principal.subject)
+    caller.reaches(&session.target)
+        && (is_admin_of(caller, &session.target) || session.principal.involves(&caller.principal.subject))
 }
 
 /// A session on the wire.

@@ -234,3 +234,47 @@ async fn the_stop_button_stops_what_was_issued_and_voted_by_a_clock_that_goes_be
     let new = scratch.token(&carol).await;
     sessions.authenticate(&new).unwrap();
 }
+
+#[tokio::test]
+async fn i4_separate_names_that_look_alike_cannot_both_exist() {
+    let scratch = Scratch::new().await;
+    let sessions = scratch.control.sessions();
+    scratch.token(&human("alice", &["dba"])).await;
+    for (name, group) in
+        [("Alice", "dba"), ("\u{430}lice", "dba"), ("a1ice", "dba"), ("bob", "DBA"), ("bob", "db\u{430}")]
+    {
+        let refused = sessions.issue(order(&human(name, &[group]))).await;
+        assert!(matches!(refused, Err(IssueError::LooksLike { .. })), "{name} {group}: {refused:?}");
+    }
+    let mut behalf = agent();
+    behalf.on_behalf_of = vec![subject("ALICE")];
+    assert!(matches!(sessions.issue(order(&behalf)).await, Err(IssueError::LooksLike { .. })));
+    // The same names again, also in another encoding, and a subject that looks like a group.
+    scratch.token(&human("\u{ff41}lice", &["dba"])).await;
+    scratch.token(&human("dba", &["alice"])).await;
+    let beside = scratch.beside().await;
+    let refused = beside.control.sessions().issue(order(&human("Alice", &[]))).await;
+    let text = refused.unwrap_err().to_string();
+    assert!(text.starts_with("subject `Alice` looks like `alice`, which is in use"), "{text}");
+}
+
+#[tokio::test]
+async fn a_name_is_free_again_when_no_token_bears_it_any_more() {
+    let scratch = Scratch::new().await;
+    let sessions = scratch.control.sessions();
+    scratch.token(&human("Carol", &[])).await;
+    let week = Duration::from_secs(8 * 86_400);
+    scratch.clock.advance(week);
+    sessions.sweep().await.unwrap();
+    assert!(sessions.issue(order(&human("carol", &[]))).await.is_err(), "its token has just been swept");
+    sessions.sweep().await.unwrap();
+    sessions.issue(order(&human("carol", &[]))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_of_issuers_is_bounded() {
+    let scratch = Scratch::new().await;
+    let mut order = order(&agent());
+    order.issuers = (0..9).map(|number| subject(&format!("issuer-{number}"))).collect();
+    assert!(matches!(scratch.control.sessions().issue(order).await, Err(IssueError::ManyIssuers { .. })));
+}

@@ -331,6 +331,7 @@ fn vote(world: &World, everyone: &[Principal]) -> Step {
         vote: if dice.chance(85) { Vote::Approve } else { Vote::Deny },
         reason: None,
         method: "token".into(),
+        issuers: Default::default(),
     })
 }
 
