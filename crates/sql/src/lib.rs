@@ -11,7 +11,7 @@
 pub mod catalogue;
 mod functions;
 mod grammar;
-mod lineage;
+pub mod lineage;
 mod name;
 mod reader;
 mod reading;
