@@ -25,7 +25,7 @@ describe("characters", () => {
       else found.push([point, point]);
     }
     expect(found).toEqual(vectors.written_out);
-  });
+  }, 60_000);
 
   it("are shown as everywhere else, beside each other", () => {
     for (const [text, shown] of vectors.texts) expect(visible(text)).toBe(shown);

@@ -1,14 +1,14 @@
 //! The bundle of policies that is current: its files last in the store, what judges by them is compiled
 //! from them at every node. What does not compile is refused, and the current one stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use countersign_common::approval::RequestLimits;
 use countersign_common::command::Context;
 use countersign_common::error::{Code, Origin, Report, Retry, code};
-use countersign_common::id::{AttemptId, BundleVersion, EnvironmentName, Subject, TargetName};
+use countersign_common::id::{AttemptId, BundleVersion, EnvironmentName, GroupName, Subject, TargetName};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Facts, Principal, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::Also;
 use crate::content::{self, Content};
+use crate::sessions::{self, IssueError};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
 /// Which version is current.
@@ -54,6 +55,10 @@ pub trait Judge: Send + Sync + std::fmt::Debug {
     fn generation(&self, target: &TargetName) -> Option<Digest>;
     /// The environment of a target; `None`: there is no such target.
     fn environment(&self, target: &TargetName) -> Option<EnvironmentName>;
+    /// The groups that decide.
+    fn groups(&self) -> BTreeSet<GroupName> {
+        BTreeSet::new()
+    }
     /// How many requests may be open at once.
     fn limits(&self) -> RequestLimits {
         RequestLimits::default()
@@ -287,6 +292,20 @@ impl Bundles {
         Ok(judge.map_err(BundleError::Invalid)?.version())
     }
 
+    /// INVARIANT: I4. A group that decides cannot be taken for one that people are in.
+    async fn register_groups(&self, judge: &dyn Judge) -> Result<(), BundleError> {
+        let registered = sessions::register_groups(&*self.store, self.clock.now(), judge.groups()).await;
+        registered.map_err(|error| match error {
+            IssueError::Store(error) => BundleError::Store(error),
+            IssueError::Contended => BundleError::Contended,
+            other => {
+                let fault =
+                    Fault { file: "chains.yaml".into(), line: 0, column: 0, reason: other.to_string() };
+                BundleError::Invalid(vec![fault])
+            }
+        })
+    }
+
     /// Compiles on a thread that serves nobody: a large bundle takes seconds.
     async fn compile(&self, files: Files) -> (Files, Result<Arc<dyn Judge>, Vec<Fault>>) {
         let compiler = Arc::clone(&self.compiler);
@@ -338,6 +357,7 @@ impl Bundles {
             let current = stands.map_or(BasedOn::None, BasedOn::Version);
             return Err(BundleError::Outdated { wanted: based_on.clone(), current });
         }
+        self.register_groups(&*judge).await?;
         let (by, at) = (by.clone(), self.clock.now());
         let chunks = bytes.len().div_ceil(CHUNK_BYTES);
         let attempt = Some(AttemptId::generate());

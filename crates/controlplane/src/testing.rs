@@ -253,6 +253,12 @@ impl Judge for StubJudge {
         EnvironmentName::new("production").ok()
     }
 
+    fn groups(&self) -> std::collections::BTreeSet<GroupName> {
+        let mut words = self.policy.split(' ');
+        let group = (words.next() == Some("hold")).then(|| words.next()).flatten();
+        group.and_then(|group| GroupName::new(group).ok()).into_iter().collect()
+    }
+
     /// `limited SESSION SUBJECT TARGET`: holds everything for one dba, with these limits; else there are none.
     fn limits(&self) -> RequestLimits {
         let mut words = self.policy.split(' ');

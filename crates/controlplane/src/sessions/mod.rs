@@ -23,6 +23,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, broadcast};
 
 pub use error::{IssueError, SessionRefused};
+pub(crate) use names::register_groups;
 pub use record::{Mark, Session, Token};
 pub(crate) use record::{REVOCATIONS, SESSIONS, TOKENS};
 pub use revoke::{Revocation, Revocations, RevokeError, What};

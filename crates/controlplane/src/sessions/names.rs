@@ -3,13 +3,14 @@
 
 use countersign_common::Principal;
 use countersign_common::Timestamp;
+use countersign_common::id::GroupName;
 use countersign_common::skeleton::{Skeleton, Skeletons};
 use countersign_common::visible::on_one_line;
 use serde::{Deserialize, Serialize};
 
 use super::{ATTEMPTS_MAX, IssueError, KEPT_AFTER_EXPIRY, Sessions};
 use crate::Also;
-use crate::store::{Outcome, StoreError, Transaction, range_all};
+use crate::store::{Outcome, Store, StoreError, Transaction, range_all};
 
 /// Where names stand: `/cs/names/<subject|group>/<looks|folded>/<digest of the skeleton>`.
 const NAMES: &str = "/cs/names/";
@@ -71,42 +72,9 @@ impl Sessions {
             return Err(IssueError::ManyNames { names, names_max: NAMES_MAX });
         }
         for (named, name) in names_of(principal) {
-            self.register_name(named, name).await?;
+            register_name(&*self.store, self.clock.now(), named, name).await?;
         }
         Ok(())
-    }
-
-    async fn register_name(&self, named: Named, name: &str) -> Result<(), IssueError> {
-        let keys = named.keys(name);
-        for _ in 0..ATTEMPTS_MAX {
-            let mut missing = Vec::new();
-            for key in &keys {
-                match self.store.get(key).await? {
-                    None => missing.push(key),
-                    Some(entry) => {
-                        let other: Registered = crate::decode(&entry)?;
-                        if other.name != name {
-                            let (name, other) = (on_one_line(name), on_one_line(&other.name));
-                            return Err(IssueError::LooksLike { kind: named.as_str(), name, other });
-                        }
-                    }
-                }
-            }
-            let Some((first, rest)) = missing.split_first() else { return Ok(()) };
-            let registered = Registered { name: name.into(), at: self.clock.now(), also: Also::default() };
-            let value = crate::encode(&registered);
-            let writing = Transaction::new().if_absent(first.as_str()).put(first.as_str(), value.as_slice());
-            let writing = rest.iter().fold(writing, |writing, key| {
-                writing.if_absent(key.as_str()).put(key.as_str(), value.as_slice())
-            });
-            match self.store.transact(writing).await {
-                Ok(Outcome::Committed(_)) => return Ok(()),
-                // Somebody else registers it, or nobody knows whether this was written: look again.
-                Ok(Outcome::Conflict | Outcome::LeaseLost) | Err(StoreError::Unknown(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(IssueError::Contended)
     }
 
     /// Frees the names that no token bears any more. Tokens are there for a week after they expire, and a name is as long in
@@ -129,4 +97,57 @@ impl Sessions {
         }
         Ok(count)
     }
+}
+
+/// Registers the groups that a bundle names, as far as they are not registered yet.
+///
+/// # Errors
+/// When one looks like another that is in use.
+pub(crate) async fn register_groups(
+    store: &dyn Store,
+    now: Timestamp,
+    groups: impl IntoIterator<Item = GroupName>,
+) -> Result<(), IssueError> {
+    for group in groups {
+        register_name(store, now, Named::Group, group.as_str()).await?;
+    }
+    Ok(())
+}
+
+async fn register_name(
+    store: &dyn Store,
+    now: Timestamp,
+    named: Named,
+    name: &str,
+) -> Result<(), IssueError> {
+    let keys = named.keys(name);
+    for _ in 0..ATTEMPTS_MAX {
+        let mut missing = Vec::new();
+        for key in &keys {
+            match store.get(key).await? {
+                None => missing.push(key),
+                Some(entry) => {
+                    let other: Registered = crate::decode(&entry)?;
+                    if other.name != name {
+                        let (name, other) = (on_one_line(name), on_one_line(&other.name));
+                        return Err(IssueError::LooksLike { kind: named.as_str(), name, other });
+                    }
+                }
+            }
+        }
+        let Some((first, rest)) = missing.split_first() else { return Ok(()) };
+        let registered = Registered { name: name.into(), at: now, also: Also::default() };
+        let value = crate::encode(&registered);
+        let writing = Transaction::new().if_absent(first.as_str()).put(first.as_str(), value.as_slice());
+        let writing = rest.iter().fold(writing, |writing, key| {
+            writing.if_absent(key.as_str()).put(key.as_str(), value.as_slice())
+        });
+        match store.transact(writing).await {
+            Ok(Outcome::Committed(_)) => return Ok(()),
+            // Somebody else registers it, or nobody knows whether this was written: look again.
+            Ok(Outcome::Conflict | Outcome::LeaseLost) | Err(StoreError::Unknown(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(IssueError::Contended)
 }

@@ -10,7 +10,7 @@ use countersign_common::{Digest, Secret};
 use super::{IssueError, REVOCATIONS, Revocation, SESSIONS, SessionRefused, TOKENS, What, record};
 use crate::approvals::ApprovalError;
 use crate::store::{Change, Transaction};
-use crate::testing::{Scratch, agent, human, order, subject, target};
+use crate::testing::{Scratch, agent, bundle, human, order, subject, target};
 
 #[tokio::test]
 async fn a_token_is_shown_once_and_only_its_hash_is_on_disk() {
@@ -252,6 +252,9 @@ async fn i4_separate_names_that_look_alike_cannot_both_exist() {
     // The same names again, also in another encoding, and a subject that looks like a group.
     scratch.token(&human("\u{ff41}lice", &["dba"])).await;
     scratch.token(&human("dba", &["alice"])).await;
+    let by = subject("operator");
+    let refused = scratch.control.apply_bundle(bundle("hold db\u{430} 1"), &by).await.unwrap_err();
+    assert!(refused.to_string().contains("group `db\\u{430}` looks like `dba`"), "{refused}");
     let beside = scratch.beside().await;
     let refused = beside.control.sessions().issue(order(&human("Alice", &[]))).await;
     let text = refused.unwrap_err().to_string();

@@ -241,6 +241,7 @@ fn target(dice: &mut Dice) -> Target {
         safe_functions: BTreeSet::new(),
         judged_bytes_max: 1 << 20,
         reads_when_isolated: None,
+        unmatched_rules: Default::default(),
         generation: Digest::of(b"shop"),
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use countersign_common::Target;
 use countersign_common::id::{EnvironmentName, RoleName, TargetName};
 use countersign_common::target::{
-    JUDGED_BYTES_MAX_DEFAULT, OnDisconnect, RecordingTerms, Role, SecretRef, Tls, TlsMode, Waiting,
+    JUDGED_BYTES_MAX_DEFAULT, OnDisconnect, RecordingTerms, Role, SecretRef, Tls, TlsMode, UnmatchedRules,
+    Waiting,
 };
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -50,6 +51,8 @@ struct Entry {
     safe_functions: BTreeSet<String>,
     judged_bytes_max: Option<Spanned<usize>>,
     reads_when_isolated: Option<Span>,
+    #[serde(default)]
+    unmatched_rules: UnmatchedRules,
 }
 
 fn postgres() -> Spanned<String> {
@@ -170,6 +173,7 @@ impl Reader<'_> {
                 .as_ref()
                 .map_or(JUDGED_BYTES_MAX_DEFAULT, |bytes| bytes.value),
             reads_when_isolated: entry.reads_when_isolated.map(|span| span.0),
+            unmatched_rules: entry.unmatched_rules,
             generation: countersign_common::Digest::from_bytes([0; 32]),
         };
         target.generation = generation(&target);

@@ -139,6 +139,10 @@ impl Exchange for PgExchange<'_> {
     }
 
     fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
+        // INVARIANT: I6. A rule that matches nothing masks nothing, whatever its column is called by now.
+        if let Some(why) = self.flow.closed(&self.unit.described.facts, &duties.unmask) {
+            return Some(Refusal::new(State::Blocked, why));
+        }
         let masked = self.flow.may_show_masked(&self.unit.described.facts, &duties.unmask);
         if !masked || !copies_out(self.unit) {
             return None;

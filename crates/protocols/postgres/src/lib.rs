@@ -22,6 +22,7 @@ mod session;
 mod settings_at_login;
 mod statements;
 mod stream;
+mod unmatched;
 pub mod upstream;
 mod witness;
 
@@ -29,6 +30,7 @@ pub use cancel::CancelKey;
 pub use gate::{Gate, GateConfig};
 pub use parameters::{ServerParameters, StartupParameters};
 pub use stream::Stream;
+pub use unmatched::ask as unmatched_rules;
 
 /// The name of the protocol in TLS (ALPN).
 pub const ALPN: &[u8] = b"postgresql";

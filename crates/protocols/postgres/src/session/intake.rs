@@ -163,7 +163,7 @@ impl Session {
         if self.is_skipping() {
             return Ok(());
         }
-        let reading = trace::read().in_scope(|| self.read(text));
+        let reading = self.read(text).instrument(trace::read()).await;
         let described = self.describe(&reading, &[]).instrument(trace::resolve()).await?;
         let command = Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() };
         let unit = Unit { command, described, reading: Some(reading), portal: None };
@@ -265,9 +265,10 @@ impl Session {
             );
             return Ok(());
         }
+        let reading = self.read(parse.text).await;
         let statement = Arc::new(Prepared {
             text: parse.text.into(),
-            reading: self.read(parse.text),
+            reading,
             types: Oids::iter(parse.types).collect(),
             by_sql: false,
         });

@@ -26,7 +26,7 @@ use countersign_common::Facts;
 use countersign_common::facts::Class;
 use countersign_lifecycle::ports::{Stop, stopped};
 use countersign_lifecycle::{Cleared, ClientSide, End, Road};
-use countersign_masking::HashKey;
+use countersign_masking::{HashKey, Rules};
 use countersign_sql::Reader;
 use tokio::sync::watch;
 
@@ -78,6 +78,8 @@ pub(crate) struct Session {
     rules: Arc<RulesInForce>,
     pub(crate) flow: Flow,
     kept: Kept,
+    /// With which rules, and which state of the catalogue, it was last looked whether all rules match.
+    matched: Option<(Arc<Rules>, u64)>,
     pending: Pending,
     /// Something of the current batch (up to the next Sync) is upstream.
     batch_sent: bool,
@@ -125,6 +127,7 @@ impl Session {
             skipping: false,
             rules: setting.rules.current(),
             hash_key: setting.hash_key,
+            unmatched: None,
             wanted: 0,
             stalled: false,
             masked_sent: false,
@@ -144,6 +147,7 @@ impl Session {
             rules: setting.rules,
             flow,
             kept: Kept::default(),
+            matched: None,
             pending: Pending::default(),
             batch_sent: false,
             batch_ran: false,
