@@ -105,8 +105,8 @@ impl Approvals {
                 Some(again) => again,
                 None => {
                     let terms = self.terms(&session, &request, self.now())?;
-                    // Before its text is stored: what is refused leaves nothing behind.
-                    self.pass(&session, limits).await?;
+                    // Before its text is stored: what is refused, as far as this node knows, leaves nothing behind.
+                    self.board.lock().open().admit(&session, limits)?;
                     self.prepare(&session, &request, terms).await?
                 }
             };
