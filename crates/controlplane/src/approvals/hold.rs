@@ -114,10 +114,11 @@ impl Approvals {
             let asking = passed.open(asking(&asked_key, asked.as_ref(), &stored), stored.approval.id);
             match self.store.transact(content.finish(asking)).await {
                 Ok(Outcome::Committed(revision)) => {
-                    self.passed(&passed, revision);
                     let approval = stored.approval.clone();
                     crate::metrics::stepped(&approval, self.now());
                     self.take_over(stored, Some(revision));
+                    // Only now: whoever finds the fence known relies on the count.
+                    self.passed(&passed, revision);
                     return Ok(Held { approval, joined: Joined::New });
                 }
                 // Somebody else asked, or nobody knows whether we did: look again.
