@@ -24,5 +24,5 @@ mod walk;
 pub use catalogue::Catalogue;
 pub use name::Name;
 pub use reader::{Lexing, Reader};
-pub use reading::{Copy, CopySide, Effects, Mentions, Reading, Transaction};
+pub use reading::{Copy, CopySide, Effects, Mentions, Reading, Redefined, Transaction};
 pub use resolve::Session;

@@ -6,7 +6,7 @@ use countersign_common::facts::{Action, Flag};
 use rustc_hash::FxHashSet;
 
 use super::Session;
-use crate::catalogue::{Definition, Function, Relation, Type, TypeKind};
+use crate::catalogue::{Definition, FIRST_ADDED_OID, Function, Relation, Type, TypeKind};
 use crate::functions::{self, Call};
 use crate::name::Name;
 use crate::reading::{Part, Reading};
@@ -14,9 +14,6 @@ use crate::reading::{Part, Reading};
 /// System views that show files of the server.
 const FILE_VIEWS: [&str; 3] =
     ["pg_catalog.pg_file_settings", "pg_catalog.pg_hba_file_rules", "pg_catalog.pg_ident_file_mappings"];
-
-/// Objects below this oid are built in.
-const FIRST_ADDED_OID: u32 = 16384;
 
 /// What was found out about a part.
 #[derive(Debug, Default)]
@@ -117,7 +114,7 @@ impl<'a> Resolver<'a> {
 
     fn relation(&mut self, relation: &'a Relation) {
         self.found.reads.insert(relation.qualified.clone());
-        self.types.extend(&relation.types);
+        self.types.extend(relation.types.iter());
         if relation.foreign {
             self.act(Action::Outside, Some(Flag::Network));
         }
@@ -161,7 +158,7 @@ impl<'a> Resolver<'a> {
         }
         for relation in known {
             self.found.writes.insert(relation.qualified.clone());
-            self.types.extend(&relation.types);
+            self.types.extend(relation.types.iter());
             for policy in &relation.policies {
                 self.follow(policy);
             }
@@ -357,7 +354,7 @@ impl<'a> Resolver<'a> {
             && part.operators.is_empty()
             && part.types.is_empty());
         if evaluates {
-            for cast in &session.catalogue.casts {
+            for cast in session.catalogue.casts() {
                 if cast.operands.can_occur(&self.types) {
                     self.added_function(&cast.function, "");
                 }

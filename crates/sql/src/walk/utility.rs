@@ -1,6 +1,7 @@
 //! Statements other than queries.
 
 mod definition;
+mod redefinition;
 mod running;
 mod session;
 
@@ -8,6 +9,7 @@ use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DefElem, Node};
 
+pub(super) use self::redefinition::created;
 use super::Walk;
 
 impl Walk {

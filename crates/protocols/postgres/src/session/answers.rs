@@ -382,7 +382,10 @@ impl Flow {
             self.settings.mark_stale();
         }
         if !self.expected.has_effects() && std::mem::take(&mut self.definitions_touched) {
-            self.database.mark_stale();
+            let redefined = std::mem::take(&mut self.redefined);
+            if !redefined.is_empty() {
+                self.definitions_awaited = Some(self.database.changed(&redefined));
+            }
         }
         self.cursors_may_set &= !self.expected.is_empty();
         self.portals.forget_confirmed();

@@ -28,7 +28,7 @@ impl Walk {
                 self.moves_path();
                 match DiscardMode::try_from(discard.target) {
                     Ok(DiscardMode::DiscardAll) => self.effects.deallocates.push(None),
-                    Ok(DiscardMode::DiscardTemp) => self.effects.changes_definitions = true,
+                    Ok(DiscardMode::DiscardTemp) => self.redefines(None),
                     Ok(DiscardMode::DiscardPlans | DiscardMode::DiscardSequences) => {}
                     Ok(DiscardMode::Undefined) | Err(_) => self.unread(),
                 }
@@ -133,6 +133,7 @@ impl Walk {
         if !matches!(kind, Transaction::Begin | Transaction::Savepoint | Transaction::Release) {
             self.moves_path();
         }
+        // What others see stays as it is; what this session sees goes back to that.
         if matches!(kind, Transaction::Rollback | Transaction::RollbackTo) {
             self.effects.changes_definitions = true;
         }
