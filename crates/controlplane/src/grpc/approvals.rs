@@ -12,7 +12,7 @@ use futures::stream::BoxStream;
 use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status};
 
-use super::auth::{caller, is_admin, may_look_back, may_see, may_settle};
+use super::auth::{caller, is_admin_of, may_look_back, may_see, may_settle};
 use super::{commands, page_size, status, stopped};
 use crate::approvals::{ApprovalChange, ApprovalError, Decide, Details, Snapshot};
 use crate::sessions::Caller;
@@ -389,9 +389,10 @@ async fn missing(control: &ControlPlane, caller: &Caller) -> Vec<v1::MissingAppr
         Missing::Session(_) => None,
     });
     let visible = approvals.filter(|approval| {
-        is_admin(caller)
-            || approval.requester.contains(&caller.principal.subject)
-            || approval.groups.iter().any(|group| caller.principal.groups.contains(group))
+        caller.reaches(&approval.target)
+            && (is_admin_of(caller, &approval.target)
+                || approval.requester.contains(&caller.principal.subject)
+                || approval.groups.iter().any(|group| caller.principal.groups.contains(group)))
     });
     let to_wire = |approval: SeenApproval| v1::MissingApproval {
         id: approval.id.to_string(),
