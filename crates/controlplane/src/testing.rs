@@ -171,6 +171,7 @@ pub(crate) fn request(session: &Session, text: &str) -> HoldRequest {
         database: "shop".into(),
         settings: BTreeMap::new(),
         transaction: None,
+        texts: Vec::new(),
     };
     HoldRequest {
         session: session.id,

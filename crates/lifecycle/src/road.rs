@@ -12,7 +12,7 @@ use tracing::field::display;
 use tracing::{Instrument as _, Span};
 
 use crate::Cleared;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, NotBound};
 use crate::hold::Hold;
 use crate::ports::{Approvals, Judge, Question, Ruling, Stop, Unavailable};
 use crate::recorder::{Begun, Recorder};
@@ -61,6 +61,8 @@ pub enum Passage {
     Refused(Refusal),
     /// It may not, and there is nobody left to tell.
     Left,
+    /// Nothing is decided or recorded: its facts rest on definitions that have changed. Describe it and run it again.
+    Outdated,
 }
 
 /// Takes one command down the road as far as its release: judges it, records that, waits for people
@@ -69,7 +71,7 @@ pub enum Passage {
 /// # Cancel safety
 /// Not cancel safe: dropped in the middle of a redeem it leaves the command in doubt (never run twice).
 /// The connection's task runs it to its end.
-pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
+pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
     if let Some(refusal) = road.revoked() {
         return refused(refusal);
     }
@@ -79,6 +81,14 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
         // INVARIANT: I8. Nobody to judge means no.
         Err(error) => return refused(unavailable(&error)),
     };
+    if matches!(ruling.verdict, Verdict::Hold(..)) {
+        // Boxed, as few are held.
+        match Box::pin(exchange.bind()).await {
+            Ok(()) => {}
+            Err(NotBound::Outdated) => return Passage::Outdated,
+            Err(NotBound::Unavailable(why)) => return refused(unavailable(&Unavailable(why))),
+        }
+    }
     let span = match ruling.verdict {
         Verdict::Hold(..) => trace::held(&exchange),
         Verdict::Allow(_) | Verdict::Block(_) => Span::current(),

@@ -31,7 +31,7 @@ pub(crate) struct Prepared {
     pub(crate) reading: Arc<Reading>,
     /// Types of its parameters as far as the client gave them.
     pub(crate) types: Box<[u32]>,
-    /// Made by SQL: its text here is not what made it.
+    /// Made by SQL: its text is that of a PREPARE.
     pub(crate) by_sql: bool,
 }
 
@@ -153,9 +153,9 @@ impl ResultFormats {
 }
 
 impl Prepared {
-    /// What SQL's own PREPARE made; its exact text stands in the command that made it.
+    /// What SQL's own PREPARE made: its text is that of the PREPARE, with the types of the parameters.
     pub(crate) fn by_sql(reading: &Arc<Reading>) -> Self {
-        let text = reading.fingerprint().unwrap_or_default().as_bytes().into();
+        let text = reading.source().unwrap_or_default().as_bytes().into();
         Self { text, reading: Arc::clone(reading), types: Box::default(), by_sql: true }
     }
 }
@@ -180,6 +180,11 @@ impl Executed {
             }
         }
         Self(Some(Arc::new(known)))
+    }
+
+    /// The texts that are executed.
+    pub(crate) fn readings(&self) -> impl Iterator<Item = Arc<Reading>> {
+        self.0.iter().flat_map(|known| known.values().cloned())
     }
 
     /// What a name stood for.
