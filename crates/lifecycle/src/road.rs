@@ -81,6 +81,9 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
         // INVARIANT: I8. Nobody to judge means no.
         Err(error) => return refused(unavailable(&error)),
     };
+    if let Verdict::Allow(duties) | Verdict::Hold(_, duties) = &ruling.verdict {
+        exchange.note_duties(duties);
+    }
     if matches!(ruling.verdict, Verdict::Hold(..)) {
         // Boxed, as few are held.
         match Box::pin(exchange.bind()).await {
@@ -117,7 +120,7 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
             if let Err(error) = road.recorded_first(exchange.changes(), &begun).await {
                 return road.refuse(&begun, unavailable(&error));
             }
-            if let Some(refusal) = road.revoked() {
+            if let Some(refusal) = road.revoked().or_else(|| exchange.use_up(&duties)) {
                 return road.refuse(&begun, refusal);
             }
             let facts = Arc::clone(&exchange.described().facts);
@@ -137,7 +140,8 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
 /// How much there is to judge and to record, in bytes; each operation counts as much as it takes to judge.
 fn size_of(exchange: &impl Exchange) -> usize {
     let command = exchange.command();
-    let values = command.parameters.iter().filter_map(|parameter| parameter.value.as_ref()).map(Vec::len);
+    let values =
+        command.parameters.iter().filter_map(|parameter| parameter.value.as_ref()).map(|value| value.len());
     let operations = exchange.described().facts.operations.len() * OPERATION_BYTES;
     command.text.len() + values.sum::<usize>() + operations
 }

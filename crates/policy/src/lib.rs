@@ -8,6 +8,7 @@
 
 mod bundle;
 mod cache;
+mod class_terms;
 mod combine;
 mod compiler_thread;
 mod context;
@@ -18,6 +19,7 @@ mod evaluate;
 mod explain;
 mod files;
 mod index;
+mod masked_uses;
 mod names;
 mod nesting;
 mod question;
@@ -30,6 +32,7 @@ mod yaml;
 mod tests;
 
 pub use bundle::{Bundle, SharedQuestion};
+pub use class_terms::{ClassTerms, Use};
 pub use current::{CurrentBundle, Reload, Revision, reload};
 pub use error::{BundleErrors, Fault, Position};
 pub use explain::{ClassExplanation, Decision, Explanation, Matched, OperationExplanation};

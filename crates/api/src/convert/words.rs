@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use countersign_common::command::{Command, Context, NamedText, Parameter};
-use countersign_common::facts::{Action, Facts, Flag, Granularity, Operation};
+use countersign_common::facts::{Action, Facts, Flag, Granularity, MaskedUses, Operation};
 use countersign_common::principal::{Kind, Principal};
+use countersign_common::verdict::DataClass;
 
 use super::{BadField, digest, enumerator, parsed};
 use crate::v1;
@@ -58,7 +59,7 @@ fn parameters_to_wire(parameters: &[Parameter]) -> Vec<v1::Parameter> {
         .map(|parameter| v1::Parameter {
             type_name: parameter.type_name.clone(),
             binary: parameter.binary,
-            value: parameter.value.clone(),
+            value: parameter.value.as_ref().map(|value| value.to_vec()),
         })
         .collect()
 }
@@ -68,7 +69,8 @@ fn parameters_from_wire(wire: Vec<v1::Parameter>) -> Vec<Parameter> {
         .map(|parameter| Parameter {
             type_name: parameter.type_name,
             binary: parameter.binary,
-            value: parameter.value,
+            value: parameter.value.map(Into::into),
+            omitted: None,
         })
         .collect()
 }
@@ -97,7 +99,7 @@ impl TryFrom<v1::NamedText> for NamedText {
 impl From<&Command> for v1::Command {
     fn from(command: &Command) -> Self {
         let parameters = parameters_to_wire(&command.parameters);
-        Self { form: command.form.clone(), text: command.text.clone(), parameters }
+        Self { form: command.form.clone(), text: command.text.to_vec(), parameters }
     }
 }
 
@@ -106,7 +108,7 @@ impl TryFrom<v1::Command> for Command {
     fn try_from(wire: v1::Command) -> Result<Self, BadField> {
         let parameters = parameters_from_wire(wire.parameters);
         // An empty text is a command (an empty query); a missing form is a missing field.
-        Ok(Self { form: parsed(&wire.form, "command.form")?, text: wire.text, parameters })
+        Ok(Self { form: parsed(&wire.form, "command.form")?, text: wire.text.into(), parameters })
     }
 }
 
@@ -178,6 +180,9 @@ impl From<&Operation> for v1::Operation {
             writes: operation.writes.iter().cloned().collect(),
             functions: operation.functions.iter().cloned().collect(),
             flags: operation.flags.iter().map(ToString::to_string).collect(),
+            copied_classes: class_names(&operation.masked.copies),
+            predicate_classes: class_names(&operation.masked.predicates),
+            equality_classes: class_names(&operation.masked.equalities),
         }
     }
 }
@@ -193,8 +198,21 @@ impl TryFrom<v1::Operation> for Operation {
             writes: wire.writes.into_iter().collect(),
             functions: wire.functions.into_iter().collect(),
             flags: flags.collect::<Result<_, _>>()?,
+            masked: MaskedUses {
+                copies: classes(wire.copied_classes),
+                predicates: classes(wire.predicate_classes),
+                equalities: classes(wire.equality_classes),
+            },
         })
     }
+}
+
+fn class_names(classes: &BTreeSet<DataClass>) -> Vec<String> {
+    classes.iter().map(|class| class.0.to_string()).collect()
+}
+
+fn classes(names: Vec<String>) -> BTreeSet<DataClass> {
+    names.into_iter().map(|name| DataClass(name.into())).collect()
 }
 
 /// The one of `all` with this name. A name that is not known here is an error: facts that are not

@@ -317,7 +317,7 @@ fn truthful(account: &Account) -> Result<(), String> {
                 story.fault || nobody || not_run
             }
             Word::RunningElsewhere => ever(|state| matches!(state, State::Redeemed { .. })),
-            // The simulated control plane takes any number of requests.
+            // No limits in the simulation.
             Word::Limited => false,
             // A wish is not enough: its record says so.
             Word::Withdrawn => ever(|state| *state == State::Withdrawn) && !ever(was_used),

@@ -18,6 +18,10 @@ mod exchange;
 mod gate;
 pub mod handshake;
 mod inert;
+pub mod lookups;
+mod masked_outputs;
+mod masked_use;
+mod message_budget;
 pub mod metrics;
 pub mod parameters;
 mod reply;
@@ -32,6 +36,7 @@ mod witness;
 
 pub use cancel::CancelKey;
 pub use gate::{Gate, GateConfig};
+pub use message_budget::MessageBudget;
 pub use parameters::{ServerParameters, StartupParameters};
 pub use session::settings::QUERY as SETTINGS_QUERY;
 pub use stream::Stream;

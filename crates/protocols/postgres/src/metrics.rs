@@ -27,9 +27,27 @@ const RULES_UNMATCHED: Metric = Metric::gauge(
     &["target"],
     "Masking rules of the target that match nothing in its catalogue and so mask nothing: look at the bundle",
 );
+pub(crate) const LARGE_MESSAGE_BYTES: Metric = Metric::gauge(
+    "countersign_large_message_bytes",
+    &[],
+    "Bytes that are reserved now for messages of more than 128 KiB, which are read whole to be judged",
+);
+pub(crate) const LARGE_MESSAGE_WAITS: Metric = Metric::counter(
+    "countersign_large_message_waits_total",
+    &[],
+    "Messages of more than 128 KiB that had to wait for room in `large_message_bytes_max`",
+);
 
 /// All of them.
-pub const ALL: &[Metric] = &[LOGINS, UPSTREAM, UPSTREAM_OPENED, UPSTREAM_FAILED, RULES_UNMATCHED];
+pub const ALL: &[Metric] = &[
+    LOGINS,
+    UPSTREAM,
+    UPSTREAM_OPENED,
+    UPSTREAM_FAILED,
+    LARGE_MESSAGE_BYTES,
+    LARGE_MESSAGE_WAITS,
+    RULES_UNMATCHED,
+];
 
 static OPEN: LazyLock<Gauge> = LazyLock::new(|| gauge!(UPSTREAM.name));
 static ACCEPTED: LazyLock<Counter> = LazyLock::new(|| counter!(LOGINS.name, "outcome" => "accepted"));
@@ -68,6 +86,7 @@ const fn outcome(why: &LoginRefused) -> &'static str {
         LoginRefused::Token => "token_refused",
         LoginRefused::UnknownTarget => "unknown_target",
         LoginRefused::UnknownRole => "unknown_role",
+        LoginRefused::UnknownDatabase { .. } => "unknown_database",
         LoginRefused::Setting(_) => "setting_refused",
         LoginRefused::TooMany => "too_many",
         LoginRefused::Unavailable => "unavailable",

@@ -31,7 +31,9 @@ impl Unmatched {
     /// The rules for which the catalogue has no column.
     pub(crate) fn of(rules: &Rules, catalogue: &Catalogue) -> Self {
         let mut unmatched = Self::default();
-        for (relation, column) in rules.columns() {
+        // What is built in for statistics and activity does not exist in every version of the server.
+        let own = rules.columns().filter(|(relation, _)| !relation.starts_with("pg_catalog."));
+        for (relation, column) in own {
             let columns = catalogue.columns(relation);
             if columns.is_empty() {
                 unmatched.relations.insert(relation.to_owned());

@@ -9,6 +9,8 @@ mod query;
 mod special;
 mod utility;
 
+pub(crate) use self::utility::is_on;
+
 use std::collections::BTreeSet;
 
 use countersign_common::facts::{Action, Flag};
@@ -16,8 +18,10 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, ParseResult, RangeVar, RawStmt};
 
 use crate::functions;
+use crate::lineage::build;
+use crate::lineage::query::Statement;
 use crate::name::Name;
-use crate::reading::{Copy, Effects, Mentions, Outputs, Part, Reading, Redefined};
+use crate::reading::{Copy, Effects, Mentions, Part, Reading, Redefined};
 
 /// Walks all statements of a string.
 pub(crate) fn walk(parsed: &ParseResult, text: &str) -> Reading {
@@ -28,7 +32,7 @@ pub(crate) fn walk(parsed: &ParseResult, text: &str) -> Reading {
             walk.note_snapshot(statement, statements == 0);
             statements += 1;
             walk.source = source(raw, text).into();
-            walk.statement(statement, parsed.stmts.len() == 1);
+            walk.statement(statement);
         }
     }
     walk.finish(statements)
@@ -46,6 +50,8 @@ fn source<'t>(raw: &RawStmt, text: &'t str) -> &'t str {
 /// The state of a walk over one string.
 pub(super) struct Walk {
     parts: Vec<Part>,
+    /// The statements as the lineage needs them.
+    lineage: Vec<Statement>,
     current: usize,
     /// Names of CTEs that can be seen here, innermost last.
     ctes: Vec<Box<str>>,
@@ -53,7 +59,6 @@ pub(super) struct Walk {
     mentions: Mentions,
     /// Column references of one name: whole rows, should a relation be called so.
     singles: BTreeSet<Box<str>>,
-    outputs: Option<Outputs>,
     copy: Option<Copy>,
     inert: bool,
     path_unsure: bool,
@@ -68,12 +73,12 @@ impl Walk {
     fn new() -> Self {
         Self {
             parts: Vec::new(),
+            lineage: Vec::new(),
             current: 0,
             ctes: Vec::new(),
             effects: Effects::default(),
             mentions: Mentions::default(),
             singles: BTreeSet::new(),
-            outputs: None,
             copy: None,
             inert: true,
             path_unsure: false,
@@ -122,18 +127,13 @@ impl Walk {
             self.effects.changes_definitions = true;
             self.effects.redefines = Redefined::anything();
         }
-        if let Some(outputs) = &mut self.outputs {
-            for output in &mut outputs.columns {
-                output.opaque |= output.columns.iter().any(|name| is_row(name));
-            }
-        }
         Reading {
             parts: self.parts,
+            lineage: self.lineage,
             failure: None,
             fingerprint: None,
             effects: self.effects,
             mentions: self.mentions,
-            outputs: self.outputs,
             copy: self.copy,
             statements,
             inert: self.inert,
@@ -144,17 +144,19 @@ impl Walk {
     }
 
     /// One statement of the string.
-    fn statement(&mut self, node: &Node, alone: bool) {
+    fn statement(&mut self, node: &Node) {
         self.begin(Action::Unknown);
+        if let Some(node) = &node.node {
+            self.lineage.push(Statement {
+                path_unsure: self.path_unsure,
+                definitions_unsure: self.definitions_unsure,
+                kind: build::statement(node),
+            });
+        }
         match &node.node {
-            Some(statement @ NodeEnum::SelectStmt(select)) => {
-                if alone {
-                    self.outputs = query::outputs(select);
-                }
-                self.query(statement);
-            }
             Some(
-                statement @ (NodeEnum::InsertStmt(_)
+                statement @ (NodeEnum::SelectStmt(_)
+                | NodeEnum::InsertStmt(_)
                 | NodeEnum::UpdateStmt(_)
                 | NodeEnum::DeleteStmt(_)
                 | NodeEnum::MergeStmt(_)),

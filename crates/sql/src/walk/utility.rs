@@ -63,7 +63,7 @@ fn options(nodes: &[Node]) -> Option<Vec<&DefElem>> {
 }
 
 /// Whether a boolean option is on; what cannot be read counts as on.
-fn is_on(option: &DefElem) -> bool {
+pub(crate) fn is_on(option: &DefElem) -> bool {
     let off = ["false", "off", "0", "f", "fa", "fal", "fals", "no", "n", "of"];
     let text = option_text(option).to_ascii_lowercase();
     option.arg.is_none() || !off.contains(&text.as_str())

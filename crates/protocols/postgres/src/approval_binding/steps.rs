@@ -336,8 +336,8 @@ impl PgExchange<'_> {
             biased;
             why = crate::session::revoked(&mut stop) => Err(Broken::Stopped(why)),
             // What was sent before it still runs: it is that which the client wants to end.
-            () = self.cancel.asked(), if runs => {
-                self.flow.cancel_running(&self.way.connector);
+            request = self.cancel.asked(), if runs => {
+                self.flow.cancel_running(&self.way.connector, request);
                 Ok(())
             }
             moved = self.flow.moved_down() => match moved {

@@ -92,7 +92,7 @@ impl Walk {
         let Some(query) = prepare.query.as_deref() else { return self.unread() };
         let mut inner = Self::new();
         inner.note_snapshot(query, true);
-        inner.statement(query, true);
+        inner.statement(query);
         for argument in &prepare.argtypes {
             match &argument.node {
                 Some(NodeEnum::TypeName(name)) => inner.type_name(Some(name)),
