@@ -259,7 +259,12 @@ mod tests {
             text: text.to_vec(),
             parameters: values
                 .iter()
-                .map(|value| Parameter { type_name: "25".into(), binary: false, value: Some(value.to_vec()) })
+                .map(|value| Parameter {
+                    type_name: "25".into(),
+                    binary: false,
+                    value: Some(value.to_vec().into()),
+                    omitted: None,
+                })
                 .collect(),
         };
         for texts in [

@@ -1,6 +1,7 @@
 //! What a command does, in this session, at this moment: its text read, its names resolved under settings
 //! that the server was asked for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_common::Facts;
