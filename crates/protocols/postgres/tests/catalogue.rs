@@ -48,6 +48,8 @@ fn target(port: u16, tls: Tls) -> Target {
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
         unmatched_rules: Default::default(),
+        databases: BTreeSet::new(),
+        notifications: Default::default(),
         generation: Digest::of(b"1"),
     }
 }
