@@ -77,6 +77,8 @@ async fn open(port: u16, user: &str) -> Upstream {
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
         unmatched_rules: Default::default(),
+        databases: Default::default(),
+        notifications: Default::default(),
         generation: Digest::of(b"1"),
     };
     let parameters = StartupParameters::default();
