@@ -412,7 +412,7 @@ impl Flow {
     /// target has been told.
     pub(crate) fn cancel_running(&self, connector: &Arc<Connector>, request: CancelRequest) {
         let token = self.upstream.as_ref().and_then(|open| open.cancel.clone());
-        if let (Some(token), false) = (token, self.expected.is_empty()) {
+        if let (Some(token), true) = (token, self.expected.has_commands()) {
             let connector = Arc::clone(connector);
             // Bounded by the connector's time-outs.
             tokio::spawn(async move {

@@ -299,6 +299,7 @@ impl Session {
                 batch_ran: self.batch_sent && in_transaction,
                 wire: wire.clone(),
                 seen: None,
+                cancelled: None,
                 evidence: None,
                 binding: None,
             };
