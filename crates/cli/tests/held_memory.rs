@@ -60,7 +60,7 @@ impl World {
             rustls::crypto::CryptoProvider::install_default(rustls::crypto::aws_lc_rs::default_provider());
         let server = Postgres::start(PostgresOptions::default().with("max_connections", "400"))?;
         let terms = Terms { hold: "1h", notice_every: "10m", timeout: "2h", ..Terms::default() };
-        let bundle = Bundle::example(&server, &terms)?;
+        let bundle = Bundle::example(&server, &terms)?.without_limits()?;
         let state = tempfile::tempdir()?;
         give_credential_by_file(&bundle, &state.path().join("password"))?;
         let fleet = Fleet::start(bundle.dev(), 0)?;

@@ -147,6 +147,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_nested_without_end_is_refused_on_a_small_stack() {
+        for text in [
+            "[".repeat(20_000),
+            format!("a: {}1{}", "{b: ".repeat(20_000), "}".repeat(20_000)),
+            "- ".repeat(20_000),
+        ] {
+            let thread =
+                std::thread::Builder::new().stack_size(512 << 10).spawn(move || read(&text).is_err());
+            assert!(thread.unwrap().join().unwrap());
+        }
+    }
+
+    #[test]
     fn a_file_that_is_no_map_is_refused_with_its_line() {
         assert!(read("- a\n- b\n").unwrap_err().to_string().contains("c.yaml:1:"));
         assert!(read("a: 1\na: 2\n").unwrap_err().to_string().contains("c.yaml:2:"));

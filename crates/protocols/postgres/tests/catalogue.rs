@@ -48,6 +48,7 @@ fn target(port: u16, tls: Tls) -> Target {
         safe_functions: BTreeSet::new(),
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
+        unmatched_rules: Default::default(),
         notifications: Default::default(),
         generation: Digest::of(b"1"),
     }

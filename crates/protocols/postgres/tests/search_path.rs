@@ -77,6 +77,7 @@ async fn open(port: u16, user: &str) -> Upstream {
         safe_functions: BTreeSet::new(),
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
+        unmatched_rules: Default::default(),
         notifications: Default::default(),
         generation: Digest::of(b"1"),
     };

@@ -189,7 +189,7 @@ impl Session {
         if self.is_skipping() {
             return Ok(());
         }
-        let reading = trace::read().in_scope(|| self.read(&text));
+        let reading = self.read(&text).instrument(trace::read()).await;
         let described = self.describe(&reading, &[]).instrument(trace::resolve()).await?;
         let command = Command { form: "query".into(), text, parameters: Vec::new() };
         let text_reading = Some(Arc::clone(&reading));
@@ -349,9 +349,10 @@ impl Session {
             self.refuse(&limits::too_many_statements(), Form::Extended);
             return Ok(());
         }
+        let reading = self.read(parse.text).await;
         let statement = Arc::new(Prepared {
             text: part_of(&frame, parse.text),
-            reading: self.read(parse.text),
+            reading,
             types: Oids::iter(parse.types).collect(),
             by_sql: false,
         });
