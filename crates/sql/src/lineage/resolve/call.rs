@@ -184,7 +184,11 @@ impl<'a> Resolution<'a> {
     /// Code that cannot be read: it may return, store and say anything.
     pub(super) fn unread_code(&mut self) -> Sources {
         self.runs_unread_code = true;
-        self.copies(Place::Unknown, &Sources::unknown());
+        self.touch(&Sources::unknown());
+        // What definitions call was chosen by their author.
+        if !self.in_definition {
+            self.copies(Place::Unknown, &Sources::unknown());
+        }
         Sources::unknown()
     }
 }
