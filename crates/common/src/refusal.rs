@@ -35,6 +35,9 @@ pub struct Refusal {
     /// Where a person can look at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The sentence for the client where the one of the state does not fit: a limit of the gateway is no policy.
+    #[serde(skip)]
+    pub advice: Option<Cow<'static, str>>,
 }
 
 /// What became of a command that was not (or perhaps not) run.
@@ -118,7 +121,15 @@ impl Refusal {
             need: None,
             reason: reason.into(),
             url: None,
+            advice: None,
         }
+    }
+
+    /// With another sentence than the one of its state. It says first that nothing was executed.
+    #[must_use]
+    pub fn with_advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.advice = Some(advice.into());
+        self
     }
 
     /// With the approval it belongs to.
@@ -151,6 +162,9 @@ impl Refusal {
     /// The plain sentence that an agent obeys.
     #[must_use]
     pub fn sentence(&self) -> Cow<'static, str> {
+        if let Some(advice) = &self.advice {
+            return advice.clone();
+        }
         match self.state {
             State::Pending => {
                 "Not executed. Do not rephrase or split it, do not report success. Send exactly the same \

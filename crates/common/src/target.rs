@@ -31,8 +31,11 @@ pub struct Target {
     pub roles: BTreeMap<RoleName, Role>,
     /// The role used when the client names none.
     pub default_role: RoleName,
-    /// The database used when the client names none.
+    /// The database used when the client names none; `None`: the one with the name of the role's user.
     pub default_database: Option<String>,
+    /// The databases that clients may name besides the default one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub databases: BTreeSet<String>,
     /// How long commands wait for people here.
     pub waiting: Waiting,
     /// How thoroughly commands are recorded here.
@@ -48,6 +51,20 @@ pub struct Target {
     pub notifications: Notifications,
     /// Digest over this entry of the bundle: approvals are bound to it.
     pub generation: Digest,
+}
+
+impl Target {
+    /// The database that a client of this role gets when it names none.
+    #[must_use]
+    pub fn default_database_of<'a>(&'a self, role: &'a Role) -> &'a str {
+        self.default_database.as_deref().unwrap_or(&role.user)
+    }
+
+    /// The databases that clients of this role may name.
+    #[must_use]
+    pub fn databases_of<'a>(&'a self, role: &'a Role) -> BTreeSet<&'a str> {
+        self.databases.iter().map(String::as_str).chain([self.default_database_of(role)]).collect()
+    }
 }
 
 /// A role that a target offers.

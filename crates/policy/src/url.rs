@@ -74,6 +74,7 @@ pub fn target_from_url(
         roles: BTreeMap::from([(role.clone(), Role { user: url.user, credential: None })]),
         default_role: role,
         default_database: url.database,
+        databases: BTreeSet::new(),
         waiting: Waiting::default(),
         recording: RecordingTerms::default(),
         safe_functions: BTreeSet::new(),

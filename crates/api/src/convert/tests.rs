@@ -109,11 +109,12 @@ fn a_command_with_its_context_and_facts_survives_the_wire() {
     let value = |value: Option<&[u8]>| Parameter {
         type_name: "25".into(),
         binary: false,
-        value: value.map(<[u8]>::to_vec),
+        value: value.map(|value| value.to_vec().into()),
+        omitted: None,
     };
     let command = Command {
         form: "execute".into(),
-        text: b"SELECT \xff".to_vec(),
+        text: b"SELECT \xff".to_vec().into(),
         parameters: vec![value(None), value(Some(b""))],
     };
     assert_eq!(Command::try_from(v1::Command::from(&command)), Ok(command));

@@ -58,9 +58,9 @@ impl From<&Command> for v1::Command {
         let parameters = command.parameters.iter().map(|parameter| v1::Parameter {
             type_name: parameter.type_name.clone(),
             binary: parameter.binary,
-            value: parameter.value.clone(),
+            value: parameter.value.as_ref().map(|value| value.to_vec()),
         });
-        Self { form: command.form.clone(), text: command.text.clone(), parameters: parameters.collect() }
+        Self { form: command.form.clone(), text: command.text.to_vec(), parameters: parameters.collect() }
     }
 }
 
@@ -70,12 +70,13 @@ impl TryFrom<v1::Command> for Command {
         let parameters = wire.parameters.into_iter().map(|parameter| Parameter {
             type_name: parameter.type_name,
             binary: parameter.binary,
-            value: parameter.value,
+            value: parameter.value.map(Into::into),
+            omitted: None,
         });
         // An empty text is a command (an empty query); a missing form is a missing field.
         Ok(Self {
             form: parsed(&wire.form, "command.form")?,
-            text: wire.text,
+            text: wire.text.into(),
             parameters: parameters.collect(),
         })
     }

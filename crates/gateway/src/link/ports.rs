@@ -17,8 +17,9 @@ use countersign_lifecycle::ports::{Admitted, Cancels, NotAdmitted, Sessions, Una
 use super::attached::Opened;
 use super::shared::{Shared, odd, silent};
 
-/// How long a cancel request is seen to. Its sender is told nothing either way.
-const CANCEL_TIME_MAX: Duration = Duration::from_secs(2);
+/// The time that the sender of a cancel request waits until the gateway that it is for has carried it out; longer than the
+/// control plane waits for that gateway.
+const CANCEL_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Sessions, approvals and cancels over the link.
 #[derive(Debug, Clone)]
@@ -42,7 +43,8 @@ impl Sessions for LinkPorts {
 }
 
 impl LinkPorts {
-    fn admit(&self, opened: v1::SessionOpened) -> Result<Admitted, Unavailable> {
+    fn admit(&self, mut opened: v1::SessionOpened) -> Result<Admitted, Unavailable> {
+        let record_proof = std::mem::take(&mut opened.record_proof);
         let (opened, principal) = read(opened).map_err(|error| {
             tracing::error!(%error, "the control plane sent a session that cannot be read");
             silent()
@@ -50,6 +52,8 @@ impl LinkPorts {
         let session = opened.id;
         let stop = self.shared.change(|state| {
             let first = self.shared.first_stop(state);
+            // Under the lock that the sweep holds, too: it never takes away what a connection is about to need.
+            self.shared.record_proofs.insert(session, record_proof.into());
             state.attached.attach(opened, first, &mut state.outbox)
         });
         Ok(Admitted { session, principal, stop })

@@ -64,6 +64,9 @@ pub(crate) fn dba() -> BTreeSet<GroupName> {
 /// By what the gateway shows that the session was opened there.
 pub(crate) const PROOF: &[u8] = b"opened here";
 
+/// By what it shows that it may record the session.
+pub(crate) const RECORD_PROOF: &[u8] = b"may be recorded here";
+
 pub(crate) fn session_opened() -> Answer {
     let now = SystemClock.now();
     Answer::SessionOpened(v1::SessionOpened {
@@ -77,6 +80,7 @@ pub(crate) fn session_opened() -> Answer {
             revocation: None,
         }),
         proof: PROOF.to_vec(),
+        record_proof: RECORD_PROOF.to_vec(),
     })
 }
 
@@ -106,7 +110,11 @@ pub(crate) fn hold_request(number: usize) -> HoldRequest {
         digest: Digest::of(format!("command {number}").as_bytes()),
         session: SESSION,
         principal: Arc::new(agent()),
-        command: Command { form: "query".into(), text: b"DELETE FROM t".to_vec(), parameters: Vec::new() },
+        command: Command {
+            form: "query".into(),
+            text: b"DELETE FROM t".to_vec().into(),
+            parameters: Vec::new(),
+        },
         context: Context {
             target: TargetName::new("shop").unwrap(),
             generation: Digest::of(b"1"),

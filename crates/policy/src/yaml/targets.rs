@@ -20,6 +20,9 @@ use crate::error::Fault;
 use crate::files::Files;
 use crate::url::{DEFAULT_PORT, PROTOCOL, PostgresUrl, generation, is_loopback};
 
+/// The longest name of a database (`NAMEDATALEN` of the server, less its zero byte).
+const DATABASE_BYTES_MAX: usize = 63;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Targets {
@@ -36,6 +39,8 @@ struct Entry {
     host: Option<String>,
     port: Option<u16>,
     database: Option<String>,
+    #[serde(default)]
+    databases: Vec<Spanned<String>>,
     credential: Option<SecretRef>,
     #[serde(default)]
     roles: BTreeMap<RoleName, RoleEntry>,
@@ -148,6 +153,7 @@ impl Reader<'_> {
             let reason = format!("target `{}`: judged_bytes_max 0 would refuse every command", self.name);
             self.faults.push(self.document.fault(bytes, reason));
         }
+        self.check_databases();
         let endpoint = self.endpoint();
         let roles = self.roles(endpoint.as_ref().and_then(|endpoint| endpoint.user.clone()));
         let default_role = self.default_role(&roles);
@@ -165,6 +171,7 @@ impl Reader<'_> {
             roles,
             default_role,
             default_database: entry.database.clone().or(endpoint.database),
+            databases: entry.databases.iter().map(|name| name.value.clone()).collect(),
             waiting: waiting(&entry.waiting),
             recording: recording(&entry.recording),
             safe_functions: entry.safe_functions.clone(),
@@ -178,6 +185,22 @@ impl Reader<'_> {
         };
         target.generation = generation(&target);
         Some(target)
+    }
+
+    /// A name that no database can have is a mistake, such as a pattern.
+    fn check_databases(&mut self) {
+        for name in &self.entry.value.databases {
+            let fits = !name.value.is_empty()
+                && name.value.len() <= DATABASE_BYTES_MAX
+                && !name.value.contains(['*', '\0']);
+            if !fits {
+                let reason = format!(
+                    "target `{}`: `databases` lists exact names of 1 to {DATABASE_BYTES_MAX} bytes, without patterns",
+                    self.name
+                );
+                self.faults.push(self.document.fault(name, reason));
+            }
+        }
     }
 
     fn endpoint(&mut self) -> Option<Endpoint> {

@@ -15,7 +15,7 @@ use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, Road, trace};
 use tracing::Span;
 
 use crate::block;
-use crate::cancel_registry::CancelSlot;
+use crate::cancel_registry::{CancelRequest, CancelSlot};
 use crate::client_trace;
 use crate::lookups::Lookups;
 use crate::masked_outputs::MaskedOutputs;
@@ -55,6 +55,8 @@ pub(crate) struct PgExchange<'s> {
     pub(crate) wire: Bytes,
     /// What [`Exchange::stirred`] saw, until [`Exchange::look`] takes it in.
     pub(crate) seen: Option<Seen>,
+    /// The cancel request that has ended the wait; its connection is closed when the command has been withdrawn.
+    pub(crate) cancelled: Option<CancelRequest>,
     /// By what the target will remember it: the number of the transaction of our own that is open for it.
     pub(crate) evidence: Option<String>,
 }
@@ -64,7 +66,7 @@ pub(crate) enum Seen {
     /// Bytes moved, or a side is gone.
     Moved(Result<Moved, Broken>),
     /// The client asked on another connection to cancel.
-    Cancelled,
+    Cancelled(CancelRequest),
 }
 
 impl Exchange for PgExchange<'_> {
@@ -120,9 +122,14 @@ impl Exchange for PgExchange<'_> {
     }
 
     async fn stirred(&mut self) {
+        // A Terminate that came with the command is in the buffer already; no further bytes announce it.
+        if self.flow.client_says_goodbye() {
+            self.seen = Some(Seen::Moved(Ok(Moved::FromClient)));
+            return;
+        }
         let seen = tokio::select! {
             biased;
-            () = self.cancel.asked() => Seen::Cancelled,
+            request = self.cancel.asked() => Seen::Cancelled(request),
             moved = self.flow.moved() => Seen::Moved(moved),
         };
         self.seen = Some(seen);
@@ -130,7 +137,10 @@ impl Exchange for PgExchange<'_> {
 
     async fn look(&mut self) -> Option<Meanwhile> {
         match self.seen.take()? {
-            Seen::Cancelled => Some(Meanwhile::Cancelled),
+            Seen::Cancelled(request) => {
+                self.cancelled = Some(request);
+                Some(Meanwhile::Cancelled)
+            }
             Seen::Moved(Ok(Moved::FromUpstream)) => match self.flow.take_answers().await {
                 // What stands before it in its batch has failed: it will not run, so nobody need be asked.
                 Ok(()) => {

@@ -17,7 +17,8 @@ mod inert;
 pub mod lookups;
 mod masked_outputs;
 mod masked_use;
-mod metrics;
+mod message_budget;
+pub mod metrics;
 pub mod parameters;
 mod reply;
 mod rules_in_force;
@@ -30,6 +31,7 @@ mod witness;
 
 pub use cancel::CancelKey;
 pub use gate::{Gate, GateConfig};
+pub use message_budget::MessageBudget;
 pub use parameters::{ServerParameters, StartupParameters};
 pub use stream::Stream;
 

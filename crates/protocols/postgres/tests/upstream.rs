@@ -41,6 +41,7 @@ fn target(host: &str, port: u16, tls: Tls) -> Target {
         roles: BTreeMap::from([(role.clone(), Role { user: "app".into(), credential: None })]),
         default_role: role,
         default_database: None,
+        databases: std::collections::BTreeSet::new(),
         waiting: Waiting::default(),
         recording: RecordingTerms::default(),
         safe_functions: BTreeSet::new(),

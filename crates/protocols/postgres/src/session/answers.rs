@@ -162,10 +162,8 @@ impl Flow {
             }
             // INVARIANT: I6. So is what another session or a trigger notifies of.
             Backend::NotificationResponse { pid, channel, payload } => {
-                match self.redacted_notification(pid, channel, payload) {
-                    Some(redacted) => outlet.insert(&Plain::ours(&redacted)),
-                    None => keep(&decoded, message, outlet),
-                }
+                outlet.swallow();
+                outlet.insert(&Plain::ours(&self.notification(pid, channel, payload)));
             }
             Backend::RowDescription(fields) => {
                 self.described(Some(fields), outlet, message, &decoded)?;

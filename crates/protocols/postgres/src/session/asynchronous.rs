@@ -84,23 +84,22 @@ impl Hidden {
 }
 
 impl Flow {
-    /// A notification as it may leave, when its payload has to be redacted.
-    pub(super) fn redacted_notification(&self, pid: u32, channel: &[u8], payload: &[u8]) -> Option<Bytes> {
+    /// A NotificationResponse of the target as the client receives it: with the process id by which the client knows the
+    /// sender, and its payload redacted where that may carry a masked value.
+    pub(super) fn notification(&self, pid: u32, channel: &[u8], payload: &[u8]) -> Bytes {
         // A client receives only channels that it has named itself.
         let passes =
             payload.is_empty() || self.target.notifications == Notifications::Pass || !self.hidden.any();
-        if passes {
-            return None;
-        }
-        let mut out = BytesMut::new();
+        let payload = if passes { payload } else { REDACTED };
+        let mut out = BytesMut::with_capacity(channel.len() + payload.len() + 16);
         build::frame(&mut out, b'A', |body| {
-            body.extend_from_slice(&pid.to_be_bytes());
-            for text in [channel, REDACTED] {
+            body.extend_from_slice(&self.shown_pid(pid).to_be_bytes());
+            for text in [channel, payload] {
                 body.extend_from_slice(text);
                 body.extend_from_slice(b"\0");
             }
         });
-        Some(out.freeze())
+        out.freeze()
     }
 
     /// Whether the client is told a setting's value.

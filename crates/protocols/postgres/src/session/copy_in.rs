@@ -111,6 +111,7 @@ impl Session {
     pub(super) fn copy_piece(&mut self, header: Header) -> Result<bool, Broken> {
         if self.copy_is_coming() {
             self.ask_for_answers();
+            self.flow.awaits_answers = true;
             return Ok(false);
         }
         let here = self.flow.client.input().len().saturating_sub(Header::BYTES);

@@ -285,16 +285,12 @@ impl Session {
         let mut stop = self.road.stop.clone();
         tokio::select! {
             biased;
-            moved = self.flow.moved() => match moved? {
-                // Boxed: seldom is anything waited for here, and whatever may have to wait would carry it.
+            // Boxed, as the others: seldom is anything waited for here, and whatever may have to wait would carry it.
+            request = self.cancel.asked() => Box::pin(self.cancel_in_intake(request)).await,
+            moved = self.flow.moved_for_intake() => match moved? {
                 Moved::FromUpstream => Box::pin(self.flow.take_answers()).await,
-                Moved::FromClient => Ok(()),
-                Moved::ClientClosed => Err(Broken::Client),
+                Moved::FromClient | Moved::ClientClosed => Ok(()),
             },
-            () = self.cancel.asked() => {
-                self.cancel_upstream();
-                Ok(())
-            }
             why = revoked(&mut stop) => Err(Broken::Stopped(why)),
         }
     }

@@ -149,6 +149,30 @@ impl Expected {
         self.0.iter().all(|expect| matches!(expect, Expect::OurSync | Expect::Asked(..)))
     }
 
+    /// Returns whether something of the client's is among them, and not only questions of our own and what we say ourselves.
+    pub(crate) fn has_commands(&self) -> bool {
+        self.0.iter().any(|expect| match expect {
+            Expect::OurSync
+            | Expect::Asked(..)
+            | Expect::Settings(_)
+            | Expect::Provoked(_)
+            | Expect::Say(_)
+            | Expect::SayReady
+            | Expect::DescribePortal { ours: true, .. } => false,
+            Expect::Parse(..)
+            | Expect::Bind(..)
+            | Expect::CloseStatement(_)
+            | Expect::ClosePortal(_)
+            | Expect::DescribeStatement
+            | Expect::DescribePortal { .. }
+            | Expect::Execute(_)
+            | Expect::Query(_)
+            | Expect::Function(_)
+            | Expect::Sync
+            | Expect::Closing(_) => true,
+        })
+    }
+
     /// How many answers are awaited.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
