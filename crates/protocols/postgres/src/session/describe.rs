@@ -99,7 +99,9 @@ impl Session {
         // INVARIANT: I7. Under settings that are not known, where a string ends is not known either.
         let readable = |settings: &&settings::Settings| settings.utf8 || text.is_ascii();
         let known = self.flow.settings.current().filter(readable);
-        let lexing = known.map_or(Lexing::UNKNOWN, |settings| settings.lexing);
+        // A failed transaction cannot be asked for its settings, and has to be ended all the same.
+        let unknown = if is_read_alike(text) { Lexing::STANDARD } else { Lexing::UNKNOWN };
+        let lexing = known.map_or(unknown, |settings| settings.lexing);
         self.reader.read(text, lexing)
     }
 
@@ -311,6 +313,12 @@ pub(super) async fn revoked(stop: &mut watch::Receiver<Stop>) -> String {
         return why.clone();
     }
     std::future::pending().await
+}
+
+/// Whether a text has the same tokens under all settings: without quotes, backslashes, dollars and letters beyond ASCII no
+/// string can begin in it, and no byte can be half a character.
+fn is_read_alike(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii() && !matches!(byte, b'\'' | b'"' | b'\\' | b'$' | 0))
 }
 
 fn is_unresolved(facts: &Facts) -> bool {
