@@ -89,8 +89,15 @@ impl<'a> Resolution<'a> {
             && self.added_functions(name).is_empty()
     }
 
-    /// A function of a row, written as its attribute.
-    pub(super) fn call_of_row(&mut self, name: &Name, row: &Value) -> Value {
+    /// A function of a row, written as its attribute. Where no function has that name it is a column: one of the row's,
+    /// if the row's columns are not all known, or else one that the catalogue does not know yet.
+    pub(super) fn call_of_row(&mut self, name: &Name, row: &Value, may_be_column: bool) -> Value {
+        let is_function = functions::builtin(&name.name).is_some()
+            || !self.added_functions(name).is_empty()
+            || self.is_type(name);
+        if !is_function {
+            return if may_be_column { Value::computed([row]) } else { Value::unknown() };
+        }
         Value::of(self.called(name, &row.sources, false))
     }
 
