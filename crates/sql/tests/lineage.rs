@@ -284,6 +284,7 @@ fn copies_name_the_place_that_receives_them() {
         "EXPLAIN INSERT INTO log SELECT email FROM customers",
         "COPY customers FROM STDIN",
         "SELECT vat(1)",
+        "SELECT g.email FROM json_to_record('{}') AS g",
     ] {
         assert_eq!(flows(text).copies.len(), 0, "{text}");
     }
