@@ -312,6 +312,8 @@ fn agents_look_customers_up_by_equality_until_their_limit_is_reached() {
     let classes = "classes: { email: { equality_limit: 4 } }";
     let shop = Shop::start(WRITES, &format!("{RULES}{classes}"));
     let mut agent = shop.agent();
+    let guesses = "SELECT id FROM customers WHERE email = 'a' OR email = 'b' OR email = 'c' OR email = 'd' OR email = 'e'";
+    assert_eq!(code(&query(&mut agent, guesses)).as_deref(), Some("55G06"), "five guesses in one statement");
     let literal = "SELECT id, name, email FROM customers WHERE email = 'quokka@canary.example'";
     let parameter = "SELECT c.id, c.name FROM customers AS c WHERE c.email = $1 LIMIT 1";
     for _ in 0..2 {

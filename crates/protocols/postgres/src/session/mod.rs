@@ -2,8 +2,8 @@
 //! ([`intake`]), takes it down the road, and gives back what the target answers ([`answers`]).
 
 mod answers;
-mod cancelling;
 mod asynchronous;
+mod cancelling;
 pub(crate) mod copy_in;
 mod describe;
 mod expect;
@@ -51,9 +51,9 @@ use crate::codec::backend::TransactionStatus;
 use crate::codec::build::Severity;
 use crate::codec::{Header, Side, SqlState};
 use crate::exchange::Unit;
-use crate::message_budget::MessageBudget;
 use crate::inert::InertFrames;
 use crate::lookups::Lookups;
+use crate::message_budget::MessageBudget;
 use crate::parameters::ServerParameters;
 use crate::reply;
 use crate::rules_in_force::RulesInForce;
