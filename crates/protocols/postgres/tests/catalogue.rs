@@ -47,6 +47,8 @@ fn target(port: u16, tls: Tls) -> Target {
         safe_functions: BTreeSet::new(),
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
+        databases: BTreeSet::new(),
+        notifications: countersign_common::target::Notifications::default(),
         generation: Digest::of(b"1"),
     }
 }
