@@ -169,6 +169,7 @@ pub(crate) fn request(session: &Session, text: &str) -> HoldRequest {
         database: "shop".into(),
         settings: BTreeMap::new(),
         transaction: None,
+        texts: Vec::new(),
     };
     HoldRequest {
         session: session.id,
