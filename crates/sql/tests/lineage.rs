@@ -291,6 +291,20 @@ fn copies_name_the_place_that_receives_them() {
 }
 
 #[test]
+fn each_comparison_with_a_constant_is_a_lookup_of_its_own() {
+    let lookups = |text: &str| flows(text).lookups;
+    assert_eq!(lookups("SELECT id FROM customers WHERE email = 'x'"), 1);
+    assert_eq!(lookups("SELECT id FROM customers WHERE email = 'x' OR email = 'y' OR email = $1"), 3);
+    assert_eq!(
+        lookups(
+            "SELECT id FROM customers WHERE email = 'x' UNION ALL SELECT id FROM customers WHERE email = 'y'"
+        ),
+        2
+    );
+    assert_eq!(lookups("SELECT id FROM customers WHERE name = 'x'"), 0);
+}
+
+#[test]
 fn predicates_over_the_column_are_told_from_lookups() {
     // `=`: a lookup by equality, `?`: another predicate, nothing: none.
     let predicates = |text: &str| {
