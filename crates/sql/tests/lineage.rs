@@ -27,6 +27,7 @@ fn columns(text: &str) -> Vec<bool> {
     flows.columns.unwrap_or_else(|| panic!("columns of {text}")).iter().map(is_email).collect()
 }
 
+// long: a table of statements.
 #[test]
 fn i6_masked_column_is_found_wherever_it_may_come_out() {
     for text in [
