@@ -68,7 +68,7 @@ impl Unmatched {
         let hidden = |relation: &str| rules.touches(relation, unmask);
         // A relation that is gone may be any other by now, under a new name.
         if let Some(relation) = self.relations.iter().find(|relation| hidden(relation)) {
-            let closed = facts.operations.iter().any(|operation| may_touch_data(operation));
+            let closed = facts.operations.iter().any(may_touch_data);
             return closed.then(|| {
                 format!("the masking rules of `{relation}` match nothing: there is no such relation")
             });
