@@ -31,9 +31,8 @@ impl Unmatched {
     /// The rules for which the catalogue has no column.
     pub(crate) fn of(rules: &Rules, catalogue: &Catalogue) -> Self {
         let mut unmatched = Self::default();
-        // What is built in for statistics and activity does not exist in every version of the server.
-        let own = rules.columns().filter(|(relation, _)| !relation.starts_with("pg_catalog."));
-        for (relation, column) in own {
+        // Built-in rules for statistics and activity name relations that not every server has.
+        for (relation, column) in rules.configured() {
             let columns = catalogue.columns(relation);
             if columns.is_empty() {
                 unmatched.relations.insert(relation.to_owned());
