@@ -44,7 +44,6 @@ impl From<&Record<'_>> for Effect {
             Record::Hold(_)
             | Record::Decision(_)
             | Record::Redeemed(_)
-            | Record::Output(_)
             | Record::Transaction(_) => Self::Continues,
         }
     }

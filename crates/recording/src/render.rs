@@ -27,7 +27,6 @@ pub fn render_text(envelope: &Envelope) -> String {
         Record::Redeemed(redeemed) => {
             format!("redeemed  {} used up, fence {}", redeemed.approval, redeemed.fence)
         }
-        Record::Output(output) => answer(output.rows, output.bytes, &output.answer),
         Record::End(ended) => match &ended.answer {
             Some(given) => {
                 let answered = answer(ended.rows, ended.bytes, given);
