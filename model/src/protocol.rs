@@ -117,11 +117,7 @@ fn of_gateway(g: usize, stage: Stage, actions: &mut Vec<Action>) {
         Stage::Ran { .. } => actions.extend([Action::Commit(g), Action::Break(g)]),
         Stage::Committing { .. } => actions.push(Action::Break(g)),
         Stage::Down => actions.push(Action::GatewayRestarts(g)),
-        Stage::Withdrawing
-        | Stage::GaveUp
-        | Stage::Answered { .. }
-        | Stage::Broken { .. }
-        | Stage::Over => {}
+        Stage::Withdrawing | Stage::GaveUp | Stage::Answered { .. } | Stage::Broken { .. } | Stage::Over => {}
     }
 }
 

@@ -18,8 +18,9 @@ const SHORT_WORDS_MAX: usize = 4;
 /// Crates that are held to the ceilings. The others are only reported.
 const CONVERTED: &[&str] = &[];
 
-const QUESTION_WORDS: &[&str] =
-    &["What", "Whether", "Who", "Whom", "Whose", "When", "Where", "Which", "Why", "How", "Whatever", "Whoever"];
+const QUESTION_WORDS: &[&str] = &[
+    "What", "Whether", "Who", "Whom", "Whose", "When", "Where", "Which", "Why", "How", "Whatever", "Whoever",
+];
 
 /// Two words that begin a question, such as "By what".
 const QUESTION_PREPOSITIONS: &[&str] = &["By", "Of", "For", "From", "To", "In", "On", "At", "With", "Under"];
@@ -35,7 +36,8 @@ pub(super) fn check(sources: &[Source]) -> Result<Vec<String>> {
             faults.push(format!("{name}: {questions:.1} % of doc comments begin with a question word"));
         }
         if short > SHORT_MAX {
-            faults.push(format!("{name}: {short:.1} % of doc comments have {SHORT_WORDS_MAX} words or fewer"));
+            faults
+                .push(format!("{name}: {short:.1} % of doc comments have {SHORT_WORDS_MAX} words or fewer"));
         }
     }
     Ok(faults)
@@ -84,7 +86,9 @@ fn begins_with_question(words: &[&str]) -> bool {
         word.is_some_and(|word| of.contains(&word.trim_matches(|c: char| !c.is_alphabetic())))
     };
     let second = words.get(1).is_some_and(|word| {
-        QUESTION_WORDS.iter().any(|question| question.eq_ignore_ascii_case(word.trim_end_matches([',', '.', ':'])))
+        QUESTION_WORDS
+            .iter()
+            .any(|question| question.eq_ignore_ascii_case(word.trim_end_matches([',', '.', ':'])))
     });
     is(words.first(), QUESTION_WORDS) || (is(words.first(), QUESTION_PREPOSITIONS) && second)
 }
@@ -93,9 +97,12 @@ fn begins_with_question(words: &[&str]) -> bool {
 fn measure(sources: &[Source]) -> BTreeMap<String, Counts> {
     let mut crates: BTreeMap<String, Counts> = BTreeMap::new();
     for source in sources.iter().filter(|source| source.has_extension("rs")) {
-        let Some(folder) = source.path.ancestors().skip(1).find(|above| {
-            sources.iter().any(|other| other.path == above.join("Cargo.toml"))
-        }) else {
+        let Some(folder) = source
+            .path
+            .ancestors()
+            .skip(1)
+            .find(|above| sources.iter().any(|other| other.path == above.join("Cargo.toml")))
+        else {
             continue;
         };
         let counts = crates.entry(folder.display().to_string()).or_default();

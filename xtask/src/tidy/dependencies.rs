@@ -15,13 +15,15 @@ const LIBRARIES: [(&str, &str); 2] = [("md-5", "md5"), ("rustls-webpki", "webpki
 
 pub(super) fn check(sources: &[Source]) -> Result<Vec<String>> {
     let mut faults = Vec::new();
-    let manifests = sources.iter().filter(|source| source.path.file_name().is_some_and(|name| name == "Cargo.toml"));
+    let manifests =
+        sources.iter().filter(|source| source.path.file_name().is_some_and(|name| name == "Cargo.toml"));
     for manifest in manifests {
         let Some(folder) = manifest.path.parent() else { continue };
         let texts = rust_of(sources, folder);
         for name in dependencies(&manifest.text) {
             let renamed = LIBRARIES.iter().find(|(package, _)| *package == name);
-            let library = renamed.map_or_else(|| name.replace('-', "_"), |(_, library)| (*library).to_owned());
+            let library =
+                renamed.map_or_else(|| name.replace('-', "_"), |(_, library)| (*library).to_owned());
             if !texts.iter().any(|text| has_word(text, &library)) {
                 faults.push(format!("{}: `{name}` is not used", manifest.path.display()));
             }
@@ -52,7 +54,10 @@ fn dependencies(manifest: &str) -> Vec<&str> {
             inside = section.ends_with("dependencies]") && !section.starts_with("workspace");
             continue;
         }
-        if inside && !excused && let Some(end) = line.find(['.', ' ', '=']) {
+        if inside
+            && !excused
+            && let Some(end) = line.find(['.', ' ', '='])
+        {
             let name = line.get(..end).unwrap_or_default();
             if !name.is_empty() && !name.starts_with('#') {
                 names.push(name);
