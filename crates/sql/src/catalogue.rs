@@ -62,6 +62,11 @@ impl Relation {
         self.names.contains(name) || SYSTEM.contains(&name)
     }
 
+    /// Whether a column cannot be NULL; `None` when that is not known.
+    pub(crate) fn is_not_null(&self, name: &str) -> Option<bool> {
+        (!self.names.contains(name) && self.has_column(name)).then_some(true)
+    }
+
     /// Where a column of this name stands, counted from 0. Views have no gaps.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         let (number, _) = self.columns.iter().find(|(_, column)| column.as_ref() == name)?;
@@ -107,13 +112,6 @@ pub(crate) struct Operands {
     pub(crate) row: bool,
 }
 
-impl Operands {
-    /// Whether values of such types can occur where these added types do.
-    pub(crate) fn can_occur(&self, present: &FxHashSet<u32>) -> bool {
-        self.row || self.types == [0, 0] || self.types.iter().any(|oid| present.contains(oid))
-    }
-}
-
 /// An added operator.
 #[derive(Debug)]
 pub(crate) struct Operator {
@@ -126,6 +124,8 @@ pub(crate) struct Operator {
 #[derive(Debug)]
 pub(crate) struct Cast {
     pub(crate) operands: Operands,
+    /// Runs only where the target type is named.
+    pub(crate) explicit: bool,
     pub(crate) function: Function,
 }
 
@@ -327,7 +327,8 @@ impl Catalogue {
     }
 
     fn take_cast(&mut self, row: &Row<'_>) -> Option<()> {
-        self.casts.push(Cast { operands: row.operands(0)?, function: row.function(3)? });
+        let explicit = row.text(6) == Some("e");
+        self.casts.push(Cast { operands: row.operands(0)?, explicit, function: row.function(3)? });
         Some(())
     }
 

@@ -9,6 +9,7 @@
 //! function that is on no list, every name that the catalogue does not have.
 
 pub mod catalogue;
+mod filter;
 mod functions;
 mod grammar;
 mod lineage;
@@ -26,3 +27,4 @@ pub use name::Name;
 pub use reader::{Lexing, Reader};
 pub use reading::{Copy, CopySide, Effects, Mentions, Reading, Transaction};
 pub use resolve::Session;
+pub use setting::is_allowed_at_login;

@@ -97,7 +97,7 @@ SELECT CASE WHEN c.castsource >= 16384 THEN c.castsource ELSE 0 END,
        EXISTS (SELECT 1 FROM pg_catalog.pg_type t WHERE t.oid IN (c.castsource, c.casttarget) AND t.typtype = 'c'),
        n.nspname, p.proname, ",
     reviewed!("p"),
-    "
+    ", c.castcontext
 FROM pg_catalog.pg_cast c
 JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace

@@ -6,10 +6,11 @@ use countersign_common::facts::{Action, Flag};
 use rustc_hash::FxHashSet;
 
 use super::Session;
-use crate::catalogue::{Definition, Function, Relation, Type, TypeKind};
+use crate::catalogue::{Cast, Definition, Function, Operands, Relation, Type, TypeKind};
+use crate::filter::Filter;
 use crate::functions::{self, Call};
 use crate::name::Name;
-use crate::reading::{Part, Reading};
+use crate::reading::{Kind, Part, Reading};
 
 /// System views that show files of the server.
 const FILE_VIEWS: [&str; 3] =
@@ -38,6 +39,12 @@ pub(super) struct Resolver<'a> {
     followed: FxHashSet<*const Definition>,
     /// Added types whose values occur.
     types: FxHashSet<u32>,
+    /// Row types of the relations that occur.
+    rows: FxHashSet<u32>,
+    /// Types that are named, to be cast to; `0` for built-in ones.
+    named: FxHashSet<u32>,
+    /// Values of the types that occur are made from text or JSON.
+    populates: bool,
     /// Every operator that is used, here and in what is followed: judged last, when all types are known.
     operators: BTreeSet<(Option<Vec<String>>, Name)>,
 }
@@ -49,6 +56,9 @@ impl<'a> Resolver<'a> {
             found: Found::default(),
             followed: FxHashSet::default(),
             types: FxHashSet::default(),
+            rows: FxHashSet::default(),
+            named: FxHashSet::default(),
+            populates: false,
             operators: BTreeSet::new(),
         }
     }
@@ -63,6 +73,60 @@ impl<'a> Resolver<'a> {
             self.found.writes.insert(created);
         }
         self.found.writes.extend(part.objects.iter().cloned());
+        self.objects(part);
+        for filter in &part.filters {
+            let flag = self.reach(filter);
+            self.found.flags.extend(flag);
+        }
+    }
+
+    /// Objects that are no relations, by their whole names.
+    fn objects(&mut self, part: &Part) {
+        for (kind, name) in &part.altered {
+            let altered = self.qualified(*kind, name);
+            self.found.writes.extend(altered);
+        }
+        for name in &part.mentioned {
+            let mentioned = self.qualified(Kind::Function, name);
+            self.found.functions.extend(mentioned);
+        }
+        for (relation, name) in &part.attached {
+            let known = relations(self.session, relation, self.session.schemas);
+            let attached = known.iter().map(|relation| format!("{}.{name}", relation.qualified));
+            self.found.writes.extend(attached);
+        }
+    }
+
+    fn qualified(&self, kind: Kind, name: &Name) -> Vec<String> {
+        let (session, path) = (self.session, self.session.schemas);
+        let known: Vec<String> = match kind {
+            Kind::Function => session
+                .catalogue
+                .functions_named(&name.name)
+                .iter()
+                .filter(|one| visible(&one.schema, name, path))
+                .map(|one| one.qualified.clone())
+                .collect(),
+            Kind::Type => session
+                .catalogue
+                .types_named(&name.name)
+                .iter()
+                .filter(|one| visible(&one.schema, name, path))
+                .map(|one| one.qualified.clone())
+                .collect(),
+        };
+        if known.is_empty() { candidates(name, path) } else { known }
+    }
+
+    /// How far a condition narrows what is changed, now that the columns are known. In doubt it reaches further.
+    fn reach(&self, filter: &Filter) -> Option<Flag> {
+        let known = relations(self.session, &filter.relation, self.session.schemas);
+        let [relation] = known.as_slice() else {
+            return (&filter.reach).max(&filter.elsewhere).flag(|_| None);
+        };
+        let theirs = filter.bare.iter().any(|name| !relation.has_column(name));
+        let reach = if theirs { (&filter.reach).max(&filter.elsewhere) } else { &filter.reach };
+        reach.flag(|column| relation.is_not_null(column))
     }
 
     /// Everything that reading evaluates, with the names as they are under `path`.
@@ -74,7 +138,11 @@ impl<'a> Resolver<'a> {
             self.type_name(name, path);
         }
         for name in &part.calls {
-            self.call(name, path);
+            self.call(name, part, path);
+        }
+        if part.reads_by_name {
+            // What it shows is not traced.
+            self.found.added_code = true;
         }
         for keyword in &part.keyword_calls {
             self.added(&Name::bare(keyword), path);
@@ -118,8 +186,13 @@ impl<'a> Resolver<'a> {
     fn relation(&mut self, relation: &'a Relation) {
         self.found.reads.insert(relation.qualified.clone());
         self.types.extend(&relation.types);
+        self.row_of(relation);
         if relation.foreign {
-            self.act(Action::Outside, Some(Flag::Network));
+            // Nobody here knows what the other server runs for it, unless the target vouches for it.
+            self.found.flags.insert(Flag::Network);
+            if !self.session.safe_functions.contains(&relation.qualified) {
+                self.found.acts.insert(Action::Outside);
+            }
         }
         if FILE_VIEWS.contains(&relation.qualified.as_str()) {
             self.act(Action::Outside, Some(Flag::ServerFile));
@@ -140,7 +213,9 @@ impl<'a> Resolver<'a> {
         }
         let path = [String::from("pg_catalog")];
         for part in &reading.parts {
-            self.found.flags.extend(part.flags.iter().filter(|flag| **flag != Flag::MissingWhere));
+            self.found.flags.extend(
+                part.flags.iter().filter(|flag| !matches!(flag, Flag::MissingWhere | Flag::WeakWhere)),
+            );
             self.found.acts.extend(&part.more);
             // Whoever reads a view does not know that it sets something, and would not ask for the settings again.
             if part.sets_config {
@@ -161,6 +236,7 @@ impl<'a> Resolver<'a> {
         }
         for relation in known {
             self.found.writes.insert(relation.qualified.clone());
+            self.row_of(relation);
             self.types.extend(&relation.types);
             for policy in &relation.policies {
                 self.follow(policy);
@@ -188,7 +264,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn call(&mut self, name: &Name, path: Option<&[String]>) {
+    fn call(&mut self, name: &Name, part: &Part, path: Option<&[String]>) {
         let added = self.added(name, path);
         let builtin = match name.schema.as_deref() {
             None | Some("pg_catalog") => functions::builtin(&name.name),
@@ -199,7 +275,7 @@ impl<'a> Resolver<'a> {
             Some(_) if added && functions::is_of_extension(&name.name) => {}
             Some(call) => self.builtin(name, call),
             None if added => {}
-            None if self.is_cast(name, path) => {}
+            None if !part.no_casts.contains(name) && self.is_cast(name, path) => {}
             None => {
                 self.found.functions.insert(name.to_string());
                 self.found.flags.insert(Flag::Unresolved);
@@ -211,6 +287,7 @@ impl<'a> Resolver<'a> {
     fn builtin(&mut self, name: &Name, call: Call) {
         let schema = name.schema.as_deref().unwrap_or("pg_catalog");
         self.found.functions.insert(Name::qualified(schema, &name.name).to_string());
+        self.populates |= functions::is_populating(&name.name);
         if let Call::Acts(action, flag) = call {
             self.act(action, flag);
         }
@@ -219,16 +296,30 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// `order_status('new')` is a cast when no function has that name.
+    /// `order_status('new')` is a cast when no function has that name. The name of a relation is more likely that of a
+    /// function that is not known yet than that of its row type.
     fn is_cast(&mut self, name: &Name, path: Option<&[String]>) -> bool {
         let known = functions::is_builtin_type(&name.name) || {
             let types = self.session.catalogue.types_named(&name.name);
-            types.iter().any(|one| visible(&one.schema, name, path))
+            types.iter().any(|one| visible(&one.schema, name, path) && !self.is_row_type(one))
         };
         if known {
             self.type_name(name, path);
         }
         known
+    }
+
+    /// Whether a type is that of the rows of a relation.
+    fn is_row_type(&self, found: &Type) -> bool {
+        let (_, name) = found.qualified.split_at(found.schema.len() + 1);
+        self.session.catalogue.relations_named(name).any(|relation| relation.schema == found.schema)
+    }
+
+    /// Notes that rows of a relation occur.
+    fn row_of(&mut self, relation: &Relation) {
+        let (_, name) = relation.qualified.split_at(relation.schema.len() + 1);
+        let types = self.session.catalogue.types_named(name);
+        self.rows.extend(types.iter().filter(|one| one.schema == relation.schema).map(|one| one.oid));
     }
 
     /// Functions that somebody added and that the name can mean, also by overloading a built-in. True if any.
@@ -281,13 +372,25 @@ impl<'a> Resolver<'a> {
     fn attribute(&mut self, name: &str, path: Option<&[String]>) {
         let bare = Name::bare(name);
         self.added(&bare, path);
+        // `x.text` may be the cast `text(x)`.
+        self.names_type(&bare, path);
         if let Some(call @ Call::Acts(..)) = functions::builtin(name) {
             self.builtin(&bare, call);
         }
     }
 
+    /// Notes that values may be cast to what has this name.
+    fn names_type(&mut self, name: &Name, path: Option<&[String]>) {
+        if functions::is_builtin_type(&name.name) {
+            self.named.insert(0);
+        }
+        let types = self.session.catalogue.types_named(&name.name);
+        self.named.extend(types.iter().filter(|one| visible(&one.schema, name, path)).map(|one| one.oid));
+    }
+
     fn type_name(&mut self, name: &Name, path: Option<&[String]>) {
         let session = self.session;
+        self.names_type(name, path);
         let mut known = matches!(name.schema.as_deref(), None | Some("pg_catalog"))
             && functions::is_builtin_type(&name.name);
         for found in session.catalogue.types_named(&name.name) {
@@ -334,7 +437,7 @@ impl<'a> Resolver<'a> {
         // A literal beside a column becomes a value of the column's type.
         for oid in self.types.clone() {
             if let Some(found) = session.catalogue.type_by_oid(oid)
-                && matches!(found.kind, TypeKind::Opaque)
+                && (self.populates || matches!(found.kind, TypeKind::Opaque))
             {
                 self.value_of(found);
             }
@@ -344,9 +447,7 @@ impl<'a> Resolver<'a> {
                 self.unresolved();
             }
             for operator in session.catalogue.operators_named(&name.name) {
-                if visible(&operator.schema, &name, path.as_deref())
-                    && operator.operands.can_occur(&self.types)
-                {
+                if visible(&operator.schema, &name, path.as_deref()) && self.can_occur(&operator.operands) {
                     self.added_function(&operator.function, "");
                 }
             }
@@ -358,11 +459,26 @@ impl<'a> Resolver<'a> {
             && part.types.is_empty());
         if evaluates {
             for cast in &session.catalogue.casts {
-                if cast.operands.can_occur(&self.types) {
+                if self.can_be_cast(cast) {
                     self.added_function(&cast.function, "");
                 }
             }
         }
+    }
+
+    /// Whether values of the types of an operator or cast can occur.
+    fn can_occur(&self, operands: &Operands) -> bool {
+        // A function that was added may return a row of any relation.
+        let returned = operands.row && self.found.added_code;
+        returned
+            || operands.types == [0, 0]
+            || operands.types.iter().any(|oid| self.types.contains(oid) || self.rows.contains(oid))
+    }
+
+    /// Whether a cast can run: one that is explicit only where its target is named.
+    fn can_be_cast(&self, cast: &Cast) -> bool {
+        let [_, target] = cast.operands.types;
+        (!cast.explicit || self.named.contains(&target)) && self.can_occur(&cast.operands)
     }
 }
 

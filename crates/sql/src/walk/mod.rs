@@ -44,6 +44,7 @@ pub(super) struct Walk {
     singles: BTreeSet<Box<str>>,
     outputs: Option<Outputs>,
     copy: Option<Copy>,
+    updatable: Option<Name>,
     inert: bool,
     path_unsure: bool,
     definitions_unsure: bool,
@@ -60,6 +61,7 @@ impl Walk {
             singles: BTreeSet::new(),
             outputs: None,
             copy: None,
+            updatable: None,
             inert: true,
             path_unsure: false,
             definitions_unsure: false,
@@ -94,6 +96,7 @@ impl Walk {
             mentions: self.mentions,
             outputs: self.outputs,
             copy: self.copy,
+            updatable: self.updatable,
             statements,
             inert: self.inert,
         }
@@ -106,6 +109,7 @@ impl Walk {
             Some(statement @ NodeEnum::SelectStmt(select)) => {
                 if alone {
                     self.outputs = query::outputs(select);
+                    self.updatable = query::updatable(select);
                 }
                 self.query(statement);
             }
@@ -162,13 +166,23 @@ impl Walk {
 
     fn reads(&mut self, relation: &RangeVar) {
         let name = Name::of_relation(relation);
+        self.kin_of(relation);
         self.part().reads.insert(name);
+    }
+
+    /// Without ONLY the relations that inherit are meant, too.
+    fn kin_of(&mut self, relation: &RangeVar) {
+        if relation.inh {
+            let name = Name::of_relation(relation);
+            self.part().with_kin.insert(name);
+        }
     }
 
     fn writes(&mut self, relation: Option<&RangeVar>) {
         match relation {
             Some(relation) => {
                 let name = Name::of_relation(relation);
+                self.kin_of(relation);
                 self.part().writes.insert(name);
             }
             None => self.unread(),

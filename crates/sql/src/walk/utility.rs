@@ -1,12 +1,14 @@
 //! Statements other than queries.
 
+mod body;
 mod definition;
+mod named;
 mod running;
 mod session;
 
 use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{DefElem, Node};
+use pg_query::protobuf::{DefElem, DropBehavior, Node};
 
 use super::Walk;
 
@@ -58,6 +60,11 @@ fn options(nodes: &[Node]) -> Option<Vec<&DefElem>> {
             _ => None,
         })
         .collect()
+}
+
+/// Whether CASCADE is written.
+fn is_cascade(behavior: i32) -> bool {
+    DropBehavior::try_from(behavior) != Ok(DropBehavior::DropRestrict)
 }
 
 /// Whether a boolean option is on; what cannot be read counts as on.

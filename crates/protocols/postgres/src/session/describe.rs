@@ -66,7 +66,7 @@ impl Session {
     pub(super) fn read(&self, text: &[u8]) -> Arc<Reading> {
         // INVARIANT: I7. Under settings that are not known, where a string ends is not known either.
         let readable = |settings: &&settings::Settings| settings.utf8 || text.is_ascii();
-        let known = self.flow.settings.current().filter(readable);
+        let known = self.flow.settings.readable().filter(readable);
         let lexing = known.map_or(Lexing::UNKNOWN, |settings| settings.lexing);
         self.reader.read(text, lexing)
     }
@@ -87,7 +87,7 @@ impl Session {
             return Ok(described);
         }
         let mut facts = self.facts(reading, types);
-        if is_unresolved(&facts) && self.flow.settings.current().is_some() {
+        if is_unresolved(&facts) && self.flow.settings.readable().is_some() {
             self.flow.database.look_again().await?;
             facts = self.facts(reading, types);
         }

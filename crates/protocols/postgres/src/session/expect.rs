@@ -41,6 +41,8 @@ pub(crate) enum Expect {
     Sync,
     /// ReadyForQuery of a Sync of our own; not passed on.
     OurSync,
+    /// ParseComplete and CloseComplete of a refused text that the server looked at, not passed on; or its error, which is.
+    Probed,
     /// The error that we provoked; the client is told this instead.
     Provoked(Bytes),
     /// Nothing from the server: it is our turn to say this.

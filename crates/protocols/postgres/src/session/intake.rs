@@ -237,7 +237,7 @@ impl Session {
                 Ok(Some(flight))
             }
             Passage::Refused(refusal) => {
-                self.refuse(&refusal, form);
+                self.refuse_command(&refusal, form, unit);
                 Ok(None)
             }
             Passage::Left => Err(Broken::Client),
