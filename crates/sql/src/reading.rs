@@ -32,7 +32,12 @@ impl Reading {
             failure: Some(why),
             fingerprint: None,
             // Nothing is known of it, so neither is what it leaves behind.
-            effects: Effects { changes_settings: true, ..Effects::default() },
+            effects: Effects {
+                changes_settings: true,
+                changes_definitions: true,
+                redefines: Redefined::anything(),
+                ..Effects::default()
+            },
             mentions: Mentions { columns: BTreeSet::new(), everything: true },
             outputs: None,
             copy: None,
@@ -84,6 +89,12 @@ impl Reading {
         self.parts.iter().chain(prepared).filter_map(|part| part.executes.as_deref())
     }
 
+    /// The names, without schemas, of relations, functions and types that it mentions.
+    pub fn mentioned_objects(&self) -> impl Iterator<Item = &str> {
+        let sets = self.parts.iter().flat_map(|part| [&part.reads, &part.writes, &part.calls, &part.types]);
+        sets.flatten().map(|name| name.name.as_ref())
+    }
+
     /// Roughly how many bytes it holds, for the bound of the caches.
     pub(crate) fn weight(&self) -> usize {
         let names: usize = self.parts.iter().map(Part::names).sum();
@@ -125,6 +136,51 @@ pub struct Effects {
     /// possible (the transaction is still open, and another connection does not see what it did) what comes after
     /// is to be judged with [`Catalogue::empty`](crate::Catalogue::empty).
     pub changes_definitions: bool,
+    /// The names whose definitions may be others for everybody once it is committed.
+    pub redefines: Redefined,
+}
+
+/// Names of relations, functions and types that may mean something else now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Redefined {
+    /// The names, without schemas.
+    pub names: BTreeSet<Box<str>>,
+    /// Others may have changed as well: nobody has listed what the statement did.
+    pub anything: bool,
+}
+
+impl Redefined {
+    /// Names beyond this number count as anything.
+    const NAMES_MAX: usize = 1000;
+
+    /// Anything may have changed.
+    #[must_use]
+    pub const fn anything() -> Self {
+        Self { names: BTreeSet::new(), anything: true }
+    }
+
+    /// Whether nothing has changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.anything && self.names.is_empty()
+    }
+
+    /// Adds names; `None`: anything.
+    pub(crate) fn add(&mut self, names: Option<impl IntoIterator<Item = Box<str>>>) {
+        match names {
+            Some(names) if !self.anything => self.names.extend(names),
+            Some(_) => {}
+            None => *self = Self::anything(),
+        }
+        if self.names.len() > Self::NAMES_MAX {
+            *self = Self::anything();
+        }
+    }
+
+    /// Adds what another statement has changed.
+    pub fn merge(&mut self, other: &Self) {
+        self.add((!other.anything).then(|| other.names.iter().cloned()));
+    }
 }
 
 /// One statement of transaction control.

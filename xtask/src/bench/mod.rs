@@ -5,6 +5,7 @@
 
 mod contest;
 mod contestant;
+mod definitions;
 mod load;
 mod measure;
 mod memory;
@@ -27,6 +28,8 @@ pub(crate) struct Options {
 enum What {
     /// pgbench direct, through PgBouncer and through Countersign, in alternating rounds
     Postgres(PostgresOptions),
+    /// A restore of many tables direct and through Countersign, and the scan that finds definitions changed by others
+    Definitions(definitions::DefinitionsOptions),
 }
 
 /// How long and how wide.
@@ -65,7 +68,10 @@ pub(crate) struct PostgresOptions {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let What::Postgres(options) = &options.what;
+    let options = match &options.what {
+        What::Postgres(options) => options,
+        What::Definitions(options) => return definitions::run(options),
+    };
     if options.rounds == 0 || options.seconds == 0 {
         bail!("a benchmark needs at least one round of at least one second");
     }

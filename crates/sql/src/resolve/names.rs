@@ -6,7 +6,10 @@ use countersign_common::facts::{Action, Flag};
 use rustc_hash::FxHashSet;
 
 use super::Session;
-use crate::catalogue::{Cast, Definition, Function, Operands, Relation, Type, TypeKind};
+use super::touched::Change;
+use crate::catalogue::{
+    Cast, Definition, FIRST_ADDED_OID, Function, Operands, Relation, RelationKind, Type, TypeKind,
+};
 use crate::filter::Filter;
 use crate::functions::{self, Call};
 use crate::name::Name;
@@ -15,9 +18,6 @@ use crate::reading::{Kind, Part, Reading};
 /// System views that show files of the server.
 const FILE_VIEWS: [&str; 3] =
     ["pg_catalog.pg_file_settings", "pg_catalog.pg_hba_file_rules", "pg_catalog.pg_ident_file_mappings"];
-
-/// Objects below this oid are built in.
-const FIRST_ADDED_OID: u32 = 16384;
 
 /// What was found out about a part.
 #[derive(Debug, Default)]
@@ -33,12 +33,14 @@ pub(super) struct Found {
 }
 
 pub(super) struct Resolver<'a> {
-    session: &'a Session<'a>,
+    pub(super) session: &'a Session<'a>,
     pub(super) found: Found,
     /// Definitions that were followed already: a view that is read twice, or by itself.
-    followed: FxHashSet<*const Definition>,
+    pub(super) followed: FxHashSet<*const Definition>,
+    /// Changes to relations that were followed already.
+    pub(super) changed: FxHashSet<(u32, Change)>,
     /// Added types whose values occur.
-    types: FxHashSet<u32>,
+    pub(super) types: FxHashSet<u32>,
     /// Row types of the relations that occur.
     rows: FxHashSet<u32>,
     /// Types that are named, to be cast to; `0` for built-in ones.
@@ -55,6 +57,7 @@ impl<'a> Resolver<'a> {
             session,
             found: Found::default(),
             followed: FxHashSet::default(),
+            changed: FxHashSet::default(),
             types: FxHashSet::default(),
             rows: FxHashSet::default(),
             named: FxHashSet::default(),
@@ -65,9 +68,7 @@ impl<'a> Resolver<'a> {
 
     pub(super) fn part(&mut self, part: &Part) {
         self.names(part, self.session.schemas);
-        for name in &part.writes {
-            self.writes(name);
-        }
+        self.written(part, self.session.schemas);
         for name in &part.creates {
             let created = self.created(name);
             self.found.writes.insert(created);
@@ -130,9 +131,9 @@ impl<'a> Resolver<'a> {
     }
 
     /// Everything that reading evaluates, with the names as they are under `path`.
-    fn names(&mut self, part: &Part, path: Option<&[String]>) {
+    pub(super) fn names(&mut self, part: &Part, path: Option<&[String]>) {
         for name in &part.reads {
-            self.reads(name, path);
+            self.reads(name, path, part.with_kin.contains(name));
         }
         for name in &part.types {
             self.type_name(name, path);
@@ -168,7 +169,7 @@ impl<'a> Resolver<'a> {
         self.found.acts.insert(Action::Unknown);
     }
 
-    fn reads(&mut self, name: &Name, path: Option<&[String]>) {
+    fn reads(&mut self, name: &Name, path: Option<&[String]>, with_children: bool) {
         let session = self.session;
         let known = relations(session, name, path);
         if path.is_none() && name.schema.is_none() {
@@ -180,12 +181,13 @@ impl<'a> Resolver<'a> {
         }
         for relation in known {
             self.relation(relation);
+            self.kin_read(relation, with_children);
         }
     }
 
     fn relation(&mut self, relation: &'a Relation) {
         self.found.reads.insert(relation.qualified.clone());
-        self.types.extend(&relation.types);
+        self.types.extend(relation.types.iter());
         self.row_of(relation);
         if relation.foreign {
             // Nobody here knows what the other server runs for it, unless the target vouches for it.
@@ -203,7 +205,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// What the server keeps is kept under a path of `pg_catalog` alone.
-    fn follow(&mut self, definition: &'a Definition) {
+    pub(super) fn follow(&mut self, definition: &'a Definition) {
         if !self.followed.insert(std::ptr::from_ref(definition)) {
             return;
         }
@@ -222,29 +224,6 @@ impl<'a> Resolver<'a> {
                 self.act(Action::Call, Some(Flag::RiskySetting));
             }
             self.names(part, Some(&path));
-        }
-    }
-
-    fn writes(&mut self, name: &Name) {
-        let session = self.session;
-        let known = relations(session, name, session.schemas);
-        if known.is_empty() || (session.schemas.is_none() && name.schema.is_none()) {
-            self.found.flags.insert(Flag::Unresolved);
-        }
-        if known.is_empty() {
-            self.found.writes.extend(candidates(name, session.schemas));
-        }
-        for relation in known {
-            self.found.writes.insert(relation.qualified.clone());
-            self.row_of(relation);
-            self.types.extend(&relation.types);
-            for policy in &relation.policies {
-                self.follow(policy);
-            }
-            // A view that is written to is read and carried on to what it shows.
-            if let Some(view) = &relation.view {
-                self.follow(view);
-            }
         }
     }
 
@@ -312,11 +291,12 @@ impl<'a> Resolver<'a> {
     /// Whether a type is that of the rows of a relation.
     fn is_row_type(&self, found: &Type) -> bool {
         let (_, name) = found.qualified.split_at(found.schema.len() + 1);
-        self.session.catalogue.relations_named(name).any(|relation| relation.schema == found.schema)
+        let mut named = self.session.catalogue.relations_named(name);
+        named.any(|relation| relation.schema == found.schema && relation.kind != RelationKind::Composite)
     }
 
     /// Notes that rows of a relation occur.
-    fn row_of(&mut self, relation: &Relation) {
+    pub(super) fn row_of(&mut self, relation: &Relation) {
         let (_, name) = relation.qualified.split_at(relation.schema.len() + 1);
         let types = self.session.catalogue.types_named(name);
         self.rows.extend(types.iter().filter(|one| one.schema == relation.schema).map(|one| one.oid));
@@ -347,6 +327,7 @@ impl<'a> Resolver<'a> {
         if self.session.safe_functions.contains(&function.qualified) {
             return;
         }
+        self.body(function);
         // dblink and its like are known by name, wherever they were installed.
         match functions::builtin(name) {
             Some(Call::Acts(action, flag)) if action != Action::Call => {
@@ -458,7 +439,7 @@ impl<'a> Resolver<'a> {
             && part.operators.is_empty()
             && part.types.is_empty());
         if evaluates {
-            for cast in &session.catalogue.casts {
+            for cast in session.catalogue.casts() {
                 if self.can_be_cast(cast) {
                     self.added_function(&cast.function, "");
                 }
@@ -488,7 +469,7 @@ fn is_pseudo(name: &str) -> bool {
 }
 
 /// Whether something in `schema` can be meant by the name under the path.
-fn visible(schema: &str, name: &Name, path: Option<&[String]>) -> bool {
+pub(super) fn visible(schema: &str, name: &Name, path: Option<&[String]>) -> bool {
     match (name.schema.as_deref(), path) {
         (Some("pg_temp"), _) => schema.starts_with("pg_temp"),
         (Some(written), _) => written == schema,
@@ -517,7 +498,7 @@ pub(crate) fn relations<'a>(
 }
 
 /// What an unknown name could be called.
-fn candidates(name: &Name, path: Option<&[String]>) -> Vec<String> {
+pub(super) fn candidates(name: &Name, path: Option<&[String]>) -> Vec<String> {
     match (&name.schema, path) {
         (None, Some(path)) => path
             .iter()

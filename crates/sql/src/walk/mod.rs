@@ -17,7 +17,7 @@ use pg_query::protobuf::{Node, ParseResult, RangeVar};
 
 use crate::functions;
 use crate::name::Name;
-use crate::reading::{Copy, Effects, Mentions, Outputs, Part, Reading};
+use crate::reading::{Copy, Effects, Mentions, Outputs, Part, Reading, Redefined};
 
 /// Walks all statements of a string.
 pub(crate) fn walk(parsed: &ParseResult) -> Reading {
@@ -82,6 +82,7 @@ impl Walk {
         if self.parts.iter().any(|part| part.calls.iter().any(unlisted)) {
             self.effects.changes_settings = true;
             self.effects.changes_definitions = true;
+            self.effects.redefines = Redefined::anything();
         }
         if let Some(outputs) = &mut self.outputs {
             for output in &mut outputs.columns {
@@ -162,6 +163,12 @@ impl Walk {
         let part = self.part();
         part.more.insert(Action::Unknown);
         part.flags.insert(Flag::Unparsed);
+    }
+
+    /// Definitions of these names may have changed; `None`: of any.
+    fn redefines(&mut self, names: Option<Vec<Box<str>>>) {
+        self.effects.changes_definitions = true;
+        self.effects.redefines.add(names);
     }
 
     fn reads(&mut self, relation: &RangeVar) {

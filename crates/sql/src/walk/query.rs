@@ -91,7 +91,7 @@ impl Walk {
         self.flag(Flag::SelectInto);
         self.part().more.insert(Action::Create);
         self.creates(into.rel.as_ref());
-        self.effects.changes_definitions = true;
+        self.redefines(super::utility::created(into.rel.as_ref()));
     }
 
     /// Walks a WITH and brings its names into sight; gives back how many were in sight before.

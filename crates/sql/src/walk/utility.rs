@@ -3,6 +3,7 @@
 mod body;
 mod definition;
 mod named;
+mod redefinition;
 mod running;
 mod session;
 
@@ -10,6 +11,7 @@ use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DefElem, DropBehavior, Node};
 
+pub(super) use self::redefinition::created;
 use super::Walk;
 
 impl Walk {

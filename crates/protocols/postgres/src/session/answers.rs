@@ -400,7 +400,10 @@ impl Flow {
             self.values_touched = in_flight;
         }
         if !self.expected.has_effects() && std::mem::take(&mut self.definitions_touched) {
-            self.database.mark_stale();
+            let redefined = std::mem::take(&mut self.redefined);
+            if !redefined.is_empty() {
+                self.definitions_awaited = Some(self.database.changed(&redefined));
+            }
         }
         self.cursors_may_set &= !self.expected.is_empty();
         self.portals.forget_confirmed();

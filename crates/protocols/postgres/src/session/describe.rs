@@ -82,13 +82,15 @@ impl Session {
                 self.pump().await?;
             }
         }
-        self.flow.database.freshen().await?;
+        self.know_definitions().await;
         if let Some(described) = self.kept.get(reading, types, self.basis()) {
             return Ok(described);
         }
         let mut facts = self.facts(reading, types);
-        if is_unresolved(&facts) && self.flow.settings.readable().is_some() {
-            self.flow.database.look_again().await?;
+        if is_unresolved(&facts) && self.flow.settings.readable().is_some() && !self.flow.hides_definitions()
+        {
+            // Boxed: rare, and large beside a session that mostly knows all names.
+            Box::pin(self.flow.database.look_up(reading.mentioned_objects())).await;
             facts = self.facts(reading, types);
         }
         let described = Described::new(Arc::new(facts));
@@ -97,6 +99,19 @@ impl Session {
         self.kept.get(reading, types, basis);
         self.kept.put(reading, types, described.clone());
         Ok(described)
+    }
+
+    /// Waits, for a bounded time, for a first snapshot of definitions, and for those that this session has changed.
+    async fn know_definitions(&mut self) {
+        let database = &self.flow.database;
+        // Boxed: seldom is there anything to wait for.
+        Box::pin(database.freshen()).await;
+        if let Some(ticket) = self.flow.definitions_awaited {
+            Box::pin(database.settle(ticket)).await;
+            if database.is_served(ticket) {
+                self.flow.definitions_awaited = None;
+            }
+        }
     }
 
     /// What a portal does that is executed now: what its names mean now, and what they meant when it was bound. The
@@ -149,7 +164,7 @@ impl Session {
             flow.settings.generation(),
             flow.database.generation(),
             flow.statements.version().wrapping_add(flow.portals.version()),
-            flow.definitions_touched,
+            flow.hides_definitions(),
         )
     }
 

@@ -138,6 +138,10 @@ pub(crate) struct Flow {
     pub(crate) cursors_may_set: bool,
     /// Definitions were changed inside the open transaction, where nobody else sees them.
     pub(crate) definitions_touched: bool,
+    /// The names that it changed them for.
+    pub(crate) redefined: countersign_sql::Redefined,
+    /// The request to read what this session changed in the transaction before, until it is served.
+    pub(crate) definitions_awaited: Option<crate::catalogue::Ticket>,
     pub(crate) target: Arc<Target>,
     pub(crate) database: Arc<Database>,
     /// Digest over what was run in the open transaction.
@@ -351,9 +355,16 @@ impl Flow {
         }
     }
 
-    /// What is known of the database's definitions; nothing while the open transaction changes them (I7).
+    /// Whether the shared catalogue does not hold here: the open transaction changes definitions, or what this session
+    /// has changed was not read yet.
+    pub(crate) fn hides_definitions(&self) -> bool {
+        let is_awaited = |ticket| !self.database.is_served(ticket);
+        self.definitions_touched || self.definitions_awaited.is_some_and(is_awaited)
+    }
+
+    /// What is known of the database's definitions; nothing while the shared catalogue does not hold here (I7).
     pub(crate) fn catalogue(&self) -> Arc<countersign_sql::Catalogue> {
-        if self.definitions_touched {
+        if self.hides_definitions() {
             return Arc::new(countersign_sql::Catalogue::empty());
         }
         self.database.current()

@@ -117,6 +117,8 @@ impl Session {
             values_touched: false,
             cursors_may_set: false,
             definitions_touched: false,
+            redefined: countersign_sql::Redefined::default(),
+            definitions_awaited: None,
             target: Arc::clone(&setting.road.target),
             database: setting.database,
             prefix: None,
@@ -380,6 +382,10 @@ impl Flow {
         }
         // Nobody else sees what an open transaction defines: until it ends the shared catalogue does not hold here.
         self.definitions_touched |= effects.is_none_or(|effects| effects.changes_definitions);
+        match effects {
+            Some(effects) => self.redefined.merge(&effects.redefines),
+            None => self.redefined = countersign_sql::Redefined::anything(),
+        }
         let goes_on = unit.command.form == "execute";
         let stays = in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty());
         if goes_on || stays {
@@ -474,7 +480,7 @@ fn may_run_unread_code(facts: &Facts) -> bool {
 }
 
 /// An error with its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

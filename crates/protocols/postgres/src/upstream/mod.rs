@@ -12,9 +12,11 @@ mod dial;
 mod error;
 mod query;
 mod scram;
+mod spare;
 mod wire;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -26,6 +28,7 @@ use tokio::time::timeout;
 use self::authenticate::{LOGIN_MESSAGE_BYTES_MAX, Login};
 use self::credential::KeyCache;
 use self::dial::{Dialled, Endpoint};
+use self::spare::Spares;
 use self::wire::Wire;
 use crate::codec::backend::{NegotiateProtocolVersion, TransactionStatus};
 use crate::codec::startup::{Protocol, Version};
@@ -35,6 +38,7 @@ use crate::{CancelKey, ServerParameters, StartupParameters, Stream};
 pub use self::error::UpstreamError;
 pub use self::query::Row;
 pub use self::scram::ScramError;
+pub(crate) use self::spare::SpareUpstream;
 
 /// How long the target may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +64,7 @@ pub struct Connector {
     endpoint: Endpoint,
     limits: Limits,
     keys: KeyCache,
+    spares: Arc<Spares>,
 }
 
 /// What a connection is opened for.
@@ -111,7 +116,7 @@ impl Connector {
     pub fn new(target: &Target) -> Result<Self, UpstreamError> {
         let tls = countersign_runtime::tls::client_config(&target.tls, &[crate::ALPN])?;
         let endpoint = Endpoint { host: target.host.clone(), port: target.port, tls };
-        Ok(Self { endpoint, limits: Limits::default(), keys: KeyCache::default() })
+        Ok(Self { endpoint, limits: Limits::default(), keys: KeyCache::default(), spares: Arc::default() })
     }
 
     /// The same with other limits.
@@ -130,6 +135,14 @@ impl Connector {
     /// # Cancel safety
     /// Cancel safe: a connection that is half open is closed.
     pub async fn connect(&self, opening: &Opening<'_>) -> Result<Upstream, UpstreamError> {
+        match self.connect_once(opening).await {
+            // Boxed: rare, and large beside a login.
+            Err(refused) => Box::pin(self.connect_in_place_of_spares(opening, refused)).await,
+            connected => connected,
+        }
+    }
+
+    async fn connect_once(&self, opening: &Opening<'_>) -> Result<Upstream, UpstreamError> {
         let result = self.log_in(opening).await;
         crate::metrics::dialled(&result);
         result

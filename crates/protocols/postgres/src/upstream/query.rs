@@ -31,11 +31,55 @@ impl Upstream {
         }
     }
 
+    /// Sends several strings of statements at once and gives back the rows of each, or why the server refused it.
+    /// Each is a transaction of its own.
+    ///
+    /// # Errors
+    /// When the connection is lost, or [`UpstreamError::TimedOut`] when the answers take longer than
+    /// [`super::Limits::query`] together.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe, as [`Self::simple_query`].
+    pub async fn pipeline(
+        &mut self,
+        queries: &[String],
+    ) -> Result<Vec<Result<Vec<Row>, UpstreamError>>, UpstreamError> {
+        let limit = self.limits.query;
+        let all = async {
+            let mut results = Vec::with_capacity(queries.len());
+            let mut rest = queries;
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at(at_once(rest));
+                rest = later;
+                let mut out = BytesMut::new();
+                for sql in now {
+                    build::query(&mut out, sql.as_bytes())?;
+                }
+                Wire { stream: &mut self.stream, buffered: &mut self.buffered }.send(&out).await?;
+                for _ in now {
+                    results.push(match self.answer().await {
+                        Err(refused @ UpstreamError::Refused { .. }) => Err(refused),
+                        answer => Ok(answer?),
+                    });
+                }
+            }
+            Ok(results)
+        };
+        tokio::time::timeout(limit, all)
+            .await
+            .unwrap_or(Err(UpstreamError::TimedOut { what: "queries", limit }))
+    }
+
     async fn run(&mut self, sql: &str) -> Result<Vec<Row>, UpstreamError> {
-        let mut wire = Wire { stream: &mut self.stream, buffered: &mut self.buffered };
         let mut out = BytesMut::new();
         build::query(&mut out, sql.as_bytes())?;
-        wire.send(&out).await?;
+        Wire { stream: &mut self.stream, buffered: &mut self.buffered }.send(&out).await?;
+        self.answer().await
+    }
+
+    /// Reads the answer to one string of statements.
+    async fn answer(&mut self) -> Result<Vec<Row>, UpstreamError> {
+        let mut wire = Wire { stream: &mut self.stream, buffered: &mut self.buffered };
         let (mut rows, mut bytes, mut failure) = (Vec::new(), 0usize, None);
         loop {
             let message = wire.receive(ANSWER_BYTES_MAX).await?;
@@ -66,6 +110,18 @@ impl Upstream {
     pub const fn status(&self) -> TransactionStatus {
         self.status
     }
+}
+
+/// The number of queries that are sent before the first answer is read: what is under way has to fit into the buffers
+/// between the two sides, or both would wait for the other to read.
+fn at_once(queries: &[String]) -> usize {
+    const BYTES_MAX: usize = 16 * 1024;
+    let mut bytes = 0;
+    let fitting = queries.iter().take_while(|sql| {
+        bytes += sql.len();
+        bytes <= BYTES_MAX
+    });
+    fitting.count().max(1)
 }
 
 fn unexpected(got: Tag) -> UpstreamError {

@@ -10,6 +10,7 @@ use pg_query::protobuf::{
     GrantTargetType, Node, RangeVar,
 };
 
+use super::redefinition::redefined;
 use super::{is_cascade, is_on, options};
 use crate::name::{Name, strings};
 use crate::reading::Kind;
@@ -18,7 +19,7 @@ use crate::walk::Walk;
 impl Walk {
     /// True when the statement was one of these.
     pub(super) fn definition_statement(&mut self, statement: &NodeEnum) -> bool {
-        self.effects.changes_definitions = true;
+        self.redefines(redefined(statement));
         let read = self.creates_something(statement)
             || self.alters_something(statement)
             || self.changes_access(statement)

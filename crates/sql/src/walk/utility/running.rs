@@ -4,6 +4,7 @@ use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CopyStmt, CreateTableAsStmt, ExplainStmt, Node};
 
+use super::redefinition::created;
 use super::{is_cascade, is_on, option_text, options};
 use crate::name::{Name, strings};
 use crate::reading::{Copy, CopySide};
@@ -25,7 +26,7 @@ impl Walk {
                 self.flag(Flag::DynamicSql);
                 self.effects.may_commit = true;
                 self.effects.changes_settings = true;
-                self.effects.changes_definitions = true;
+                self.redefines(None);
             }
             NodeEnum::CallStmt(call) => {
                 self.set(Action::Call);
@@ -36,7 +37,7 @@ impl Walk {
                 self.part().opaque_output = true;
                 self.effects.may_commit = true;
                 self.effects.changes_settings = true;
-                self.effects.changes_definitions = true;
+                self.redefines(None);
             }
             NodeEnum::LockStmt(lock) => {
                 self.set(Action::Lock);
@@ -173,6 +174,6 @@ impl Walk {
         self.flag(Flag::SelectInto);
         self.part().more.insert(Action::Create);
         self.creates(create.into.as_ref().and_then(|into| into.rel.as_ref()));
-        self.effects.changes_definitions = true;
+        self.redefines(created(create.into.as_ref().and_then(|into| into.rel.as_ref())));
     }
 }

@@ -28,7 +28,7 @@ impl Walk {
                 self.moves_path();
                 match DiscardMode::try_from(discard.target) {
                     Ok(DiscardMode::DiscardAll) => self.effects.deallocates.push(None),
-                    Ok(DiscardMode::DiscardTemp) => self.effects.changes_definitions = true,
+                    Ok(DiscardMode::DiscardTemp) => self.redefines(None),
                     Ok(DiscardMode::DiscardPlans | DiscardMode::DiscardSequences) => {}
                     Ok(DiscardMode::Undefined) | Err(_) => self.unread(),
                 }
