@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .btree_map(".")
         // Records are many: a line is not copied out of the message that it came in.
         .bytes(".countersign.v1.RecordLine.line")
+        .bytes(".countersign.v1.RecordLine.session_proof")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -199,7 +199,8 @@ fn verify(folders: &[PathBuf]) -> Result<Vec<String>> {
     let mut command = Command::new(binary()?);
     let output = command.args(["audit", "verify", "--offline"]).args(folders).output();
     let output = output.context("cannot run countersign")?;
-    if output.status.success() {
+    // 7: nothing is wrong, and nothing from elsewhere says that it is whole. A run keeps no checkpoints elsewhere.
+    if matches!(output.status.code(), Some(0 | 7)) {
         return Ok(Vec::new());
     }
     let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

@@ -9,10 +9,11 @@ pub use convert::{
 
 /// The version of the language that gateways and control-plane nodes of this version speak on their link: it grows when a
 /// kind of frame, or a field that changes what one means, comes in. Who hears of a lower one says nothing that came later.
-pub const LINK_SPEAKS: u32 = 1;
+pub const LINK_SPEAKS: u32 = 2;
 
-/// The oldest version of it that is still spoken: that of the release before this one.
-pub const LINK_SPEAKS_OLDEST: u32 = 1;
+/// The oldest version of it that is still spoken: that of the release before this one. Version 1 sent opening records
+/// without a proof of their session; it was never released.
+pub const LINK_SPEAKS_OLDEST: u32 = 2;
 
 /// The generated types and services.
 #[allow(

@@ -12,7 +12,8 @@ use crate::output::Format;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done · 1 failed · 2 wrong usage · 3 refused · 4 no such thing
-            5 checked and not sound · 6 control plane not reached";
+            5 checked and not sound · 6 control plane not reached
+            7 a recording is consistent, and nothing says that it is whole";
 
 /// Every risky command waits for a human's countersign.
 #[derive(Debug, Parser)]

@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Unsound = 5,
     /// The control plane was not reached, or could not serve; trying again is sensible.
     Unreachable = 6,
+    /// A recording was checked, nothing is wrong with it, and nothing from elsewhere says that it is all.
+    Unanchored = 7,
 }
 
 impl From<Exit> for ExitCode {
@@ -123,6 +125,10 @@ impl From<tonic::Status> for CliError {
             Code::Unavailable | Code::DeadlineExceeded => {
                 (Exit::Unreachable, Some("nothing is known to have changed; try again"))
             }
+            Code::DataLoss => (
+                Exit::Unsound,
+                Some("keep the files as they are, and compare them with a copy that verifies"),
+            ),
             Code::Aborted => {
                 (Exit::Failed, Some("somebody else was at it at the same time; look again and retry"))
             }

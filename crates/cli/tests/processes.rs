@@ -183,10 +183,88 @@ async fn dev_with_a_target_alone_starts_again_without_it() {
     assert_eq!(process.terminate(), 0);
     // The recording of a process that ended in order verifies offline.
     until("the end", || !data.join("api").exists()).await;
-    Cli::new().arg("--data").arg(&data).run("audit verify --offline").await.ok();
+    let text = std::fs::read_to_string(data.join("recordings/checkpoints.jsonl")).unwrap();
+    let anchor = dir.path().join("anchor");
+    std::fs::write(&anchor, text.lines().last().unwrap()).unwrap();
+    let line = format!("audit verify --offline --anchor {}", anchor.display());
+    Cli::new().arg("--data").arg(&data).run(&line).await.ok();
 
     let again = Process::start(dev(&data).arg(target("other")).command("--output json"));
     assert_eq!(again.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i12_complete_a_start_on_recordings_that_were_changed_is_refused_and_signs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, anchor) = (dir.path().join("data"), dir.path().join("anchor.jsonl"));
+    let (recordings, checkpoints) = (data.join("recordings"), data.join("recordings/checkpoints.jsonl"));
+    let target = "--target=shop=postgres://app:hunter2@127.0.0.1:1/shop";
+    let started = dev(&data).arg(target).arg("--anchor").arg(&anchor);
+    let once = |more: &str| started.command(&format!("--output json {more}"));
+    for _ in 0..2 {
+        assert_eq!(Process::start(once("")).terminate(), 0);
+    }
+    let verify = async |more: &str| {
+        Cli::new().arg("--data").arg(&data).run(&format!("audit verify --offline {more}")).await
+    };
+    let anchored = format!("--anchor {}", anchor.display());
+    assert_eq!((verify(&anchored).await.exit(), verify("").await.exit()), (0, 7));
+
+    // What an attacker leaves who drops the later checkpoints, and what they speak of.
+    let aside = dir.path().join("aside");
+    copy(&recordings, &aside);
+    let lines = |text: &str, count: usize| {
+        text.lines().take(count).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let text = std::fs::read_to_string(&checkpoints).unwrap();
+    std::fs::write(&checkpoints, lines(&text, 1)).unwrap();
+    let first = recordings.join("segment-00000000.jsonl");
+    let header = std::fs::read_to_string(&first).unwrap();
+    std::fs::write(&first, lines(&header, 1)).unwrap();
+    std::fs::remove_file(recordings.join("segment-00000001.jsonl")).unwrap();
+    assert_eq!((verify(&anchored).await.exit(), verify("").await.exit()), (5, 7));
+    let refused = |done: std::process::Output| {
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(5), "{said}");
+        assert!(said.contains("the start is refused") && said.contains("--accept-loss"), "{said}");
+        said
+    };
+    refused(once("").output().unwrap());
+    assert_eq!(std::fs::read_to_string(&checkpoints).unwrap(), lines(&text, 1), "something was signed");
+    // Everything gone.
+    std::fs::remove_dir_all(&recordings).unwrap();
+    std::fs::create_dir(&recordings).unwrap();
+    let said = refused(once("").output().unwrap());
+    assert_eq!(std::fs::read_dir(&recordings).unwrap().count(), 0, "something was begun");
+    // Put back, it goes on.
+    std::fs::remove_dir(&recordings).unwrap();
+    copy(&aside, &recordings);
+    assert_eq!(Process::start(once("")).terminate(), 0);
+    assert_eq!(verify(&anchored).await.exit(), 0);
+
+    // Lost for good: that goes on record, and shows from then on.
+    std::fs::remove_dir_all(&recordings).unwrap();
+    let log = said.split("--accept-loss ").nth(1).unwrap().split('=').next().unwrap().to_owned();
+    let mut wrong = once("");
+    wrong.arg("--accept-loss").arg(format!("{}=another log", "0".repeat(32)));
+    assert_eq!(wrong.output().unwrap().status.code(), Some(1));
+    let mut accepted = once("");
+    accepted.arg("--accept-loss").arg(format!("{log}=the disk broke"));
+    let process = Process::start(accepted);
+    let verified = Cli::new().arg("--data").arg(&data).run("audit verify").await;
+    assert_eq!(verified.exit(), 7, "{}", verified.stdout());
+    assert!(verified.stdout().contains("the disk broke"), "{}", verified.stdout());
+    assert_eq!(process.terminate(), 0);
+    assert_eq!(Process::start(once("")).terminate(), 0);
+    assert_eq!(verify(&anchored).await.exit(), 5, "the anchor knows what was lost");
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,11 +16,12 @@ use countersign_common::facts::{Action, Operation};
 use countersign_common::id::{CommandId, NodeId, RoleName};
 use countersign_common::time::SystemClock;
 use countersign_controlplane::sessions::Session;
+use countersign_controlplane::store::{Store as _, Transaction};
 use countersign_recording::history::{Chapter, Page};
 use countersign_recording::{
     ArchiveStore, Archiver, Begin, Ended, Ending, FactsJson, Opened, Record, SigningKey, Stream, VerdictWord,
 };
-use support::{Cli, Server, steady};
+use support::{Cli, Server};
 
 /// Records one read of a session.
 async fn record(server: &Server, session: &Session) {
@@ -55,6 +56,7 @@ async fn record(server: &Server, session: &Session) {
     stream.close("client left").unwrap();
     let journal = server.journal.clone();
     tokio::task::spawn_blocking(move || journal.close()).await.unwrap().unwrap();
+    server.published().await;
 }
 
 async fn recorded() -> (Server, Session) {
@@ -62,6 +64,11 @@ async fn recorded() -> (Server, Session) {
     let session = server.session().await;
     record(&server, &session).await;
     (server, session)
+}
+
+fn newest_checkpoint(server: &Server) -> String {
+    let text = std::fs::read_to_string(server.data.path().join("recordings/checkpoints.jsonl")).unwrap();
+    text.lines().last().unwrap().to_owned()
 }
 
 /// Changes one byte of a statement in the recording.
@@ -99,26 +106,135 @@ async fn json_lines_of_a_replay_are_the_recorded_bytes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i12_complete_a_whole_recording_verifies_and_a_changed_byte_is_found() {
     let (server, session) = recorded().await;
-    let everywhere = [
+    // The control plane has the newest checkpoint in its store, an auditor has one of his own.
+    let anchor = server.data.path().join("anchor");
+    std::fs::write(&anchor, newest_checkpoint(&server)).unwrap();
+    let anchor = anchor.display();
+    let whole = [
         "audit verify".to_owned(),
         format!("audit verify {}", session.id),
+        format!("audit verify --anchor {anchor}"),
+        format!("audit verify {} --offline --anchor {anchor}", session.id),
+    ];
+    for line in &whole {
+        let whole = server.operator().run(line).await;
+        assert!(whole.ok().starts_with("Whole: "), "{line}: {}", whole.stdout());
+    }
+    // The files alone say no more than that they are consistent, and up to which checkpoint.
+    let alone = [
         format!("audit verify {} --offline", session.id),
         format!("audit verify {}", server.data.path().display()),
         format!("audit verify {}", server.data.path().join("recordings").display()),
     ];
-    for line in &everywhere {
-        let whole = server.operator().run(line).await;
-        assert!(whole.ok().starts_with("Whole: "), "{line}: {}", whole.stdout());
+    for line in &alone {
+        let consistent = server.operator().run(line).await;
+        assert_eq!(consistent.exit(), 7, "{line}: {}", consistent.stdout());
+        assert!(consistent.stdout().starts_with("Not proven whole: "), "{line}: {}", consistent.stdout());
+        assert!(
+            consistent.stdout().contains("consistent up to checkpoint "),
+            "{line}: {}",
+            consistent.stdout()
+        );
     }
     let json = server.operator().run("audit verify --output json").await.json();
-    assert_eq!(steady(&json.to_string()), r#"{"whole":true,"records":4,"faults":[]}"#);
+    assert_eq!(
+        (&json["whole"], &json["verdict"], &json["records"]),
+        (&true.into(), &"whole".into(), &4.into())
+    );
+    assert_eq!(json["logs"][0]["anchored"]["checkpoint"], json["logs"][0]["newest"]["checkpoint"], "{json}");
+    let json = server.operator().run("audit verify --offline --output json").await;
+    let json: serde_json::Value = serde_json::from_str(&json.stdout()).unwrap();
+    assert_eq!((&json["whole"], &json["verdict"]), (&false.into(), &"consistent".into()));
 
     tamper(&server);
-    for line in &everywhere {
+    for line in whole.iter().chain(&alone) {
         let broken = server.operator().run(line).await;
         assert_eq!(broken.exit(), 5, "{line}");
         assert!(broken.stdout().contains("segment 0 line"), "{line}: {}", broken.stdout());
         assert!(broken.stderr().contains("CS0012"), "{line}: {}", broken.stderr());
+    }
+}
+
+/// What an attacker may do to the files of a control plane that stands still, or runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn i12_complete_what_is_taken_away_with_its_checkpoints_is_found_by_the_store() {
+    let (server, session) = recorded().await;
+    let recordings = server.data.path().join("recordings");
+    let lines = ["audit verify".to_owned(), format!("audit verify {}", session.id)];
+    // Everything: the records, the checkpoints, the log's name.
+    let aside = server.data.path().join("aside");
+    std::fs::rename(&recordings, &aside).unwrap();
+    std::fs::create_dir(&recordings).unwrap();
+    for line in &lines {
+        let broken = server.operator().run(line).await;
+        assert_eq!(broken.exit(), 5, "{line}: {}", broken.stdout());
+        assert!(broken.stdout().contains("is not here"), "{line}: {}", broken.stdout());
+    }
+    std::fs::remove_dir(&recordings).unwrap();
+    std::fs::rename(&aside, &recordings).unwrap();
+    // What was recorded after the first checkpoint, with the checkpoints that speak of it.
+    let cut = |file: &str, lines: usize| {
+        let path = recordings.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let kept: String = text.lines().take(lines).map(|line| format!("{line}\n")).collect();
+        std::fs::write(path, kept).unwrap();
+    };
+    cut("checkpoints.jsonl", 1);
+    cut("segment-00000000.jsonl", 1);
+    // The files alone are consistent: that is all they can say.
+    assert_eq!(server.operator().run("audit verify --offline").await.exit(), 7);
+    for line in &lines {
+        let broken = server.operator().run(line).await;
+        assert_eq!(broken.exit(), 5, "{line}: {}", broken.stdout());
+        assert!(broken.stdout().contains("cut off"), "{line}: {}", broken.stdout());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_stops_at_the_first_record_that_does_not_fit() {
+    let (server, session) = recorded().await;
+    tamper(&server);
+    for how in ["", "--format jsonl", "--output json", "--offline", "--offline --format jsonl"] {
+        let replayed = server.operator().run(&format!("replay {} {how}", session.id)).await;
+        assert_eq!(replayed.exit(), 5, "{how}: {}", replayed.stdout());
+        assert!(replayed.stderr().contains("does not fit"), "{how}: {}", replayed.stderr());
+        // The opening record was not touched, and is shown; what was changed is not.
+        assert!(replayed.stdout().contains("agent-7"), "{how}: {}", replayed.stdout());
+        assert!(!replayed.stdout().contains("SELECT 2"), "{how}: {}", replayed.stdout());
+    }
+    let from = server.data.path().display();
+    let replayed = server.operator().run(&format!("replay {} --from {from}", session.id)).await;
+    assert_eq!(replayed.exit(), 5, "{}", replayed.stderr());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_in_the_store_is_missed_by_lists_and_by_verification() {
+    let (server, session) = recorded().await;
+    let held = server.held(&session, "DELETE FROM carts").await;
+    let listed = server.operator().run("sessions ls --output json").await.json();
+    assert_eq!(listed.get("missing"), None, "{listed}");
+    let held = held.approval.id;
+    let key = |kind: &str, bytes: [u8; 16], id: String| format!("/cs/{kind}/{:02x}/{id}", bytes[15]);
+    for key in [
+        key("sessions", session.id.to_bytes(), session.id.to_string()),
+        key("approvals", held.to_bytes(), held.to_string()),
+    ] {
+        assert!(server.store.get(&key).await.unwrap().is_some(), "{key}");
+        server.store.transact(Transaction::new().delete(&key)).await.unwrap();
+    }
+    while server.control.missing().await.unwrap().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let listed = server.operator().run("sessions ls --output json").await.json();
+    assert_eq!(listed["missing"][0]["id"], session.id.to_string(), "{listed}");
+    let listed = server.operator().run("requests ls --output json").await.json();
+    assert_eq!(listed["missing"][0]["id"], held.to_string(), "{listed}");
+    let text = server.operator().run("requests ls").await;
+    assert!(text.ok().contains("Missing from the store: apr_"), "{}", text.stdout());
+    let broken = server.operator().run("audit verify").await;
+    assert_eq!(broken.exit(), 5, "{}", broken.stdout());
+    for missing in [session.id.to_string(), held.to_string()] {
+        assert!(broken.stdout().contains(&missing), "{missing}: {}", broken.stdout());
     }
 }
 
@@ -159,9 +275,12 @@ async fn a_recording_that_lies_in_several_places_verifies_and_replays_as_one() {
     assert_eq!(archiver.last_round().await.unwrap().removed, [0]);
 
     let (data, root) = (server.data.path().display(), root.path().display());
-    let whole = server.operator().run(&format!("audit verify {data} {root}")).await;
+    let anchor = server.data.path().join("anchor");
+    std::fs::write(&anchor, newest_checkpoint(&server)).unwrap();
+    let anchor = format!("--anchor {}", anchor.display());
+    let whole = server.operator().run(&format!("audit verify {data} {root} {anchor}")).await;
     assert!(whole.ok().starts_with("Whole: "), "{}", whole.stdout());
-    let one = server.operator().run(&format!("audit verify {} {data} {root}", session.id)).await;
+    let one = server.operator().run(&format!("audit verify {} {data} {root} {anchor}", session.id)).await;
     assert!(one.ok().contains("4 records"), "{}", one.stdout());
     let part = server.operator().run(&format!("audit verify {data}")).await;
     assert_eq!(part.exit(), 5, "{}", part.stdout());
@@ -189,7 +308,10 @@ async fn i12_complete_offline_what_has_ended_is_verified_with_the_recordings_of_
         archive.seal_page(&chapter, &page, &key).await.unwrap();
         prev = page.digest(&chapter).unwrap();
     }
-    let line = format!("audit verify {} --key {}", root.path().display(), key.public());
+    let anchor = root.path().join("anchor.jsonl");
+    std::fs::write(&anchor, newest_checkpoint(&server)).unwrap();
+    let (root_of, anchor) = (root.path().display(), anchor.display());
+    let line = format!("audit verify {root_of} --key {} --anchor {anchor}", key.public());
     let whole = server.operator().run(&line).await;
     assert!(whole.ok().contains("History of approvals (abab"), "{}", whole.stdout());
     assert!(whole.stdout().contains("2 entries on 2 pages.\n"), "{}", whole.stdout());

@@ -17,9 +17,10 @@ use crate::approvals::{ApprovalError, Approvals};
 use crate::audit::{Archive, Audit};
 use crate::bundles::{BasedOn, BundleError, Bundles, Compile, Files};
 use crate::content;
-use crate::history::{History, HistoryOptions, RetainError, Retention};
-use crate::journal::Election;
+use crate::history::{History, HistoryError, HistoryOptions, RetainError, Retention};
+use crate::journal::{Checkpoints, Election};
 use crate::operator::{self, OperatorError};
+use crate::register::{Missing, Register};
 use crate::sessions::{RevokeError, SessionRefused, Sessions, What};
 use crate::store::{Change, EmbeddedStore, Metered, Revision, Store, StoreError};
 
@@ -85,6 +86,9 @@ pub enum OpenError {
         #[source]
         source: std::io::Error,
     },
+    /// What this node has seen before cannot be read.
+    #[error("the register in the data directory cannot be read")]
+    Register(#[source] std::io::Error),
     /// The store did not open.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -112,6 +116,8 @@ pub struct ControlPlane {
     bundles: Arc<Bundles>,
     approvals: Arc<Approvals>,
     audit: Audit,
+    checkpoints: Arc<Checkpoints>,
+    register: Arc<Register>,
     history: History,
     retention: Retention,
     /// After which revision the follower begins.
@@ -162,9 +168,21 @@ impl ControlPlane {
         )
         .await?;
         let operator_token = operator::ensure(&data, &sessions, operator()?).await?;
+        let checkpoints = Arc::new(Checkpoints::open(Arc::clone(&store), &data, node).await?);
+        let register = Arc::new(Register::open(Arc::clone(&store), &data).map_err(OpenError::Register)?);
+        register.reload().await?;
+        let audit = Audit::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            archive,
+            Arc::clone(&checkpoints),
+            Arc::clone(&register),
+        );
         Ok(Arc::new(Self {
             node,
-            audit: Audit::new(Arc::clone(&store), Arc::clone(&clock), archive),
+            audit,
+            checkpoints,
+            register,
             history: History::new(
                 Arc::clone(&store),
                 history.archive.as_ref().map(|archive| archive.store.clone()),
@@ -236,6 +254,20 @@ impl ControlPlane {
     #[must_use]
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// The newest checkpoints of all recordings, outside of the files that they speak of.
+    #[must_use]
+    pub fn checkpoints(&self) -> &Arc<Checkpoints> {
+        &self.checkpoints
+    }
+
+    /// What this node has seen in the store and was deleted there by nobody who may.
+    ///
+    /// # Errors
+    /// When store or history cannot be read.
+    pub async fn missing(&self) -> Result<Vec<Missing>, HistoryError> {
+        self.register.missing(&self.history, self.clock.now()).await
     }
 
     /// What has ended long ago and was archived.
@@ -369,6 +401,8 @@ impl ControlPlane {
     /// One change. What cannot be read is reported and passed over: it is then unknown here, which
     /// refuses whatever depends on it.
     async fn take_over(&self, change: &Change) {
+        self.checkpoints.apply(change);
+        self.register.apply(change);
         let taken = self.sessions.apply(change).and_then(|()| self.approvals.apply(change));
         if let Err(error) = taken {
             tracing::error!(%error, key = change.key(), "a record cannot be read");
@@ -387,6 +421,8 @@ impl ControlPlane {
         if let Err(error) = self.bundles.reload().await {
             tracing::error!(%error, "the current bundle stays the old one");
         }
+        self.checkpoints.reload().await?;
+        self.register.reload().await?;
         Ok(revision)
     }
 

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod metrics;
 mod operator;
 pub mod redis;
+mod register;
 pub mod sessions;
 pub mod store;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use codec::Also;
 pub(crate) use codec::{bad_value, bucket, change_of, decode, encode, readable};
 pub use control_plane::{ControlPlane, OpenError, Options, StopError};
 pub use operator::{ADMIN, OperatorError};
+pub use register::{Missing, SeenApproval, SeenSession};
 
 /// Who is named where a name should stand and cannot: names are checked where they come in.
 fn nobody() -> countersign_common::id::Subject {

@@ -133,6 +133,36 @@ const HISTORY_FAILURES: Metric = Metric::counter(
     &[],
     "Rounds of archiving what has ended that failed: nothing was deleted that the archive has not",
 );
+const CHECKPOINT_PUBLISHED: Metric = Metric::gauge(
+    "countersign_checkpoint_published_timestamp_seconds",
+    &[],
+    "When the newest checkpoint was signed that the store has of this node's recordings",
+);
+const CHECKPOINTS_NOT_PUBLISHED: Metric = Metric::counter(
+    "countersign_checkpoint_publish_failures_total",
+    &[],
+    "Attempts to put a checkpoint into the store that failed: what was recorded since could be taken away unnoticed",
+);
+const CHECKPOINTS_CONTRADICTED: Metric = Metric::counter(
+    "countersign_checkpoint_contradictions_total",
+    &[],
+    "How often the store's newest checkpoint of a log did not fit what this node has or has seen: verify the recordings",
+);
+const ANCHORED: Metric = Metric::gauge(
+    "countersign_anchored_timestamp_seconds",
+    &[],
+    "When the newest checkpoint was signed that the anchor has taken",
+);
+const ANCHOR_FAILURES: Metric = Metric::counter(
+    "countersign_anchor_failures_total",
+    &[],
+    "Attempts to bring a checkpoint to the anchor that failed: until one succeeds, the anchor vouches for less",
+);
+const STORE_MISSING: Metric = Metric::gauge(
+    "countersign_store_missing",
+    &["what"],
+    "Approvals and sessions that this node has seen in the store and that were deleted there by nobody who may: verify the recordings",
+);
 const NODES_LOST: Metric =
     Metric::counter("countersign_nodes_gone_total", &[], "Nodes of the fleet that were lost, or have ended");
 
@@ -166,6 +196,12 @@ pub const ALL: &[Metric] = &[
     ARCHIVED,
     HISTORY_WAITING,
     HISTORY_FAILURES,
+    CHECKPOINT_PUBLISHED,
+    CHECKPOINTS_NOT_PUBLISHED,
+    CHECKPOINTS_CONTRADICTED,
+    ANCHORED,
+    ANCHOR_FAILURES,
+    STORE_MISSING,
 ];
 
 static OPENED: LazyLock<Counter> = LazyLock::new(|| counter!(SESSIONS.name));
@@ -308,6 +344,40 @@ pub(crate) fn history_waiting(chapter: &'static str, count: usize) {
 /// A round of archiving what has ended failed.
 pub(crate) fn history_failed() {
     counter!(HISTORY_FAILURES.name).increment(1);
+}
+
+/// The store has a checkpoint of this node that was signed then.
+pub(crate) fn checkpoint_published(at: Timestamp) {
+    gauge!(CHECKPOINT_PUBLISHED.name).set(seconds_of(at));
+}
+
+/// A checkpoint was not put into the store.
+pub(crate) fn checkpoint_not_published() {
+    counter!(CHECKPOINTS_NOT_PUBLISHED.name).increment(1);
+}
+
+/// The store's newest checkpoint of a log does not fit.
+pub(crate) fn checkpoint_contradicted() {
+    counter!(CHECKPOINTS_CONTRADICTED.name).increment(1);
+}
+
+/// The anchor has a checkpoint that was signed then.
+pub(crate) fn anchored(at: Timestamp) {
+    gauge!(ANCHORED.name).set(seconds_of(at));
+}
+
+/// The anchor did not take a checkpoint.
+pub(crate) fn anchor_failed() {
+    counter!(ANCHOR_FAILURES.name).increment(1);
+}
+
+/// So many approvals, or sessions, are missing from the store.
+pub(crate) fn store_missing(what: &'static str, count: usize) {
+    gauge!(STORE_MISSING.name, "what" => what).set(count as f64);
+}
+
+fn seconds_of(at: Timestamp) -> f64 {
+    at.as_micros() as f64 / 1e6
 }
 
 /// Following the store begins anew.

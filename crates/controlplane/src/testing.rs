@@ -17,6 +17,7 @@ use countersign_common::principal::Kind;
 use countersign_common::time::{Clock as _, ManualClock};
 use countersign_common::verdict::{Duties, Reason};
 use countersign_common::{Digest, Facts, Principal, Secret, Timestamp, Verdict};
+use countersign_recording::Recorded;
 use futures::StreamExt as _;
 use tempfile::TempDir;
 
@@ -24,6 +25,7 @@ use crate::approvals::{Decide, Held, HoldRequest, Redeem};
 use crate::audit::{Archive, ArchiveError, CommandSummary, Recording, Records, Verification};
 use crate::bundles::{Compile, Fault, Files, Judge, Question};
 use crate::history::HistoryOptions;
+use crate::journal::Anchor;
 use crate::sessions::{IssueToken, Session};
 use crate::{ControlPlane, Options};
 
@@ -270,7 +272,7 @@ impl Archive for StubArchive {
         Ok(Vec::new())
     }
 
-    async fn records(&self, session: SessionId) -> Result<Records, ArchiveError> {
+    async fn records(&self, session: SessionId, _: &[Anchor]) -> Result<Records, ArchiveError> {
         if session == SessionId::from_u128(404) {
             return Err(ArchiveError::NotFound(session));
         }
@@ -281,7 +283,14 @@ impl Archive for StubArchive {
         Ok(Vec::new())
     }
 
-    async fn verify(&self, _: Option<SessionId>) -> Result<Verification, ArchiveError> {
-        Ok(Verification { records: 2, faults: Vec::new() })
+    async fn verify(&self, _: Option<SessionId>, _: &[Anchor]) -> Result<Verification, ArchiveError> {
+        Ok(Verification {
+            records: 2,
+            verdict: countersign_recording::Verdict::Whole,
+            faults: Vec::new(),
+            logs: Vec::new(),
+            notes: Vec::new(),
+            recorded: Recorded::default(),
+        })
     }
 }

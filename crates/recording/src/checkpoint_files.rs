@@ -103,9 +103,13 @@ pub(crate) fn pieces(dir: &Path) -> io::Result<Vec<u64>> {
 
 /// Reads through ranges from different folders as one text: at each place the one that goes furthest. Where none begins in
 /// time the next one that there is follows, so that whoever checks finds the gap.
-pub(crate) fn joined(mut ranges: Vec<Range>) -> io::Result<Box<dyn Read + Send>> {
+pub(crate) fn joined(ranges: Vec<Range>) -> io::Result<Box<dyn Read + Send>> {
+    joined_from(ranges, 0)
+}
+
+/// The same from this byte on.
+pub(crate) fn joined_from(mut ranges: Vec<Range>, mut at: u64) -> io::Result<Box<dyn Read + Send>> {
     let mut all: Box<dyn Read + Send> = Box::new(io::empty());
-    let mut at = 0;
     loop {
         ranges.retain(|range| range.end > at);
         let covers = |range: &Range| range.begin <= at;

@@ -12,7 +12,10 @@ mod abandoned;
 mod archive;
 mod capture;
 mod checkpoint;
+mod checkpoint_file;
 mod checkpoint_files;
+mod checkpoint_log;
+mod continuation;
 mod intake;
 mod journal;
 mod line;
@@ -24,17 +27,20 @@ mod record;
 mod render;
 mod replay;
 mod segment;
+mod signing;
 mod skim;
 mod stream;
+mod verified_lines;
 mod verify;
+mod witness;
 
 pub use abandoned::Abandoned;
 pub use archive::history;
 pub use archive::{ArchiveStore, ArchiveStoreError, Archiver, Round};
 pub use capture::{Capture, Captured};
-pub use checkpoint::{
-    Checkpoint, CheckpointFile, CheckpointSink, InvalidKey, PublicKey, SigningKey, Tip, Tips,
-};
+pub use checkpoint::{Checkpoint, CheckpointSink, Signed, SignedCheckpoint, Tip, Tips};
+pub use checkpoint_file::{CheckpointFile, Newest, sync_checkpoints};
+pub use continuation::{NotContinued, check_continuation, log_of};
 pub use intake::{Intake, IntakeError, Ledger, Taken};
 pub use journal::{Accepted, Encoded, Journal, JournalError, JournalExt, Position, Synced};
 pub use line::{Effect, Envelope, MalformedLine};
@@ -47,6 +53,12 @@ pub use record::{
 pub use render::{render_text, visible};
 pub use replay::{RecordLine, Replay, ReplayError, SessionLines};
 pub use segment::{OpenStream, SegmentPoint};
+pub use signing::{InvalidKey, PublicKey, SigningKey};
 pub use skim::Skim;
 pub use stream::{Stream, StreamError};
-pub use verify::{Fault, Problem, Report, StreamSummary, Verifier, verify, verify_session};
+pub use verified_lines::{ChainCheck, UnverifiedLine, VerifiedLines};
+pub use verify::{
+    Fault, LogHead, Problem, Reached, Recorded, RecordedApproval, Report, StreamSummary, Verdict, Verifier,
+    verify, verify_session,
+};
+pub use witness::Cosignature;

@@ -65,6 +65,16 @@ impl Log {
         self.dirs.first().map_or_else(String::new, |dir| dir.display().to_string())
     }
 
+    /// Its id, as the first of its folders that has one says.
+    pub(crate) fn id(&self) -> io::Result<Option<String>> {
+        for dir in &self.dirs {
+            if let Some(id) = read_id(dir)? {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
     /// The numbers of its segments, ascending.
     pub(crate) fn segments(&self) -> io::Result<Vec<u64>> {
         let mut numbers = BTreeSet::new();
@@ -90,25 +100,61 @@ impl Log {
         }
     }
 
-    /// Opens a segment, from where it is found first.
-    pub(crate) fn open(&self, segment: u64) -> io::Result<Box<dyn BufRead + Send>> {
+    /// Whether there are only sealed segments that were archived, and the writer's own folder is not among the places.
+    pub(crate) fn is_archive(&self) -> io::Result<bool> {
         for dir in &self.dirs {
-            let plain = crate::segment::path(dir, segment);
-            match File::open(&plain) {
-                Ok(file) => return Ok(Box::new(BufReader::with_capacity(1 << 20, file))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-            match File::open(compressed(&plain)) {
-                Ok(file) => {
-                    let reader = zstd::stream::read::Decoder::new(file)?;
-                    return Ok(Box::new(BufReader::with_capacity(1 << 20, reader)));
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+            let is_plain = |name: &String| number_of(name).is_some() && !name.ends_with(COMPRESSED);
+            if entries(dir)?.iter().any(is_plain) {
+                return Ok(false);
             }
         }
-        Err(io::Error::from(io::ErrorKind::NotFound))
+        Ok(true)
+    }
+
+    /// Opens a segment, from where it is found first.
+    pub(crate) fn open(&self, segment: u64) -> io::Result<Box<dyn BufRead + Send>> {
+        let first = self.copies(segment).next();
+        first.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::NotFound))).map(|(_, reader)| reader)
+    }
+
+    /// All copies of a segment, and the folder in which each lies.
+    pub(crate) fn copies(
+        &self,
+        segment: u64,
+    ) -> impl Iterator<Item = io::Result<(&Path, Box<dyn BufRead + Send>)>> {
+        let plain = move |dir: &Path| crate::segment::path(dir, segment);
+        let forms = move |dir: &PathBuf| [(false, plain(dir)), (true, compressed(&plain(dir)))];
+        let places = self.dirs.iter().flat_map(move |dir| forms(dir).map(|form| (dir.as_path(), form)));
+        places.filter_map(|(dir, (is_compressed, path))| match open_segment(&path, is_compressed) {
+            Ok(reader) => Some(Ok((dir, reader))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    /// The first folder whose copy of the checkpoints is not the one that [`Self::checkpoints`] reads.
+    pub(crate) fn differing_checkpoints(&self) -> io::Result<Option<&Path>> {
+        if self.dirs.len() < 2 {
+            return Ok(None);
+        }
+        for dir in &self.dirs {
+            for range in checkpoint_files::ranges(dir)? {
+                let (begin, end) = (range.begin, range.end);
+                let mut all = Vec::new();
+                for dir in &self.dirs {
+                    all.extend(checkpoint_files::ranges(dir)?);
+                }
+                let mut read = checkpoint_files::joined(all)?;
+                io::copy(&mut io::Read::take(&mut read, begin), &mut io::sink())?;
+                let copy = BufReader::new(range.from(begin)?);
+                // What is longer meanwhile is longer in both.
+                let read = BufReader::new(io::Read::take(read, end - begin));
+                if !same(copy, read)? {
+                    return Ok(Some(dir.as_path()));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Its checkpoints, wherever they lie; of what lies in several places the copy that goes furthest.
@@ -191,6 +237,33 @@ impl Lines {
                 return Ok(Some(Line { log: 0, segment, number, text, skim, late: false }));
             }
         }
+    }
+}
+
+fn open_segment(path: &Path, is_compressed: bool) -> io::Result<Box<dyn BufRead + Send>> {
+    let file = File::open(path)?;
+    Ok(match is_compressed {
+        false => Box::new(BufReader::with_capacity(1 << 20, file)),
+        true => {
+            let reader = zstd::stream::read::Decoder::new(file)?;
+            Box::new(BufReader::with_capacity(1 << 20, reader))
+        }
+    })
+}
+
+/// Whether both hold the same bytes.
+fn same(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<bool> {
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let bytes = left.len().min(right.len());
+        if bytes == 0 {
+            return Ok(left.is_empty() && right.is_empty());
+        }
+        if left.get(..bytes) != right.get(..bytes) {
+            return Ok(false);
+        }
+        one.consume(bytes);
+        other.consume(bytes);
     }
 }
 

@@ -20,6 +20,8 @@ const OPENED_WITHIN_BYTES: usize = 320;
 /// One record's line, exactly as it is chained, and where it was found.
 #[derive(Debug)]
 pub struct RecordLine {
+    /// The log, by its place among those that were given.
+    pub log: usize,
     /// The segment.
     pub segment: u64,
     /// The line in it, from 1.
@@ -101,8 +103,8 @@ impl Iterator for SessionLines {
         loop {
             match self.merged.next() {
                 Ok(Some(Next::Record(line))) if self.takes(&line) => {
-                    let Line { segment, number, text, .. } = line;
-                    return Some(Ok(RecordLine { segment, number, text }));
+                    let Line { log, segment, number, text, .. } = line;
+                    return Some(Ok(RecordLine { log, segment, number, text }));
                 }
                 Ok(Some(Next::Record(_) | Next::Again(_))) => {}
                 Ok(None) => return None,
@@ -145,7 +147,7 @@ impl Iterator for Replay {
             Ok(line) => line,
             Err(error) => return Some(Err(error)),
         };
-        let RecordLine { segment, number, text } = line;
+        let RecordLine { segment, number, text, .. } = line;
         let malformed = |source| ReplayError::Malformed { segment, line: number, source };
         Some(Envelope::parse(&text).map_err(malformed))
     }

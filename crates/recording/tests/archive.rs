@@ -167,9 +167,9 @@ async fn i12_complete_what_is_changed_or_missing_in_the_archive_is_found() {
         let middle = text.len() / 2;
         text[middle] ^= 1;
         fs::write(&path, zstd_of(&text)).unwrap();
-        assert!(!report(&[root.path()]).is_whole(), "{} changed", path.display());
+        assert!(!report(&[root.path()]).is_sound(), "{} changed", path.display());
         fs::remove_file(&path).unwrap();
-        assert!(!report(&[root.path()]).is_whole(), "{} removed", path.display());
+        assert!(!report(&[root.path()]).is_sound(), "{} removed", path.display());
         fs::write(&path, original).unwrap();
     }
     assert_eq!(report(&[root.path()]).faults, vec![]);
@@ -332,12 +332,12 @@ async fn checkpoints_that_the_archive_has_need_not_stay_and_verify_as_ever() {
     for path in &archived[..archived.len() - 1] {
         let original = fs::read(path).unwrap();
         fs::remove_file(path).unwrap();
-        assert!(!report(&[root.path()]).is_whole(), "{} removed", path.display());
+        assert!(!report(&[root.path()]).is_sound(), "{} removed", path.display());
         let mut changed = original.clone();
         let middle = changed.len() / 2;
         changed[middle] ^= 1;
         fs::write(path, changed).unwrap();
-        assert!(!report(&[root.path()]).is_whole(), "{} changed", path.display());
+        assert!(!report(&[root.path()]).is_sound(), "{} changed", path.display());
         fs::write(path, original).unwrap();
     }
     assert_eq!(report(&[root.path()]).faults, vec![]);

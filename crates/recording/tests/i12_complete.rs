@@ -43,7 +43,7 @@ fn recording() -> tempfile::TempDir {
 /// Applies a change to a file, and says whether the verifier sees it; puts the file back.
 fn is_seen(dir: &Path, path: &Path, original: &[u8], changed: &[u8]) -> bool {
     fs::write(path, changed).unwrap();
-    let seen = !report(dir).is_whole();
+    let seen = !report(dir).is_sound();
     fs::write(path, original).unwrap();
     seen
 }
@@ -77,7 +77,7 @@ fn a_recording_that_nobody_touched_is_whole() {
     assert_eq!((report.uncovered_lines, report.torn_bytes, report.streams.len()), (0, 0, 3));
     assert!(report.streams.iter().all(|stream| stream.closed && stream.running == 0));
     let text = report.to_string();
-    assert!(text.starts_with("whole: 19 records of 3 streams in "), "{text}");
+    assert!(text.starts_with("consistent: 19 records of 3 streams in "), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
 }
 
@@ -140,10 +140,10 @@ fn i12_complete_every_cut_is_found() {
             );
         }
         fs::remove_file(&path).unwrap();
-        assert!(!report(dir.path()).is_whole(), "{} removed", path.display());
+        assert!(!report(dir.path()).is_sound(), "{} removed", path.display());
         fs::write(&path, &original).unwrap();
     }
-    assert!(report(dir.path()).is_whole());
+    assert!(report(dir.path()).is_sound());
 }
 
 proptest! {
@@ -195,16 +195,41 @@ fn what_is_taken_out_with_its_checkpoints_is_found_by_a_checkpoint_kept_elsewher
     let dir = recording();
     let checkpoints = dir.path().join("checkpoints.jsonl");
     let text = fs::read_to_string(&checkpoints).unwrap();
-    let newest = Checkpoint::parse(text.lines().last().unwrap().as_bytes(), &key().public()).unwrap();
-    assert!(newest.closed);
+    let newest = SignedCheckpoint::parse(text.lines().last().unwrap().as_bytes(), &key().public()).unwrap();
+    assert!(newest.checkpoint.closed);
+    let public = key().public();
+    let whole = Verifier::new(&public).anchored_by(newest.clone()).verify(dir.path()).unwrap();
+    assert_eq!(whole.verdict(), Verdict::Whole, "{whole}");
 
     // A recording that ended earlier, all in order: nothing in it shows that more had been there.
     let short = tempfile::tempdir().unwrap();
     journal(short.path(), Options::default()).close().unwrap();
-    let public = key().public();
-    assert!(verify(short.path(), &public).unwrap().is_whole());
-    let report = Verifier::new(&public).anchored_by(newest).verify(short.path()).unwrap();
-    assert!(report.faults.iter().any(|fault| matches!(fault.problem, Problem::CutOff { .. })));
+    let alone = verify(short.path(), &public).unwrap();
+    assert_eq!(
+        (alone.is_sound(), alone.verdict()),
+        (true, Verdict::Consistent),
+        "nothing says that it is all"
+    );
+    // It is another log, and says so under the name of the one that was anchored.
+    let anchored = |dir: &Path| Verifier::new(&public).anchored_by(newest.clone()).verify(dir).unwrap();
+    let sees =
+        |report: &Report, what: fn(&Problem) -> bool| report.faults.iter().any(|fault| what(&fault.problem));
+    assert!(sees(&anchored(short.path()), |p| matches!(p, Problem::LogMissing { .. })));
+    fs::copy(dir.path().join("id"), short.path().join("id")).unwrap();
+    assert!(sees(&anchored(short.path()), |p| matches!(p, Problem::AnotherLog { .. })));
+    // The same log, as it was earlier: the first checkpoint is the newest.
+    let first = text.lines().find(|line| line.contains("\"seq\":0,")).unwrap();
+    fs::write(&checkpoints, format!("{first}\n")).unwrap();
+    for segment in &files(dir.path())[2..] {
+        fs::remove_file(segment).unwrap();
+    }
+    let path = &files(dir.path())[1];
+    let header = fs::read_to_string(path).unwrap().lines().next().unwrap().to_owned();
+    fs::write(path, format!("{header}\n")).unwrap();
+    assert_eq!(report(dir.path()).faults, vec![]);
+    let report = anchored(dir.path());
+    assert!(sees(&report, |p| matches!(p, Problem::AnchorMissing { .. })), "{report}");
+    assert!(sees(&report, |p| matches!(p, Problem::CutOff { .. })), "{report}");
 }
 
 #[test]
@@ -245,8 +270,8 @@ fn a_fault_in_one_session_is_not_told_of_another_unless_it_concerns_the_whole() 
     drop((good, bad));
     journal.close().unwrap();
     let public = key().public();
-    assert!(verify_session(dir.path(), &public, SESSION).unwrap().is_whole());
-    assert!(!verify(dir.path(), &public).unwrap().is_whole());
+    assert!(verify_session(dir.path(), &public, SESSION).unwrap().is_sound());
+    assert!(!verify(dir.path(), &public).unwrap().is_sound());
 }
 
 /// The problems of a recording of one stream, written by `story`.
@@ -328,4 +353,30 @@ fn an_open_stream_is_open_and_not_broken() {
     assert_eq!(report.faults, vec![]);
     let open: BTreeSet<_> = report.streams.iter().map(|s| (s.closed, s.running)).collect();
     assert_eq!(open, [(false, 1)].into());
+}
+
+#[test]
+fn checkpoints_that_were_kept_elsewhere_are_read_as_they_were_copied() {
+    let dir = recording();
+    let text = fs::read(dir.path().join("checkpoints.jsonl")).unwrap();
+    let verifier = Verifier::new(&key().public());
+    let all = verifier.anchors_in(&text).unwrap();
+    assert!(all.len() > 3);
+    // One line alone, with or without its end; a copy that ends within a line.
+    let last = &all.last().unwrap().line;
+    assert_eq!(verifier.anchors_in(last).unwrap(), all[all.len() - 1..]);
+    assert_eq!(verifier.anchors_in(&[&last[..], b"\n"].concat()).unwrap(), all[all.len() - 1..]);
+    assert_eq!(verifier.anchors_in(&text[..text.len() - 20]).unwrap(), all[..all.len() - 1]);
+    assert!(verifier.anchors_in(b"").unwrap().is_empty());
+    assert!(verifier.anchors_in(&last[..last.len() - 20]).is_err());
+    assert!(verifier.anchors_in(b"nothing\n").is_err());
+    // The newest has to be signed; those before it are compared, which finds what was changed.
+    let other = Verifier::new(&SigningKey::from_seed(&[8; 32]).unwrap().public());
+    assert!(other.anchors_in(&text).is_err());
+    let changed = String::from_utf8(text).unwrap().replacen("\"lines\":1,", "\"lines\":2,", 1);
+    let changed = verifier.anchors_in(changed.as_bytes()).unwrap();
+    let verifier = changed.into_iter().fold(verifier, Verifier::anchored_by);
+    let report = verifier.verify(dir.path()).unwrap();
+    let differs = |fault: &Fault| matches!(fault.problem, Problem::AnchorContradicted { number: 0, .. });
+    assert!(report.faults.iter().any(differs), "{report}");
 }

@@ -77,7 +77,7 @@ fn the_end_of_a_transaction_reads_back_and_verifies() {
     journal.close().unwrap();
     let text: String =
         Replay::open(dir.path(), SESSION).unwrap().map(|envelope| render_text(&envelope.unwrap())).collect();
-    assert!(verify(dir.path(), &key().public()).unwrap().is_whole());
+    assert!(verify(dir.path(), &key().public()).unwrap().is_sound());
     let told = format!("rolled back: nothing that ran in it lasts (since {since})");
     assert!(text.contains(&told), "{text}");
     let lines = SessionLines::all(&[Log::at(dir.path())]).unwrap();

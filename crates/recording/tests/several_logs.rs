@@ -95,8 +95,8 @@ fn a_stream_in_parts_reads_as_one_whatever_order_the_places_are_named_in() {
         assert_eq!(Replay::of(&logs, SESSION).unwrap().map(Result::unwrap).count(), lines.len());
     }
     // One place alone has not all of it, and that shows.
-    assert!(!report(&dirs[..1]).is_whole());
-    assert!(!report(&dirs[1..]).is_whole());
+    assert!(!report(&dirs[..1]).is_sound());
+    assert!(!report(&dirs[1..]).is_sound());
 }
 
 #[test]
@@ -154,10 +154,10 @@ fn i12_complete_what_is_cut_off_from_one_of_two_places_is_found() {
             let original = fs::read(&path).unwrap();
             for end in (0..original.len()).step_by(7) {
                 fs::write(&path, &original[..end]).unwrap();
-                assert!(!report(&nodes).is_whole(), "{} cut at {end}", path.display());
+                assert!(!report(&nodes).is_sound(), "{} cut at {end}", path.display());
             }
             fs::remove_file(&path).unwrap();
-            assert!(!report(&nodes).is_whole(), "{} removed", path.display());
+            assert!(!report(&nodes).is_sound(), "{} removed", path.display());
             fs::write(&path, &original).unwrap();
         }
     }
@@ -192,8 +192,8 @@ fn each_place_is_vouched_for_by_its_own_key_and_by_no_other() {
     LocalJournal::open(nodes[1].path(), Options::default(), clock(), sink).unwrap().close().unwrap();
     let logs = logs(&nodes);
     let verifier = Verifier::new(&key().public());
-    assert!(!verifier.verify_all(&logs).unwrap().is_whole());
-    assert!(verifier.or(&other.public()).verify_all(&logs).unwrap().is_whole());
+    assert!(!verifier.verify_all(&logs).unwrap().is_sound());
+    assert!(verifier.or(&other.public()).verify_all(&logs).unwrap().is_sound());
 }
 
 #[test]

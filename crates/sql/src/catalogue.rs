@@ -7,10 +7,12 @@
 mod build;
 mod definition_query;
 mod export;
+mod function;
 mod kin;
 mod object;
 mod queries;
 pub mod refresh;
+mod relation;
 mod row;
 mod shards;
 mod table;
@@ -19,10 +21,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use self::definition_query::DefinitionQuery;
-pub(crate) use self::object::{Cast, Operator, Type, TypeKind};
-pub use self::object::{
-    ColumnExpression, Definition, ForeignKey, Function, FunctionDetails, ObjectClass, ObjectId,
-    ReferentialAction, Relation, RelationKind, Rule, RuleEvent, Trigger,
+pub(crate) use self::function::{Cast, Operator, Type, TypeKind};
+pub use self::function::{Function, FunctionDetails};
+pub use self::object::{Definition, ObjectClass, ObjectId};
+pub use self::relation::{
+    ColumnExpression, ForeignKey, ReferentialAction, Relation, RelationKind, Rule, RuleEvent, Trigger,
 };
 pub use self::row::Rows;
 use self::shards::Shards;

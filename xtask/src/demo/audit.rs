@@ -52,7 +52,11 @@ pub(super) fn tamper(stage: Stage, teller: &mut Teller) -> Result<()> {
     anyhow::ensure!(copied.success(), "cannot copy the data");
     let segment = segment_with(&copy, b"DROP TABLE payments")?.context("no recording holds the DROP")?;
     let recording = segment.parent().unwrap_or(&copy);
-    let untouched = offline(&copy, recording)?;
+    // The auditor has kept the newest checkpoint where nobody else writes.
+    let kept = std::fs::read_to_string(recording.join("checkpoints.jsonl"))?;
+    let anchor = folder.path().join("checkpoint");
+    std::fs::write(&anchor, kept.lines().last().context("no checkpoint")?)?;
+    let untouched = offline(&copy, recording, &anchor)?;
     teller.shows("an untouched copy verifies offline", untouched.status.success())?;
 
     let mut bytes = std::fs::read(&segment)?;
@@ -63,8 +67,8 @@ pub(super) fn tamper(stage: Stage, teller: &mut Teller) -> Result<()> {
     std::fs::write(&segment, bytes)?;
     let name = segment.file_name().unwrap_or_default().to_string_lossy().into_owned();
     teller.typed("intruder", &format!("(changes one D of `DROP` to d in {name})"));
-    teller.typed("auditor", "countersign audit verify DIR");
-    let output = offline(&copy, recording)?;
+    teller.typed("auditor", "countersign audit verify DIR --anchor CHECKPOINT");
+    let output = offline(&copy, recording, &anchor)?;
     let said = printed(&output);
     teller.seen(&said);
     teller.shows("it no longer verifies", !output.status.success())?;
@@ -76,10 +80,11 @@ fn operator(stage: &Stage, arguments: &[&str]) -> Result<Output> {
     stage.gateway.command_for_people(&token, arguments)?.output().context("cannot run countersign")
 }
 
-/// Verifies a folder, with the key in `data` and without asking anybody.
-fn offline(data: &Path, recording: &Path) -> Result<Output> {
+/// Verifies a folder against a checkpoint that was kept elsewhere, with the key in `data` and without asking anybody.
+fn offline(data: &Path, recording: &Path, anchor: &Path) -> Result<Output> {
     let mut command = Command::new(binary()?);
-    command.args(["audit", "verify"]).arg(recording).env("COUNTERSIGN_DATA", data);
+    command.args(["audit", "verify"]).arg(recording).arg("--anchor").arg(anchor);
+    command.env("COUNTERSIGN_DATA", data);
     command.output().context("cannot run countersign")
 }
 

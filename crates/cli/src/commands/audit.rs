@@ -1,19 +1,25 @@
 //! `countersign audit`: proves that recordings are whole, through the API or offline on the files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use countersign_api::v1;
+use countersign_api::{BadField, timestamp, v1};
+use countersign_common::Timestamp;
 use countersign_common::error::code;
 use countersign_common::id::SessionId;
-use countersign_recording::history::{FoundChapter, verify_folder};
-use countersign_recording::{Checkpoint, Log, PublicKey, Report, Verifier};
+use countersign_recording::history::FoundChapter;
+use countersign_recording::{Log, LogHead, Report, Verdict, Verifier};
 use serde::Serialize;
 use tonic::metadata::MetadataMap;
 
-use super::Surroundings;
-use crate::data::{DataDir, recordings_in};
+use super::places::{Places, anchors};
+use super::{Surroundings, now};
 use crate::error::{CliError, Exit};
+
+/// How often a recording is verified again whose segments were just being sealed, and how long to wait before.
+const ATTEMPTS_MAX: u32 = 3;
+const REST: Duration = Duration::from_secs(1);
 
 /// What is done with recordings.
 #[derive(Debug, Subcommand)]
@@ -39,18 +45,26 @@ pub(crate) struct Verify {
     /// change it too.
     #[arg(long, value_name = "FILE|HEX")]
     key: Vec<String>,
-    /// A checkpoint that was kept elsewhere (a file with one line of `checkpoints.jsonl`): the recording
-    /// (of several: the first) has to reach it. Only so does it show when its newest part was taken away with its checkpoints.
-    #[arg(long, value_name = "FILE")]
-    anchor: Option<PathBuf>,
+    /// Checkpoints that were kept elsewhere: a file or a URL with lines of `checkpoints.jsonl`; may be given several times.
+    /// Only with one does a verification of files say `whole`: without, what was taken away together with the checkpoints
+    /// that speak of it does not show.
+    #[arg(long, value_name = "FILE|URL")]
+    anchor: Vec<String>,
 }
 
 /// The JSON of a verification.
 #[derive(Debug, Serialize)]
 struct Verified {
     whole: bool,
+    /// `whole`, `consistent` or `broken`.
+    verdict: Verdict,
     records: u64,
     faults: Vec<String>,
+    /// How far each log came, and who says so.
+    logs: Vec<VerifiedLog>,
+    /// What else is to be known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     /// Nodes that were asked for what they recorded last, and were silent: that part was not seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     silent_nodes: Option<String>,
@@ -62,26 +76,134 @@ struct Verified {
     history: Vec<FoundChapter>,
 }
 
+/// How far one log came.
+#[derive(Debug, Serialize)]
+struct VerifiedLog {
+    log: Option<String>,
+    /// Its own newest checkpoint: what it vouches for itself.
+    newest: Option<Reached>,
+    /// The newest checkpoint that was kept elsewhere and is one of its own.
+    anchored: Option<Reached>,
+    /// A newer one that is known elsewhere: what was recorded up to it was not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ahead: Option<Reached>,
+    /// Lines after its newest checkpoint.
+    uncovered_lines: u64,
+}
+
+/// A checkpoint.
+#[derive(Debug, Clone, Serialize)]
+struct Reached {
+    checkpoint: u64,
+    at: String,
+    age_seconds: u64,
+}
+
+impl Reached {
+    fn of(checkpoint: u64, at: Timestamp) -> Self {
+        Self { checkpoint, at: at.to_string(), age_seconds: at.until(now()).as_secs() }
+    }
+
+    fn text(&self) -> String {
+        let age = humantime::format_duration(Duration::from_secs(self.age_seconds));
+        format!("checkpoint {} of {} ({age} old)", self.checkpoint, self.at)
+    }
+}
+
+impl From<&LogHead> for VerifiedLog {
+    fn from(head: &LogHead) -> Self {
+        let reached = |reached: &countersign_recording::Reached| Reached::of(reached.checkpoint, reached.at);
+        Self {
+            log: head.log.clone(),
+            newest: head.newest.as_ref().map(reached),
+            anchored: head.anchored.as_ref().map(reached),
+            ahead: head.ahead.as_ref().map(reached),
+            uncovered_lines: head.uncovered_lines,
+        }
+    }
+}
+
+impl VerifiedLog {
+    fn read(log: v1::VerifiedLog) -> Result<Self, BadField> {
+        let reached = |reached: Option<v1::ReachedCheckpoint>| {
+            reached
+                .map(|one| Ok(Reached::of(one.number, timestamp(one.sign_time, "reached.sign_time")?)))
+                .transpose()
+        };
+        Ok(Self {
+            log: log.log,
+            newest: reached(log.newest)?,
+            anchored: reached(log.anchored)?,
+            ahead: reached(log.ahead)?,
+            uncovered_lines: log.uncovered_lines,
+        })
+    }
+
+    /// What people read about it.
+    fn text(&self) -> String {
+        let log = self.log.as_deref().unwrap_or("without a name");
+        let mut text = format!("Log {log}: ");
+        match (&self.anchored, &self.newest) {
+            (Some(anchored), _) => {
+                text.push_str(&format!("whole up to {}, which is kept elsewhere", anchored.text()));
+            }
+            (None, Some(newest)) => text.push_str(&format!(
+                "consistent up to {}, its own newest; nothing from elsewhere says that nothing came after it",
+                newest.text()
+            )),
+            (None, None) => text.push_str("no checkpoint of it was seen"),
+        }
+        if let Some(ahead) = &self.ahead {
+            text.push_str(&format!("; what was recorded up to {} was not seen", ahead.text()));
+        }
+        if self.uncovered_lines > 0 {
+            text.push_str(&format!(
+                "; {} lines after its newest are under no checkpoint",
+                self.uncovered_lines
+            ));
+        }
+        text.push_str(".\n");
+        text
+    }
+}
+
 pub(crate) async fn run(command: &Command, around: &Surroundings) -> Result<(), CliError> {
     let Command::Verify(arguments) = command;
     let (session, dirs) = arguments.what()?;
     let offline =
-        !dirs.is_empty() || arguments.offline || !arguments.key.is_empty() || arguments.anchor.is_some();
+        !dirs.is_empty() || arguments.offline || !arguments.key.is_empty() || !arguments.anchor.is_empty();
     let verified = match offline {
-        true => on_files(arguments, session, &Places::of(&dirs, around)?)?,
+        true => on_files(arguments, session, &Places::of(&dirs, around)?, around).await?,
         false => through_api(session, around).await?,
     };
     let what = session.map_or_else(|| "everything recorded".to_owned(), |id| id.to_string());
     around.output.result(&verified, || text(&verified, &what))?;
-    if verified.whole {
-        return Ok(());
+    match verified.verdict {
+        Verdict::Whole => Ok(()),
+        Verdict::Consistent => {
+            let help = match offline {
+                true => {
+                    "give a checkpoint that was kept elsewhere with --anchor, or ask the control plane, whose store has them"
+                }
+                false => "verify again when all nodes are there and what they recorded is under a checkpoint",
+            };
+            Err(CliError::new(
+                Exit::Unanchored,
+                "nothing is wrong with the recording, but it is not proven whole",
+            )
+            .help(help))
+        }
+        Verdict::Broken => Err(broken(&verified)),
     }
+}
+
+fn broken(verified: &Verified) -> CliError {
     let listed = verified.report.as_ref().map_or(0, |report| report.faults.len());
     let found = verified.report.as_ref().map_or(0, |report| report.fault_count);
     let count = verified.faults.len().saturating_sub(listed) as u64 + found;
-    Err(CliError::new(Exit::Unsound, format!("the recording is not whole: {count} faults"))
+    CliError::new(Exit::Unsound, format!("the recording is not whole: {count} faults"))
         .code(code::RECORDING_BROKEN)
-        .help("keep the files as they are, and compare them with a copy that verifies"))
+        .help("keep the files as they are, and compare them with a copy that verifies")
 }
 
 async fn through_api(session: Option<SessionId>, around: &Surroundings) -> Result<Verified, CliError> {
@@ -89,10 +211,19 @@ async fn through_api(session: Option<SessionId>, around: &Surroundings) -> Resul
     let answer = around.connect().await?.audit().verify_session(request).await?;
     let silent_nodes = silent_nodes(answer.metadata());
     let answer = answer.into_inner();
+    let verdict = match answer.verdict() {
+        _ if !answer.faults.is_empty() => Verdict::Broken,
+        v1::Verdict::Whole if silent_nodes.is_none() => Verdict::Whole,
+        v1::Verdict::Broken => Verdict::Broken,
+        v1::Verdict::Whole | v1::Verdict::Consistent | v1::Verdict::Unspecified => Verdict::Consistent,
+    };
     Ok(Verified {
-        whole: answer.faults.is_empty(),
+        whole: verdict == Verdict::Whole,
+        verdict,
         records: answer.records,
         faults: answer.faults,
+        logs: answer.logs.into_iter().map(VerifiedLog::read).collect::<Result<_, _>>()?,
+        notes: answer.notes,
         silent_nodes,
         report: None,
         history: Vec::new(),
@@ -119,109 +250,21 @@ impl Verify {
     }
 }
 
-/// Where recordings and their keys lie.
-struct Places {
-    recordings: Vec<PathBuf>,
-    /// Where keys are looked for, when none is named.
-    keys: Vec<PathBuf>,
-}
-
-impl Places {
-    fn of(dirs: &[&Path], around: &Surroundings) -> Result<Self, CliError> {
-        let mut places = Self { recordings: Vec::new(), keys: Vec::new() };
-        if dirs.is_empty() {
-            let data = around.data();
-            places.recordings.push(data.recordings());
-            places.keys.push(data.checkpoint_public_key());
-        }
-        for dir in dirs {
-            places.add(dir)?;
-        }
-        Ok(places)
-    }
-
-    fn add(&mut self, dir: &Path) -> Result<(), CliError> {
-        if !dir.is_dir() {
-            let what = format!("`{}` is neither a session's id nor a folder", dir.display());
-            return Err(
-                CliError::new(Exit::NotFound, what).help("`countersign sessions ls --all` lists sessions")
-            );
-        }
-        let recordings = recordings_in(dir);
-        self.keys.push(match recordings == dir {
-            true => dir.join("..").join("keys").join("checkpoint.pub"),
-            false => DataDir::of(Some(dir)).checkpoint_public_key(),
-        });
-        self.recordings.push(recordings);
-        Ok(())
-    }
-
-    fn names(&self) -> String {
-        self.recordings.iter().map(|dir| format!("`{}`", dir.display())).collect::<Vec<_>>().join(", ")
-    }
-
-    /// Who checks: with the keys that were named, or else with those beside the recordings. An archive has none
-    /// beside it; with others named it needs none.
-    fn keys(&self, named: &[String]) -> Result<Vec<PublicKey>, CliError> {
-        match named.is_empty() {
-            false => named.iter().map(|named| key(named)).collect(),
-            true => {
-                let beside = self.keys.iter().filter(|file| self.keys.len() == 1 || file.is_file());
-                beside.map(|file| key_in(file)).collect()
-            }
-        }
-    }
-
-    fn verifier(&self, keys: &[PublicKey]) -> Result<Verifier, CliError> {
-        let (first, others) = keys.split_first().ok_or_else(|| {
-            CliError::failed(format!("there is no public key beside {}", self.names()))
-                .help("name the keys that sign the checkpoints with --key")
-        })?;
-        Ok(others.iter().fold(Verifier::new(first), Verifier::or))
-    }
-
-    /// What has ended, in those that are archives.
-    fn history(&self, keys: &[PublicKey]) -> std::io::Result<Vec<FoundChapter>> {
-        let mut found = Vec::new();
-        for place in &self.recordings {
-            found.extend(verify_folder(place, keys)?);
-        }
-        Ok(found)
-    }
-}
-
-fn key(named: &str) -> Result<PublicKey, CliError> {
-    named.parse().or_else(|_| key_in(Path::new(named)))
-}
-
-fn key_in(file: &Path) -> Result<PublicKey, CliError> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        CliError::failed(format!("cannot read the public key `{}`: {error}", file.display()))
-            .help("name the key that signs the checkpoints with --key")
-    })?;
-    text.parse()
-        .map_err(|error| CliError::failed(format!("`{}` holds no public key: {error}", file.display())))
-}
-
-fn on_files(arguments: &Verify, session: Option<SessionId>, places: &Places) -> Result<Verified, CliError> {
+async fn on_files(
+    arguments: &Verify,
+    session: Option<SessionId>,
+    places: &Places,
+    around: &Surroundings,
+) -> Result<Verified, CliError> {
     let failed = |error: std::io::Error| {
         CliError::failed(format!("cannot read the recordings in {}: {error}", places.names()))
     };
     let keys = places.keys(&arguments.key)?;
     let verifier = places.verifier(&keys)?;
-    let logs = Log::find(&places.recordings).map_err(failed)?;
-    let report = match (session, &arguments.anchor) {
-        (Some(_), Some(_)) => {
-            return Err(CliError::new(Exit::Usage, "--anchor is about the whole recording, not one session"));
-        }
-        (Some(session), None) => verifier.verify_session(&logs, session).map_err(failed)?,
-        (None, None) => verifier.verify_all(&logs).map_err(failed)?,
-        (None, Some(file)) => {
-            let anchor = anchor(file, &verifier)?;
-            verifier.anchored_by(anchor).verify_all(&logs).map_err(failed)?
-        }
-    };
-    if let (Some(session), true) = (session, report.streams.is_empty()) {
+    let anchors = anchors(&arguments.anchor, &verifier, around).await?;
+    let verifier = anchors.into_iter().fold(verifier, Verifier::anchored_by);
+    let report = steady_report(&verifier, places, session).await.map_err(failed)?;
+    if let (Some(session), true, true) = (session, report.streams.is_empty(), report.is_sound()) {
         let what = format!("there is no recording of {session} in {}", places.names());
         return Err(CliError::new(Exit::NotFound, what));
     }
@@ -229,54 +272,80 @@ fn on_files(arguments: &Verify, session: Option<SessionId>, places: &Places) -> 
         Some(_) => Vec::new(),
         None => places.history(&keys).map_err(failed)?,
     };
-    let ended = history.iter().flat_map(|chapter| chapter.faults.iter().cloned());
-    let faults: Vec<String> = report.faults.iter().map(ToString::to_string).chain(ended).collect();
+    let ended: Vec<String> = history.iter().flat_map(|chapter| chapter.faults.iter().cloned()).collect();
+    let verdict = if ended.is_empty() { report.verdict() } else { Verdict::Broken };
     Ok(Verified {
-        whole: report.is_whole() && faults.is_empty(),
+        whole: verdict == Verdict::Whole,
+        verdict,
         records: report.records,
-        faults,
+        faults: report.faults.iter().map(ToString::to_string).chain(ended).collect(),
+        logs: report.heads.iter().map(VerifiedLog::from).collect(),
+        notes: Vec::new(),
         silent_nodes: None,
         report: Some(report),
         history,
     })
 }
 
-fn anchor(file: &Path, verifier: &Verifier) -> Result<Checkpoint, CliError> {
-    let text = std::fs::read(file)
-        .map_err(|error| CliError::failed(format!("cannot read `{}`: {error}", file.display())))?;
-    verifier.checkpoint(text.trim_ascii_end()).map_err(|error| {
-        CliError::new(Exit::Unsound, format!("`{}` is no checkpoint by this key: {error}", file.display()))
-    })
+/// Verifies; again when segments were just being sealed.
+async fn steady_report(
+    verifier: &Verifier,
+    places: &Places,
+    session: Option<SessionId>,
+) -> std::io::Result<Report> {
+    let mut attempt = 1;
+    loop {
+        let logs = Log::find(&places.recordings)?;
+        let report = match session {
+            Some(session) => verifier.verify_session(&logs, session),
+            None => verifier.verify_all(&logs),
+        }?;
+        if attempt == ATTEMPTS_MAX || !report.may_be_in_progress() {
+            return Ok(report);
+        }
+        attempt += 1;
+        tokio::time::sleep(REST).await;
+    }
 }
 
 fn text(verified: &Verified, what: &str) -> String {
-    if !verified.whole {
-        return verified.faults.iter().map(|fault| format!("{fault}\n")).collect();
-    }
-    let Some(report) = &verified.report else {
-        let mut text = format!("Whole: {what}; {} records checked.\n", verified.records);
-        if let Some(nodes) = &verified.silent_nodes {
-            text.push_str(&format!("What {nodes} recorded last was not seen: silent when asked for it.\n"));
+    let mut text = match verified.verdict {
+        Verdict::Broken => {
+            let mut text: String = verified.faults.iter().map(|fault| format!("{fault}\n")).collect();
+            text.extend(verified.notes.iter().map(|note| format!("{note}\n")));
+            return text;
         }
-        return text;
+        Verdict::Whole => "Whole: ".to_owned(),
+        Verdict::Consistent => "Not proven whole: ".to_owned(),
     };
-    let mut text = format!(
-        "Whole: {what}; {} records in {} streams, {} segments, {} checkpoints.\n",
-        report.records,
-        report.streams.len(),
-        report.segments,
-        report.checkpoints
-    );
+    text.push_str(&format!("{what}; {} records checked", verified.records));
+    match &verified.report {
+        Some(report) => text.push_str(&format!(
+            " in {} streams, {} segments, {} checkpoints.\n",
+            report.streams.len(),
+            report.segments,
+            report.checkpoints
+        )),
+        None => text.push_str(".\n"),
+    }
+    text.extend(verified.logs.iter().map(VerifiedLog::text));
+    if let Some(nodes) = &verified.silent_nodes {
+        text.push_str(&format!("What {nodes} recorded last was not seen: silent when asked for it.\n"));
+    }
+    text.extend(verified.notes.iter().map(|note| format!("{note}\n")));
+    if let Some(report) = &verified.report {
+        text.push_str(&report_text(report));
+    }
+    text.extend(verified.history.iter().map(chapter_text));
+    text
+}
+
+fn report_text(report: &Report) -> String {
+    let mut text = String::new();
     if report.repeated > 0 {
         text.push_str(&format!(
             "{} records were found more than once, the same: they were sent again after a failover.\n",
             report.repeated
-        ));
-    }
-    if report.uncovered_lines > 0 {
-        text.push_str(&format!(
-            "The last {} lines are not under a checkpoint yet: nothing but their own chains vouches for them.\n",
-            report.uncovered_lines
         ));
     }
     if report.recoveries > 0 {
@@ -285,12 +354,11 @@ fn text(verified: &Verified, what: &str) -> String {
             report.recoveries, report.recovered_bytes
         ));
     }
-    for chapter in &verified.history {
-        let FoundChapter { installation, chapter, pages, entries, is_unsealed, .. } = chapter;
-        let unsealed = if *is_unsealed { "; the newest page is not sealed yet" } else { "" };
-        text.push_str(&format!(
-            "History of {chapter} ({installation}): {entries} entries on {pages} pages{unsealed}.\n"
-        ));
-    }
     text
+}
+
+fn chapter_text(chapter: &FoundChapter) -> String {
+    let FoundChapter { installation, chapter, pages, entries, is_unsealed, .. } = chapter;
+    let unsealed = if *is_unsealed { "; the newest page is not sealed yet" } else { "" };
+    format!("History of {chapter} ({installation}): {entries} entries on {pages} pages{unsealed}.\n")
 }

@@ -7,6 +7,7 @@ pub(crate) mod controlplane;
 pub(crate) mod decide;
 pub(crate) mod fleet;
 pub(crate) mod gateway;
+mod places;
 pub(crate) mod policy;
 pub(crate) mod replay;
 pub(crate) mod requests;

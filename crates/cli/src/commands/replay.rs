@@ -1,16 +1,19 @@
-//! `countersign replay`: what a session did. Through the API the look is itself recorded; offline it is
-//! not, and whoever can read the files could look without this command too.
+//! `countersign replay`: what a session did, verified before it is shown. Through the API the look is itself recorded; offline it
+//! is not, and whoever can read the files could look without this command too.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use countersign_api::v1;
+use countersign_common::error::code;
 use countersign_common::id::SessionId;
-use countersign_recording::{Envelope, Log, SessionLines, render_text};
+use countersign_recording::{
+    ChainCheck, Envelope, Log, UnverifiedLine, VerifiedLines, Verifier, render_text,
+};
 
 use super::Surroundings;
 use super::audit::silent_nodes;
-use crate::data::recordings_in;
+use super::places::{Places, anchors};
 use crate::error::{CliError, Exit};
 use crate::output;
 
@@ -29,6 +32,13 @@ pub(crate) struct Arguments {
     /// once; what lies in several of them comes once.
     #[arg(long, value_name = "DIR")]
     from: Vec<PathBuf>,
+    /// Offline, the public key of the checkpoints: a file, or its 64 hex digits; once for each node. Default:
+    /// `keys/checkpoint.pub` beside the recordings.
+    #[arg(long, value_name = "FILE|HEX")]
+    key: Vec<String>,
+    /// Offline, checkpoints that were kept elsewhere, as for `audit verify`.
+    #[arg(long, value_name = "FILE|URL")]
+    anchor: Vec<String>,
 }
 
 /// How a recording is printed.
@@ -43,8 +53,10 @@ enum Format {
 pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<(), CliError> {
     let default = if around.output.is_json() { Format::Jsonl } else { Format::Text };
     let format = arguments.format.unwrap_or(default);
-    if arguments.offline || !arguments.from.is_empty() {
-        return offline(arguments, format, around);
+    let is_about_files =
+        arguments.offline || ![&arguments.key, &arguments.anchor].iter().all(|given| given.is_empty());
+    if is_about_files || !arguments.from.is_empty() {
+        return offline(arguments, format, around).await;
     }
     let request = v1::GetSessionRecordingRequest { session_id: arguments.session.to_string() };
     let client = around.connect().await.map_err(|error| match error.exit() {
@@ -58,33 +70,50 @@ pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<
         around.output.notice(&format!("what {nodes} recorded last is missing: silent when asked for it"));
     }
     let mut records = records.into_inner();
+    // The control plane has verified what it sends; that it is one chain is seen here, too.
+    let mut chain = ChainCheck::default();
     while let Some(answer) = records.message().await? {
-        print(answer.record.as_bytes(), format)?;
+        let line = answer.record.as_bytes();
+        chain.take(line).map_err(|why| unsound(format!("the next record does not fit: {why}")))?;
+        print(line, format)?;
     }
     Ok(())
 }
 
-fn offline(arguments: &Arguments, format: Format, around: &Surroundings) -> Result<(), CliError> {
-    let dirs = match arguments.from.is_empty() {
-        true => vec![around.data().recordings()],
-        false => arguments.from.iter().map(|dir| recordings_in(dir)).collect(),
-    };
-    let place = dirs.iter().map(|dir| format!("`{}`", dir.display())).collect::<Vec<_>>().join(", ");
+async fn offline(arguments: &Arguments, format: Format, around: &Surroundings) -> Result<(), CliError> {
+    let dirs: Vec<&Path> = arguments.from.iter().map(PathBuf::as_path).collect();
+    let places = Places::of(&dirs, around)?;
     let unreadable = |error: &dyn std::error::Error| {
-        CliError::failed(format!("cannot read the recordings in {place}: {error}"))
+        CliError::failed(format!("cannot read the recordings in {}: {error}", places.names()))
             .help("name the data directory with --data, or folders of recordings with --from")
     };
+    let verifier = places.verifier(&places.keys(&arguments.key)?)?;
+    let anchors = anchors(&arguments.anchor, &verifier, around).await?;
+    let verifier = anchors.into_iter().fold(verifier, Verifier::anchored_by);
+    let logs = Log::find(&places.recordings).map_err(|error| unreadable(&error))?;
+    let lines = VerifiedLines::open(&logs, arguments.session, &verifier);
+    let lines = lines.map_err(|error| unreadable(&error))?;
     let mut found = false;
-    let logs = Log::find(&dirs).map_err(|error| unreadable(&error))?;
-    for line in SessionLines::open(&logs, arguments.session).map_err(|error| unreadable(&error))? {
-        print(&line.map_err(|error| unreadable(&error))?.text, format)?;
+    for line in lines {
+        let line = line.map_err(|error| match &error {
+            UnverifiedLine::Unreadable(error) => unreadable(error),
+            UnverifiedLine::Unfit(_) | UnverifiedLine::Unsound(_) => unsound(error.to_string()),
+        })?;
+        print(&line.text, format)?;
         found = true;
     }
     if found {
         return Ok(());
     }
-    Err(CliError::new(Exit::NotFound, format!("there is no recording of {} in {place}", arguments.session))
+    let what = format!("there is no recording of {} in {}", arguments.session, places.names());
+    Err(CliError::new(Exit::NotFound, what)
         .help("name the data directory with --data, or folders of recordings with --from"))
+}
+
+fn unsound(what: String) -> CliError {
+    CliError::new(Exit::Unsound, what)
+        .code(code::RECORDING_BROKEN)
+        .help("run `countersign audit verify`; keep the files as they are, and compare them with a copy that verifies")
 }
 
 /// A record; `--format` decides how, as it is JSON already.

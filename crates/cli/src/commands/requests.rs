@@ -132,6 +132,34 @@ struct Listed {
     requests: Vec<RequestView>,
     /// A watch after this misses nothing.
     revision: u64,
+    /// Requests that were deleted in the store by nobody who may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<MissingView>,
+}
+
+/// A request that is missing from the store.
+#[derive(Debug, Serialize)]
+struct MissingView {
+    id: String,
+    session: String,
+    target: String,
+    subject: String,
+    at: String,
+}
+
+impl MissingView {
+    fn read(missing: v1::MissingApproval) -> Result<Self, CliError> {
+        let at = countersign_api::timestamp(missing.create_time, "missing.create_time")?;
+        let v1::MissingApproval { id, session_id, target, subject, .. } = missing;
+        Ok(Self { id, session: session_id, target, subject, at: at.to_string() })
+    }
+
+    fn text(&self) -> String {
+        let Self { id, session, target, subject, at } = self;
+        format!(
+            "Missing from the store: {id}, which {subject} asked for {target} at {at} ({session}). It was deleted there; run `countersign audit verify`.\n"
+        )
+    }
 }
 
 pub(crate) async fn run(arguments: Arguments, around: &Surroundings) -> Result<(), CliError> {
@@ -156,13 +184,17 @@ pub(super) async fn fetch(client: &Client, id: ApprovalId) -> Result<RequestDeta
 
 async fn ls(client: &Client, wanted: &List, around: &Surroundings) -> Result<(), CliError> {
     let listed = fetch_list(client, wanted.request()).await?;
-    around.output.result(&listed, || list(&listed.requests, now()))
+    around.output.result(&listed, || {
+        let missing: String = listed.missing.iter().map(MissingView::text).collect();
+        list(&listed.requests, now()) + &missing
+    })
 }
 
 async fn fetch_list(client: &Client, request: v1::ListApprovalsRequest) -> Result<Listed, CliError> {
     let answer = client.approvals().list_approvals(request).await?.into_inner();
     let requests = answer.approvals.into_iter().map(RequestView::read).collect::<Result<_, _>>()?;
-    Ok(Listed { requests, revision: answer.revision })
+    let missing = answer.missing.into_iter().map(MissingView::read).collect::<Result<_, _>>()?;
+    Ok(Listed { requests, revision: answer.revision, missing })
 }
 
 async fn resolve(client: &Client, resolve: Resolve, around: &Surroundings) -> Result<(), CliError> {

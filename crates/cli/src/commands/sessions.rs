@@ -60,6 +60,33 @@ struct List {
 #[derive(Debug, Serialize)]
 struct Listed {
     sessions: Vec<SessionView>,
+    /// Sessions that were deleted in the store before their time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<MissingView>,
+}
+
+/// A session that is missing from the store.
+#[derive(Debug, Serialize)]
+struct MissingView {
+    id: String,
+    subject: String,
+    target: String,
+    at: String,
+}
+
+impl MissingView {
+    fn read(missing: v1::MissingSession) -> Result<Self, CliError> {
+        let at = countersign_api::timestamp(missing.open_time, "missing.open_time")?;
+        let v1::MissingSession { id, subject, target, .. } = missing;
+        Ok(Self { id, subject, target, at: at.to_string() })
+    }
+
+    fn text(&self) -> String {
+        let Self { id, subject, target, at } = self;
+        format!(
+            "Missing from the store: {id} of {subject} at {target}, opened at {at}. It was deleted there; run `countersign audit verify`.\n"
+        )
+    }
 }
 
 pub(crate) async fn run(arguments: Arguments, around: &Surroundings) -> Result<(), CliError> {
@@ -94,6 +121,10 @@ async fn ls(client: &Client, wanted: &List, around: &Surroundings) -> Result<(),
     let answer = client.sessions().list_sessions(request).await?.into_inner();
     let now = now();
     let sessions = answer.sessions.into_iter().map(|one| SessionView::read(one, now));
-    let listed = Listed { sessions: sessions.collect::<Result<_, _>>()? };
-    around.output.result(&listed, || list(&listed.sessions, now))
+    let missing = answer.missing.into_iter().map(MissingView::read).collect::<Result<_, _>>()?;
+    let listed = Listed { sessions: sessions.collect::<Result<_, _>>()?, missing };
+    around.output.result(&listed, || {
+        let missing: String = listed.missing.iter().map(MissingView::text).collect();
+        list(&listed.sessions, now) + &missing
+    })
 }

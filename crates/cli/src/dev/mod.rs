@@ -19,9 +19,10 @@ use countersign_common::time::{Clock, SystemClock};
 use countersign_controlplane::ControlPlane;
 use countersign_controlplane::grpc::ServeError;
 use countersign_controlplane::history::HistoryOptions;
+use countersign_controlplane::journal::{Anchoring, Publisher};
 use countersign_masking::HashKey;
 use countersign_policy::CurrentBundle;
-use countersign_recording::{CheckpointFile, LocalJournal};
+use countersign_recording::{CheckpointFile, LocalJournal, Newest};
 use countersign_runtime::health::Health;
 use countersign_runtime::signal::Signals;
 use countersign_runtime::telemetry::Otlp;
@@ -40,7 +41,7 @@ use crate::error::{CliError, Exit};
 use crate::node::hash_key;
 use crate::node::listener::Listener;
 use crate::node::ops::Operations;
-use crate::node::{LocalArchive, PolicyCompiler};
+use crate::node::{LocalArchive, PolicyCompiler, anchor, recordings};
 
 /// What is said when it is ready.
 #[derive(Debug, Serialize)]
@@ -88,6 +89,7 @@ struct Prepared {
     control: Arc<ControlPlane>,
     current: Arc<CurrentBundle>,
     journal: Arc<LocalJournal>,
+    newest: Newest,
     hash_key: Arc<HashKey>,
     clock: Arc<dyn Clock>,
 }
@@ -103,7 +105,7 @@ impl Prepared {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let key = checkpoint_key(&data)?;
         let archive = Arc::new(LocalArchive::new(data.recordings(), key.public()));
-        let journal = Arc::new(open_journal(&data, key, &clock)?);
+        let public = key.public();
         let hash_key = Arc::new(hash_key::load_or_create(&data)?);
         let control = open(countersign_controlplane::Options {
             data: data.path().to_owned(),
@@ -116,12 +118,23 @@ impl Prepared {
             history: HistoryOptions::default(),
         })
         .await?;
+        recordings::admit(&control, &data, &public, true, &options.accept_loss).await?;
+        let (journal, newest) = open_journal(&data, key, &clock)?;
+        let journal = Arc::new(journal);
         let current = bundle::put_in_force(first, &control).await?;
-        Ok(Self { data, source, compiler, listener, control, current, journal, hash_key, clock })
+        Ok(Self { data, source, compiler, listener, control, current, journal, newest, hash_key, clock })
     }
 
     async fn start(self, options: &DevOptions) -> Result<Running, CliError> {
-        let Self { data, source, compiler, listener, control, current, journal, hash_key, clock } = self;
+        let Self { data, source, compiler, listener, control, current, journal, newest, hash_key, clock } =
+            self;
+        let anchoring = anchor::begin(options.anchor.clone())?;
+        let publisher = Publisher::begin(
+            Arc::clone(control.checkpoints()),
+            journal.dir().to_owned(),
+            newest,
+            anchoring.as_ref().map(Anchoring::sender),
+        );
         let (stop, stopped) = watch::channel(false);
         let api = listener.url();
         let gateway = gateway::start(Parts {
@@ -149,6 +162,8 @@ impl Prepared {
             gateway,
             control,
             journal,
+            publisher,
+            anchoring,
         })
     }
 }
@@ -159,6 +174,8 @@ struct Running {
     data: DataDir,
     control: Arc<ControlPlane>,
     journal: Arc<LocalJournal>,
+    publisher: Publisher,
+    anchoring: Option<Anchoring>,
     gateway: Gateway,
     announced: Option<Announced>,
     stop: watch::Sender<bool>,
@@ -219,7 +236,13 @@ impl Running {
         let _ = (&mut self.keeping).await;
         self.following.abort();
         self.reloading.abort();
-        close_journal(self.journal).await
+        let closed = close_journal(self.journal).await;
+        // The last checkpoint leaves the files that it speaks of.
+        self.publisher.end().await;
+        if let Some(anchoring) = self.anchoring {
+            anchoring.end().await;
+        }
+        closed
     }
 }
 
@@ -227,10 +250,11 @@ fn open_journal(
     data: &DataDir,
     key: countersign_recording::SigningKey,
     clock: &Arc<dyn Clock>,
-) -> Result<LocalJournal, CliError> {
+) -> Result<(LocalJournal, Newest), CliError> {
     let dir = data.recordings();
     let opened = CheckpointFile::open(&dir, key).and_then(|sink| {
-        LocalJournal::open(&dir, countersign_recording::Options::default(), Arc::clone(clock), Box::new(sink))
+        let (newest, options) = (sink.newest(), countersign_recording::Options::default());
+        Ok((LocalJournal::open(&dir, options, Arc::clone(clock), Box::new(sink))?, newest))
     });
     opened.map_err(|error| {
         CliError::new(

@@ -10,11 +10,14 @@ use clap::Args;
 use countersign_common::id::{EnvironmentName, TargetName};
 use countersign_common::target::SecretRef;
 use countersign_common::{Secret, Target};
+use countersign_controlplane::journal::AnchorPlace;
 use countersign_policy::{target_from_url, target_generation};
 use countersign_runtime::certificate::{self, Shown};
 
 use crate::data::{DataDir, write_private};
 use crate::error::{CliError, Exit};
+use crate::node::anchor;
+use crate::node::recordings::AcceptLoss;
 use crate::node::share::Share;
 
 /// The environment of targets that the command line names.
@@ -53,6 +56,12 @@ pub(crate) struct DevOptions {
     /// unless given.
     #[arg(long, value_name = "ADDR")]
     pub(super) listen_ops: Option<SocketAddr>,
+    /// Where checkpoints of the recordings go as they are signed, outside of the data directory: a file that they are appended
+    /// to, or an http(s) URL that they are posted to.
+    #[arg(long, value_name = "FILE|URL", value_parser = anchor::of_text)]
+    pub(super) anchor: Option<AnchorPlace>,
+    #[command(flatten)]
+    pub(super) accept_loss: AcceptLoss,
     /// Where traces go: an OTLP receiver (gRPC, no TLS), such as http://127.0.0.1:4317. Off unless given, here or in
     /// OTEL_EXPORTER_OTLP_ENDPOINT.
     #[arg(long, value_name = "URL")]

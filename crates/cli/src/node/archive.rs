@@ -5,17 +5,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use countersign_common::Timestamp;
 use countersign_common::id::{SessionId, StreamId};
+use countersign_common::time::{Clock as _, SystemClock};
 use countersign_controlplane::audit::{
-    Archive, ArchiveError, CommandSummary, Recording, Records, Verification,
+    Archive, ArchiveError, CommandSummary, Gathered, Recording, Records, Verification,
 };
-use countersign_controlplane::journal::{gather, published_keys};
+use countersign_controlplane::journal::{Anchor, gather, published_keys};
 use countersign_controlplane::store::Store;
 use countersign_recording::{
     ArchiveStore, Begin, Effect, Ending, Envelope, Log, PublicKey, Record, Report, SessionLines, Skim,
-    Verifier,
+    UnverifiedLine, Verdict, VerifiedLines, Verifier,
 };
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
@@ -27,10 +30,19 @@ const LINES_AHEAD_MAX: usize = 64;
 /// How much of a command's text a summary has, in bytes.
 const SUMMARY_TEXT_BYTES_MAX: usize = 4096;
 
+/// How old the newest checkpoint of a log may be that is written at this moment: one is signed every second.
+const CHECKPOINTS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often a recording is verified again in which segments were sealed a moment ago, and how long to wait before.
+const ATTEMPTS_MAX: u32 = 3;
+const REST: Duration = Duration::from_secs(1);
+
 /// Recordings in segment files: this node's, and what all nodes have archived.
 #[derive(Debug, Clone)]
 pub struct LocalArchive {
     dir: PathBuf,
+    /// What this node drained from Redis, if it ever did.
+    drained: Option<PathBuf>,
     key: PublicKey,
     archive: Option<ArchiveStore>,
     /// Where the other nodes say by which keys they sign.
@@ -41,7 +53,14 @@ impl LocalArchive {
     /// Those in `dir`, whose checkpoints this key signs.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, key: PublicKey) -> Self {
-        Self { dir: dir.into(), key, archive: None, store: None }
+        Self { dir: dir.into(), drained: None, key, archive: None, store: None }
+    }
+
+    /// And those that this node drained from Redis, if there are any.
+    #[must_use]
+    pub fn with_drained(mut self, dir: PathBuf) -> Self {
+        self.drained = Some(dir);
+        self
     }
 
     /// And those in the archive.
@@ -69,6 +88,7 @@ impl LocalArchive {
     /// Where recordings lie now.
     async fn logs(&self) -> Result<Vec<Log>, ArchiveError> {
         let mut dirs = vec![self.dir.clone()];
+        dirs.extend(self.drained.clone().filter(|dir| dir.is_dir()));
         if let Some(archive) = &self.archive {
             dirs.push(archive.refresh().await.map_err(unreadable)?);
         }
@@ -85,9 +105,34 @@ impl LocalArchive {
         done.map_err(io::Error::other).and_then(|result| result).map_err(unreadable)
     }
 
-    async fn verifier(&self) -> Result<Verifier, ArchiveError> {
+    /// Verifies by the keys of all nodes, against these checkpoints. One that none of them signed is a fault.
+    async fn verifier(&self, anchors: &[Anchor]) -> Result<(Verifier, Vec<String>), ArchiveError> {
         let others = self.others().await?;
-        Ok(others.iter().fold(Verifier::new(&self.key), |all, (key, _)| all.or(key)))
+        let mut verifier = others.iter().fold(Verifier::new(&self.key), |all, (key, _)| all.or(key));
+        let mut faults = Vec::new();
+        for anchor in anchors {
+            match verifier.checkpoint(&anchor.line) {
+                Ok(signed) if anchor.must => verifier = verifier.anchored_by(signed),
+                Ok(signed) => verifier = verifier.may_be_behind(signed),
+                Err(error) => faults.push(format!("a checkpoint in the store is by no node of it: {error}")),
+            }
+        }
+        Ok((verifier, faults))
+    }
+
+    /// Does something with all recordings; again when they were just being sealed.
+    async fn steadily<T: Send + 'static>(
+        &self,
+        work: impl Fn(&[Log]) -> io::Result<(T, bool)> + Clone + Send + 'static,
+    ) -> Result<T, ArchiveError> {
+        for _ in 1..ATTEMPTS_MAX {
+            let (done, is_steady) = self.blocking(work.clone()).await?;
+            if is_steady {
+                return Ok(done);
+            }
+            tokio::time::sleep(REST).await;
+        }
+        Ok(self.blocking(work).await?.0)
     }
 }
 
@@ -97,12 +142,15 @@ fn unreadable(error: impl ToString) -> ArchiveError {
 
 #[async_trait]
 impl Archive for LocalArchive {
-    async fn gather(&self) -> Vec<String> {
-        let (Some(store), Some(_)) = (&self.store, &self.archive) else { return Vec::new() };
-        gather(&**store).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "no node could be asked for what it has recorded");
-            vec!["all others".into()]
-        })
+    async fn gather(&self) -> Gathered {
+        let (Some(store), Some(_)) = (&self.store, &self.archive) else { return Gathered::default() };
+        match gather(&**store).await {
+            Ok(silent) => Gathered { silent, failed: false },
+            Err(error) => {
+                tracing::warn!(%error, "no node could be asked for what it has recorded");
+                Gathered { silent: Vec::new(), failed: true }
+            }
+        }
     }
 
     async fn recordings(&self, limit: usize) -> Result<Vec<Recording>, ArchiveError> {
@@ -112,11 +160,17 @@ impl Archive for LocalArchive {
         Ok(all)
     }
 
-    async fn records(&self, session: SessionId) -> Result<Records, ArchiveError> {
+    async fn records(&self, session: SessionId, anchors: &[Anchor]) -> Result<Records, ArchiveError> {
         let (sender, receiver) = mpsc::channel(LINES_AHEAD_MAX);
-        let logs = self.logs().await?;
+        let (verifier, faults) = self.verifier(anchors).await?;
+        let lines = self.steadily(move |logs| {
+            let lines = VerifiedLines::open(logs, session, &verifier)?;
+            let is_steady = !lines.report().may_be_in_progress();
+            Ok((lines, is_steady))
+        });
+        let lines = lines.await?;
         // Ends with the files, or when the reader is gone and `blocking_send` fails.
-        tokio::task::spawn_blocking(move || send_lines(&logs, session, &sender));
+        tokio::task::spawn_blocking(move || send_lines(lines, faults, &sender));
         let mut lines = ReceiverStream::new(receiver);
         let first = lines.next().await.ok_or(ArchiveError::NotFound(session))?;
         Ok(futures::stream::iter([first]).chain(lines).boxed())
@@ -127,40 +181,63 @@ impl Archive for LocalArchive {
         found.map(Vec::from).ok_or(ArchiveError::NotFound(session))
     }
 
-    async fn verify(&self, session: Option<SessionId>) -> Result<Verification, ArchiveError> {
-        let verifier = self.verifier().await?;
-        let verified = self.blocking(move |logs| match session {
-            Some(session) => verifier.verify_session(logs, session),
-            None => verifier.verify_all(logs),
+    async fn verify(
+        &self,
+        session: Option<SessionId>,
+        anchors: &[Anchor],
+    ) -> Result<Verification, ArchiveError> {
+        let (verifier, faults) = self.verifier(anchors).await?;
+        let verified = self.steadily(move |logs| {
+            let report = match session {
+                Some(session) => verifier.verify_session(logs, session),
+                None => verifier.verify_all(logs),
+            }?;
+            let is_steady = !report.may_be_in_progress();
+            Ok((report, is_steady))
         });
         let report = verified.await?;
         match session {
-            Some(session) if report.streams.is_empty() => Err(ArchiveError::NotFound(session)),
-            _ => Ok(verification(&report)),
+            // That there is nothing of it may be what is wrong.
+            Some(session) if report.streams.is_empty() && report.is_sound() => {
+                Err(ArchiveError::NotFound(session))
+            }
+            _ => Ok(verification(report, faults, SystemClock.now())),
         }
     }
 }
 
-fn verification(report: &Report) -> Verification {
-    let mut faults: Vec<_> = report.faults.iter().map(ToString::to_string).collect();
-    let unlisted = report.fault_count.saturating_sub(faults.len() as u64);
+fn verification(report: Report, mut faults: Vec<String>, now: Timestamp) -> Verification {
+    let verdict = match faults.is_empty() {
+        true => report.verdict_at(now, CHECKPOINTS_WITHIN),
+        false => Verdict::Broken,
+    };
+    faults.extend(report.faults.iter().map(ToString::to_string));
+    let unlisted = report.fault_count.saturating_sub(report.faults.len() as u64);
     if unlisted > 0 {
         faults.push(format!("and {unlisted} more"));
     }
-    Verification { records: report.records, faults }
+    let Report { records, heads: logs, recorded, .. } = report;
+    Verification { records, verdict, faults, logs, notes: Vec::new(), recorded }
 }
 
-fn send_lines(logs: &[Log], session: SessionId, to: &mpsc::Sender<Result<String, ArchiveError>>) {
-    let lines = match SessionLines::open(logs, session) {
-        Ok(lines) => lines,
-        Err(error) => return drop(to.blocking_send(Err(unreadable(error)))),
-    };
+fn send_lines(lines: VerifiedLines, faults: Vec<String>, to: &mpsc::Sender<Result<String, ArchiveError>>) {
     for line in lines {
-        let line = line.map_err(unreadable).and_then(|line| String::from_utf8(line.text).map_err(unreadable));
+        let line = line.map_err(unverified).and_then(|line| String::from_utf8(line.text).map_err(unreadable));
         let failed = line.is_err();
         if to.blocking_send(line).is_err() || failed {
             return;
         }
+    }
+    if let Some(fault) = faults.into_iter().next() {
+        // Nobody is left to be told.
+        let _ = to.blocking_send(Err(ArchiveError::Unsound(fault)));
+    }
+}
+
+fn unverified(error: UnverifiedLine) -> ArchiveError {
+    match error {
+        UnverifiedLine::Unreadable(error) => unreadable(error),
+        UnverifiedLine::Unfit(_) | UnverifiedLine::Unsound(_) => ArchiveError::Unsound(error.to_string()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The parts that every process of ours is put together from: the policy engine as the control plane's
 //! compiler, local recordings as its archive, its listeners, its configuration.
 
+pub(crate) mod anchor;
 mod archive;
 mod compiler;
 pub(crate) mod config;
@@ -9,6 +10,7 @@ pub(crate) mod hostname;
 pub(crate) mod listen_ops;
 pub(crate) mod listener;
 pub(crate) mod ops;
+pub(crate) mod recordings;
 pub(crate) mod share;
 
 pub use archive::LocalArchive;

@@ -23,7 +23,9 @@ use countersign_common::principal::Kind;
 use countersign_common::time::SystemClock;
 use countersign_common::{Facts, Principal, Secret};
 use countersign_controlplane::approvals::{Held, HoldRequest};
+use countersign_controlplane::journal::{Anchor, Publisher};
 use countersign_controlplane::sessions::{IssueToken, Session};
+use countersign_controlplane::store::EmbeddedStore;
 use countersign_controlplane::{ControlPlane, Options};
 use countersign_policy::Bundle;
 use countersign_recording::{CheckpointFile, LocalJournal, SigningKey};
@@ -67,8 +69,10 @@ pub(crate) struct Server {
     pub(crate) control: Arc<ControlPlane>,
     pub(crate) journal: Arc<LocalJournal>,
     pub(crate) data: TempDir,
+    pub(crate) store: Arc<EmbeddedStore>,
     api: String,
     stop: watch::Sender<bool>,
+    _publisher: Publisher,
 }
 
 impl Server {
@@ -83,6 +87,7 @@ impl Server {
         std::fs::write(data.path().join("keys/checkpoint.pub"), key.public().to_string()).unwrap();
         let archive = LocalArchive::new(&recordings, key.public());
         let sink = CheckpointFile::open(&recordings, key).unwrap();
+        let newest = sink.newest();
         let journal = LocalJournal::open(
             &recordings,
             countersign_recording::Options::default(),
@@ -91,7 +96,9 @@ impl Server {
         );
         let mut options = Options::new(data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive));
         change(&mut options);
-        let control = ControlPlane::open(options).await.unwrap();
+        let store = Arc::new(EmbeddedStore::open(data.path().join("control.redb")).await.unwrap());
+        let control = ControlPlane::over(Arc::clone(&store) as _, options).await.unwrap();
+        let publisher = Publisher::begin(Arc::clone(control.checkpoints()), recordings, newest, None);
         control.apply_bundle(bundle(), &subject("operator")).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = format!("http://{}", listener.local_addr().unwrap());
@@ -114,7 +121,15 @@ impl Server {
         );
         tokio::spawn(served);
         tokio::spawn(Arc::clone(&control).run(stopped));
-        Self { control, journal: Arc::new(journal.unwrap()), data, api, stop }
+        Self { control, journal: Arc::new(journal.unwrap()), data, store, api, stop, _publisher: publisher }
+    }
+
+    /// Waits until the store has the last checkpoint of the journal, which was closed.
+    pub(crate) async fn published(&self) {
+        let closed = |anchor: &Anchor| String::from_utf8_lossy(&anchor.line).contains("\"closed\":true");
+        while !self.control.checkpoints().anchors().await.unwrap().iter().any(closed) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until an approval that has ended is in the archive and nowhere else.

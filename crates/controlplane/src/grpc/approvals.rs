@@ -12,12 +12,12 @@ use futures::stream::BoxStream;
 use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status};
 
-use super::auth::{caller, may_look_back, may_see, may_settle};
+use super::auth::{caller, is_admin, may_look_back, may_see, may_settle};
 use super::{commands, page_size, status, stopped};
-use crate::ControlPlane;
 use crate::approvals::{ApprovalChange, ApprovalError, Decide, Details, Snapshot};
 use crate::sessions::Caller;
 use crate::store::{Revision, StoreError};
+use crate::{ControlPlane, Missing, SeenApproval};
 
 /// The service.
 #[derive(Debug)]
@@ -42,7 +42,8 @@ impl ApprovalService for Service {
             let found = found.map_err(|error| status::history(&error))?;
             let entry = |found: &Snapshot| archived_to_wire(&self.control, &caller, found);
             let approvals = found.iter().map(entry).collect();
-            return Ok(Response::new(v1::ListApprovalsResponse { approvals, revision: 0 }));
+            let (revision, missing) = (0, Vec::new());
+            return Ok(Response::new(v1::ListApprovalsResponse { approvals, revision, missing }));
         }
         let (found, revision) = if request.states.is_empty() {
             let (going_on, revision) = self.control.approvals().list_going_on();
@@ -53,7 +54,8 @@ impl ApprovalService for Service {
             let (found, revision) = listed.map_err(|error| status::store(&error))?;
             (found.iter().map(|snapshot| to_wire(&self.control, &caller, snapshot)).collect(), revision)
         };
-        Ok(Response::new(v1::ListApprovalsResponse { approvals: found, revision: revision.0 }))
+        let missing = missing(&self.control, &caller).await;
+        Ok(Response::new(v1::ListApprovalsResponse { approvals: found, revision: revision.0, missing }))
     }
 
     async fn get_approval(
@@ -372,4 +374,29 @@ fn details_to_wire(details: Details) -> v1::ApprovalDetails {
         locks_held: details.locks_held,
         rendering: details.rendering,
     }
+}
+
+/// What is missing from the store, as far as the caller might have seen it there. A list is shown though that cannot be found out.
+async fn missing(control: &ControlPlane, caller: &Caller) -> Vec<v1::MissingApproval> {
+    let missing = control.missing().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "it was not found out whether approvals are missing");
+        Vec::new()
+    });
+    let approvals = missing.into_iter().filter_map(|missing| match missing {
+        Missing::Approval(approval) => Some(approval),
+        Missing::Session(_) => None,
+    });
+    let visible = approvals.filter(|approval| {
+        is_admin(caller)
+            || approval.requester.contains(&caller.principal.subject)
+            || approval.groups.iter().any(|group| caller.principal.groups.contains(group))
+    });
+    let to_wire = |approval: SeenApproval| v1::MissingApproval {
+        id: approval.id.to_string(),
+        session_id: approval.session.to_string(),
+        target: approval.target.to_string(),
+        subject: approval.requester.first().map(ToString::to_string).unwrap_or_default(),
+        create_time: Some(timestamp_to_wire(approval.at)),
+    };
+    visible.map(to_wire).collect()
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_api::v1::audit_service_server::AuditService;
 use countersign_api::{optional, parsed, timestamp_to_wire, v1};
+use countersign_recording::{LogHead, Reached, Verdict};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
@@ -11,7 +12,7 @@ use tonic::{Request, Response, Status};
 use super::auth::admin;
 use super::{page_size, status};
 use crate::ControlPlane;
-use crate::audit::{AuditEvent, Looked, Recording};
+use crate::audit::{AuditEvent, Looked, Recording, Verification};
 
 /// The metadata of an answer that names the nodes whose newest part is not in it.
 const SILENT_NODES: &str = "countersign-silent-nodes";
@@ -43,15 +44,15 @@ impl AuditService for Service {
     ) -> Result<Response<Self::GetSessionRecordingStream>, Status> {
         let caller = admin(&request, "read recordings")?;
         let session = parsed(&request.into_inner().session_id, "session_id").map_err(status::bad_field)?;
-        let silent = self.0.audit().gather().await;
-        let records = self.0.audit().read(session, &caller.principal.subject).await;
-        let records = records.map_err(|error| status::audit(&error))?.map(|record| {
+        let read = self.0.audit().read(session, &caller.principal.subject).await;
+        let (records, gathered) = read.map_err(|error| status::audit(&error))?;
+        let records = records.map(|record| {
             record
                 .map(|record| v1::GetSessionRecordingResponse { record })
                 .map_err(|error| status::archive(&error))
         });
         // A drain lets it come to its end, or breaks the connection: never a cut that looks like an end.
-        Ok(naming(silent, records.boxed()))
+        Ok(naming(gathered.names(), records.boxed()))
     }
 
     async fn verify_session(
@@ -61,15 +62,9 @@ impl AuditService for Service {
         let caller = admin(&request, "verify recordings")?;
         let session =
             optional(request.into_inner().session_id.as_deref(), "session_id").map_err(status::bad_field)?;
-        let silent = self.0.audit().gather().await;
-        let verified = self.0.audit().verify(session, &caller.principal.subject).await;
-        let mut verified = verified.map_err(|error| status::audit(&error))?;
-        if session.is_none() {
-            let history = self.0.history().verify().await.map_err(|error| status::history(&error))?;
-            verified.faults.extend(history.faults);
-        }
-        let answer = v1::VerifySessionResponse { records: verified.records, faults: verified.faults };
-        Ok(naming(silent, answer))
+        let verified = self.0.audit().verify(session, self.0.history(), &caller.principal.subject).await;
+        let (verified, gathered) = verified.map_err(|error| status::audit(&error))?;
+        Ok(naming(gathered.names(), verification_to_wire(verified)))
     }
 
     async fn list_audit_events(
@@ -94,6 +89,31 @@ fn naming<T>(silent: Vec<String>, answer: T) -> Response<T> {
     response
 }
 
+fn verification_to_wire(found: Verification) -> v1::VerifySessionResponse {
+    let Verification { records, verdict, faults, logs, notes, recorded: _ } = found;
+    let verdict = match verdict {
+        Verdict::Whole => v1::Verdict::Whole,
+        Verdict::Consistent => v1::Verdict::Consistent,
+        Verdict::Broken => v1::Verdict::Broken,
+    };
+    let logs = logs.iter().map(head_to_wire).collect();
+    v1::VerifySessionResponse { records, faults, verdict: verdict.into(), logs, notes }
+}
+
+fn head_to_wire(head: &LogHead) -> v1::VerifiedLog {
+    let reached = |reached: &Reached| v1::ReachedCheckpoint {
+        number: reached.checkpoint,
+        sign_time: Some(timestamp_to_wire(reached.at)),
+    };
+    v1::VerifiedLog {
+        log: head.log.clone(),
+        newest: head.newest.as_ref().map(reached),
+        anchored: head.anchored.as_ref().map(reached),
+        ahead: head.ahead.as_ref().map(reached),
+        uncovered_lines: head.uncovered_lines,
+    }
+}
+
 fn recording_to_wire(recording: &Recording) -> v1::Recording {
     v1::Recording {
         session_id: recording.session.to_string(),
@@ -111,6 +131,7 @@ fn event_to_wire(event: &AuditEvent) -> v1::AuditEvent {
         Looked::Verified => v1::AuditAction::Verified,
         Looked::RevokedGateway => v1::AuditAction::RevokedGateway,
         Looked::RevokedJoinToken => v1::AuditAction::RevokedJoinToken,
+        Looked::AcceptedLoss => v1::AuditAction::AcceptedLoss,
     };
     v1::AuditEvent {
         look_time: Some(timestamp_to_wire(event.at)),

@@ -9,8 +9,8 @@ use tonic::{Request, Response, Status};
 
 use super::auth::{admin, caller, is_admin};
 use super::{page_size, status};
-use crate::ControlPlane;
 use crate::sessions::{Caller, IssueToken, Session, What};
+use crate::{ControlPlane, Missing, SeenSession};
 
 /// The service.
 #[derive(Debug)]
@@ -63,7 +63,8 @@ impl SessionService for Service {
                 && (request.include_ended || sessions.goes_on(session))
         };
         let found = sessions.list(page_size(request.page_size), wanted);
-        Ok(Response::new(v1::ListSessionsResponse { sessions: found.iter().map(to_wire).collect() }))
+        let missing = missing(&self.0, &caller).await;
+        Ok(Response::new(v1::ListSessionsResponse { sessions: found.iter().map(to_wire).collect(), missing }))
     }
 
     async fn get_session(
@@ -128,6 +129,27 @@ fn order(request: v1::IssueTokenRequest, by: &Caller) -> Result<IssueToken, coun
 }
 
 /// Everybody sees the sessions that are theirs or on their behalf; administrators see all.
+/// What is missing from the store, as far as the caller might have seen it there. A list is shown though that cannot be found out.
+async fn missing(control: &ControlPlane, caller: &Caller) -> Vec<v1::MissingSession> {
+    let missing = control.missing().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "it was not found out whether sessions are missing");
+        Vec::new()
+    });
+    let sessions = missing.into_iter().filter_map(|missing| match missing {
+        Missing::Session(session) => Some(session),
+        Missing::Approval(_) => None,
+    });
+    let visible =
+        sessions.filter(|one| is_admin(caller) || one.principal.contains(&caller.principal.subject));
+    let to_wire = |session: SeenSession| v1::MissingSession {
+        id: session.id.to_string(),
+        subject: session.principal.first().map(ToString::to_string).unwrap_or_default(),
+        target: session.target.to_string(),
+        open_time: Some(timestamp_to_wire(session.at)),
+    };
+    visible.map(to_wire).collect()
+}
+
 fn may_see(caller: &Caller, session: &Session) -> bool {
     is_admin(caller) || session.principal.involves(&caller.principal.subject)
 }

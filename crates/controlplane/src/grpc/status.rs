@@ -113,6 +113,7 @@ pub(super) fn audit(error: &AuditError) -> Status {
     match error {
         AuditError::Archive(error) => archive(error),
         AuditError::Store(error) => store(error),
+        AuditError::History(error) => history(error),
     }
 }
 
@@ -123,6 +124,7 @@ pub(super) fn archive(error: &ArchiveError) -> Status {
         ArchiveError::Unreadable(_) => {
             with_code(Code::Unavailable, code::RECORDING_BROKEN, &error.to_string())
         }
+        ArchiveError::Unsound(_) => with_code(Code::DataLoss, code::RECORDING_BROKEN, &error.to_string()),
     }
 }
 
@@ -179,7 +181,9 @@ pub(super) fn opening(error: &Opening) -> Status {
         }
         Opening::Revoked => Status::permission_denied(error.to_string()),
         Opening::Store(error) => store(error),
-        Opening::Register(RegisterError::Foreign(_)) => Status::permission_denied(error.to_string()),
+        Opening::Register(RegisterError::Foreign(_) | RegisterError::OfControlPlane(_)) => {
+            Status::permission_denied(error.to_string())
+        }
         Opening::Register(RegisterError::Full | RegisterError::Crowded) => {
             with_code(Code::ResourceExhausted, code::LIMIT_REACHED, &error.to_string())
         }

@@ -82,6 +82,18 @@ impl Drain {
         Ok(drained)
     }
 
+    /// Archives what was drained and not archived, without draining more: for a node that is not elected any more.
+    ///
+    /// # Errors
+    /// When the archive does not do its part.
+    ///
+    /// # Cancel safety
+    /// As [`Drain::round`].
+    pub async fn archive(&mut self) -> Result<(), DrainError> {
+        self.archiver.round().await?;
+        Ok(())
+    }
+
     /// Whether it is a record.
     fn take(&self, entry: &StreamEntry) -> Result<bool, JournalError> {
         let line = entry.value.as_slice();

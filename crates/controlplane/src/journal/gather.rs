@@ -40,7 +40,7 @@ const REST: Duration = Duration::from_secs(1);
 ///
 /// # Cancel safety
 /// Safe: a wish that nobody waits for is carried out all the same.
-pub async fn gather(store: &dyn Store) -> Result<Vec<String>, StoreError> {
+pub async fn gather(store: &dyn Store) -> Result<Vec<Silent>, StoreError> {
     let Outcome::Committed(wish) = store.transact(Transaction::new().put(WANTED, "")).await? else {
         return Err(StoreError::Closed);
     };
@@ -54,8 +54,17 @@ pub async fn gather(store: &dyn Store) -> Result<Vec<String>, StoreError> {
     }
 }
 
+/// A node that has not brought what it recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silent {
+    /// Its start.
+    pub node: NodeId,
+    /// Its name.
+    pub name: String,
+}
+
 /// Who is alive and has not carried it out. What those left who are not is taken away.
-async fn silent(store: &dyn Store, wish: Revision) -> Result<Vec<String>, StoreError> {
+async fn silent(store: &dyn Store, wish: Revision) -> Result<Vec<Silent>, StoreError> {
     let (notes, _) = range_all(store, DONE).await?;
     let (alive, _) = range_all(store, &control_of("")).await?;
     let mut silent = Vec::new();
@@ -71,7 +80,7 @@ async fn silent(store: &dyn Store, wish: Revision) -> Result<Vec<String>, StoreE
         let note = notes.iter().find(|note| note.key == done_by(node.id));
         let done = note.and_then(|note| std::str::from_utf8(&note.value).ok()?.parse().ok());
         if done.is_none_or(|done: u64| done < wish.0) {
-            silent.push(node.name);
+            silent.push(Silent { node: node.id, name: node.name });
         }
     }
     if any_old {
@@ -137,8 +146,11 @@ impl Bringer {
     async fn bring(&self) -> Result<(), super::DrainError> {
         self.archiver.lock().await.round().await?;
         let is_elected = *self.elected.borrow();
-        if let (Some(drain), true) = (&self.drain, is_elected) {
-            drain.lock().await.round().await?;
+        match (&self.drain, is_elected) {
+            (Some(drain), true) => drop(drain.lock().await.round().await?),
+            // What an earlier election left unarchived here is looked for, too.
+            (Some(drain), false) => drain.lock().await.archive().await?,
+            (None, _) => {}
         }
         Ok(())
     }
@@ -191,11 +203,11 @@ mod tests {
         let (stop, stopped) = watch::channel(false);
         let first = tokio::spawn(bringer(&store, one, &dir.path().join("1")).run(stopped.clone()));
         // The other one stands still: it is told, not passed over.
-        assert_eq!(gather(&*store).await.unwrap(), ["control-2"]);
+        assert_eq!(gather(&*store).await.unwrap(), [Silent { node: other, name: "control-2".into() }]);
         assert_eq!(store.get(&done_by(gone)).await.unwrap(), None);
         let second = tokio::spawn(bringer(&store, other, &dir.path().join("2")).run(stopped));
         for _ in 0..3 {
-            assert_eq!(gather(&*store).await.unwrap(), [""; 0]);
+            assert_eq!(gather(&*store).await.unwrap(), []);
         }
         stop.send_replace(true);
         first.await.unwrap();

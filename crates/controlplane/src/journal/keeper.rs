@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use countersign_common::id::NodeId;
 use countersign_common::time::Clock;
-use countersign_recording::{ArchiveStore, Archiver, Journal, Ledger, LocalJournal};
+use countersign_recording::{ArchiveStore, Archiver, Journal, Ledger, LocalJournal, Newest};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use super::gather::Bringer;
-use super::{ArchivedIntake, Drain, Election, RedisJournal, RedisJournalOptions};
+use super::{
+    AnchorSender, ArchivedIntake, Checkpoints, Drain, Election, Publisher, RedisJournal, RedisJournalOptions,
+};
 use crate::fleet::intake::{LedgerIntake, RecordIntake};
 use crate::redis::Redis;
 use crate::store::Store;
@@ -32,6 +34,8 @@ pub struct KeeperOptions {
     pub archive: Option<ArchiveOptions>,
     /// Redis in front; needs the archive.
     pub redis: Option<RedisFront>,
+    /// What publishes the checkpoints of these journals.
+    pub publishing: Publishing,
     /// Where nodes agree.
     pub store: Arc<dyn Store>,
     /// This node.
@@ -40,6 +44,31 @@ pub struct KeeperOptions {
     pub ttl: Duration,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+}
+
+/// How checkpoints leave the files that they speak of.
+#[derive(Debug)]
+pub struct Publishing {
+    /// Where they go.
+    pub checkpoints: Arc<Checkpoints>,
+    /// The newest of [`KeeperOptions::files`].
+    pub files: Newest,
+    /// The newest of [`RedisFront::drained`].
+    pub drained: Option<Newest>,
+    /// The anchor outside of the control plane, where there is one.
+    pub anchor: Option<AnchorSender>,
+}
+
+impl Publishing {
+    fn begin(self, files: &LocalJournal, drained: Option<&LocalJournal>) -> Vec<Publisher> {
+        let Self { checkpoints, files: newest, drained: of_drained, anchor } = self;
+        let begin = |journal: &LocalJournal, newest| {
+            Publisher::begin(Arc::clone(&checkpoints), journal.dir().to_owned(), newest, anchor.clone())
+        };
+        let mut publishers = vec![begin(files, newest)];
+        publishers.extend(drained.zip(of_drained).map(|(journal, newest)| begin(journal, newest)));
+        publishers
+    }
 }
 
 /// The archive.
@@ -70,6 +99,7 @@ pub struct Keeper {
     intake: Arc<dyn RecordIntake>,
     files: Arc<LocalJournal>,
     drained: Option<Arc<LocalJournal>>,
+    publishers: Vec<Publisher>,
     archiver: Option<Arc<Mutex<Archiver>>>,
     stop_archiving: watch::Sender<bool>,
     archiving: Vec<JoinHandle<()>>,
@@ -83,7 +113,8 @@ impl Keeper {
     /// # Errors
     /// When the files' folder cannot be written.
     pub fn begin(options: KeeperOptions) -> io::Result<Self> {
-        let KeeperOptions { files, archive, redis, store, me, ttl, clock } = options;
+        let KeeperOptions { files, archive, redis, publishing, store, me, ttl, clock } = options;
+        let publishers = publishing.begin(&files, redis.as_ref().map(|front| &*front.drained));
         let (stop_archiving, stopped) = watch::channel(false);
         let (stop_redis, redis_stopped) = watch::channel(false);
         let Some(archive) = archive else {
@@ -93,6 +124,7 @@ impl Keeper {
                 intake,
                 files,
                 drained,
+                publishers,
                 archiver,
                 stop_archiving,
                 archiving,
@@ -149,6 +181,7 @@ impl Keeper {
             intake,
             files,
             drained: front.as_ref().map(|front| Arc::clone(&front.drained)),
+            publishers,
             archiver: Some(archiver),
             stop_archiving,
             archiving,
@@ -180,6 +213,9 @@ impl Keeper {
         for journal in all.into_iter().flatten() {
             let closed = tokio::task::spawn_blocking(move || journal.close()).await;
             closed.map_err(io::Error::other)?.map_err(io::Error::other)?;
+        }
+        for publisher in self.publishers {
+            publisher.end().await;
         }
         if let Some(archiver) = self.archiver {
             let mut archiver = archiver.lock().await;

@@ -42,7 +42,7 @@ const TOKEN_RECORD_BYTES_MAX: usize = 16 * 1024;
 
 /// How long records of expired tokens and sessions stay, so that people can look back and a revocation
 /// still undoes votes. Longer than any approval lives.
-const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(crate) const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How often a lost race is tried again.
 const ATTEMPTS_MAX: usize = 16;

@@ -82,21 +82,24 @@ impl Attached {
         }
     }
 
-    /// Ends those whose time is over, also when nobody tells so, and forgets those that have no connection any more.
-    pub(super) fn sweep(&mut self, now: Timestamp, outbox: &mut Outbox) {
+    /// Ends those whose time is over, also when nobody tells so, and forgets those that have no connection any more, which
+    /// it returns.
+    pub(super) fn sweep(&mut self, now: Timestamp, outbox: &mut Outbox) -> Vec<SessionId> {
         let mut gone = Vec::new();
         self.0.retain(|id, one| {
             let stays = one.stop.receiver_count() > 0;
             if !stays {
-                gone.push(id.to_string());
+                gone.push(*id);
             } else if one.expires_at <= now {
                 one.revoke("the session has expired");
             }
             stays
         });
         if !gone.is_empty() {
-            outbox.push(Frame::Detach(v1::DetachSessions { session_ids: gone }));
+            let session_ids = gone.iter().map(ToString::to_string).collect();
+            outbox.push(Frame::Detach(v1::DetachSessions { session_ids }));
         }
+        gone
     }
 
     /// How many there are.

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::bell::Bell;
+use super::record_proofs::RecordProofs;
 use super::waiters::Waiters;
 use crate::metrics;
 
@@ -44,6 +45,7 @@ pub struct LinkJournal {
     closed: AtomicBool,
     bytes_max: usize,
     bell: Arc<Bell>,
+    proofs: Arc<RecordProofs>,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,9 @@ struct Kept {
     stream: StreamId,
     sequence: u64,
     line: Bytes,
+    /// Of an opening record: what shows that its session may be recorded here. Kept with the line, which may be sent again
+    /// after the session has ended.
+    proof: Bytes,
 }
 
 /// Since when each of the two acknowledgements is awaited.
@@ -80,7 +85,7 @@ struct Progress {
 }
 
 impl LinkJournal {
-    pub(super) fn new(bytes_max: usize, bell: Arc<Bell>) -> Self {
+    pub(super) fn new(bytes_max: usize, bell: Arc<Bell>, proofs: Arc<RecordProofs>) -> Self {
         let inner = Inner {
             kept: VecDeque::new(),
             kept_bytes: 0,
@@ -101,6 +106,7 @@ impl LinkJournal {
             closed: AtomicBool::new(false),
             bytes_max,
             bell,
+            proofs,
         }
     }
 
@@ -270,12 +276,16 @@ impl Journal for LinkJournal {
         if begins {
             self.check()?;
         }
+        let proof = match record.effect {
+            Effect::Opens => self.proofs.of_opening(record.line),
+            _ => Bytes::new(),
+        };
         let mut inner = self.inner.lock();
         // INVARIANT: I8. Nothing is dropped; nothing new begins.
         if begins && inner.kept_bytes >= self.bytes_max {
             return Err(JournalError::Unacknowledged);
         }
-        let (position, unsent_bytes) = inner.append(&record);
+        let (position, unsent_bytes) = inner.append(&record, proof);
         drop(inner);
         if begins || unsent_bytes >= UNASKED_BYTES {
             // Its acknowledgement travels while the target works.
@@ -307,14 +317,14 @@ impl Inner {
     }
 
     /// Takes one in; says where it stands, and about how much is unsent.
-    fn append(&mut self, record: &Encoded<'_>) -> (Position, usize) {
+    fn append(&mut self, record: &Encoded<'_>, proof: Bytes) -> (Position, usize) {
         if self.chunk.capacity() < record.line.len() {
             self.chunk = BytesMut::with_capacity(CHUNK_BYTES.max(record.line.len()));
         }
         self.chunk.extend_from_slice(record.line);
         let line = self.chunk.split().freeze();
         self.kept_bytes += line.len();
-        self.kept.push_back(Kept { stream: record.stream, sequence: record.seq, line });
+        self.kept.push_back(Kept { stream: record.stream, sequence: record.seq, line, proof });
         self.appended += 1;
         (Position(self.appended), self.unsent_bytes())
     }
@@ -402,6 +412,7 @@ impl Kept {
             stream_id: self.stream.to_string(),
             sequence: self.sequence,
             line: self.line.clone(),
+            session_proof: self.proof.clone(),
         }
     }
 }

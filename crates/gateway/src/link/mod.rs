@@ -22,6 +22,7 @@ mod lease;
 mod options;
 mod outgoing;
 mod ports;
+mod record_proofs;
 mod shared;
 mod state;
 mod waiters;
@@ -277,7 +278,9 @@ impl Shared {
             }
             let now = self.clock.now();
             self.change(|state| {
-                state.attached.sweep(now, &mut state.outbox);
+                for session in state.attached.sweep(now, &mut state.outbox) {
+                    self.record_proofs.remove(session);
+                }
                 state.follows.sweep(&mut state.outbox);
             });
             metrics::in_hand(&self.in_hand());

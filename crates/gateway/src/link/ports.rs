@@ -42,7 +42,8 @@ impl Sessions for LinkPorts {
 }
 
 impl LinkPorts {
-    fn admit(&self, opened: v1::SessionOpened) -> Result<Admitted, Unavailable> {
+    fn admit(&self, mut opened: v1::SessionOpened) -> Result<Admitted, Unavailable> {
+        let record_proof = std::mem::take(&mut opened.record_proof);
         let (opened, principal) = read(opened).map_err(|error| {
             tracing::error!(%error, "the control plane sent a session that cannot be read");
             silent()
@@ -50,6 +51,8 @@ impl LinkPorts {
         let session = opened.id;
         let stop = self.shared.change(|state| {
             let first = self.shared.first_stop(state);
+            // Under the lock that the sweep holds, too: it never takes away what a connection is about to need.
+            self.shared.record_proofs.insert(session, record_proof.into());
             state.attached.attach(opened, first, &mut state.outbox)
         });
         Ok(Admitted { session, principal, stop })

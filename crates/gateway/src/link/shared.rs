@@ -24,6 +24,7 @@ use super::errands::{Errands, InHand};
 use super::journal::LinkJournal;
 use super::lease::Lease;
 use super::options::LinkOptions;
+use super::record_proofs::RecordProofs;
 use super::state::State;
 
 /// Cancel requests that are forwarded at once; more are dropped.
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     pub(super) errands: Arc<Errands>,
     pub(super) journal: Arc<LinkJournal>,
+    /// What shows that the sessions of connections here may be recorded.
+    pub(super) record_proofs: Arc<RecordProofs>,
     pub(super) lease: Arc<Lease>,
     pub(super) bell: Arc<Bell>,
     pub(super) bundles: Taker,
@@ -62,7 +65,10 @@ pub(super) struct Asking<'s> {
 impl Shared {
     pub(super) fn new(options: LinkOptions, clock: Arc<dyn Clock>) -> Self {
         let bell = Arc::new(Bell::new());
-        let journal = Arc::new(LinkJournal::new(options.records_bytes_max, Arc::clone(&bell)));
+        let record_proofs = Arc::new(RecordProofs::default());
+        let journal =
+            LinkJournal::new(options.records_bytes_max, Arc::clone(&bell), Arc::clone(&record_proofs));
+        let journal = Arc::new(journal);
         Self {
             options,
             node: NodeId::generate(),
@@ -70,6 +76,7 @@ impl Shared {
             state: Mutex::default(),
             errands: Arc::default(),
             journal,
+            record_proofs,
             lease: Arc::new(Lease::new()),
             bell,
             bundles: Taker::default(),

@@ -64,6 +64,9 @@ pub(crate) fn dba() -> BTreeSet<GroupName> {
 /// By what the gateway shows that the session was opened there.
 pub(crate) const PROOF: &[u8] = b"opened here";
 
+/// By what it shows that it may record the session.
+pub(crate) const RECORD_PROOF: &[u8] = b"may be recorded here";
+
 pub(crate) fn session_opened() -> Answer {
     let now = SystemClock.now();
     Answer::SessionOpened(v1::SessionOpened {
@@ -77,6 +80,7 @@ pub(crate) fn session_opened() -> Answer {
             revocation: None,
         }),
         proof: PROOF.to_vec(),
+        record_proof: RECORD_PROOF.to_vec(),
     })
 }
 

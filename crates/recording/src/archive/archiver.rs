@@ -10,13 +10,13 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::path::Path as Key;
-use serde::Deserialize;
 
 use super::{ArchiveStore, ArchiveStoreError, Put, blocking};
+use crate::checkpoint::{Checkpoint, is_tips};
 use crate::checkpoint_files::{self, piece_offset};
 use crate::local::LocalJournal;
 use crate::log::{COMPRESSED, ID_FILE, ensure_id, number_of, read_line};
-use crate::segment::{self, SegmentPoint};
+use crate::segment;
 
 /// zstd's own default: 3 to 10 times smaller at 200 MB/s and more.
 const COMPRESSION_LEVEL: i32 = 3;
@@ -262,18 +262,19 @@ fn checkpoints_from(dir: &Path, from: u64, sealed: u64) -> io::Result<Vec<u8>> {
         rest = Box::new(io::Read::chain(rest, range.from(from)?));
     }
     let mut reader = BufReader::new(rest);
-    let (mut new, mut line) = (Vec::new(), Vec::new());
+    let (mut new, mut whole, mut line) = (Vec::new(), 0, Vec::new());
     while read_line(&mut reader, &mut line)? > 0 {
-        if !line.ends_with(b"\n") || serde_json::from_slice::<Spoken>(&line)?.point.segment >= sealed {
+        let Some(text) = line.strip_suffix(b"\n") else { break };
+        // Tips go with the checkpoint behind them.
+        let is_checkpoint = !is_tips(text);
+        if is_checkpoint && Checkpoint::skim(text).map_err(io::Error::other)?.point.segment >= sealed {
             break;
         }
         new.append(&mut line);
+        if is_checkpoint {
+            whole = new.len();
+        }
     }
+    new.truncate(whole);
     Ok(new)
-}
-
-/// What a checkpoint speaks of.
-#[derive(Deserialize)]
-struct Spoken {
-    point: SegmentPoint,
 }

@@ -23,6 +23,7 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use countersign_common::Timestamp;
 use countersign_common::id::StreamId;
 use countersign_common::time::Clock;
 use parking_lot::{Condvar, Mutex};
@@ -32,7 +33,7 @@ use self::syncer::{Agenda, Syncer};
 use self::writer::Writer;
 use crate::checkpoint::{CheckpointSink, Tips};
 use crate::journal::{Encoded, Journal, JournalError, Position};
-use crate::segment::OpenStream;
+use crate::segment::{OpenStream, SegmentPoint};
 
 /// Sizes and periods of a [`LocalJournal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,21 +111,30 @@ impl LocalJournal {
     /// [`Options::left_open`] says (see `docs/recording.md`).
     ///
     /// # Errors
-    /// When the directory cannot be read or written, or another process has it open.
+    /// When the directory cannot be read or written, another process has it open, or its segments are not what the newest
+    /// checkpoint of the sink says.
     pub fn open(
         dir: &Path,
         options: Options,
         clock: Arc<dyn Clock>,
-        sink: Box<dyn CheckpointSink>,
+        mut sink: Box<dyn CheckpointSink>,
     ) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let mut open = File::options();
         let lock = open.write(true).create(true).truncate(false).mode(0o600).open(dir.join("lock"))?;
         lock.try_lock().map_err(|e| io::Error::new(io::ErrorKind::ResourceBusy, e.to_string()))?;
         crate::log::ensure_id(dir)?;
-        let found = recover::recover(dir, clock.now())?;
+        let signed = sink.signed();
+        let found = recover::recover(dir, clock.now(), signed)?;
         let abandoned = found.header.open.clone();
+        // INVARIANT: I12 - the end of every segment is signed before the next one begins. The process that wrote these may have
+        // died before it could.
+        for point in found.unsigned {
+            sink.keep(&lasting(clock.now(), point))?;
+        }
         let writer = Writer::create(dir, &found.header)?;
+        writer.sync()?;
+        sink.keep(&lasting(clock.now(), writer.point()))?;
         let gather = Gather::resume(&abandoned);
         let shared = Arc::new(Shared {
             options,
@@ -229,6 +239,11 @@ impl LocalJournal {
             Some(failure) => Err(failure.clone()),
         }
     }
+}
+
+/// Where a segment begins or ends.
+fn lasting(at: Timestamp, point: SegmentPoint) -> Tips {
+    Tips { at, point, changed: Vec::new(), closed: false, lasting: true }
 }
 
 impl Drop for LocalJournal {

@@ -10,6 +10,7 @@ use std::path::Path;
 use countersign_common::id::StreamId;
 use countersign_common::{Digest, Timestamp};
 
+use crate::checkpoint::Signed;
 use crate::line::Effect;
 use crate::segment::{
     self, FOOTER_PREFIX, Footer, Header, OpenStream, Recovered, RunningDigest, SegmentPoint,
@@ -20,11 +21,15 @@ use crate::skim::Skim;
 pub(super) struct Found {
     /// The header of the segment that comes next.
     pub(super) header: Header,
+    /// The ends of segments that no checkpoint speaks of yet.
+    pub(super) unsigned: Vec<SegmentPoint>,
 }
 
-/// Looks at the last segment, puts aside what is torn, and says how the journal goes on.
-pub(super) fn recover(dir: &Path, now: Timestamp) -> io::Result<Found> {
+/// Looks at the last segment, puts aside what is torn, and says how the journal goes on. Changes nothing when what is there is
+/// not what was signed.
+pub(super) fn recover(dir: &Path, now: Timestamp, signed: Signed) -> io::Result<Found> {
     let mut segments = segment::list(dir)?;
+    let mut unsigned = check(dir, &segments, signed)?;
     let mut dropped_bytes = 0;
     while let Some(last) = segments.pop() {
         let tail = Tail::read(dir, last)?;
@@ -39,10 +44,62 @@ pub(super) fn recover(dir: &Path, now: Timestamp) -> io::Result<Found> {
         let recovered = (!tail.sealed || dropped_bytes > 0).then_some(Recovered { dropped_bytes });
         let open = tail.open.into_values().collect();
         let header = Header { segment: last + 1, at: now, previous: Some(tail.point), recovered, open };
-        return Ok(Found { header });
+        // It may be among them, when the process died before the next one had its header.
+        unsigned.retain(|end| *end != tail.point);
+        if signed != Signed::UpTo(tail.point) {
+            unsigned.push(tail.point);
+        }
+        return Ok(Found { header, unsigned });
     }
     let recovered = (dropped_bytes > 0).then_some(Recovered { dropped_bytes });
-    Ok(Found { header: Header { segment: 0, at: now, previous: None, recovered, open: Vec::new() } })
+    let header = Header { segment: 0, at: now, previous: None, recovered, open: Vec::new() };
+    Ok(Found { header, unsigned })
+}
+
+/// The segments are what was signed. The ends of those that follow, but of the last one, which may be torn: nothing speaks of
+/// them yet.
+fn check(dir: &Path, segments: &[u64], signed: Signed) -> io::Result<Vec<SegmentPoint>> {
+    let from = match signed {
+        Signed::Unknown => return Ok(Vec::new()),
+        Signed::UpTo(point) => point.segment,
+        // The first checkpoint lasts before anything is recorded.
+        Signed::Nothing if segments.len() > 1 => {
+            return Err(unfit(0, "there are segments and no checkpoints"));
+        }
+        Signed::Nothing => 0,
+    };
+    let mut ends = Vec::new();
+    let mut due = from;
+    for &number in segments.iter().filter(|number| **number >= from) {
+        if number != due {
+            return Err(unfit(due, "it is missing"));
+        }
+        due += 1;
+        let probe = match signed {
+            Signed::UpTo(point) if point.segment == number => Some(point),
+            _ => None,
+        };
+        let tail = Tail::probing(dir, number, probe)?;
+        if probe.is_some() && !tail.fits {
+            return Err(unfit(number, "it was changed or cut off"));
+        }
+        ends.push(tail.point);
+    }
+    match signed {
+        Signed::UpTo(_) if due == from => return Err(unfit(from, "it is missing")),
+        _ => {}
+    }
+    ends.pop();
+    ends.retain(|end| signed != Signed::UpTo(*end));
+    Ok(ends)
+}
+
+fn unfit(segment: u64, why: &str) -> io::Error {
+    let text = format!(
+        "segment {segment} of the recordings is not what their newest checkpoint was signed over: {why}; see \
+         `docs/recording.md`, \"When a start is refused\""
+    );
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 /// The last segment, as far as it is whole.
@@ -52,10 +109,16 @@ struct Tail {
     file_bytes: u64,
     sealed: bool,
     open: BTreeMap<StreamId, OpenStream>,
+    /// Whether it comes through the point that was asked for.
+    fits: bool,
 }
 
 impl Tail {
     fn read(dir: &Path, segment: u64) -> io::Result<Self> {
+        Self::probing(dir, segment, None)
+    }
+
+    fn probing(dir: &Path, segment: u64, point: Option<SegmentPoint>) -> io::Result<Self> {
         let file = File::open(segment::path(dir, segment))?;
         let file_bytes = file.metadata()?.len();
         let mut digest = RunningDigest::new();
@@ -65,6 +128,7 @@ impl Tail {
             file_bytes,
             sealed: false,
             open: BTreeMap::new(),
+            fits: false,
         };
         let mut reader = BufReader::with_capacity(1 << 20, file);
         let mut line = Vec::new();
@@ -75,6 +139,8 @@ impl Tail {
                 break;
             }
             digest.push(&Digest::of(text));
+            tail.fits |=
+                point.is_some_and(|wanted| digest.lines() == wanted.lines && digest.point(segment) == wanted);
             tail.whole_bytes += line.len() as u64;
             line.clear();
         }

@@ -64,8 +64,6 @@ impl Syncer {
     }
 
     pub(super) fn run(mut self) {
-        // The header of the first segment is worth a checkpoint by itself.
-        self.tips_due = Some(Instant::now());
         loop {
             let wanted = self.await_work();
             if let Err(failure) = self.round(wanted) {

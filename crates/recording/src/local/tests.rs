@@ -19,11 +19,15 @@ impl CheckpointSink for NoSink {
     }
 }
 
-struct FullSink;
+/// Has room for the checkpoint with which a journal is opened.
+struct FullSink(bool);
 
 impl CheckpointSink for FullSink {
     fn keep(&mut self, _: &Tips) -> io::Result<()> {
-        Err(io::Error::from(io::ErrorKind::StorageFull))
+        match std::mem::replace(&mut self.0, true) {
+            false => Ok(()),
+            true => Err(io::Error::from(io::ErrorKind::StorageFull)),
+        }
     }
 }
 
@@ -87,7 +91,7 @@ fn i8_closed_after_a_failed_sync_nothing_is_taken_or_vouched_for() {
 #[test]
 fn i8_closed_a_checkpoint_that_cannot_be_kept_stops_the_recording() {
     let dir = tempfile::tempdir().unwrap();
-    let journal = journal(dir.path(), FullSink);
+    let journal = journal(dir.path(), FullSink(false));
     while journal.append(record(0)).is_ok() {
         std::thread::yield_now();
     }

@@ -11,7 +11,7 @@ use countersign_common::{Digest, Timestamp};
 use super::Written;
 use super::gather::{Batch, Buffers, Wanted};
 use crate::checkpoint::Tips;
-use crate::segment::{self, Footer, Header, OpenStream, RunningDigest};
+use crate::segment::{self, Footer, Header, OpenStream, RunningDigest, SegmentPoint};
 
 /// Writes segments. After an error it must not be used again: half a line may have been written.
 #[derive(Debug)]
@@ -58,6 +58,17 @@ impl Writer {
         self.segment
     }
 
+    /// Where the segment stands.
+    pub(super) fn point(&self) -> SegmentPoint {
+        self.digest.point(self.segment)
+    }
+
+    /// The segment and its entry in the directory outlive a loss of power.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        File::open(&self.dir)?.sync_all()
+    }
+
     /// Whether there is more in the segment than its header.
     pub(super) const fn has_records(&self) -> bool {
         self.digest.lines() > 1
@@ -85,6 +96,7 @@ impl Writer {
             point: self.digest.point(self.segment),
             changed: batch.changed,
             closed: wanted == Wanted::Close,
+            lasting: false,
         });
         Ok(Written {
             position: batch.appended,
@@ -112,7 +124,7 @@ impl Writer {
     fn rotate(&mut self, open: Vec<OpenStream>, now: Timestamp) -> io::Result<()> {
         self.seal(now)?;
         let previous = self.digest.point(self.segment);
-        self.seals.push(Tips { at: now, point: previous, changed: Vec::new(), closed: false });
+        self.seals.push(super::lasting(now, previous));
         let segment = self.segment + 1;
         let header = Header { segment, at: now, previous: Some(previous), recovered: None, open };
         let file = Arc::new(create(&self.dir, segment)?);

@@ -1,80 +1,130 @@
-//! What the checkpoints promise, and whether the segments keep it.
+//! What the checkpoints of one log promise, and whether the segments keep it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
-use countersign_common::Digest;
 use countersign_common::id::StreamId;
 
+use super::anchors::{Anchors, LogAnchors};
 use super::log::LogRun;
-use super::report::Problem;
-use crate::checkpoint::{Checkpoint, PublicKey, Tip};
-use crate::line::NO_PREVIOUS;
-use crate::log::{Log, read_line};
+use super::report::{Problem, Reached};
+use crate::checkpoint::{Checkpoint, SignedCheckpoint, Tip};
+use crate::checkpoint_log::{CheckpointReader, Read};
+use crate::log::Log;
 use crate::segment::SegmentPoint;
+use crate::signing::PublicKey;
 
 /// What was signed.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
+    /// The id of the log, as its checkpoints say.
+    log: Option<String>,
     /// Points not yet reached, in order.
     points: VecDeque<SegmentPoint>,
-    /// The newest point.
-    newest: Option<SegmentPoint>,
+    /// The last of them that was reached.
+    reached: Option<SegmentPoint>,
+    /// The newest checkpoint of the log itself.
+    newest: Option<Reached>,
+    /// The newest checkpoint that was kept elsewhere and that the log has.
+    anchored: Option<Reached>,
+    /// Those that the log does not have, although it has to.
+    missing: Vec<Reached>,
+    /// The newest one that the log does not have, although it need not (see [`super::Verifier::may_be_behind`]).
+    ahead: Option<Reached>,
     /// The newest tip of every stream.
     tips: BTreeMap<StreamId, Tip>,
 }
 
 impl Expected {
     /// Reads the checkpoints of a log; what is wrong with them goes into the report. All have to be signed by
-    /// the one of `keys` that signed the first.
-    pub(super) fn read(log: &Log, keys: &[PublicKey], run: &mut LogRun<'_>) -> io::Result<Self> {
+    /// the one of `keys` that signed the first, and to be those that `anchors` has of them.
+    pub(super) fn read(
+        log: &Log,
+        keys: &[PublicKey],
+        anchors: &mut Anchors,
+        run: &mut LogRun<'_>,
+    ) -> io::Result<Self> {
         let mut expected = Self::default();
-        let Some(mut reader) = log.checkpoints()? else {
-            run.fault(0, None, Problem::NoCheckpoint);
-            return Ok(expected);
-        };
-        let (mut number, mut prev, mut line) = (0, NO_PREVIOUS, Vec::new());
-        let mut key = None;
-        while read_line(&mut reader, &mut line)? > 0 {
-            // A half-written last line is no checkpoint yet.
-            let Some(text) = line.strip_suffix(b"\n") else { break };
-            let key = key.get_or_insert_with(|| signer(text, keys));
-            match check(text, key, number, &prev) {
-                Ok(checkpoint) => {
+        let reader = log.checkpoints()?.unwrap_or_else(|| Box::new(io::empty()));
+        let mut reader = CheckpointReader::new(reader, keys);
+        let mut kept = None;
+        loop {
+            match reader.next()? {
+                Read::Checkpoint(signed, tips) => {
                     run.checkpoint();
-                    expected.add(&checkpoint);
+                    let kept = kept.get_or_insert_with(|| anchors.of(&signed.checkpoint.log));
+                    expected.anchored_at(&signed, kept, run);
+                    expected.add(&signed.checkpoint, tips);
                 }
-                Err(why) => run.fault(0, None, Problem::CheckpointBroken { number, why }),
+                Read::Broken { number, why } => {
+                    run.fault(0, None, Problem::CheckpointBroken { number, why });
+                }
+                Read::End => break,
             }
-            number += 1;
-            prev = Digest::of(text);
-            line.clear();
         }
-        if number == 0 {
+        if reader.count() == 0 {
             run.fault(0, None, Problem::NoCheckpoint);
+        }
+        expected.log = reader.log().map(str::to_owned);
+        // An archive that has lost all checkpoints of a log still says which one it is.
+        let named = expected.log.clone().or(log.id()?);
+        if let (Some(signed), Some(folder)) = (&expected.log, log.id()?)
+            && *signed != folder
+        {
+            let signed = signed.clone();
+            run.fault(0, None, Problem::AnotherLog { signed, folder });
+        }
+        let kept = kept.or_else(|| named.map(|log| anchors.of(&log))).unwrap_or_default();
+        for anchor in kept.beyond(reader.count()) {
+            expected.beyond(&anchor.signed, anchor.must);
         }
         Ok(expected)
     }
 
-    /// Adds what one checkpoint promises.
-    pub(super) fn add(&mut self, checkpoint: &Checkpoint) {
-        let place = |p: &SegmentPoint| (p.segment, p.lines);
-        let at = self.points.partition_point(|p| place(p) <= place(&checkpoint.point));
-        self.points.insert(at, checkpoint.point);
-        self.newest = self.points.back().copied();
-        for tip in &checkpoint.tips {
-            let newest = self.tips.entry(tip.stream).or_insert_with(|| tip.clone());
-            if newest.count < tip.count {
-                *newest = tip.clone();
+    /// Compares a checkpoint with the one that was kept elsewhere of its place.
+    fn anchored_at(&mut self, signed: &SignedCheckpoint, kept: &LogAnchors, run: &mut LogRun<'_>) {
+        for anchor in kept.at(signed.checkpoint.seq) {
+            if anchor.signed.hash == signed.hash {
+                self.anchored = Some(Reached::of(&signed.checkpoint));
+            } else {
+                let number = signed.checkpoint.seq;
+                run.fault(0, None, Problem::AnchorContradicted { number, at: anchor.signed.checkpoint.at });
             }
         }
+    }
+
+    /// A checkpoint was kept elsewhere whose place is behind the last one that is here.
+    fn beyond(&mut self, signed: &SignedCheckpoint, must: bool) {
+        if must {
+            self.promise(signed.checkpoint.point);
+            self.missing.push(Reached::of(&signed.checkpoint));
+        } else {
+            self.ahead = Some(Reached::of(&signed.checkpoint));
+        }
+    }
+
+    /// Adds what one checkpoint promises.
+    fn add(&mut self, checkpoint: &Checkpoint, tips: Vec<Tip>) {
+        self.promise(checkpoint.point);
+        self.newest = Some(Reached::of(checkpoint));
+        for tip in tips {
+            match self.tips.get(&tip.stream) {
+                Some(newest) if newest.count >= tip.count => {}
+                _ => drop(self.tips.insert(tip.stream, tip)),
+            }
+        }
+    }
+
+    fn promise(&mut self, point: SegmentPoint) {
+        let at = self.points.partition_point(|p| place(p) <= place(&point));
+        self.points.insert(at, point);
     }
 
     /// The segments have come to this point; says what was signed otherwise.
     pub(super) fn reach(&mut self, point: &SegmentPoint) -> Vec<Problem> {
         let mut problems = Vec::new();
         while let Some(signed) = self.points.front() {
-            if (signed.segment, signed.lines) != (point.segment, point.lines) {
+            if place(signed) != place(point) {
                 break;
             }
             if signed.digest != point.digest {
@@ -82,36 +132,56 @@ impl Expected {
                 problems.push(Problem::CheckpointContradicted { expected, found });
             }
             self.points.pop_front();
+            self.reached = Some(*point);
         }
         problems
     }
 
-    /// What was signed and never reached; and whether the end is as signed.
+    /// Whether a checkpoint speaks of exactly this point, which was just reached.
+    pub(super) fn is_signed(&self, point: &SegmentPoint) -> bool {
+        self.reached.as_ref().is_some_and(|reached| place(reached) == place(point))
+    }
+
+    /// What was signed and never reached. `last` is where the log ends, and whether all of that is signed.
+    ///
+    /// In an archive the newest checkpoint may speak of the header of a segment that has nothing else and is not sealed: nodes
+    /// seal what they have recorded when somebody verifies, and then begin the next. No record is missing.
     pub(super) fn unfulfilled(
-        &self,
-        last: Option<SegmentPoint>,
-        sealed: bool,
+        &mut self,
+        last: Option<(SegmentPoint, bool)>,
+        is_archive: bool,
     ) -> Vec<(SegmentPoint, Problem)> {
+        let next = last.filter(|(_, signed)| *signed && is_archive).map(|(end, _)| end.segment + 1);
+        let is_empty = |point: &SegmentPoint| point.lines == 1 && next == Some(point.segment);
         let cut = |p: &SegmentPoint| (*p, Problem::CutOff { lines: p.lines });
-        let mut problems: Vec<_> = self.points.iter().map(cut).collect();
-        if let (true, Some(last)) = (sealed, last)
-            && problems.is_empty()
-            && self.newest.is_some_and(|newest| newest != last)
-        {
-            problems.push((last, Problem::SealUnsigned));
+        let mut problems: Vec<_> = self.points.iter().filter(|p| !is_empty(p)).map(cut).collect();
+        self.ahead.take_if(|ahead| is_empty(&ahead.point));
+        for reached in std::mem::take(&mut self.missing) {
+            if is_empty(&reached.point) {
+                self.anchored = Some(reached);
+            } else {
+                let Reached { checkpoint: number, at, point } = reached;
+                problems.push((point, Problem::AnchorMissing { number, at }));
+            }
         }
         problems
     }
 
-    /// How many lines of the last segment no checkpoint covers.
-    pub(super) fn uncovered_lines(&self, last: Option<SegmentPoint>) -> u64 {
-        match (last, self.newest) {
-            (Some(last), Some(newest)) if last.segment == newest.segment => {
-                last.lines.saturating_sub(newest.lines)
+    /// How many lines of a segment that ends at this point no checkpoint of the log covers.
+    pub(super) fn uncovered_lines(&self, end: SegmentPoint) -> u64 {
+        match &self.newest {
+            Some(newest) if end.segment < newest.point.segment => 0,
+            Some(newest) if end.segment == newest.point.segment => {
+                end.lines.saturating_sub(newest.point.lines)
             }
-            (Some(last), _) => last.lines,
-            (None, _) => 0,
+            Some(_) | None => end.lines,
         }
+    }
+
+    /// The id of the log; the newest checkpoint; the newest that was kept elsewhere, and the newest of those that need not be
+    /// here.
+    pub(super) fn heads(&self) -> (Option<String>, Option<Reached>, Option<Reached>, Option<Reached>) {
+        (self.log.clone(), self.newest.clone(), self.anchored.clone(), self.ahead.clone())
     }
 
     /// The newest tip of every stream.
@@ -120,16 +190,6 @@ impl Expected {
     }
 }
 
-/// The key that signed this line; the first, when none did, so that its fault is told.
-fn signer(text: &[u8], keys: &[PublicKey]) -> Option<PublicKey> {
-    keys.iter().find(|key| Checkpoint::parse(text, key).is_ok()).or(keys.first()).copied()
-}
-
-fn check(text: &[u8], key: &Option<PublicKey>, number: u64, prev: &Digest) -> Result<Checkpoint, String> {
-    let key = key.as_ref().ok_or("no key to check it with")?;
-    let checkpoint = Checkpoint::parse(text, key).map_err(|e| e.to_string())?;
-    if checkpoint.seq != number || checkpoint.prev != *prev {
-        return Err(format!("it does not follow the one before (it says to be number {})", checkpoint.seq));
-    }
-    Ok(checkpoint)
+const fn place(point: &SegmentPoint) -> (u64, u64) {
+    (point.segment, point.lines)
 }

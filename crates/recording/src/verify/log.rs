@@ -8,7 +8,7 @@ use countersign_common::Digest;
 use countersign_common::id::StreamId;
 
 use super::checkpoints::Expected;
-use super::report::{Fault, Problem, Report};
+use super::report::{Fault, LogHead, Problem, Report};
 use crate::checkpoint::Tip;
 use crate::line::RECORD_PREFIX;
 use crate::log::{Log, read_line};
@@ -23,8 +23,22 @@ pub(super) struct LogRun<'a> {
     name: Option<String>,
     report: &'a mut Report,
     index: &'a mut Index,
-    /// Where the segment before ended, and whether it was sealed.
-    last: Option<(SegmentPoint, bool)>,
+    /// Where the segment before ended.
+    last: Option<SegmentEnd>,
+    /// Where each segment ends, as far as it was read.
+    ends: Vec<SegmentPoint>,
+    checkpoints: u64,
+    uncovered_lines: u64,
+}
+
+/// Where a segment ends.
+#[derive(Debug, Clone, Copy)]
+struct SegmentEnd {
+    point: SegmentPoint,
+    /// Whether it has its footer.
+    sealed: bool,
+    /// Whether a checkpoint was signed over its last line.
+    signed: bool,
 }
 
 impl<'a> LogRun<'a> {
@@ -34,7 +48,7 @@ impl<'a> LogRun<'a> {
         report: &'a mut Report,
         index: &'a mut Index,
     ) -> Self {
-        Self { number, name, report, index, last: None }
+        Self { number, name, report, index, last: None, ends: Vec::new(), checkpoints: 0, uncovered_lines: 0 }
     }
 
     /// Reads all of it; gives back the newest tips that were signed.
@@ -52,14 +66,54 @@ impl<'a> LogRun<'a> {
         if segments.is_empty() {
             self.fault(0, None, Problem::Empty);
         }
-        let last = self.last.map(|(point, _)| point);
-        let sealed = self.last.is_some_and(|(_, sealed)| sealed);
-        for (point, problem) in expected.unfulfilled(last, sealed) {
+        let last = self.last.map(|end| (end.point, end.signed));
+        for (point, problem) in expected.unfulfilled(last, log.is_archive()?) {
             self.fault(point.segment, None, problem);
         }
-        self.report.sealed &= sealed;
-        self.report.uncovered_lines += expected.uncovered_lines(last);
+        self.copies(log)?;
+        self.head(log, &expected);
         Ok(expected.into_tips())
+    }
+
+    /// How far the log came, and who says so.
+    fn head(&mut self, log: &Log, expected: &Expected) {
+        let sealed = self.last.is_some_and(|end| end.sealed);
+        let (id, newest, anchored, ahead) = expected.heads();
+        let uncovered_lines = self.uncovered_lines;
+        self.report.sealed &= sealed;
+        self.report.uncovered_lines += uncovered_lines;
+        let place = log.name();
+        let checkpoints = self.checkpoints;
+        self.report.heads.push(LogHead {
+            log: id,
+            place,
+            checkpoints,
+            newest,
+            anchored,
+            ahead,
+            uncovered_lines,
+            sealed,
+        });
+    }
+
+    /// INVARIANT: I12 - what lies in several places is the same in all of them. The one that is read first was compared with
+    /// what was signed.
+    fn copies(&mut self, log: &Log) -> io::Result<()> {
+        for end in std::mem::take(&mut self.ends) {
+            for copy in log.copies(end.segment).skip(1) {
+                let (place, mut reader) = copy?;
+                // What cannot be read differs, too.
+                if !point_at(&mut reader, end).is_ok_and(|found| found == end) {
+                    let place = place.display().to_string();
+                    self.fault(end.segment, None, Problem::CopyDiffers { place });
+                }
+            }
+        }
+        if let Some(place) = log.differing_checkpoints()? {
+            let place = place.display().to_string();
+            self.fault(0, None, Problem::CopyDiffers { place });
+        }
+        Ok(())
     }
 
     fn segment(&mut self, log: &Log, number: u64, is_last: bool, expected: &mut Expected) -> io::Result<()> {
@@ -88,7 +142,16 @@ impl<'a> LogRun<'a> {
             }
         }
         self.report.segments += 1;
-        self.last = Some((digest.point(number), sealed));
+        let point = digest.point(number);
+        let signed = expected.is_signed(&point);
+        // INVARIANT: I12 - the end of every segment that changes no more is signed. So nobody without the key writes anew what
+        // comes after a checkpoint by taking later checkpoints away.
+        if (sealed || !is_last) && !signed {
+            self.fault(number, None, Problem::EndUnsigned);
+        }
+        self.uncovered_lines += expected.uncovered_lines(point);
+        self.ends.push(point);
+        self.last = Some(SegmentEnd { point, sealed, signed });
         Ok(())
     }
 
@@ -112,11 +175,11 @@ impl<'a> LogRun<'a> {
             Ok(header) => header,
             Err(error) => return self.fault(number, Some(0), Problem::Malformed { why: error.to_string() }),
         };
-        let before = self.last.map(|(point, _)| point);
+        let before = self.last.map(|end| end.point);
         if header.segment != number || header.previous != before {
             self.fault(number, Some(0), Problem::SegmentsUnlinked { names: header.previous, found: before });
         }
-        let unsealed_before = self.last.is_some_and(|(_, sealed)| !sealed);
+        let unsealed_before = self.last.is_some_and(|end| !end.sealed);
         if unsealed_before && header.recovered.is_none() {
             self.fault(number, Some(0), Problem::FooterMissing { segment: number.saturating_sub(1) });
         }
@@ -151,6 +214,7 @@ impl<'a> LogRun<'a> {
 
     /// A checkpoint is signed and linked.
     pub(super) const fn checkpoint(&mut self) {
+        self.checkpoints += 1;
         self.report.checkpoints += 1;
     }
 
@@ -159,4 +223,17 @@ impl<'a> LogRun<'a> {
         let line = index.map(|index| index + 1);
         self.report.add(Fault { log: self.name.clone(), segment, line, stream: None, seq: None, problem });
     }
+}
+
+/// Where a copy of a segment ends; one that is longer is read as far as this, as a segment that is still written may be longer
+/// in another place.
+fn point_at(reader: &mut impl io::BufRead, end: SegmentPoint) -> io::Result<SegmentPoint> {
+    let mut digest = RunningDigest::new();
+    let mut line = Vec::new();
+    while digest.lines() < end.lines && read_line(reader, &mut line)? > 0 {
+        let Some(text) = line.strip_suffix(b"\n") else { break };
+        digest.push(&Digest::of(text));
+        line.clear();
+    }
+    Ok(digest.point(end.segment))
 }

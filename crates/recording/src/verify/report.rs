@@ -1,17 +1,20 @@
 //! What a verification found.
 
 use std::fmt;
+use std::time::Duration;
 
-use countersign_common::Digest;
 use countersign_common::id::{CommandId, SessionId, StreamId};
+use countersign_common::{Digest, Timestamp};
 use serde::Serialize;
 
+use super::recorded::Recorded;
+use crate::checkpoint::Checkpoint;
 use crate::segment::SegmentPoint;
 
 /// How many faults are listed; beyond that they are only counted.
 const FAULTS_MAX: usize = 1000;
 
-/// What a verification found. Whole means: no faults.
+/// What a verification found. See [`Report::verdict`] for what it proves.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// Logs read: one a writer.
@@ -33,22 +36,151 @@ pub struct Report {
     pub recovered_bytes: u64,
     /// Bytes of a last line that is not whole: being written, or torn.
     pub torn_bytes: u64,
-    /// Lines after the last checkpoint. Nothing but their own chains vouches for them yet, so that the
-    /// last records of a stream among them could be changed without being noticed.
+    /// Lines after the last checkpoint of their log, in whichever segments. Nothing but their own chains vouches for them, so
+    /// that they could have been changed without being noticed.
     pub uncovered_lines: u64,
+    /// How far each log came, and who says so.
+    pub heads: Vec<LogHead>,
     /// The streams.
     pub streams: Vec<StreamSummary>,
     /// What is wrong: the first thousand.
     pub faults: Vec<Fault>,
     /// What is wrong, in number.
     pub fault_count: u64,
+    /// The approvals and sessions that the records name, to be compared with the control plane's store.
+    #[serde(skip)]
+    pub recorded: Recorded,
+}
+
+/// What a verification proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing is wrong, every line is under a checkpoint, and every log reaches a checkpoint that was kept elsewhere: nothing
+    /// that this one speaks of was changed, dropped, reordered or cut off.
+    Whole,
+    /// Nothing is wrong, but that is all. Each log is as its own newest checkpoint says; what came after that, and the checkpoints
+    /// that spoke of it, may have been taken away.
+    Consistent,
+    /// Something is wrong.
+    Broken,
+}
+
+impl Verdict {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Consistent => "consistent",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// A checkpoint that was reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reached {
+    /// Its place among those of the log.
+    pub checkpoint: u64,
+    /// When it was signed.
+    pub at: Timestamp,
+    /// How far it speaks.
+    pub point: SegmentPoint,
+}
+
+impl Reached {
+    pub(super) const fn of(checkpoint: &Checkpoint) -> Self {
+        Self { checkpoint: checkpoint.seq, at: checkpoint.at, point: checkpoint.point }
+    }
+}
+
+/// How far one log came, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogHead {
+    /// Its id, as its checkpoints say.
+    pub log: Option<String>,
+    /// Where it lies, for people.
+    pub place: String,
+    /// Its checkpoints that are signed and linked.
+    pub checkpoints: u64,
+    /// The newest of them: what the log itself vouches for.
+    pub newest: Option<Reached>,
+    /// The newest checkpoint that was kept elsewhere and is one of them; `None`: none was given.
+    pub anchored: Option<Reached>,
+    /// A newer checkpoint that is known elsewhere: what was recorded up to it is not here, and need not be (its node was not
+    /// asked).
+    pub ahead: Option<Reached>,
+    /// Lines after the newest.
+    pub uncovered_lines: u64,
+    /// Whether its last segment is sealed.
+    pub sealed: bool,
+}
+
+impl LogHead {
+    /// Of a log that is not here, and need not be.
+    pub(super) fn unseen(newest: &Checkpoint) -> Self {
+        Self {
+            log: Some(newest.log.clone()),
+            place: "nowhere here".into(),
+            checkpoints: 0,
+            newest: None,
+            anchored: None,
+            ahead: Some(Reached::of(newest)),
+            uncovered_lines: 0,
+            sealed: true,
+        }
+    }
+
+    /// Whether something from elsewhere says that nothing of it is missing.
+    fn is_whole(&self) -> bool {
+        self.anchored.is_some() && self.ahead.is_none() && self.uncovered_lines == 0
+    }
 }
 
 impl Report {
-    /// Whether nothing is wrong.
+    /// Whether nothing is wrong with what is here.
     #[must_use]
-    pub const fn is_whole(&self) -> bool {
+    pub const fn is_sound(&self) -> bool {
         self.fault_count == 0
+    }
+
+    /// What it proves.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        if !self.is_sound() {
+            Verdict::Broken
+        } else if !self.heads.is_empty() && self.heads.iter().all(LogHead::is_whole) {
+            Verdict::Whole
+        } else {
+            Verdict::Consistent
+        }
+    }
+
+    /// The same where the logs may be written at this moment: lines after the newest checkpoint of a log count for nothing when
+    /// that is no older than `within`.
+    #[must_use]
+    pub fn verdict_at(&self, now: Timestamp, within: Duration) -> Verdict {
+        let is_fresh =
+            |head: &LogHead| head.newest.as_ref().is_some_and(|newest| newest.at.after(within) >= now);
+        let is_whole = |head: &LogHead| {
+            let uncovered_lines = if is_fresh(head) { 0 } else { head.uncovered_lines };
+            LogHead { uncovered_lines, ..head.clone() }.is_whole()
+        };
+        match self.verdict() {
+            Verdict::Consistent if !self.heads.is_empty() && self.heads.iter().all(is_whole) => {
+                Verdict::Whole
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Whether all that is wrong is that segments were sealed whose ends are not signed yet: so it looks for a moment while a
+    /// log is written, or archived. Verify again.
+    #[must_use]
+    pub fn may_be_in_progress(&self) -> bool {
+        let unsigned = |fault: &Fault| matches!(fault.problem, Problem::EndUnsigned);
+        !self.is_sound() && self.fault_count == self.faults.len() as u64 && self.faults.iter().all(unsigned)
     }
 
     pub(super) fn add(&mut self, fault: Fault) {
@@ -63,6 +195,7 @@ impl Report {
         let others: std::collections::BTreeSet<_> =
             self.streams.iter().filter(|s| s.session != Some(session)).map(|s| s.stream).collect();
         self.streams.retain(|s| s.session == Some(session));
+        self.recorded.keep_session(session);
         let listed = self.faults.len() as u64;
         self.faults.retain(|fault| fault.stream.is_none_or(|stream| !others.contains(&stream)));
         // Faults beyond those that are listed may concern anyone, so they stay counted.
@@ -73,7 +206,7 @@ impl Report {
 impl fmt::Display for Report {
     /// For people: one line on what was read, one on each thing to know, one on each fault.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.is_whole() { "whole" } else { "BROKEN" };
+        let word = if self.is_sound() { self.verdict().as_str() } else { "BROKEN" };
         let open = self.streams.iter().filter(|stream| !stream.closed).count();
         writeln!(
             f,
@@ -140,6 +273,13 @@ pub struct Fault {
     pub seq: Option<u64>,
     /// What.
     pub problem: Problem,
+}
+
+impl Fault {
+    /// Of no place in particular.
+    pub(super) const fn of_recording(problem: Problem) -> Self {
+        Self { log: None, segment: 0, line: None, stream: None, seq: None, problem }
+    }
 }
 
 impl fmt::Display for Fault {
@@ -232,11 +372,69 @@ pub enum Problem {
         /// How many lines were signed.
         lines: u64,
     },
-    /// The recording ends in order, but nothing signed says so.
+    /// A segment that changes no more, and nothing signed says how it ended.
     #[error(
-        "the last segment is sealed, but no checkpoint was signed over its footer: its writer died right then, or checkpoints were taken away"
+        "no checkpoint was signed over the end of this segment: its writer died right then and was not started again, or checkpoints were taken away"
     )]
-    SealUnsigned,
+    EndUnsigned,
+    /// The log has another checkpoint at the place of one that was kept elsewhere.
+    #[error(
+        "checkpoint {number}, which was kept elsewhere and signed at {at}, is another one here: the log was written anew"
+    )]
+    AnchorContradicted {
+        /// Its place.
+        number: u64,
+        /// When the one that was kept was signed.
+        at: Timestamp,
+    },
+    /// The log ends before a checkpoint that was kept elsewhere.
+    #[error(
+        "checkpoint {number}, which was kept elsewhere and signed at {at}, is not here: the log was cut off or replaced by an older copy"
+    )]
+    AnchorMissing {
+        /// Its place.
+        number: u64,
+        /// When it was signed.
+        at: Timestamp,
+    },
+    /// A log of which a checkpoint was kept elsewhere is not there at all.
+    #[error("the log {log}, of which checkpoint {number} of {at} was kept elsewhere, is not here")]
+    LogMissing {
+        /// Its id.
+        log: String,
+        /// The place of the checkpoint.
+        number: u64,
+        /// When it was signed.
+        at: Timestamp,
+    },
+    /// The folder says that it is another log's.
+    #[error("the checkpoints are those of the log {signed}, the folder says {folder}")]
+    AnotherLog {
+        /// What was signed.
+        signed: String,
+        /// What stands in the folder.
+        folder: String,
+    },
+    /// Two folders that are not taken for one hold the checkpoints of the same log.
+    #[error("the log {log} is here twice")]
+    LogTwice {
+        /// Its id.
+        log: String,
+    },
+    /// The same part of a log is another one in another place.
+    #[error("the copy in `{place}` is not the same")]
+    CopyDiffers {
+        /// Where.
+        place: String,
+    },
+    /// A record is not the one that was signed as the last of its stream.
+    #[error("a checkpoint was signed over this record with hash {expected}, it has {found}")]
+    TipContradicted {
+        /// What was signed.
+        expected: Digest,
+        /// What is there.
+        found: Digest,
+    },
     /// A signed stream is not there, or is shorter than was signed.
     #[error("a checkpoint was signed over {expected} records of this stream, {found} are there")]
     StreamCutOff {

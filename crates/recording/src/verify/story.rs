@@ -8,6 +8,7 @@ use countersign_common::Digest;
 use countersign_common::id::StreamId;
 use rustc_hash::FxHashMap;
 
+use super::recorded::Recorded;
 use super::report::{Fault, Problem, Report};
 use super::streams::Streams;
 use crate::checkpoint::Tip;
@@ -20,6 +21,9 @@ pub(super) struct Story<'a> {
     logs: &'a [Log],
     report: &'a mut Report,
     streams: Streams,
+    /// The newest tip of every stream, in whatever log it was signed.
+    tips: BTreeMap<StreamId, Tip>,
+    recorded: Recorded,
     /// What was found at each place of the streams that lie in more than one. Memory: 70 bytes a record of
     /// these.
     found: FxHashMap<(StreamId, u64), Digest>,
@@ -27,11 +31,13 @@ pub(super) struct Story<'a> {
 
 impl<'a> Story<'a> {
     pub(super) fn new(logs: &'a [Log], report: &'a mut Report) -> Self {
-        Self { logs, report, streams: Streams::default(), found: FxHashMap::default() }
+        let (streams, tips, recorded) = Default::default();
+        Self { logs, report, streams, tips, recorded, found: FxHashMap::default() }
     }
 
     /// Reads all of it; `tips` are what was signed.
     pub(super) fn read(mut self, index: Index, tips: Vec<(StreamId, Tip)>) -> io::Result<()> {
+        self.tips = newest(tips);
         let mut merged = Merged::of(self.logs, index)?;
         while let Some(next) = merged.next().map_err(|(_, error)| error)? {
             match next {
@@ -42,7 +48,7 @@ impl<'a> Story<'a> {
                 Next::Again(line) => self.again(&line),
             }
         }
-        for (stream, problem) in self.streams.finish(&newest(tips)) {
+        for (stream, problem) in self.streams.finish(&self.tips) {
             self.report.add(Fault {
                 log: None,
                 segment: 0,
@@ -53,6 +59,7 @@ impl<'a> Story<'a> {
             });
         }
         self.report.streams = self.streams.summaries();
+        self.report.recorded = self.recorded;
         Ok(())
     }
 
@@ -73,7 +80,11 @@ impl<'a> Story<'a> {
         if line.late {
             self.fault(line, Some((stream, seq)), Problem::Reordered);
         }
-        for problem in self.streams.take(envelope, hash) {
+        let problems = self.streams.take(&envelope, hash, self.tips.get(&stream));
+        if let Some(session) = self.streams.session(stream) {
+            self.recorded.take(&envelope, session);
+        }
+        for problem in problems {
             self.fault(line, Some((stream, seq)), problem);
         }
     }

@@ -36,13 +36,24 @@ struct Running {
 }
 
 impl Streams {
-    /// Takes the next record in; says what is wrong with it.
-    pub(super) fn take(&mut self, envelope: Envelope, hash: Digest) -> Vec<Problem> {
+    /// Takes the next record in; says what is wrong with it. `tip` is what was signed of its stream.
+    pub(super) fn take(&mut self, envelope: &Envelope, hash: Digest, tip: Option<&Tip>) -> Vec<Problem> {
         let stream = self.streams.entry(envelope.stream).or_insert_with(Stream::new);
         let mut problems = Vec::new();
-        stream.link(&envelope, hash, &mut problems);
+        stream.link(envelope, hash, &mut problems);
+        if let Some(tip) = tip
+            && tip.count == envelope.seq.saturating_add(1)
+            && tip.hash != hash
+        {
+            problems.push(Problem::TipContradicted { expected: tip.hash, found: hash });
+        }
         stream.follow(&envelope.record, &mut self.redeemed, &mut problems);
         problems
+    }
+
+    /// The session of a stream, once its opening record was seen.
+    pub(super) fn session(&self, stream: StreamId) -> Option<SessionId> {
+        self.streams.get(&stream)?.session
     }
 
     /// What is wrong with the streams as a whole.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::definition_query::DefinitionId;
-use super::object::{
-    Cast, Column, ColumnExpression, Definition, ForeignKey, Function, FunctionDetails, Object, ObjectClass,
-    ObjectId, Operator, ReferentialAction, Relation, RelationKind, Rule, RuleEvent, Trigger, Type, TypeKind,
-};
+use super::function::{Cast, Function, FunctionDetails, Operator, Type, TypeKind};
+use super::object::{Definition, Object, ObjectClass, ObjectId};
 use super::refresh::{Draft, Plan};
+use super::relation::{
+    Column, ColumnExpression, ForeignKey, ReferentialAction, Relation, RelationKind, Rule, RuleEvent, Trigger,
+};
 use super::row::{Row, Rows};
 use super::table::{Dependants, Table};
 use super::{Catalogue, CatalogueError, VIEW_RULE};

@@ -2,11 +2,12 @@
 //! give the same rows, whichever way they came about.
 
 use super::Catalogue;
-use super::object::{
-    Cast, ColumnExpression, Definition, ForeignKey, Function, FunctionDetails, Object, ObjectClass, ObjectId,
-    Operator, ReferentialAction, Relation, RelationKind, Rule, RuleEvent, Trigger, Type, TypeKind,
-};
+use super::function::{Cast, Function, FunctionDetails, Operator, Type, TypeKind};
+use super::object::{Definition, Object, ObjectClass, ObjectId};
 use super::queries::ROWS;
+use super::relation::{
+    ColumnExpression, ForeignKey, ReferentialAction, Relation, RelationKind, Rule, RuleEvent, Trigger,
+};
 use super::row::Rows;
 use super::table::Table;
 

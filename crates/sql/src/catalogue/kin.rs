@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Catalogue;
-use super::object::{Relation, RelationKind};
+use super::relation::{Relation, RelationKind};
 
 impl Catalogue {
     /// Settles the families of these relations and of everything that they are, or were, tied to.

@@ -1,7 +1,7 @@
 //! One row of a result, read by position.
 
-use super::object::ObjectId;
-use super::object::{Function, ObjectClass, Operands};
+use super::function::{Function, Operands};
+use super::object::{ObjectClass, ObjectId};
 use crate::name::Name;
 
 /// The rows of one query: text results, `None` is NULL.

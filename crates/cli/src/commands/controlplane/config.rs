@@ -9,6 +9,7 @@ use countersign_controlplane::fleet::CERTIFICATE_TTL_MAX;
 use countersign_controlplane::fleet::authority::AuthorityFiles;
 use countersign_controlplane::grpc::PublicUrl;
 use countersign_controlplane::history::{APPROVALS_KEPT, APPROVALS_KEPT_MIN};
+use countersign_controlplane::journal::AnchorPlace;
 use countersign_controlplane::redis::RedisOptions;
 use countersign_controlplane::store::etcd::EtcdConfig;
 use countersign_runtime::certificate::{self, Shown};
@@ -21,6 +22,7 @@ use super::records::RecordsConfig;
 use super::redis::RedisConfig;
 use crate::data::DataDir;
 use crate::error::{CliError, Exit};
+use crate::node::anchor;
 use crate::node::config::Document;
 use crate::node::hostname::hostname;
 use crate::node::listen_ops::ListenOps;
@@ -49,6 +51,8 @@ pub(super) struct Config {
     pub(super) fleet: Option<FleetConfig>,
     /// `redis`: hints between nodes, and the journal where it is `redis`. Default none: nothing hangs on it.
     pub(super) redis: Option<RedisOptions>,
+    /// `anchor`: where checkpoints go as they are signed, outside of the control plane. Default none.
+    pub(super) anchor: Option<AnchorPlace>,
     /// `journal`, `journal_synced_by`, `archive`, `archive_seconds`.
     pub(super) records: RecordsConfig,
     /// `approvals.keep`: how long approvals stay in the store after they have ended; with `archive` they go there then.
@@ -131,6 +135,7 @@ impl Config {
                 "`store: etcd` needs `archive`: each node has only its part of the recordings without it",
             );
         }
+        let anchor = anchor(&mut document);
         let approvals_kept = approvals_kept(&mut document);
         let redis = redis.and_then(|redis| redis.options(&mut document));
         // Missing only with a fault, which `finish` returns.
@@ -145,6 +150,7 @@ impl Config {
             store,
             fleet,
             redis,
+            anchor,
             records,
             approvals_kept,
             listen_ops,
@@ -164,6 +170,11 @@ fn public_url(document: &mut Document) -> Option<PublicUrl> {
     let text: String = document.optional("public_url")?;
     let parsed = text.parse();
     parsed.inspect_err(|error| document.fault(format!("`public_url`: {error}"))).ok()
+}
+
+fn anchor(document: &mut Document) -> Option<AnchorPlace> {
+    let read = anchor::place(document.optional("anchor")?);
+    read.map_err(|reason| document.fault(format!("`anchor`: {reason}"))).ok()
 }
 
 fn approvals_kept(document: &mut Document) -> Duration {

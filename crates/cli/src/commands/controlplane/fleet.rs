@@ -8,7 +8,7 @@ use countersign_controlplane::fleet::authority::Authority;
 use countersign_controlplane::fleet::{Fleet, FleetListener, FleetOptions};
 use countersign_controlplane::grpc::ServeError;
 use countersign_controlplane::hints::{Hints, RedisHints};
-use countersign_controlplane::journal::Keeper;
+use countersign_controlplane::journal::{Anchoring, Keeper};
 use countersign_controlplane::redis::Redis;
 use countersign_controlplane::store::Store;
 use countersign_recording::ArchiveStore;
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use super::config::{Config, FleetConfig};
 use super::records::{self, Kept};
 use crate::error::{CliError, Exit};
+use crate::node::anchor;
 
 /// A fleet that is served.
 pub(super) struct Running {
@@ -26,6 +27,7 @@ pub(super) struct Running {
     pub(super) serving: JoinHandle<Result<(), ServeError>>,
     keeping: JoinHandle<()>,
     keeper: Keeper,
+    anchoring: Option<Anchoring>,
 }
 
 /// What the fleet is given.
@@ -50,6 +52,7 @@ pub(super) fn authority(config: &FleetConfig) -> Result<Authority, CliError> {
 /// Opens the fleet and serves it.
 pub(super) async fn start(parts: Parts<'_>, authority: Authority) -> Result<Running, CliError> {
     let Parts { config, fleet, store, archive, control, stop } = parts;
+    let anchoring = anchor::begin(config.anchor.clone())?;
     let redis = config.redis.clone().map(|options| Arc::new(Redis::new(options)));
     let keeper = records::keep(Kept {
         config: &config.records,
@@ -58,6 +61,7 @@ pub(super) async fn start(parts: Parts<'_>, authority: Authority) -> Result<Runn
         data: &config.data,
         store,
         control: &control,
+        anchor: anchoring.as_ref().map(Anchoring::sender),
         ttl: fleet.node_ttl,
     })?;
     let options = FleetOptions {
@@ -82,6 +86,7 @@ pub(super) async fn start(parts: Parts<'_>, authority: Authority) -> Result<Runn
         keeping: tokio::spawn(Arc::clone(&fleet).run(stop)),
         fleet,
         keeper,
+        anchoring,
     })
 }
 
@@ -99,6 +104,9 @@ impl Running {
             .end()
             .await
             .map_err(|error| CliError::because(Exit::Failed, "the recording could not be sealed", &error))?;
+        if let Some(anchoring) = self.anchoring {
+            anchoring.end().await;
+        }
         match served {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(stopped(&error)),

@@ -34,6 +34,7 @@ use crate::data::DataDir;
 use crate::error::{CliError, Exit};
 use crate::node::listener::Listener;
 use crate::node::ops::Operations;
+use crate::node::recordings::{self, AcceptLoss};
 use crate::node::{LocalArchive, PolicyCompiler};
 
 /// Where it listens when the configuration does not say.
@@ -49,6 +50,8 @@ pub(crate) struct Arguments {
     /// The configuration file (YAML); `docs/cli.md` has its keys.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    #[command(flatten)]
+    accept_loss: AcceptLoss,
 }
 
 /// What is said when it is ready.
@@ -71,7 +74,7 @@ pub(crate) async fn run(arguments: &Arguments, around: &Surroundings) -> Result<
     let mut operations = Operations::begin(around.output, otlp.as_ref())?;
     let mut signals =
         Signals::listen().map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
-    let running = Box::pin(Running::start(&config, &operations)).await?;
+    let running = Box::pin(Running::start(&config, &arguments.accept_loss, &operations)).await?;
     let announced = config.data.announce(&running.url).map_err(announce_failed)?;
     let ops = listen_ops(&mut operations, config.listen_ops).await?;
     running.say_ready(ops, &config, around)?;
@@ -93,7 +96,11 @@ struct Running {
 }
 
 impl Running {
-    async fn start(config: &Config, operations: &Operations) -> Result<Self, CliError> {
+    async fn start(
+        config: &Config,
+        accept_loss: &AcceptLoss,
+        operations: &Operations,
+    ) -> Result<Self, CliError> {
         config.data.create()?;
         let authority = config.fleet.as_ref().map(fleet::authority).transpose()?;
         let key = Arc::new(checkpoint_key(&config.data)?);
@@ -112,6 +119,8 @@ impl Running {
         let fleet = match (&config.fleet, authority, store) {
             (Some(fleet), Some(authority), Some(store)) => {
                 let (control, stop, archive) = (Arc::clone(&control), stopped.clone(), archived);
+                let alone = matches!(config.store, StoreConfig::Embedded);
+                recordings::admit(&control, &config.data, &key.public(), alone, accept_loss).await?;
                 let parts = fleet::Parts { config, fleet, store, archive, control, stop };
                 Some(fleet::start(parts, authority).await?)
             }
@@ -224,7 +233,8 @@ async fn readable(
     archived: Option<ArchiveStore>,
     store: Option<Arc<dyn Store>>,
 ) -> Result<LocalArchive, CliError> {
-    let mut archive = LocalArchive::new(config.data.recordings(), key.public());
+    let mut archive =
+        LocalArchive::new(config.data.recordings(), key.public()).with_drained(config.data.drained());
     if let Some(archived) = archived {
         archive = archive.with_archive(archived);
     }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use countersign_common::time::{Clock, SystemClock};
 use countersign_controlplane::ControlPlane;
 use countersign_controlplane::journal::{
-    ArchiveOptions, Keeper, KeeperOptions, RedisFront, RedisJournalOptions, SyncedBy,
+    AnchorSender, ArchiveOptions, Keeper, KeeperOptions, Publishing, RedisFront, RedisJournalOptions,
+    SyncedBy,
 };
 use countersign_controlplane::redis::Redis;
 use countersign_controlplane::store::Store;
-use countersign_recording::{ArchiveStore, CheckpointFile, LeftOpen, LocalJournal, SigningKey};
+use countersign_recording::{ArchiveStore, CheckpointFile, LeftOpen, LocalJournal, Newest, SigningKey};
 use serde::Deserialize;
 
 use super::archive::ArchivePlace;
@@ -112,35 +113,46 @@ pub(super) struct Kept<'a> {
     pub(super) data: &'a DataDir,
     pub(super) store: Arc<dyn Store>,
     pub(super) control: &'a ControlPlane,
+    pub(super) anchor: Option<AnchorSender>,
     /// How long a place in the store lives without this node.
     pub(super) ttl: Duration,
 }
 
 /// Begins to keep records.
 pub(super) fn keep(kept: Kept<'_>) -> Result<Keeper, CliError> {
-    let Kept { config, archive, redis, data, store, control, ttl } = kept;
+    let Kept { config, archive, redis, data, store, control, anchor, ttl } = kept;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let archive = archive.map(|store| ArchiveOptions { store, every: config.every, keep_local: KEEP_LOCAL });
-    let redis = match (config.journal, redis) {
-        (JournalKind::Redis, Some(redis)) => {
-            let drained = open_journal(data, data.drained(), &clock)?;
-            Some(RedisFront { redis, options: config.options(), drained })
-        }
-        _ => None,
-    };
-    let files = open_journal(data, data.recordings(), &clock)?;
-    let options = KeeperOptions { files, archive, redis, store, me: control.node(), ttl, clock };
+    let (mut redis_front, mut of_drained) = (None, None);
+    if let (JournalKind::Redis, Some(redis)) = (config.journal, redis) {
+        let (drained, newest) = open_journal(data, data.drained(), &clock)?;
+        (redis_front, of_drained) =
+            (Some(RedisFront { redis, options: config.options(), drained }), Some(newest));
+    }
+    let (files, newest) = open_journal(data, data.recordings(), &clock)?;
+    let checkpoints = Arc::clone(control.checkpoints());
+    let publishing = Publishing { checkpoints, files: newest, drained: of_drained, anchor };
+    let (redis, me) = (redis_front, control.node());
+    let options = KeeperOptions { files, archive, redis, publishing, store, me, ttl, clock };
     Keeper::begin(options).map_err(|error| CliError::because(Exit::Failed, "records cannot be kept", &error))
 }
 
 /// Streams that were open stay open: their gateways may live, and go on with them.
-fn open_journal(data: &DataDir, dir: PathBuf, clock: &Arc<dyn Clock>) -> Result<Arc<LocalJournal>, CliError> {
+fn open_journal(
+    data: &DataDir,
+    dir: PathBuf,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<LocalJournal>, Newest), CliError> {
     let options = countersign_recording::Options { left_open: LeftOpen::Keep, ..Default::default() };
     let opened = crate::data::private_dir(&dir)
         .and_then(|()| SigningKey::load_or_create(&data.checkpoint_key()))
         .and_then(|key| CheckpointFile::open(&dir, key))
-        .and_then(|sink| LocalJournal::open(&dir, options, Arc::clone(clock), Box::new(sink)));
-    opened.map(Arc::new).map_err(|error| {
+        .and_then(|sink| {
+            let newest = sink.newest();
+            let journal = LocalJournal::open(&dir, options, Arc::clone(clock), Box::new(sink))?;
+            Ok((Arc::new(journal), newest))
+        });
+    opened.map_err(|error| {
         CliError::failed(format!("the recordings in `{}` cannot be opened: {error}", dir.display()))
             .help("if another process has the data directory open, end it or choose another")
     })

@@ -61,9 +61,11 @@ async fn open_session(fleet: &Fleet, asker: &Asker, open: v1::OpenSession) -> Re
     let opened = fleet.control().sessions().open_session(&Secret::new(open.token), &target).await;
     Ok(match opened {
         Ok(session) => {
-            let proof = fleet.proofs().of(&asker.member, session.id);
+            let (proofs, member) = (fleet.proofs(), &asker.member);
+            let proof = proofs.of(member, session.id);
+            let record_proof = proofs.of_record(member, session.id, &session.principal, &session.target);
             let session = Some(crate::grpc::session_to_wire(&session));
-            Answer::SessionOpened(v1::SessionOpened { session, proof })
+            Answer::SessionOpened(v1::SessionOpened { session, proof, record_proof })
         }
         Err(SessionRefused::Store(error)) => return Err(error.into()),
         Err(refused) => {

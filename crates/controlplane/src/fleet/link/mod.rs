@@ -30,7 +30,7 @@ pub(super) use self::outbox::{Outbox, outbox};
 use self::calls::Asker;
 use self::follow::Follow;
 use self::outbox::Over;
-use self::records::{BadRecords, Records};
+use self::records::{BadRecords, Openings, Records};
 use self::sessions::Attached;
 use super::Fleet;
 use super::intake::NotTaken;
@@ -125,7 +125,8 @@ impl Link {
     pub(super) fn new(fleet: Arc<Fleet>, node: Node, came: Came, handle: Handle, outbox: Outbox) -> Self {
         let Came { member, until, bundle: had } = came;
         let asker = Asker { node: node.id, member };
-        let records = Records::new(fleet.intake().link(node.id), fleet.sampler());
+        let openings = Openings { fleet: Arc::clone(&fleet), member: asker.member.clone() };
+        let records = Records::new(fleet.intake().link(node.id), fleet.sampler(), openings);
         Self {
             fleet,
             node,

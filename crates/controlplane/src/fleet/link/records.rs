@@ -1,15 +1,19 @@
 //! The records that come on a link: taken in, and acknowledged as far as they are kept.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::{parsed, v1};
-use countersign_recording::{Journal, JournalError, JournalExt as _, Position};
+use countersign_common::id::{SessionId, StreamId};
+use countersign_recording::{Envelope, Journal, JournalError, JournalExt as _, Position, Record};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::outbox::Outbox;
+use crate::fleet::Fleet;
 use crate::fleet::intake::{LinkIntake, NotTaken};
+use crate::fleet::member::Member;
 use crate::fleet::sample::Sampler;
 
 /// How long records that nobody waits for may gather before it is asked whether they are synced. The journal
@@ -19,6 +23,7 @@ const GATHER: Duration = Duration::from_millis(50);
 /// The records of one link.
 #[derive(Debug)]
 pub(super) struct Records {
+    openings: Openings,
     intake: Mutex<Reading>,
     taken: watch::Sender<Taken>,
     kept: Mutex<v1::RecordsKept>,
@@ -57,14 +62,55 @@ pub(super) enum BadRecords {
     /// A stream's name is none.
     #[error("a record's stream has no name: {0}")]
     Stream(String),
+    /// A stream is opened for a session that the gateway has not proven, or as somebody else's.
+    #[error(
+        "{stream} records {session} without a proof that a token of it was presented to this gateway, or as another principal's or target's"
+    )]
+    NotProven {
+        /// The stream.
+        stream: StreamId,
+        /// The session that its opening record names.
+        session: SessionId,
+    },
     /// One was not taken.
     #[error(transparent)]
     NotTaken(#[from] NotTaken),
 }
 
+/// Checks the opening records of one link.
+#[derive(Debug)]
+pub(super) struct Openings {
+    pub(super) fleet: Arc<Fleet>,
+    /// The gateway, as its certificate says.
+    pub(super) member: Member,
+}
+
+impl Openings {
+    /// INVARIANT: I12. A gateway records only sessions whose token it was shown, as the principal and the target that the
+    /// control plane knows. Every stream has its opening record first (the intake sees to it), so checking that one binds
+    /// all others of the stream.
+    fn check(&self, stream: StreamId, record: &v1::RecordLine) -> Result<(), BadRecords> {
+        // The intake refuses an opening record at any other place.
+        if record.sequence != 0 {
+            return Ok(());
+        }
+        // What cannot be read, or opens nothing, the intake refuses by name.
+        let Ok(Envelope { record: Record::Opened(opened), .. }) = Envelope::parse(&record.line) else {
+            return Ok(());
+        };
+        let (session, proof) = (opened.session, &record.session_proof);
+        let proofs = self.fleet.proofs();
+        match proofs.are_of_record(&self.member, session, &opened.principal, &opened.target, proof) {
+            true => Ok(()),
+            false => Err(BadRecords::NotProven { stream, session }),
+        }
+    }
+}
+
 impl Records {
-    pub(super) fn new(intake: Box<dyn LinkIntake>, sampler: Sampler) -> Self {
+    pub(super) fn new(intake: Box<dyn LinkIntake>, sampler: Sampler, openings: Openings) -> Self {
         Self {
+            openings,
             intake: Mutex::new(Reading { intake, sampler, next: 0 }),
             taken: watch::Sender::new(Taken { gateway: 0, journal: Position(0), wanted: 0 }),
             kept: Mutex::default(),
@@ -85,6 +131,7 @@ impl Records {
             }
             let stream = parsed(&record.stream_id, "stream_id");
             let stream = stream.map_err(|error| BadRecords::Stream(error.to_string()))?;
+            self.openings.check(stream, record)?;
             let taken = reading.intake.take(stream, record.sequence, &record.line)?;
             reading.sampler.look_at(stream, taken.effect, &record.line);
             reading.next = position + 1;

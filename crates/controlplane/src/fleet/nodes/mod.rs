@@ -50,9 +50,10 @@ pub(super) struct Nodes {
     known: RwLock<Known>,
 }
 
+/// By their keys: a gateway and a control-plane node never take each other's place, whatever id they claim.
 #[derive(Debug, Default)]
 struct Known {
-    nodes: BTreeMap<NodeId, (Revision, Node)>,
+    nodes: BTreeMap<String, (Revision, Node)>,
 }
 
 impl Nodes {
@@ -77,7 +78,10 @@ impl Nodes {
 
     /// The node, if it is alive as far as this node has heard.
     pub(super) fn get(&self, id: NodeId) -> Option<Node> {
-        self.known.read().nodes.get(&id).map(|(_, node)| node.clone())
+        let known = self.known.read();
+        let found =
+            [record::gateway_key(id), record::control_key(id)].iter().find_map(|key| known.nodes.get(key));
+        found.map(|(_, node)| node.clone())
     }
 
     /// How many starts of this gateway are alive, as far as this node has heard.
@@ -210,14 +214,15 @@ impl Nodes {
 
     async fn follow_once(&self, to: &mpsc::Sender<Event>) -> Result<(), StoreError> {
         let (entries, revision) = range_all(&*self.store, record::NODES).await?;
-        let found: BTreeSet<NodeId> = entries.iter().filter_map(|entry| record::id_of(&entry.key)).collect();
-        let vanished: Vec<NodeId> = {
+        let found: BTreeSet<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        let vanished: Vec<(String, NodeId)> = {
             let known = self.known.read();
-            let older = known.nodes.iter().filter(|(id, (at, _))| *at <= revision && !found.contains(id));
-            older.map(|(id, _)| *id).collect()
+            let older =
+                known.nodes.iter().filter(|(key, (at, _))| *at <= revision && !found.contains(key.as_str()));
+            older.map(|(key, (_, node))| (key.clone(), node.id)).collect()
         };
-        for id in vanished {
-            self.forget(id, revision);
+        for (key, id) in vanished {
+            self.forget(&key, revision);
             tell(to, Event::Gone(id)).await;
         }
         for entry in entries {
@@ -233,6 +238,10 @@ impl Nodes {
     async fn take_over(&self, change: &Change, to: &mpsc::Sender<Event>) {
         match change {
             Change::Put(entry) => match crate::decode::<Node>(entry) {
+                // A record under another node's key is nobody's.
+                Ok(node) if node.key() != entry.key => {
+                    tracing::error!(key = entry.key, "a node's record names another node");
+                }
                 Ok(node) => {
                     self.learn(entry.modified, &node);
                     tell(to, Event::Changed(Box::new(node))).await;
@@ -241,7 +250,7 @@ impl Nodes {
             },
             Change::Deleted { key, revision } => {
                 if let Some(id) = record::id_of(key) {
-                    self.forget(id, *revision);
+                    self.forget(key, *revision);
                     tell(to, Event::Gone(id)).await;
                 }
             }
@@ -250,15 +259,16 @@ impl Nodes {
 
     fn learn(&self, at: Revision, node: &Node) {
         let mut known = self.known.write();
-        if known.nodes.get(&node.id).is_none_or(|(known, _)| *known < at) {
-            known.nodes.insert(node.id, (at, node.clone()));
+        let key = node.key();
+        if known.nodes.get(&key).is_none_or(|(known, _)| *known < at) {
+            known.nodes.insert(key, (at, node.clone()));
         }
     }
 
-    fn forget(&self, id: NodeId, at: Revision) {
+    fn forget(&self, key: &str, at: Revision) {
         let mut known = self.known.write();
-        if known.nodes.get(&id).is_some_and(|(known, _)| *known <= at) {
-            known.nodes.remove(&id);
+        if known.nodes.get(key).is_some_and(|(known, _)| *known <= at) {
+            known.nodes.remove(key);
         }
     }
 
@@ -310,6 +320,18 @@ impl Nodes {
             for batch in notes.chunks(BATCH) {
                 let delete = batch.iter().fold(Transaction::new(), |all, note| all.delete(&note.key));
                 self.store.transact(delete).await?;
+            }
+        }
+        let (control, _) = range_all(&*self.store, record::CONTROL_STARTS).await?;
+        for entry in &control {
+            let id: Option<NodeId> =
+                entry.key.strip_prefix(record::CONTROL_STARTS).and_then(|id| id.parse().ok());
+            // A gateway that comes with so old an id is taken for lost, so it need not be kept from it.
+            if let Some(id) = id
+                && record::is_forgotten(id, now)
+                && !self.is_alive(id).await?
+            {
+                gone.push(entry.key.as_str());
             }
         }
         for batch in gone.chunks(BATCH) {

@@ -5,6 +5,7 @@
 //! /cs/nodes/control/<id>   one start of a control plane    under its lease
 //! /cs/routes/<number>      the gateway that has the route  under its lease
 //! /cs/starts/<id>          that this start was ever here   swept after 30 days
+//! /cs/control-starts/<id>  the same of a control plane's   swept after 30 days
 //! /cs/lost/<id>/<node>     that the node has given it up   deleted when its streams are ended, swept with the start
 //! ```
 
@@ -23,6 +24,9 @@ pub(crate) const NODES: &str = "/cs/nodes/";
 
 /// Where it stands which starts there ever were.
 pub(super) const STARTS: &str = "/cs/starts/";
+
+/// Where it stands which starts of control planes there ever were. An id of one is never taken by a gateway.
+pub(super) const CONTROL_STARTS: &str = "/cs/control-starts/";
 
 /// Where nodes note that they have given a lost start up: `/cs/lost/<start>/<node>`.
 pub(crate) const LOST: &str = "/cs/lost/";
@@ -136,6 +140,10 @@ pub(crate) fn start_of(id: NodeId) -> String {
 
 pub(super) fn route_key(route: u32) -> String {
     format!("/cs/routes/{route}")
+}
+
+pub(super) fn control_start_key(id: NodeId) -> String {
+    format!("{CONTROL_STARTS}{id}")
 }
 
 pub(super) fn start_key(id: NodeId) -> String {

@@ -40,6 +40,9 @@ pub enum RegisterError {
     /// The id is another member's.
     #[error("{0} is a start of another gateway")]
     Foreign(NodeId),
+    /// The id is, or was, a control-plane node's.
+    #[error("{0} is a start of a control-plane node")]
+    OfControlPlane(NodeId),
     /// Too many starts of it are alive: something starts it again and again, or its certificate was copied.
     #[error("{STARTS_MAX} starts of this gateway are alive already")]
     Crowded,
@@ -59,6 +62,7 @@ impl Nodes {
     /// its lease alive.
     pub(in crate::fleet) async fn register(&self, arrival: &Arrival) -> Result<Registered, RegisterError> {
         let (key, start) = (record::gateway_key(arrival.id), record::start_key(arrival.id));
+        self.refuse_id_of_control_plane(arrival.id).await?;
         for _ in 0..ATTEMPTS_MAX {
             let registered = match self.store.get(&key).await? {
                 Some(entry) => self.adopt(&entry, arrival).await?,
@@ -79,6 +83,17 @@ impl Nodes {
             }
         }
         Err(RegisterError::Contended)
+    }
+
+    /// An id belongs to whom it was first entered for: a gateway's certificate, or a control-plane node. Here for a clear
+    /// answer; [`Self::welcome`] compares the same keys in the transaction that enters a gateway.
+    async fn refuse_id_of_control_plane(&self, id: NodeId) -> Result<(), RegisterError> {
+        for key in [record::control_key(id), record::control_start_key(id)] {
+            if self.store.get(&key).await?.is_some() {
+                return Err(RegisterError::OfControlPlane(id));
+            }
+        }
+        Ok(())
     }
 
     /// A gateway that another node had, or this one on another link. `None`: look again.
@@ -123,6 +138,8 @@ impl Nodes {
             .if_absent(&start_key)
             .if_absent(&key)
             .if_absent(&route_key)
+            .if_absent(record::control_key(node.id))
+            .if_absent(record::control_start_key(node.id))
             .put(&start_key, crate::encode(&start))
             .put_under(lease, &route_key, node.id.to_string())
             .put_own_under(lease, &key, crate::encode(&node));
@@ -184,7 +201,13 @@ impl Nodes {
             also: Also::default(),
         };
         let key = node.key();
-        match self.store.transact(Transaction::new().put_under(lease, &key, crate::encode(&node))).await? {
+        // The id is spent from here on, and is not one that a gateway has announced.
+        let transaction = Transaction::new()
+            .if_absent(record::gateway_key(self.me))
+            .if_absent(record::start_key(self.me))
+            .put(record::control_start_key(self.me), name)
+            .put_under(lease, &key, crate::encode(&node));
+        match self.store.transact(transaction).await? {
             Outcome::Committed(revision) => {
                 self.learn(revision, &node);
                 Ok(node)

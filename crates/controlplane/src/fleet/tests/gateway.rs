@@ -10,9 +10,10 @@ use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::fleet_service_client::FleetServiceClient;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
 use countersign_api::{LINK_SPEAKS, v1};
+use countersign_common::Principal;
 use countersign_common::Secret;
 use countersign_common::approval::Approval;
-use countersign_common::id::NodeId;
+use countersign_common::id::{NodeId, SessionId, TargetName};
 use rcgen::{CertificateParams, KeyPair};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -184,6 +185,16 @@ impl Linked {
     /// As if the session had been opened here.
     pub(super) fn proof(&self, session: &str) -> Vec<u8> {
         self.fleet.proofs().of(&self.member, session.parse().unwrap())
+    }
+
+    /// As if this session, of this principal at this target, had been opened here.
+    pub(super) fn record_proof(
+        &self,
+        session: SessionId,
+        principal: &Principal,
+        target: &TargetName,
+    ) -> Vec<u8> {
+        self.fleet.proofs().of_record(&self.member, session, principal, target)
     }
 
     /// Attaches these sessions, as if they had been opened here.

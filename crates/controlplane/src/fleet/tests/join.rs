@@ -17,10 +17,11 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use tonic::Code;
 
-use super::bed::{Bed, Running};
+use super::bed::{Bed, Running, eventually};
 use super::gateway::{Member, anonymous, client, request, token};
 use crate::fleet::Uses;
 use crate::fleet::authority::{Authority, AuthorityError, AuthorityFiles, CONTROL_NAME, CertificateRequest};
+use crate::store::{Store as _, Transaction};
 use crate::testing::subject;
 
 #[tokio::test]
@@ -103,6 +104,41 @@ async fn a_start_of_one_gateway_cannot_be_taken_by_another() {
     let id = NodeId::generate();
     let _linked = one.link_as(&node, id).await;
     assert_eq!(two.open(&node, id).await.err().unwrap().code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_gateway_cannot_take_the_id_of_a_control_plane_node_nor_hide_it() {
+    let mut bed = Bed::new().await;
+    let (node, other) = (bed.node().await, bed.node().await);
+    let member = Member::join(&node, "liar").await;
+    let [here, there] = [&node, &other].map(|one| one.scratch.control.node());
+    let shows_both = |at: &Running| at.node(here).is_some() && at.node(there).is_some();
+    eventually("both to be known", async || shows_both(&node) && shows_both(&other)).await;
+    for at in [&node, &other] {
+        for id in [here, there] {
+            assert_eq!(member.open(at, id).await.err().unwrap().code(), Code::PermissionDenied);
+        }
+    }
+    let control = |at: &Running, id| at.node(id).is_some_and(|found| found.gateway().is_none());
+    assert!(control(&node, here) && control(&node, there) && control(&other, here) && control(&other, there));
+    // An id stays a control plane's after its node has gone.
+    other.stop().await;
+    eventually("the other one to go", async || node.node(there).is_none()).await;
+    assert_eq!(member.open(&node, there).await.err().unwrap().code(), Code::PermissionDenied);
+    // Whoever writes such a record past all checks hides nobody either.
+    let honest = member.link(&node).await;
+    let key = format!("/cs/nodes/gateway/{}", honest.id);
+    let entry = bed.store.get(&key).await.unwrap().unwrap();
+    let forged = String::from_utf8(entry.value).unwrap().replace(&honest.id.to_string(), &here.to_string());
+    bed.store
+        .transact(Transaction::new().put(format!("/cs/nodes/gateway/{here}"), forged.clone()))
+        .await
+        .unwrap();
+    bed.store.transact(Transaction::new().put(&key, forged)).await.unwrap();
+    let forged = || node.fleet.list().iter().any(|one| one.id == here && one.gateway().is_some());
+    eventually("the forged record to be heard of", async || forged()).await;
+    assert!(node.fleet.list().iter().any(|one| one.id == here && one.gateway().is_none()));
+    assert!(node.fleet.list().iter().any(|one| one.id == honest.id), "a record under its key names another");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::seal::{self, Seal};
 use super::{Chapter, Day, HISTORY, Page, SUFFIX, read_page};
 use crate::archive::ArchiveStoreError;
-use crate::checkpoint::PublicKey;
+use crate::signing::PublicKey;
 
 /// What was found in one chapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

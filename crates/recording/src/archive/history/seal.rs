@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Chapter, Day, Page};
 use crate::archive::{ArchiveStore, ArchiveStoreError};
-use crate::checkpoint::{PublicKey, SigningKey, signed_body, signed_line};
 use crate::line::VERSION;
+use crate::signing::{PublicKey, SigningKey, signed_body, signed_line};
 
 /// What is put before the line when it is signed.
 const DOMAIN: &[u8] = b"countersign.history.v1\n";

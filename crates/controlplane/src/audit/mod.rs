@@ -1,18 +1,28 @@
 //! Looking at recordings, and the record of every look. The recordings themselves are kept by whoever
 //! implements [`Archive`].
 
+mod compare;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_common::approval::Approval;
-use countersign_common::id::{ApprovalId, AttemptId, CommandId, SessionId, Subject};
+use countersign_common::id::{ApprovalId, AttemptId, CommandId, NodeId, SessionId, Subject};
 use countersign_common::time::Clock;
 use countersign_common::{Principal, Timestamp};
+use countersign_recording::{LogHead, Recorded, Verdict};
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+use self::compare::{Known, KnownApproval, unknown_to_store, unrecorded};
 use crate::Also;
+use crate::approvals::{APPROVALS, Snapshot, Stored};
+use crate::history::{History, HistoryError};
+use crate::journal::{Anchor, Checkpoints, Silent};
+use crate::register::Register;
+use crate::sessions::SESSIONS;
 use crate::store::{Outcome, Store, StoreError, Transaction, range_all};
 
 /// Where events stand: `/cs/audit/<time>-<random>`, so that they are in the order they happened.
@@ -34,12 +44,40 @@ pub struct Recording {
 }
 
 /// What an archive says about the integrity of recordings.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone)]
 pub struct Verification {
     /// How many records were looked at.
     pub records: u64,
+    /// What it proves.
+    pub verdict: Verdict,
     /// What is wrong and where, in words; empty: nothing is.
     pub faults: Vec<String>,
+    /// How far each log came, and who says so.
+    pub logs: Vec<LogHead>,
+    /// What else is to be known: losses that were accepted, parts that were not seen.
+    pub notes: Vec<String>,
+    /// The approvals and sessions that the records name.
+    pub recorded: Recorded,
+}
+
+/// What became of the wish that all who record bring what they have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gathered {
+    /// The nodes that have not.
+    pub silent: Vec<Silent>,
+    /// Nobody could be asked: all others count as silent.
+    pub failed: bool,
+}
+
+impl Gathered {
+    /// Who has not, by name.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        match self.failed {
+            true => vec!["all others".into()],
+            false => self.silent.iter().map(|silent| silent.name.clone()).collect(),
+        }
+    }
 }
 
 /// One judged command, in brief.
@@ -70,6 +108,9 @@ pub enum ArchiveError {
     /// It could not be read.
     #[error("the recordings cannot be read: {0}")]
     Unreadable(String),
+    /// What follows does not fit what came before, or what was signed.
+    #[error("the recording is not sound: {0}")]
+    Unsound(String),
 }
 
 /// The records of a session, one JSON line each, in order.
@@ -78,9 +119,9 @@ pub type Records = BoxStream<'static, Result<String, ArchiveError>>;
 /// Where recordings are kept.
 #[async_trait]
 pub trait Archive: Send + Sync + std::fmt::Debug {
-    /// Has all who record bring what they have to where it is read; says, by name, who has not.
-    async fn gather(&self) -> Vec<String> {
-        Vec::new()
+    /// Has all who record bring what they have to where it is read; says who has not.
+    async fn gather(&self) -> Gathered {
+        Gathered::default()
     }
 
     /// At most `limit` recordings, newest first.
@@ -89,11 +130,12 @@ pub trait Archive: Send + Sync + std::fmt::Debug {
     /// When they cannot be read.
     async fn recordings(&self, limit: usize) -> Result<Vec<Recording>, ArchiveError>;
 
-    /// The records of a session.
+    /// The records of a session, up to the first that does not fit: there, or at the end when something else is wrong with
+    /// them, comes [`ArchiveError::Unsound`].
     ///
     /// # Errors
     /// When there is none, or it cannot be read.
-    async fn records(&self, session: SessionId) -> Result<Records, ArchiveError>;
+    async fn records(&self, session: SessionId, anchors: &[Anchor]) -> Result<Records, ArchiveError>;
 
     /// At most `limit` commands of a session, newest first.
     ///
@@ -101,11 +143,15 @@ pub trait Archive: Send + Sync + std::fmt::Debug {
     /// When there is no recording of it, or it cannot be read.
     async fn commands(&self, session: SessionId, limit: usize) -> Result<Vec<CommandSummary>, ArchiveError>;
 
-    /// Checks the chains of one session, or of everything.
+    /// Checks the chains of one session, or of everything, against the checkpoints that are kept elsewhere.
     ///
     /// # Errors
     /// When they cannot be read; that they are broken is no error but the answer.
-    async fn verify(&self, session: Option<SessionId>) -> Result<Verification, ArchiveError>;
+    async fn verify(
+        &self,
+        session: Option<SessionId>,
+        anchors: &[Anchor],
+    ) -> Result<Verification, ArchiveError>;
 }
 
 /// What somebody did who looked.
@@ -175,6 +221,8 @@ pub enum Looked {
     RevokedGateway,
     /// Took a join token back.
     RevokedJoinToken,
+    /// Accepted that recordings are lost or were changed, so that a node goes on without them.
+    AcceptedLoss,
 }
 
 impl Looked {
@@ -187,12 +235,13 @@ impl Looked {
             Self::Verified => "verified",
             Self::RevokedGateway => "revoked_gateway",
             Self::RevokedJoinToken => "revoked_join_token",
+            Self::AcceptedLoss => "accepted_loss",
         }
     }
 }
 
 /// Why a look was refused.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The archive did not do its part.
     #[error(transparent)]
@@ -200,6 +249,9 @@ pub enum AuditError {
     /// The look could not be recorded, so nothing is shown.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What has ended could not be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
 }
 
 /// Looking at recordings.
@@ -208,6 +260,8 @@ pub struct Audit {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     archive: Arc<dyn Archive>,
+    checkpoints: Arc<Checkpoints>,
+    register: Arc<Register>,
     /// Turns of those who read recordings to see what came before a request.
     readers: Semaphore,
 }
@@ -218,8 +272,14 @@ const COMMANDS_READ: usize = 4096;
 const READERS_AT_ONCE: usize = 2;
 
 impl Audit {
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, archive: Arc<dyn Archive>) -> Self {
-        Self { store, clock, archive, readers: Semaphore::new(READERS_AT_ONCE) }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        archive: Arc<dyn Archive>,
+        checkpoints: Arc<Checkpoints>,
+        register: Arc<Register>,
+    ) -> Self {
+        Self { store, clock, archive, checkpoints, register, readers: Semaphore::new(READERS_AT_ONCE) }
     }
 
     /// At most `limit` recordings, newest first. The look is recorded first.
@@ -231,19 +291,25 @@ impl Audit {
         Ok(self.archive.recordings(limit).await?)
     }
 
-    /// Has all who record bring what they have, so that what is read next is whole; says, by name, who has not. Shows
-    /// nothing.
-    pub async fn gather(&self) -> Vec<String> {
-        self.archive.gather().await
+    /// What is kept of the checkpoints outside of the recordings, before all who record have brought what they have; and who has
+    /// not.
+    async fn anchors(&self) -> Result<(Vec<Anchor>, Gathered), StoreError> {
+        let mut anchors = self.checkpoints.anchors().await?;
+        let gathered = self.archive.gather().await;
+        let silent: BTreeSet<NodeId> = gathered.silent.iter().map(|silent| silent.node).collect();
+        self.checkpoints.relax(&mut anchors, &silent, gathered.failed).await?;
+        Ok((anchors, gathered))
     }
 
-    /// The records of a session. The look is recorded first.
+    /// The records of a session, up to the first that does not fit. The look is recorded first. Who has not brought what they
+    /// recorded is said beside it.
     ///
     /// # Errors
     /// When the look cannot be recorded or the recording cannot be read.
-    pub async fn read(&self, session: SessionId, by: &Subject) -> Result<Records, AuditError> {
+    pub async fn read(&self, session: SessionId, by: &Subject) -> Result<(Records, Gathered), AuditError> {
         self.record(by, Looked::Read, Some(session)).await?;
-        Ok(self.archive.records(session).await?)
+        let (anchors, gathered) = self.anchors().await?;
+        Ok((self.archive.records(session, &anchors).await?, gathered))
     }
 
     /// At most `limit` commands of a session, newest first. The look is recorded first.
@@ -281,13 +347,64 @@ impl Audit {
         Ok(commands)
     }
 
-    /// Checks the chains of one session, or of everything. The look is recorded first.
+    /// Checks one session, or everything: the chains, against the checkpoints that are kept outside of the recordings; and what
+    /// the records name against the store and the history, in both directions. The look is recorded first. Who has not brought
+    /// what they recorded is said beside it.
     ///
     /// # Errors
-    /// When the look cannot be recorded or the recordings cannot be read.
-    pub async fn verify(&self, session: Option<SessionId>, by: &Subject) -> Result<Verification, AuditError> {
+    /// When the look cannot be recorded, or something cannot be read.
+    pub async fn verify(
+        &self,
+        session: Option<SessionId>,
+        history: &History,
+        by: &Subject,
+    ) -> Result<(Verification, Gathered), AuditError> {
         self.record(by, Looked::Verified, session).await?;
-        Ok(self.archive.verify(session).await?)
+        // What has ended before the recordings are read is in them.
+        let before = self.known(session, history).await?;
+        let (anchors, gathered) = self.anchors().await?;
+        let mut found = self.archive.verify(session, &anchors).await?;
+        // What is in the recordings that were read is known by now.
+        let after = self.known(session, history).await?;
+        let now = self.clock.now();
+        let is_all_seen = found.logs.iter().all(|log| log.ahead.is_none());
+        found.faults.extend(unknown_to_store(&found.recorded, &after, now));
+        if is_all_seen {
+            found.faults.extend(unrecorded(&found.recorded, &before));
+        }
+        if session.is_none() {
+            let missing = self.register.missing(history, now).await?;
+            found.faults.extend(missing.iter().map(ToString::to_string));
+            found.faults.extend(history.verify().await?.faults);
+        }
+        for anchor in &anchors {
+            found.notes.extend(anchor.lost.as_ref().map(|lost| lost.note(&anchor.line)));
+        }
+        if !found.faults.is_empty() {
+            found.verdict = Verdict::Broken;
+        }
+        Ok((found, gathered))
+    }
+
+    /// The approvals and sessions that the store and the history have.
+    async fn known(&self, session: Option<SessionId>, history: &History) -> Result<Known, AuditError> {
+        let mut known = Known::default();
+        let of_session = |snapshot: &Snapshot| session.is_none_or(|one| snapshot.approval.session == one);
+        for entry in range_all(&*self.store, APPROVALS).await?.0 {
+            let snapshot: Snapshot = crate::decode::<Stored>(&entry)?.into();
+            if of_session(&snapshot) {
+                known.approvals.insert(snapshot.approval.id, KnownApproval::from(&snapshot));
+            }
+        }
+        for snapshot in history.approvals(usize::MAX, of_session).await? {
+            known.approvals.insert(snapshot.approval.id, KnownApproval::from(&snapshot));
+        }
+        for entry in range_all(&*self.store, SESSIONS).await?.0 {
+            known
+                .sessions
+                .extend(entry.key.rsplit_once('/').and_then(|(_, id)| id.parse::<SessionId>().ok()));
+        }
+        Ok(known)
     }
 
     /// The last `limit` looks, newest first.
