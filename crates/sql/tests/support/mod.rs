@@ -75,7 +75,7 @@ pub(crate) fn rows() -> Vec<Rows> {
 }
 
 /// A value as COPY writes it.
-fn cell(text: &str) -> Option<String> {
+pub(crate) fn cell(text: &str) -> Option<String> {
     (text != "\\N").then(|| text.replace("\\n", "\n").replace("\\\\", "\\"))
 }
 
