@@ -24,5 +24,6 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     }
     let reading = READER.read(data, Lexing::STANDARD);
     assert_eq!(reading.facts(&session), Reader::new().read(data, Lexing::STANDARD).facts(&session));
-    let _ = reading.may_carry(&session, Some(0), "public.customers", "email");
+    let watched = [("public.customers", "email")].into_iter().collect();
+    let _ = reading.flows(&session, &watched);
 });

@@ -1,7 +1,9 @@
 //! The unit that is judged, and the digest that an approval is bound to.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, DigestBuilder};
@@ -15,7 +17,7 @@ pub struct Command {
     pub form: String,
     /// The exact bytes of the statement.
     #[serde(with = "text_or_hex")]
-    pub text: Vec<u8>,
+    pub text: Bytes,
     /// The parameters, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
@@ -24,10 +26,38 @@ pub struct Command {
 impl Command {
     /// The statement for people to read: bytes that are not UTF-8 replaced. Never sent anywhere.
     #[must_use]
-    pub fn text_lossy(&self) -> std::borrow::Cow<'_, str> {
+    pub fn text_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.text)
     }
+
+    /// The command as it is recorded: values of more than [`RECORDED_VALUE_BYTES_MAX`] are represented by their digest.
+    #[must_use]
+    pub fn for_record(&self) -> Cow<'_, Self> {
+        let is_large = |parameter: &Parameter| {
+            parameter.value.as_ref().is_some_and(|value| value.len() > RECORDED_VALUE_BYTES_MAX)
+        };
+        if !self.parameters.iter().any(is_large) {
+            return Cow::Borrowed(self);
+        }
+        let recorded = |parameter: &Parameter| match &parameter.value {
+            Some(value) if value.len() > RECORDED_VALUE_BYTES_MAX => Parameter {
+                value: None,
+                omitted: Some(Omitted { bytes: value.len() as u64, digest: Digest::of(value) }),
+                ..parameter.clone()
+            },
+            _ => parameter.clone(),
+        };
+        Cow::Owned(Self {
+            form: self.form.clone(),
+            text: self.text.clone(),
+            parameters: self.parameters.iter().map(recorded).collect(),
+        })
+    }
 }
+
+/// Values of parameters up to this size, 1 MiB, are recorded whole. A larger one, which the target's `judged_bytes_max`
+/// has to allow, would take twice its size and more in memory to be written down.
+pub const RECORDED_VALUE_BYTES_MAX: usize = 1 << 20;
 
 /// One bound parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +66,27 @@ pub struct Parameter {
     pub type_name: String,
     /// Whether the value is in the binary format of its type.
     pub binary: bool,
-    /// The exact bytes; `None` is NULL.
+    /// The exact bytes; `None` is NULL, unless the value was omitted.
     #[serde(with = "optional_text_or_hex")]
-    pub value: Option<Vec<u8>>,
+    pub value: Option<Bytes>,
+    /// In a record: the value was too large to be written down. `None` in every command that is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub omitted: Option<Omitted>,
+}
+
+/// A value that is too large for a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Omitted {
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of its exact bytes.
+    pub digest: Digest,
+}
+
+impl std::fmt::Display for Omitted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "({} bytes, SHA-256 {})", self.bytes, self.digest)
+    }
 }
 
 /// Everything but the command itself that gives it its meaning.
@@ -80,6 +128,10 @@ pub fn digest(command: &Command, context: &Context, principal: &Principal, sessi
     for parameter in &command.parameters {
         digest.text(&parameter.type_name).number(u64::from(parameter.binary));
         digest.optional(parameter.value.as_deref());
+        if let Some(omitted) = &parameter.omitted {
+            // Nothing that is judged has one; were it so, it must not have the digest of a NULL.
+            digest.text("omitted").number(omitted.bytes).bytes(omitted.digest.as_bytes());
+        }
     }
     digest.finish()
 }
@@ -109,8 +161,10 @@ mod text_or_hex {
         serializer.serialize_str(&encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        decode(Cow::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    pub(super) fn deserialize<'de, T: From<Vec<u8>>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        decode(Cow::deserialize(deserializer)?).map(T::from).map_err(serde::de::Error::custom)
     }
 }
 
@@ -118,19 +172,18 @@ mod text_or_hex {
 mod optional_text_or_hex {
     use std::borrow::Cow;
 
+    use bytes::Bytes;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::text_or_hex::{decode, encode};
 
-    pub(super) fn serialize<S: Serializer>(
-        value: &Option<Vec<u8>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(value: &Option<Bytes>, serializer: S) -> Result<S::Ok, S::Error> {
         value.as_deref().map(encode).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Vec<u8>>, D::Error> {
-        Option::<Cow<'de, str>>::deserialize(d)?.map(decode).transpose().map_err(serde::de::Error::custom)
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Bytes>, D::Error> {
+        let value = Option::<Cow<'de, str>>::deserialize(d)?.map(decode).transpose();
+        value.map(|value| value.map(Bytes::from)).map_err(serde::de::Error::custom)
     }
 }
 
@@ -162,7 +215,7 @@ mod tests {
     }
 
     fn command(text: &[u8]) -> Command {
-        Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() }
+        Command { form: "query".into(), text: text.to_vec().into(), parameters: Vec::new() }
     }
 
     #[test]
@@ -186,10 +239,11 @@ mod tests {
             change(&mut context);
             others.push(digest(&command(b"DELETE FROM t"), &context, &principal(), session));
         }
-        let null = Parameter { type_name: "25".into(), binary: false, value: None };
+        let null = Parameter { type_name: "25".into(), binary: false, value: None, omitted: None };
         for parameter in [
             null.clone(),
-            Parameter { value: Some(vec![]), ..null.clone() },
+            Parameter { value: Some(Bytes::new()), ..null.clone() },
+            Parameter { omitted: Some(Omitted { bytes: 7, digest: Digest::of(b"") }), ..null.clone() },
             Parameter { binary: true, ..null },
         ] {
             let command = Command { parameters: vec![parameter], ..command(b"DELETE FROM t") };
@@ -200,11 +254,37 @@ mod tests {
         assert_eq!(distinct.len(), others.len());
     }
 
+    #[test]
+    fn a_value_that_is_too_large_for_a_record_is_there_by_its_digest() {
+        let value = |bytes: usize| Parameter {
+            type_name: "17".into(),
+            binary: true,
+            value: Some(Bytes::from(vec![0xff; bytes])),
+            omitted: None,
+        };
+        let (whole, large) = (value(RECORDED_VALUE_BYTES_MAX), value(RECORDED_VALUE_BYTES_MAX + 1));
+        let mut sent = command(b"INSERT INTO t VALUES ($1, $2)");
+        sent.parameters = vec![whole.clone(), large.clone()];
+        let recorded = sent.for_record().into_owned();
+        assert_eq!(recorded.parameters[0], whole);
+        assert_eq!((&recorded.text, &recorded.form), (&sent.text, &sent.form));
+        let omitted = Omitted {
+            bytes: RECORDED_VALUE_BYTES_MAX as u64 + 1,
+            digest: Digest::of(large.value.as_ref().unwrap()),
+        };
+        assert_eq!(recorded.parameters[1], Parameter { value: None, omitted: Some(omitted), ..large });
+        let json = serde_json::to_string(&recorded).unwrap();
+        assert_eq!(serde_json::from_str::<Command>(&json).unwrap(), recorded);
+        sent.parameters.pop();
+        assert!(matches!(sent.for_record(), Cow::Borrowed(_)), "what is small is not copied");
+    }
+
     proptest! {
         #[test]
         fn a_command_survives_json(text: Vec<u8>, value: Option<Vec<u8>>) {
-            let parameter = Parameter { type_name: "25".into(), binary: false, value };
-            let command = Command { form: "query".into(), text, parameters: vec![parameter] };
+            let value = value.map(Bytes::from);
+            let parameter = Parameter { type_name: "25".into(), binary: false, value, omitted: None };
+            let command = Command { form: "query".into(), text: text.into(), parameters: vec![parameter] };
             let json = serde_json::to_string(&command).unwrap();
             prop_assert_eq!(serde_json::from_str::<Command>(&json).unwrap(), command);
         }

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::verdict::DataClass;
+
 /// What a command does. A command that the server runs or fails as one (a multi-statement string, say)
 /// has one operation for each of its parts; the strictest verdict over all of them holds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,6 +69,33 @@ pub struct Operation {
     pub functions: BTreeSet<String>,
     /// What is remarkable about it.
     pub flags: BTreeSet<Flag>,
+    /// Classes of data that it uses without showing them. Empty on a target without masking rules.
+    #[serde(default, skip_serializing_if = "MaskedUses::is_empty")]
+    pub masked: MaskedUses,
+}
+
+/// The classes of data that an operation uses without showing them: a masked column that is copied or compared leaves by
+/// another path than the result. Derived for every class that the target's masking rules name, whoever the requester is;
+/// policy evaluation keeps those that the requester may not see, and sets the flags accordingly.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct MaskedUses {
+    /// Values of these may be written to a place where no rule of the same class masks them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub copies: BTreeSet<DataClass>,
+    /// Columns of these decide which rows, in which order or in which groups the operation works on.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub predicates: BTreeSet<DataClass>,
+    /// Columns of these are compared for equality with a constant or a parameter, and with nothing else.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub equalities: BTreeSet<DataClass>,
+}
+
+impl MaskedUses {
+    /// Whether no class is used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.copies.is_empty() && self.predicates.is_empty() && self.equalities.is_empty()
+    }
 }
 
 impl Operation {
@@ -79,6 +108,21 @@ impl Operation {
             writes: BTreeSet::new(),
             functions: BTreeSet::new(),
             flags: BTreeSet::new(),
+            masked: MaskedUses {
+                copies: BTreeSet::new(),
+                predicates: BTreeSet::new(),
+                equalities: BTreeSet::new(),
+            },
+        }
+    }
+
+    /// Sets the flags that follow from the classes it uses, for a principal to whom `hides` says that a class is hidden.
+    pub fn flag_masked(&mut self, hides: impl Fn(&DataClass) -> bool) {
+        if self.masked.copies.iter().any(&hides) {
+            self.flags.insert(Flag::CopiesMasked);
+        }
+        if self.masked.predicates.iter().any(&hides) {
+            self.flags.insert(Flag::MaskedPredicate);
         }
     }
 
@@ -293,6 +337,10 @@ flags! {
     OutsideTransaction = "outside_transaction";
     /// A parameter or a message that could not be read.
     UnreadMessage = "unread_message";
+    /// May write values that the requester may not see to a place where they are not masked.
+    CopiesMasked = "copies_masked";
+    /// Selects, joins, orders or groups rows by values that the requester may not see.
+    MaskedPredicate = "masked_predicate";
 }
 
 impl fmt::Display for Flag {

@@ -2,6 +2,7 @@
 //! sentence that an agent obeys.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,9 @@ pub struct Refusal {
     /// Where a person can look at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The sentence for the client where the one of the state does not fit: a limit of the gateway is no policy.
+    #[serde(skip)]
+    pub advice: Option<Cow<'static, str>>,
 }
 
 /// What became of a command that was not (or perhaps not) run.
@@ -58,6 +62,8 @@ pub enum State {
     RunningElsewhere,
     /// The client withdrew it.
     Withdrawn,
+    /// Too many requests are open already: nobody was asked.
+    Limited,
 }
 
 impl State {
@@ -74,6 +80,7 @@ impl State {
             Self::Unavailable => "unavailable",
             Self::RunningElsewhere => "running elsewhere",
             Self::Withdrawn => "withdrawn",
+            Self::Limited => "limited",
         }
     }
 }
@@ -98,7 +105,7 @@ impl Refusal {
     pub fn new(state: State, reason: impl Into<String>) -> Self {
         let (executed, next_action) = match state {
             State::Pending => (Some(false), NextAction::Wait),
-            State::RunningElsewhere => (Some(false), NextAction::Wait),
+            State::RunningElsewhere | State::Limited => (Some(false), NextAction::Wait),
             State::Expired | State::Unavailable => (Some(false), NextAction::RetrySame),
             State::Blocked | State::Mismatch => (Some(false), NextAction::Edit),
             State::Denied | State::Withdrawn => (Some(false), NextAction::Stop),
@@ -114,7 +121,15 @@ impl Refusal {
             need: None,
             reason: reason.into(),
             url: None,
+            advice: None,
         }
+    }
+
+    /// With another sentence than the one of its state. It says first that nothing was executed.
+    #[must_use]
+    pub fn with_advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.advice = Some(advice.into());
+        self
     }
 
     /// With the approval it belongs to.
@@ -131,6 +146,13 @@ impl Refusal {
         self
     }
 
+    /// With the time after which trying again makes sense.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after_s = Some(after.as_secs().max(1));
+        self
+    }
+
     /// The one JSON that every protocol carries.
     #[must_use]
     pub fn json(&self) -> String {
@@ -140,6 +162,9 @@ impl Refusal {
     /// The plain sentence that an agent obeys.
     #[must_use]
     pub fn sentence(&self) -> Cow<'static, str> {
+        if let Some(advice) = &self.advice {
+            return advice.clone();
+        }
         match self.state {
             State::Pending => {
                 "Not executed. Do not rephrase or split it, do not report success. Send exactly the same \
@@ -170,6 +195,10 @@ impl Refusal {
                               that it was denied."
             }
             State::Withdrawn => "Not executed: the request was withdrawn.",
+            State::Limited => {
+                "Not executed, and nobody was asked: too many requests wait for approval already. Do not split it, do \
+                 not report success. Wait until some of them are decided, then send exactly the same statement again."
+            }
             State::InDoubt => {
                 "It is not known whether this was executed. Do not send it again, do not report success or \
                                failure. A person has to find out."
@@ -185,10 +214,18 @@ mod tests {
 
     #[test]
     fn only_in_doubt_leaves_open_whether_it_ran() {
-        for state in [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch] {
+        for state in
+            [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch, State::Limited]
+        {
             assert_eq!(Refusal::new(state, "why").executed, Some(false));
         }
         assert_eq!(Refusal::new(State::InDoubt, "why").executed, None);
+    }
+
+    #[test]
+    fn a_limit_says_that_nothing_ran_and_when_to_come_back() {
+        let refusal = Refusal::new(State::Limited, "why").with_retry_after(Duration::from_secs(30));
+        insta::assert_snapshot!(refusal.json(), @r#"{"state":"limited","executed":false,"next_action":"wait","retry_after_s":30,"reason":"why"}"#);
     }
 
     #[test]

@@ -115,6 +115,9 @@ fn place(text: &mut String, context: &Context) {
 
 fn value(parameter: &Parameter) -> String {
     let kind = on_one_line(&parameter.type_name);
+    if let Some(omitted) = &parameter.omitted {
+        return format!("(type {kind}) = {omitted}");
+    }
     match &parameter.value {
         None => format!("(type {kind}) = NULL"),
         Some(bytes) if parameter.binary => format!("(type {kind}, binary) = \\x{}", hex::encode(bytes)),
@@ -135,11 +138,21 @@ mod tests {
     fn render(text: &[u8]) -> Rendering {
         let command = Command {
             form: "query".into(),
-            text: text.to_vec(),
+            text: text.to_vec().into(),
             parameters: vec![
-                Parameter { type_name: "25".into(), binary: false, value: Some(b"x\x00y".to_vec()) },
-                Parameter { type_name: "23".into(), binary: true, value: Some(vec![0, 0, 0, 7]) },
-                Parameter { type_name: "0".into(), binary: false, value: None },
+                Parameter {
+                    type_name: "25".into(),
+                    binary: false,
+                    value: Some(b"x\x00y".to_vec().into()),
+                    omitted: None,
+                },
+                Parameter {
+                    type_name: "23".into(),
+                    binary: true,
+                    value: Some(vec![0, 0, 0, 7].into()),
+                    omitted: None,
+                },
+                Parameter { type_name: "0".into(), binary: false, value: None, omitted: None },
             ],
         };
         let context = Context {

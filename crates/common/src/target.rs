@@ -31,8 +31,11 @@ pub struct Target {
     pub roles: BTreeMap<RoleName, Role>,
     /// The role used when the client names none.
     pub default_role: RoleName,
-    /// The database used when the client names none.
+    /// The database used when the client names none; `None`: the one with the name of the role's user.
     pub default_database: Option<String>,
+    /// The databases that clients may name besides the default one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub databases: BTreeSet<String>,
     /// How long commands wait for people here.
     pub waiting: Waiting,
     /// How thoroughly commands are recorded here.
@@ -43,8 +46,25 @@ pub struct Target {
     pub judged_bytes_max: usize,
     /// Whether plain reads may go on without a control plane, and for how long. `None`: refused (I8).
     pub reads_when_isolated: Option<Duration>,
+    /// What becomes of notification payloads for a principal who may not see all classes of data.
+    #[serde(default, skip_serializing_if = "Notifications::is_redact")]
+    pub notifications: Notifications,
     /// Digest over this entry of the bundle: approvals are bound to it.
     pub generation: Digest,
+}
+
+impl Target {
+    /// The database that a client of this role gets when it names none.
+    #[must_use]
+    pub fn default_database_of<'a>(&'a self, role: &'a Role) -> &'a str {
+        self.default_database.as_deref().unwrap_or(&role.user)
+    }
+
+    /// The databases that clients of this role may name.
+    #[must_use]
+    pub fn databases_of<'a>(&'a self, role: &'a Role) -> BTreeSet<&'a str> {
+        self.databases.iter().map(String::as_str).chain([self.default_database_of(role)]).collect()
+    }
 }
 
 /// A role that a target offers.
@@ -127,6 +147,24 @@ pub enum OnDisconnect {
     Keep,
     /// It is withdrawn.
     Withdraw,
+}
+
+/// What becomes of the payloads of notifications for a principal to whom the target's masking rules hide a class. Without
+/// such rules payloads always pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notifications {
+    /// The payload is replaced: a trigger or another session may have put any value into it.
+    #[default]
+    Redact,
+    /// The payload passes. The operator vouches that no masked value is ever put into one.
+    Pass,
+}
+
+impl Notifications {
+    fn is_redact(&self) -> bool {
+        *self == Self::Redact
+    }
 }
 
 /// How thoroughly commands are recorded.

@@ -1,6 +1,6 @@
 //! What is decided about a command.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,6 +38,17 @@ pub struct Duties {
     /// The classes of data that this principal may see in the clear here. Everything else that a rule
     /// of the bundle puts into a class is masked.
     pub unmask: Arc<BTreeSet<DataClass>>,
+    /// For each class that may be looked up by equality: how many comparisons one session may make with values that it
+    /// may not see. A class that is not listed has no limit.
+    pub lookups_max: Arc<BTreeMap<DataClass, u64>>,
+}
+
+impl Duties {
+    /// Whether the principal may not see values of this class.
+    #[must_use]
+    pub fn hides(&self, class: &DataClass) -> bool {
+        !self.unmask.contains(class)
+    }
 }
 
 /// Why a command is blocked.

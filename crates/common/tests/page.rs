@@ -27,11 +27,26 @@ const TEXTS: [&[u8]; 9] = [
 
 fn parameters(number: usize) -> Vec<Parameter> {
     let all = [
-        Parameter { type_name: "25".into(), binary: false, value: Some(b"x\x00y\n'\xff".to_vec()) },
-        Parameter { type_name: "23".into(), binary: true, value: Some(vec![0, 0, 0, 7]) },
-        Parameter { type_name: "0".into(), binary: false, value: None },
-        Parameter { type_name: "0".into(), binary: true, value: None },
-        Parameter { type_name: "te\u{200d}xt".into(), binary: false, value: Some(Vec::new()) },
+        Parameter {
+            type_name: "25".into(),
+            binary: false,
+            value: Some(b"x\x00y\n'\xff".to_vec().into()),
+            omitted: None,
+        },
+        Parameter {
+            type_name: "23".into(),
+            binary: true,
+            value: Some(vec![0, 0, 0, 7].into()),
+            omitted: None,
+        },
+        Parameter { type_name: "0".into(), binary: false, value: None, omitted: None },
+        Parameter { type_name: "0".into(), binary: true, value: None, omitted: None },
+        Parameter {
+            type_name: "te\u{200d}xt".into(),
+            binary: false,
+            value: Some(Vec::new().into()),
+            omitted: None,
+        },
     ];
     all.into_iter().take(number).collect()
 }
@@ -60,7 +75,8 @@ fn principal(number: usize) -> Principal {
 }
 
 fn vector(number: usize, text: &[u8]) -> Value {
-    let command = Command { form: "query".into(), text: text.to_vec(), parameters: parameters(number % 6) };
+    let command =
+        Command { form: "query".into(), text: text.to_vec().into(), parameters: parameters(number % 6) };
     let context = Context {
         target: TargetName::new("shop").unwrap(),
         generation: Digest::of(b"1"),

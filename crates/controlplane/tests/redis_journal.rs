@@ -117,7 +117,7 @@ fn read(stream: &mut Stream) -> Position {
 
 fn try_read(stream: &mut Stream) -> Result<Position, StreamError> {
     let id = CommandId::generate();
-    let command = Command { form: "query".into(), text: b"SELECT 1".to_vec(), parameters: vec![] };
+    let command = Command { form: "query".into(), text: b"SELECT 1".to_vec().into(), parameters: vec![] };
     let begin = Begin {
         id,
         command: Cow::Owned(command),

@@ -12,10 +12,10 @@ const POSTGRES: &str = "postgres";
 
 #[async_trait]
 impl Connections for Gateway {
-    fn cancel(&self, protocol: &str, key: &[u8]) {
+    async fn cancel(&self, protocol: &str, key: &[u8]) {
         // All gates of a gateway have one registry of keys.
         match self.gate() {
-            Some(gate) if protocol == POSTGRES => gate.cancel(key),
+            Some(gate) if protocol == POSTGRES => gate.cancel(key).await,
             _ => tracing::debug!(protocol, "a cancel request from elsewhere is for nobody here"),
         }
     }

@@ -12,7 +12,7 @@ use countersign_common::id::TargetName;
 use countersign_lifecycle::ports::Ports;
 use countersign_masking::HashKey;
 use countersign_postgres::handshake::{Proxies, Terms};
-use countersign_postgres::{Gate, GateConfig};
+use countersign_postgres::{Gate, GateConfig, MessageBudget};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -62,6 +62,7 @@ pub enum StartError {
 pub struct Listeners {
     all: Vec<(TcpListener, SocketAddr, Terms)>,
     places: Arc<Semaphore>,
+    messages: Arc<MessageBudget>,
 }
 
 impl Listeners {
@@ -82,7 +83,15 @@ impl Listeners {
             terms.proxies = config.proxies;
             all.push((listener, address, terms));
         }
-        Ok(Self { all, places: Arc::new(Semaphore::new(connections_max)) })
+        let messages = Arc::new(MessageBudget::new(MessageBudget::BYTES_DEFAULT));
+        Ok(Self { all, places: Arc::new(Semaphore::new(connections_max)), messages })
+    }
+
+    /// With so many bytes for large messages at once, over all connections, instead of
+    /// [`MessageBudget::BYTES_DEFAULT`].
+    #[must_use]
+    pub fn with_large_message_bytes_max(self, bytes_max: usize) -> Self {
+        Self { messages: Arc::new(MessageBudget::new(bytes_max)), ..self }
     }
 
     /// The addresses that are listened on, in the order in which they were given.
@@ -141,7 +150,8 @@ impl Gateway {
     pub fn new(listeners: &Listeners, ports: &Ports, hash_key: &Arc<HashKey>) -> Self {
         let mut gates: Vec<Arc<Gate>> = Vec::with_capacity(listeners.all.len());
         for (_, _, terms) in &listeners.all {
-            let config = GateConfig { terms: terms.clone(), hash_key: Arc::clone(hash_key) };
+            let (hash_key, messages) = (Arc::clone(hash_key), Arc::clone(&listeners.messages));
+            let config = GateConfig { terms: terms.clone(), hash_key, messages };
             gates.push(Arc::new(match gates.first() {
                 Some(first) => first.beside(config),
                 None => Gate::new(config, ports.clone()),

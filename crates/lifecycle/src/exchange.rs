@@ -76,6 +76,19 @@ pub trait Exchange {
         None
     }
 
+    /// Counts the command against the limits that the verdict sets for its session; the refusal when one is used up. Called
+    /// once for each command, right before it goes.
+    fn use_up(&mut self, duties: &Duties) -> Option<Refusal> {
+        let _ = duties;
+        None
+    }
+
+    /// Says in the command's facts what the verdict has found out about it, for records and approvers: what a command does
+    /// with data depends on what its principal may see.
+    fn note_duties(&mut self, duties: &Duties) {
+        let _ = duties;
+    }
+
     /// By what the target will remember the command, from [`Exchange::prepare`] on; `None`: by nothing. It is kept with the
     /// redemption, so that the target can be asked whatever follows.
     fn evidence(&self) -> Option<String> {

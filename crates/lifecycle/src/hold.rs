@@ -248,7 +248,8 @@ impl<E: Exchange> Hold<'_, E> {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
         // What may be shown may have changed while it waited. INVARIANT: I6.
-        if let Some(refusal) = self.exchange.cannot_bear(&self.duties) {
+        let refusal = self.exchange.cannot_bear(&self.duties);
+        if let Some(refusal) = refusal.or_else(|| self.exchange.use_up(&self.duties)) {
             return self.refuse(refusal.with_ticket(approval.id));
         }
         // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes. It is

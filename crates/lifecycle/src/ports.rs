@@ -229,8 +229,8 @@ pub trait Cancels: Send + Sync + fmt::Debug {
     /// this. `None`: there is nobody to vouch to.
     fn vouch(&self, key: &[u8]) -> Option<[u8; 32]>;
 
-    /// Takes a cancel request to the gateway with this number; the last `tag_bytes` of the key vouch for it. As in the
-    /// protocols, nobody is told whether it arrived.
+    /// Takes a cancel request to the gateway with this number; the last `tag_bytes` of the key vouch for it. Returns when
+    /// it was carried out there, or cannot be within a few seconds. As in the protocols, nobody is told which.
     async fn forward(&self, route: u32, protocol: &'static str, key: Vec<u8>, tag_bytes: usize);
 }
 

@@ -89,7 +89,7 @@ impl Recorder {
         let id = CommandId::generate();
         let position = self.append(&Record::Begin(Begin {
             id,
-            command: Cow::Borrowed(command),
+            command: command.for_record(),
             facts: described.json.clone(),
             verdict: VerdictWord::from(&ruling.verdict),
             policies: Cow::Borrowed(&ruling.policies),

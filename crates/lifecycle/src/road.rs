@@ -65,7 +65,7 @@ pub enum Passage {
 /// # Cancel safety
 /// Not cancel safe: dropped in the middle of a redeem it leaves the command in doubt (never run twice).
 /// The connection's task runs it to its end.
-pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
+pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
     if let Some(refusal) = road.revoked() {
         return refused(refusal);
     }
@@ -74,6 +74,9 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
         // INVARIANT: I8. Nobody to judge means no.
         Err(error) => return refused(unavailable(&error)),
     };
+    if let Verdict::Allow(duties) | Verdict::Hold(_, duties) = &ruling.verdict {
+        exchange.note_duties(duties);
+    }
     let span = match ruling.verdict {
         Verdict::Hold(..) => trace::held(&exchange),
         Verdict::Allow(_) | Verdict::Block(_) => Span::current(),
@@ -99,7 +102,7 @@ pub async fn run<E: Exchange>(road: &Road, exchange: E) -> Passage {
             if let Err(error) = road.recorded_first(exchange.changes(), &begun).await {
                 return road.refuse(&begun, unavailable(&error));
             }
-            if let Some(refusal) = road.revoked() {
+            if let Some(refusal) = road.revoked().or_else(|| exchange.use_up(&duties)) {
                 return road.refuse(&begun, refusal);
             }
             let facts = Arc::clone(&exchange.described().facts);

@@ -168,7 +168,9 @@ impl<'a> Fields<'a> {
         let from_inside = [b'W', b'q', b'p'].iter().any(|&kind| self.0.iter().any(|(one, _)| *one == kind));
         let file = self.get(b'F').and_then(|path| path.rsplit(['/', '\\']).next()).unwrap_or_default();
         let safe = |(codes, files): &(&[&str], &[&str])| codes.contains(&code) && files.contains(&file);
-        !from_inside && SAFE.iter().any(safe)
+        // Only while a text is analysed does the server say where in the text a value is wrong: it is a literal there.
+        let is_of_the_text = code.starts_with("22") && self.get(b'P').is_some();
+        !from_inside && (is_of_the_text || SAFE.iter().any(safe))
     }
 }
 

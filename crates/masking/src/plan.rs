@@ -7,7 +7,7 @@ use bytes::Bytes;
 use bytes::BytesMut;
 use countersign_common::verdict::{DataClass, MaskAction};
 
-use crate::rules::Rules;
+use crate::rules::{Rules, strictness};
 use crate::value::{HashKey, Operation};
 use crate::{MaskError, Masked};
 
@@ -29,6 +29,8 @@ pub enum Source {
     },
     /// Nobody knows.
     Unresolved,
+    /// Any of these, or all: the strictest of what becomes of them is what becomes of it.
+    AnyOf(Vec<Source>),
 }
 
 /// A column of a result.
@@ -131,5 +133,9 @@ fn action(source: &Source, rules: &Rules, unmask: &BTreeSet<DataClass>) -> Optio
             })
         }
         Source::Unresolved => rules.unresolved(unmask),
+        Source::AnyOf(sources) => {
+            let actions = sources.iter().filter_map(|source| action(source, rules, unmask));
+            actions.max_by_key(|action| strictness(*action))
+        }
     }
 }

@@ -8,16 +8,18 @@ use cedar_policy::Schema;
 use countersign_common::approval::Chain;
 use countersign_common::digest::DigestBuilder;
 use countersign_common::id::{BundleVersion, ChainName, RoleName, TargetName};
-use countersign_common::verdict::ColumnRule;
+use countersign_common::verdict::{ColumnRule, DataClass};
 use countersign_common::{Digest, Facts, Principal, Target, Timestamp, Verdict};
 
-use crate::engine::{Engine, Shared};
+use crate::class_terms::ClassTerms;
+use crate::engine::{Classes, Engine, Shared};
 use crate::error::{BundleErrors, Fault};
 use crate::explain::Explanation;
 use crate::files::Files;
 use crate::question::Question;
-use crate::rules::{self, Rules};
+use crate::rules::{self, Rule, Rules};
 use crate::schema::schema_text;
+use crate::yaml::masking::MaskingFile;
 use crate::yaml::{chains, masking, targets};
 
 /// Policies, chains, masking rules and targets of one version.
@@ -27,6 +29,7 @@ pub struct Bundle {
     digest: Digest,
     engine: Engine,
     columns: BTreeMap<TargetName, Vec<ColumnRule>>,
+    terms: Vec<ClassTerms>,
 }
 
 impl Bundle {
@@ -40,16 +43,18 @@ impl Bundle {
         let schema = schema()?;
         let targets = collect_targets(files, extra_targets, &mut faults);
         let chains = chains::read(files, &mut faults);
-        let columns = masking::read(files, &targets, &mut faults);
-        let rules = Rules::new(rules::read(files, &schema, &mut faults));
+        let masking = masking::read(files, &targets, &chains, &mut faults);
+        let rules = Rules::new(policies(files, &schema, &masking.classes, &mut faults));
         faults.extend(unknown_chains(&rules, &chains));
         BundleErrors::check(faults)?;
 
         let digest = digest(files, targets.values());
+        let MaskingFile { columns, classes: terms } = masking;
         let classes = targets.keys().map(|name| classes(columns.get(name))).collect();
+        let classes = Classes { of_targets: classes, lookups_max: Arc::new(lookups_max(&terms)) };
         let targets = targets.into_values().map(|listed| listed.target).collect();
         let engine = Engine::new(&schema, rules, chains, targets, classes)?;
-        Ok(Self { version: BundleVersion::of(&digest), digest, engine, columns })
+        Ok(Self { version: BundleVersion::of(&digest), digest, engine, columns, terms })
     }
 
     /// Its version: equal for equal files (and equal extra targets) on every node.
@@ -81,16 +86,22 @@ impl Bundle {
         self.columns.get(target).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The terms of the classes that masking rules name, by class.
+    #[must_use]
+    pub fn class_terms(&self) -> &[ClassTerms] {
+        &self.terms
+    }
+
     /// The chains of approval, by name.
     #[must_use]
     pub fn chains(&self) -> &BTreeMap<ChainName, Chain> {
         self.engine.chains()
     }
 
-    /// How many policies it has.
+    /// How many policies its files have. Those that follow from `masking.yaml` are not counted.
     #[must_use]
     pub fn policy_count(&self) -> usize {
-        self.engine.rules().iter().count()
+        self.engine.rules().iter().filter(|rule| !rule.built_in).count()
     }
 
     /// Decides. Every question is answered: where the policies cannot be asked, the answer is a block.
@@ -154,6 +165,23 @@ impl<'a> SharedQuestion<'a> {
     }
 }
 
+/// The policies of the files, and those that follow from `masking.yaml`.
+fn policies(files: &Files, schema: &Schema, terms: &[ClassTerms], faults: &mut Vec<Fault>) -> Vec<Rule> {
+    let mut policies = rules::read(files, schema, faults);
+    for terms in terms {
+        match terms.policies() {
+            Ok(built_in) => rules::add_built_in(&mut policies, built_in, faults),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    policies
+}
+
+/// The limits of lookups by equality, for the classes that have one.
+fn lookups_max(terms: &[ClassTerms]) -> BTreeMap<DataClass, u64> {
+    terms.iter().filter_map(|terms| Some((terms.class.clone(), terms.lookups_max?))).collect()
+}
+
 fn schema() -> Result<Schema, Fault> {
     let ours =
         |error: cedar_policy::CedarSchemaError| Fault::of_file("", format!("the schema is broken: {error}"));
@@ -182,7 +210,8 @@ fn unknown_chains<'a>(
     rules: &'a Rules,
     chains: &'a BTreeMap<ChainName, Chain>,
 ) -> impl Iterator<Item = Fault> + 'a {
-    rules.iter().filter_map(move |rule| {
+    // The chain of the built-in ones is looked for where masking.yaml names it.
+    rules.iter().filter(|rule| !rule.built_in).filter_map(move |rule| {
         let chain = rule.approval.as_ref().filter(|chain| !chains.contains_key(*chain))?;
         let known = match chains.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>() {
             none if none.is_empty() => "there are no chains in chains.yaml".into(),
@@ -194,7 +223,7 @@ fn unknown_chains<'a>(
 }
 
 /// The classes that masking rules name, each once.
-fn classes(rules: Option<&Vec<ColumnRule>>) -> Vec<countersign_common::verdict::DataClass> {
+fn classes(rules: Option<&Vec<ColumnRule>>) -> Vec<DataClass> {
     let classes: BTreeSet<_> = rules.into_iter().flatten().map(|rule| rule.class.clone()).collect();
     classes.into_iter().collect()
 }

@@ -148,7 +148,7 @@ pub(crate) fn same(one: &Operation, two: &Operation, reads: Attributes) -> bool 
         && (!reads.has(Attribute::Reads) || one.reads == two.reads)
         && (!reads.has(Attribute::Writes) || one.writes == two.writes)
         && (!reads.has(Attribute::Functions) || one.functions == two.functions)
-        && (!reads.has(Attribute::Flags) || one.flags == two.flags)
+        && (!reads.has_masked_uses() || (one.flags == two.flags && one.masked == two.masked))
 }
 
 impl PartialEq for View<'_> {
@@ -184,6 +184,9 @@ impl Hash for View<'_> {
             }
             if self.reads.has(Attribute::Flags) {
                 operation.flags.hash(state);
+            }
+            if self.reads.has_masked_uses() {
+                operation.masked.hash(state);
             }
         }
     }
@@ -258,6 +261,7 @@ impl moka::Equivalent<Key> for View<'_> {
 mod tests {
     use countersign_common::facts::{Action, Flag};
     use countersign_common::principal::Kind;
+    use countersign_common::verdict::DataClass;
 
     use super::*;
     use crate::tests::{NOW, agent, bundle, principal, target};
@@ -279,6 +283,9 @@ mod tests {
             with(|o| o.writes = ["t".to_owned()].into()),
             with(|o| o.functions = ["t".to_owned()].into()),
             with(|o| o.flags = [Flag::Locking].into()),
+            with(|o| o.masked.copies = [DataClass("email".into())].into()),
+            with(|o| o.masked.predicates = [DataClass("email".into())].into()),
+            with(|o| o.masked.equalities = [DataClass("email".into())].into()),
             Facts { granularity: Granularity::Stream, ..facts.clone() },
             Facts {
                 operations: [facts.operations.clone(), facts.operations.clone()].concat(),

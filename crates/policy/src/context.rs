@@ -1,9 +1,12 @@
 //! The context of a Cedar request: which attributes there are, which of them a policy reads, and their
 //! values for a question. What no policy reads is neither built nor part of a cached verdict's key.
 
+use std::collections::BTreeSet;
+
 use cedar_policy::{Context, RestrictedExpression};
 use countersign_common::Timestamp;
 use countersign_common::facts::{Granularity, Operation};
+use countersign_common::verdict::DataClass;
 
 use crate::question::Question;
 
@@ -14,6 +17,9 @@ pub(crate) enum Attribute {
     Writes,
     Functions,
     Flags,
+    CopiedClasses,
+    PredicateClasses,
+    EqualityClasses,
     Stream,
     InTransaction,
     Role,
@@ -27,11 +33,14 @@ pub(crate) enum Attribute {
 }
 
 impl Attribute {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Reads,
         Self::Writes,
         Self::Functions,
         Self::Flags,
+        Self::CopiedClasses,
+        Self::PredicateClasses,
+        Self::EqualityClasses,
         Self::Stream,
         Self::InTransaction,
         Self::Role,
@@ -50,6 +59,9 @@ impl Attribute {
             Self::Writes => "writes",
             Self::Functions => "functions",
             Self::Flags => "flags",
+            Self::CopiedClasses => "copied_classes",
+            Self::PredicateClasses => "predicate_classes",
+            Self::EqualityClasses => "equality_classes",
             Self::Stream => "stream",
             Self::InTransaction => "in_transaction",
             Self::Role => "role",
@@ -65,7 +77,14 @@ impl Attribute {
 
     pub(crate) const fn cedar_type(self) -> &'static str {
         match self {
-            Self::Reads | Self::Writes | Self::Functions | Self::Flags | Self::OnBehalfOf => "Set<String>",
+            Self::Reads
+            | Self::Writes
+            | Self::Functions
+            | Self::Flags
+            | Self::CopiedClasses
+            | Self::PredicateClasses
+            | Self::EqualityClasses
+            | Self::OnBehalfOf => "Set<String>",
             Self::Stream | Self::InTransaction => "Bool",
             Self::Role | Self::Database | Self::Weekday | Self::Target | Self::Environment => "String",
             Self::Time => "datetime",
@@ -82,21 +101,29 @@ impl Attribute {
     pub(crate) const fn in_unmask(self) -> bool {
         !matches!(
             self,
-            Self::Reads | Self::Writes | Self::Functions | Self::Flags | Self::Stream | Self::InTransaction
+            Self::Reads
+                | Self::Writes
+                | Self::Functions
+                | Self::Flags
+                | Self::CopiedClasses
+                | Self::PredicateClasses
+                | Self::EqualityClasses
+                | Self::Stream
+                | Self::InTransaction
         )
     }
 
-    const fn bit(self) -> u16 {
-        1 << self as u16
+    const fn bit(self) -> u32 {
+        1 << self as u32
     }
 }
 
 /// The attributes of the context that some policies read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(crate) struct Attributes(u16);
+pub(crate) struct Attributes(u32);
 
 impl Attributes {
-    pub(crate) const EVERY: Self = Self(u16::MAX);
+    pub(crate) const EVERY: Self = Self(u32::MAX);
 
     pub(crate) const fn has(self, attribute: Attribute) -> bool {
         self.0 & attribute.bit() != 0
@@ -104,6 +131,16 @@ impl Attributes {
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// Whether something is read that depends on the classes of data that an operation uses ([`MaskedUses`]).
+    ///
+    /// [`MaskedUses`]: countersign_common::facts::MaskedUses
+    pub(crate) const fn has_masked_uses(self) -> bool {
+        self.has(Attribute::Flags)
+            || self.has(Attribute::CopiedClasses)
+            || self.has(Attribute::PredicateClasses)
+            || self.has(Attribute::EqualityClasses)
     }
 
     const fn of(attribute: Attribute) -> Self {
@@ -177,6 +214,9 @@ fn of_operation(
         Attribute::Writes => strings(operation.writes.iter()),
         Attribute::Functions => strings(operation.functions.iter()),
         Attribute::Flags => strings(operation.flags.iter().map(|flag| flag.as_str())),
+        Attribute::CopiedClasses => classes(&operation.masked.copies),
+        Attribute::PredicateClasses => classes(&operation.masked.predicates),
+        Attribute::EqualityClasses => classes(&operation.masked.equalities),
         Attribute::Stream => {
             RestrictedExpression::new_bool(question.facts.granularity == Granularity::Stream)
         }
@@ -203,6 +243,10 @@ fn of_question(attribute: Attribute, question: &Question<'_>) -> Option<Restrict
         Attribute::Weekday => string(weekday(question.now)),
         _ => return None,
     })
+}
+
+fn classes(classes: &BTreeSet<DataClass>) -> RestrictedExpression {
+    strings(classes.iter().map(|class| &*class.0))
 }
 
 fn string(text: &str) -> RestrictedExpression {

@@ -1,6 +1,7 @@
 //! What decides: the rules, ready to be asked, and the verdicts given so far. Pure but for its caches.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Entities, EntityUid, Schema};
@@ -18,6 +19,7 @@ use crate::context::Attributes;
 use crate::error::Fault;
 use crate::evaluate::{Asked, Outcome, evaluate};
 use crate::index::{Candidates, Index};
+use crate::masked_uses;
 use crate::names::Names;
 use crate::question::Question;
 use crate::rules::Rules;
@@ -38,14 +40,22 @@ pub(crate) struct Engine {
     chains: BTreeMap<ChainName, Chain>,
     /// The targets as the bundle knows them, by name; a target's number is its place here.
     targets: Vec<Arc<Target>>,
-    /// The classes that the masking rules of each target name, by the target's number.
-    classes: Vec<Vec<DataClass>>,
+    classes: Classes,
     /// Actions and targets; a principal is added for its questions.
     entities: Entities,
     with_principal: moka::sync::Cache<Arc<Principal>, Arc<Entities>>,
     verdicts: Cache<Verdict>,
     recent: Recent<Verdict>,
     duties: Cache<Duties>,
+}
+
+/// The classes of data that masking rules name.
+#[derive(Debug, Default)]
+pub(crate) struct Classes {
+    /// Those of each target, by the target's number.
+    pub(crate) of_targets: Vec<Vec<DataClass>>,
+    /// How many lookups by equality one session may make with values that it may not see.
+    pub(crate) lookups_max: Arc<BTreeMap<DataClass, u64>>,
 }
 
 /// How the parts of a key are had: shared where the caller has them shared.
@@ -97,7 +107,7 @@ impl Engine {
         rules: Rules,
         chains: BTreeMap<ChainName, Chain>,
         targets: Vec<Arc<Target>>,
-        classes: Vec<Vec<DataClass>>,
+        classes: Classes,
     ) -> Result<Self, Fault> {
         let names = Names::new()?;
         let index = Index::new(&rules, &names)?;
@@ -177,8 +187,28 @@ impl Engine {
                 return self.combine(question, &[(Action::Unknown, Outcome::unbuilt(why))], Duties::default);
             }
         };
+        if !masked_uses::any(question.facts) {
+            let outcomes = self.outcomes(question, &entities, |action| self.index.of(action));
+            return self.combine(question, &outcomes, || self.duties(question, &entities, owned));
+        }
+        let duties = self.duties(question, &entities, owned);
+        let facts = self.judged_facts(question, &duties);
+        let question = &Question { facts: &facts, ..*question };
         let outcomes = self.outcomes(question, &entities, |action| self.index.of(action));
-        self.combine(question, &outcomes, || self.duties(question, &entities, owned))
+        self.combine(question, &outcomes, || duties)
+    }
+
+    /// The facts of a question as they are judged for a principal with these duties.
+    pub(crate) fn judged_facts<'f>(&self, question: &Question<'f>, duties: &Duties) -> Cow<'f, Facts> {
+        let classes = self.classes_of(question.target);
+        let hidden = classes.iter().filter(|class| duties.hides(class)).cloned().collect();
+        masked_uses::judged(question.facts, &hidden)
+    }
+
+    /// The classes that the masking rules of a target name.
+    fn classes_of(&self, target: &Target) -> &[DataClass] {
+        let number = self.number_of(&target.name);
+        number.and_then(|n| self.classes.of_targets.get(n)).map(Vec::as_slice).unwrap_or_default()
     }
 
     pub(crate) fn combine(
@@ -247,7 +277,14 @@ impl Engine {
         let seen = self.unmask_outcomes(question, entities, candidates).into_iter();
         let seen =
             seen.filter(|(_, outcome)| matches!(outcome, Outcome::Allow { .. })).map(|(class, _)| class);
-        Duties { unmask: Arc::new(seen.collect()) }
+        self.duties_of_seen(question.target, seen.collect())
+    }
+
+    /// The duties towards a principal who may see these classes.
+    pub(crate) fn duties_of_seen(&self, target: &Target, seen: BTreeSet<DataClass>) -> Duties {
+        let masks = !self.classes_of(target).is_empty();
+        let lookups_max = if masks { Arc::clone(&self.classes.lookups_max) } else { Arc::default() };
+        Duties { unmask: Arc::new(seen), lookups_max }
     }
 
     /// What the rules say about seeing each class that the target's masking rules name.
@@ -257,14 +294,12 @@ impl Engine {
         entities: &Entities,
         candidates: &Candidates,
     ) -> Vec<(DataClass, Outcome)> {
-        let number = self.number_of(&question.target.name);
-        let classes = number.and_then(|n| self.classes.get(n)).map(Vec::as_slice).unwrap_or_default();
         let ask = |class: &DataClass| {
             let context = context::build(question, None, candidates.reads);
             let uids = (self.names.unmask.clone(), self.names.data_class(class));
             (class.clone(), self.ask(question, uids, context, candidates, entities))
         };
-        classes.iter().map(ask).collect()
+        self.classes_of(question.target).iter().map(ask).collect()
     }
 
     fn ask(
@@ -334,7 +369,10 @@ impl Engine {
             unlifted: self.index.every().unlifted.clone(),
             reads: Attributes::EVERY,
         };
+        let duties = self.find_duties(question, &entities, &every);
+        let facts = self.judged_facts(question, &duties);
+        let question = &Question { facts: &facts, ..*question };
         let outcomes = self.outcomes(question, &entities, |_| &every);
-        self.combine(question, &outcomes, || self.find_duties(question, &entities, &every))
+        self.combine(question, &outcomes, || duties)
     }
 }

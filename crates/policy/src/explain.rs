@@ -1,7 +1,5 @@
 //! Why a verdict is what it is: for each operation the rules that matched, with their place in the bundle.
 
-use std::sync::Arc;
-
 use cedar_policy::Entities;
 use countersign_common::Verdict;
 use countersign_common::facts::Action;
@@ -120,10 +118,13 @@ impl Engine {
     }
 
     fn explain_with(&self, question: &Question<'_>, entities: &Entities) -> Explanation {
-        let outcomes = self.outcomes(question, entities, |action| self.index().of(action));
         let classes = self.unmask_outcomes(question, entities, &self.index().unmask);
         let seen = classes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Allow { .. }));
-        let duties = Duties { unmask: Arc::new(seen.map(|(class, _)| class.clone()).collect()) };
+        let seen = seen.map(|(class, _)| class.clone()).collect();
+        let duties = self.duties_of_seen(question.target, seen);
+        let facts = self.judged_facts(question, &duties);
+        let question = &Question { facts: &facts, ..*question };
+        let outcomes = self.outcomes(question, entities, |action| self.index().of(action));
         Explanation {
             verdict: self.combine(question, &outcomes, || duties),
             operations: outcomes.iter().map(|(action, o)| self.explain_operation(*action, o)).collect(),

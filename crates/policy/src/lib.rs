@@ -8,6 +8,7 @@
 
 mod bundle;
 mod cache;
+mod class_terms;
 mod combine;
 mod context;
 mod current;
@@ -17,6 +18,7 @@ mod evaluate;
 mod explain;
 mod files;
 mod index;
+mod masked_uses;
 mod names;
 mod question;
 mod rules;
@@ -28,6 +30,7 @@ mod yaml;
 mod tests;
 
 pub use bundle::{Bundle, SharedQuestion};
+pub use class_terms::{ClassTerms, Use};
 pub use current::{CurrentBundle, Reload, Revision, reload};
 pub use error::{BundleErrors, Fault, Position};
 pub use explain::{ClassExplanation, Decision, Explanation, Matched, OperationExplanation};

@@ -22,6 +22,8 @@ pub(crate) struct Rule {
     pub(crate) reason: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) reads: Attributes,
+    /// It follows from `masking.yaml` and is in no policy file.
+    pub(crate) built_in: bool,
     /// The Cedar policy, under `id`.
     pub(crate) policy: Policy,
 }
@@ -104,6 +106,20 @@ pub(crate) fn read(files: &Files, schema: &Schema, faults: &mut Vec<Fault>) -> V
         }
     }
     rules
+}
+
+/// Adds the built-in policies behind those of the files. Their ids are theirs alone.
+pub(crate) fn add_built_in(rules: &mut Vec<Rule>, built_in: Vec<Rule>, faults: &mut Vec<Fault>) {
+    for rule in built_in {
+        if let Some(taken) = rules.iter().find(|other| other.id == rule.id) {
+            let reason = format!(
+                "policy id `{}` belongs to a built-in policy of masking.yaml; choose another",
+                rule.id
+            );
+            faults.push(Fault::at(&taken.file, taken.at, reason));
+        }
+        rules.push(rule);
+    }
 }
 
 /// One file of policies.
@@ -222,6 +238,7 @@ impl Source<'_> {
             reason: policy.annotation("reason").map(str::to_owned),
             description: policy.annotation("description").map(str::to_owned),
             reads: Attributes::read_by(&est),
+            built_in: false,
             policy: policy.new_id(cedar_policy::PolicyId::new(id.as_str())),
             id,
         })

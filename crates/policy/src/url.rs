@@ -74,11 +74,13 @@ pub fn target_from_url(
         roles: BTreeMap::from([(role.clone(), Role { user: url.user, credential: None })]),
         default_role: role,
         default_database: url.database,
+        databases: BTreeSet::new(),
         waiting: Waiting::default(),
         recording: RecordingTerms::default(),
         safe_functions: BTreeSet::new(),
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
+        notifications: countersign_common::target::Notifications::default(),
         generation: Digest::from_bytes([0; 32]),
     };
     target.generation = generation(&target);

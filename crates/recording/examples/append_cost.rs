@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut stream =
         Stream::open(Arc::clone(&journal) as Arc<dyn Journal>, Arc::new(SystemClock), opened()?)?;
     let text = b"SELECT abalance FROM pgbench_accounts WHERE aid = 4711;".to_vec();
-    let command = Command { form: "query".into(), text, parameters: Vec::new() };
+    let command = Command { form: "query".into(), text: text.into(), parameters: Vec::new() };
     let facts = FactsJson::of(&Facts::nothing());
     let (mut begins, mut ends, mut accepts) = (0, 0, 0);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;

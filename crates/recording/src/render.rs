@@ -110,6 +110,9 @@ fn beginning(begin: &Begin<'_>) -> String {
 }
 
 fn value(parameter: &Parameter) -> String {
+    if let Some(omitted) = &parameter.omitted {
+        return format!("{omitted}");
+    }
     match &parameter.value {
         None => "NULL".into(),
         Some(bytes) if parameter.binary => {

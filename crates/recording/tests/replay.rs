@@ -51,7 +51,7 @@ fn a_record_reads_back_with_the_very_bytes_it_was_given() {
     let id = countersign_common::id::CommandId::from_u128(1);
     let text = b"SELECT '\xff\x00'".to_vec();
     let command =
-        countersign_common::Command { form: "query".into(), text: text.clone(), parameters: vec![] };
+        countersign_common::Command { form: "query".into(), text: text.clone().into(), parameters: vec![] };
     let Record::Begin(begin) = begin(id, "", VerdictWord::Allow) else { panic!() };
     stream.append(&Record::Begin(Begin { command: std::borrow::Cow::Borrowed(&command), ..begin })).unwrap();
     drop(stream);
@@ -61,7 +61,7 @@ fn a_record_reads_back_with_the_very_bytes_it_was_given() {
         Record::Begin(begin) => Some(begin.command.into_owned().text),
         _ => None,
     });
-    assert_eq!(found, Some(text));
+    assert_eq!(found, Some(text.into()));
 }
 
 #[test]

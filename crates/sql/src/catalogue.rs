@@ -102,7 +102,7 @@ impl Catalogue {
         Some((&relation.qualified, relation.column(attribute)?))
     }
 
-    /// The columns of a relation (`schema.name`) in order, as COPY sends them. Empty when it is not known.
+    /// The columns of a relation (`schema.name`) in order. Empty when it is not known.
     #[must_use]
     pub fn columns(&self, relation: &str) -> Vec<&str> {
         let Some(relation) = self.relation_by_name(relation) else { return Vec::new() };

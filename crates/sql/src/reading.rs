@@ -6,17 +6,19 @@ use std::sync::Arc;
 use countersign_common::facts::{Action, Flag};
 
 use crate::filter::Filter;
+use crate::lineage::query::Statement;
 use crate::name::Name;
 
 /// What was read of one string of statements.
 #[derive(Debug)]
 pub struct Reading {
     pub(crate) parts: Vec<Part>,
+    /// The statements as the lineage needs them.
+    pub(crate) lineage: Vec<Statement>,
     pub(crate) failure: Option<Flag>,
     pub(crate) fingerprint: Option<String>,
     pub(crate) effects: Effects,
     pub(crate) mentions: Mentions,
-    pub(crate) outputs: Option<Outputs>,
     pub(crate) copy: Option<Copy>,
     /// The relation that is changed when a view of this query is.
     pub(crate) updatable: Option<Name>,
@@ -29,6 +31,7 @@ impl Reading {
     pub(crate) fn unread(why: Flag) -> Self {
         Self {
             parts: Vec::new(),
+            lineage: Vec::new(),
             failure: Some(why),
             fingerprint: None,
             // Nothing is known of it, so neither is what it leaves behind.
@@ -39,7 +42,6 @@ impl Reading {
                 ..Effects::default()
             },
             mentions: Mentions { columns: BTreeSet::new(), everything: true },
-            outputs: None,
             copy: None,
             updatable: None,
             statements: 0,
@@ -101,9 +103,9 @@ impl Reading {
         let prepared: usize = self.effects.prepares.iter().map(|(_, inner)| inner.weight()).sum();
         512 + self.parts.len() * 512
             + (names + self.mentions.columns.len()) * 96
-            + self.outputs.as_ref().map_or(0, |outputs| outputs.columns.len() * 160)
             + self.fingerprint.as_ref().map_or(0, String::len)
             + prepared
+            + self.lineage.iter().map(Statement::nodes).sum::<usize>() * 64
     }
 }
 
@@ -211,20 +213,6 @@ pub struct Mentions {
     pub columns: BTreeSet<Box<str>>,
     /// Whether whole rows may appear: `*`, a bare table name, renamed columns, what could not be read.
     pub everything: bool,
-}
-
-/// The outputs of a single plain SELECT from plain relations, each with what it is made of.
-#[derive(Debug)]
-pub(crate) struct Outputs {
-    pub(crate) columns: Vec<Output>,
-    pub(crate) relations: BTreeSet<Name>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Output {
-    pub(crate) columns: BTreeSet<Box<str>>,
-    /// Made of more than columns of the relations in FROM.
-    pub(crate) opaque: bool,
 }
 
 /// Which way a COPY goes.

@@ -9,12 +9,12 @@ use std::sync::{Arc, LazyLock};
 use countersign_common::facts::{Action, Class, Facts, Flag, Granularity, Operation};
 
 use self::names::Resolver;
-pub(crate) use self::names::relations;
+pub(crate) use self::names::{relations, visible};
 use crate::catalogue::Catalogue;
 use crate::reading::{CopySide, Part, Reading};
 
 /// Prepared statements that execute prepared statements are not followed further than this.
-const PREPARED_DEPTH_MAX: usize = 4;
+pub(crate) const PREPARED_DEPTH_MAX: usize = 4;
 
 /// What names mean at the moment.
 #[derive(Clone, Copy)]
@@ -132,27 +132,31 @@ impl Reading {
 
 /// The session as it surely is when a part of a string begins.
 pub(crate) fn at<'a>(part: &Part, session: &Session<'a>) -> Session<'a> {
+    at_point(part.path_unsure, part.definitions_unsure, session)
+}
+
+/// The session behind statements that may have changed the search path, or definitions.
+pub(crate) fn at_point<'a>(
+    path_unsure: bool,
+    definitions_unsure: bool,
+    session: &Session<'a>,
+) -> Session<'a> {
     static NOTHING_KNOWN: LazyLock<Catalogue> = LazyLock::new(Catalogue::empty);
     Session {
-        schemas: session.schemas.filter(|_| !part.path_unsure),
-        catalogue: if part.definitions_unsure { &NOTHING_KNOWN } else { session.catalogue },
+        schemas: session.schemas.filter(|_| !path_unsure),
+        catalogue: if definitions_unsure { &NOTHING_KNOWN } else { session.catalogue },
         ..*session
     }
 }
 
-/// Whether code runs that nobody has reviewed and that may therefore return anything.
-pub(crate) fn runs_added_code(reading: &Reading, session: &Session<'_>) -> bool {
+/// Whether an operator or a cast runs code that nobody has reviewed and that may therefore return anything.
+pub(crate) fn runs_added_syntax(reading: &Reading, session: &Session<'_>) -> bool {
     reading.parts.iter().any(|part| {
         let session = at(part, session);
         let mut resolver = Resolver::new(&session);
         resolver.part(part);
         resolver.finish(part);
-        let found = resolver.found;
-        found.added_code
-            || found.acts.iter().any(|act| {
-                matches!(act, Action::Call | Action::Unknown | Action::Outside)
-                    || act.class() == Class::Unknown
-            })
+        resolver.found.added_syntax
     })
 }
 

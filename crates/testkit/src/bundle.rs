@@ -104,6 +104,27 @@ impl Bundle {
         self.folder.write(name, text).map(drop)
     }
 
+    /// Lets messages of up to so many bytes be judged.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub fn judge_up_to(&self, bytes: usize) -> Result<()> {
+        let targets = std::fs::read_to_string(self.path().join("targets.yaml"))?;
+        let (before, after) =
+            (format!("judged_bytes_max: {JUDGED_BYTES_MAX}"), format!("judged_bytes_max: {bytes}"));
+        anyhow::ensure!(targets.contains(&before), "the targets do not say `{before}`");
+        self.replace("targets.yaml", &targets.replace(&before, &after))
+    }
+
+    /// Lets clients name these databases besides the shop's.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub fn offer(&self, databases: &[&str]) -> Result<()> {
+        let targets = std::fs::read_to_string(self.path().join("targets.yaml"))?;
+        self.replace("targets.yaml", &format!("{targets}    databases: [{}]\n", databases.join(", ")))
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -69,7 +69,7 @@ pub struct Dsn {
 }
 
 impl Dsn {
-    fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let Self { host, port, user, password, database } = self;
         json!({"host": host, "port": port, "user": user, "password": password, "database": database})
             .to_string()

@@ -28,6 +28,26 @@ pub fn resident_kib(id: u32) -> Result<u64> {
     line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")
 }
 
+/// The most resident memory that a process has had since [`forget_peak`], in KiB.
+///
+/// # Errors
+/// There is no such process.
+pub fn peak_kib(id: u32) -> Result<u64> {
+    let status = read(id, "status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    line.trim().trim_end_matches(" kB").parse().context("VmHWM is no number")
+}
+
+/// Lets [`peak_kib`] count from now on.
+///
+/// # Errors
+/// There is no such process, or it is another user's.
+pub fn forget_peak(id: u32) -> Result<()> {
+    // 5: the peak of resident memory (proc(5)).
+    std::fs::write(format!("/proc/{id}/clear_refs"), "5")
+        .with_context(|| format!("the peak of process {id} cannot be reset"))
+}
+
 /// How many files a process may open at most, however it raises its own limit.
 ///
 /// # Errors
@@ -64,6 +84,18 @@ mod tests {
         while cpu(id).unwrap() < before + Duration::from_millis(50) {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
+    }
+
+    #[test]
+    fn a_peak_is_forgotten_and_found_again() {
+        let id = std::process::id();
+        const BYTES: usize = 64 << 20;
+        drop(std::hint::black_box(vec![1_u8; BYTES]));
+        assert!(peak_kib(id).unwrap() * 1024 > BYTES as u64);
+        forget_peak(id).unwrap();
+        let before = peak_kib(id).unwrap();
+        drop(std::hint::black_box(vec![1_u8; 2 * BYTES]));
+        assert!(peak_kib(id).unwrap() >= before + (BYTES as u64) / 1024);
     }
 
     #[test]

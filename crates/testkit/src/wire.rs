@@ -2,7 +2,7 @@
 //! looks no further. For comparing two servers byte by byte, and for what no driver would ever send.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -118,6 +118,38 @@ impl RawClient {
         let frame = self.frame();
         self.socket.set_read_timeout(Some(self.patience))?;
         frame
+    }
+
+    /// Closes the sending side: the server reads an end, and may still answer.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn half_close(&mut self) -> Result<()> {
+        self.socket.shutdown(Shutdown::Write).context("cannot close the sending side")
+    }
+
+    /// All frames up to the end of the connection. A connection that is reset has ended, too.
+    ///
+    /// # Errors
+    /// It does not end for as long as the client has patience, or ends within a frame.
+    pub fn until_closed(&mut self) -> Result<Vec<Frame>> {
+        let mut frames = Vec::new();
+        loop {
+            let mut first = [0];
+            match self.socket.read(&mut first) {
+                Ok(0) => return Ok(frames),
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(frames),
+                Err(error) => return Err(error).with_context(|| format!("no end after {frames:?}")),
+            }
+            let mut length = [0; 4];
+            self.socket.read_exact(&mut length).context("a frame that breaks off")?;
+            let length = u32::from_be_bytes(length);
+            ensure!((4..1 << 30).contains(&length), "a frame of {length} bytes");
+            let mut body = vec![0; length as usize - 4];
+            self.socket.read_exact(&mut body).context("a frame that breaks off")?;
+            frames.push(Frame { tag: first[0], body });
+        }
     }
 
     /// All frames up to ReadyForQuery, and that.

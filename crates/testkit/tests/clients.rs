@@ -54,7 +54,8 @@ fn check(kind: ClientKind) {
     let answer = |wanted: &str| answers.iter().find(|(name, _)| *name == wanted).unwrap().1.to_string();
     assert!(answer("what is left").contains("two!"), "{}", answer("what is left"));
     assert!(answer("a large value up and down").contains(r#""length":2600001"#));
-    assert!(answer("the notification").contains("ding"));
+    let notification = answer("the notification");
+    assert!(notification.contains("ding") && notification.contains("\"own\":true"), "{notification}");
     assert!(answer("after a cancel").contains("still here"));
     assert!(answer("COPY out").contains("md5"));
 }

@@ -227,6 +227,7 @@ when {{ !context.writes.contains("public.{long}") }};
     server.sql_in("latin", &tables).unwrap();
     let bundle = Bundle::example(&server, &Terms::default()).unwrap();
     bundle.replace("policies.cedar", &format!("{READS}{but_one}")).unwrap();
+    bundle.offer(&["latin"]).unwrap();
     let mut shop = Shop::behind(server, bundle);
     let (mut agent, _) = RawClient::login(&shop.gateway.dsn("shop", &shop.token, "latin")).unwrap();
     std::mem::swap(&mut shop.agent, &mut agent);

@@ -304,12 +304,71 @@ fn play(server: &Postgres, direct: &Dsn, through: &Dsn, seed: u64) {
     assert_eq!(direct.ended.is_some(), through.ended.is_some(), "COUNTERSIGN_SEED={seed}");
 }
 
+/// Waits until the server serves no client any more: what one has left behind is then done, or undone.
+fn deserted(server: &Postgres) {
+    let clients = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop_app' \
+                   AND application_name NOT LIKE 'countersign%'";
+    let gone = || Ok((server.sql(clients).ok().as_deref() == Some("0")).then_some(()));
+    countersign_testkit::eventually("the end of all sessions", Duration::from_secs(30), gone).unwrap();
+}
+
+/// A stretch as the first and last of a connection, whose client then leaves: what it is answered up to the end, and
+/// what there is in the table.
+fn leave(server: &Postgres, dsn: &Dsn, stretch: &[u8], terminates: bool) -> (Vec<Frame>, String) {
+    empty(server);
+    let (mut client, _) = RawClient::login(dsn).unwrap();
+    client.send(stretch).unwrap();
+    if terminates {
+        client.send(&bare(b'X')).unwrap();
+    }
+    client.half_close().unwrap();
+    let answers = client.until_closed().unwrap();
+    deserted(server);
+    let violation =
+        |frame: &Frame| frame.tag == b'E' && frame.body.windows(7).any(|part| part == b"C08P01\0");
+    let end = answers.iter().position(violation).unwrap_or(answers.len());
+    let left = server.sql("SELECT coalesce(string_agg(t::text, ' ' ORDER BY id), '') FROM t").unwrap();
+    (answers.into_iter().take(end).collect(), left)
+}
+
+fn leave_both(server: &Postgres, direct: &Dsn, through: &Dsn, seed: u64) {
+    let mut dice = Dice(seed);
+    let frames = stretch(&mut dice);
+    let (bytes, terminates) = (frames.concat(), dice.below(2) == 0);
+    let expected = leave(server, direct, &bytes, terminates);
+    if crashed_by_itself(&server.log()) {
+        println!("COUNTERSIGN_SEED={seed}: the server itself has come down once");
+        return;
+    }
+    let got = leave(server, through, &bytes, terminates);
+    let text: Vec<_> = frames.iter().map(|frame| frame.escape_ascii().to_string()).collect();
+    assert_eq!(got, expected, "COUNTERSIGN_SEED={seed}, Terminate: {terminates}\n{text:#?}");
+}
+
 #[test]
-fn random_sequences_are_answered_as_the_server_answers_them() {
+fn random_sequences_whose_client_leaves_are_executed_and_answered_as_by_the_server() {
+    let (server, _bundle, gateway) = stage();
+    let token = gateway.token("random", "agent", &["agents"]).unwrap();
+    let (direct, through) = (server.dsn(), gateway.dsn("shop", &token, "shop"));
+    if let Some(seed) = std::env::var("COUNTERSIGN_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        return leave_both(&server, &direct, &through, seed);
+    }
+    for seed in 1..=3 * KEPT_SEEDS {
+        leave_both(&server, &direct, &through, seed);
+    }
+}
+
+fn stage() -> (Postgres, Bundle, Countersign) {
     let server = Postgres::start(PostgresOptions { auth: Auth::Trust, ..Default::default() }).unwrap();
     server.sql("CREATE TABLE t (id integer PRIMARY KEY, name text); GRANT ALL ON t TO shop_app").unwrap();
     let bundle = Bundle::allow_all(&server).unwrap();
     let gateway = Countersign::start(bundle.dev()).unwrap();
+    (server, bundle, gateway)
+}
+
+#[test]
+fn random_sequences_are_answered_as_the_server_answers_them() {
+    let (server, _bundle, gateway) = stage();
     let token = gateway.token("random", "agent", &["agents"]).unwrap();
     let (direct, through) = (server.dsn(), gateway.dsn("shop", &token, "shop"));
     if let Some(seed) = std::env::var("COUNTERSIGN_SEED").ok().and_then(|seed| seed.parse().ok()) {

@@ -198,11 +198,13 @@ public class Client {
     }
 
     private Object notification() throws SQLException {
-        PGNotification[] found = connection.unwrap(PGConnection.class).getNotifications(5000);
+        PGConnection server = connection.unwrap(PGConnection.class);
+        PGNotification[] found = server.getNotifications(5000);
         if (found == null || found.length == 0) {
             return Map.of();
         }
-        return Map.of("channel", found[0].getName(), "payload", found[0].getParameter());
+        boolean own = found[0].getPID() == server.getBackendPID();
+        return Map.of("channel", found[0].getName(), "payload", found[0].getParameter(), "own", own);
     }
 
     private Object cancel(JsonObject op) throws SQLException {

@@ -109,7 +109,8 @@ const operations = {
   async notification() {
     const limit = new Promise((resolve) => setTimeout(resolve, 5000).unref());
     const message = await Promise.race([notified, limit]);
-    return message ? { channel: message.channel, payload: message.payload } : {};
+    if (!message) return {};
+    return { channel: message.channel, payload: message.payload, own: message.processId === client.processID };
   },
   async cancel(op) {
     const query = new pg.Query(op.sql);

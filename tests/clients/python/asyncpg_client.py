@@ -81,16 +81,16 @@ class Client:
 
     async def listen(self, op):
         await self.connection.add_listener(
-            op["channel"], lambda _c, _pid, channel, payload: self.notifications.put_nowait((channel, payload))
+            op["channel"], lambda _c, *said: self.notifications.put_nowait(said)
         )
         return {}
 
     async def notification(self, _):
         try:
-            channel, payload = await asyncio.wait_for(self.notifications.get(), 5)
+            pid, channel, payload = await asyncio.wait_for(self.notifications.get(), 5)
         except asyncio.TimeoutError:
             return {}
-        return {"channel": channel, "payload": payload}
+        return {"channel": channel, "payload": payload, "own": pid == self.connection.get_server_pid()}
 
     async def cancel(self, op):
         try:

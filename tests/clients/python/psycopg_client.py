@@ -115,7 +115,8 @@ class Client:
 
     def notification(self, _):
         for notify in self.connection.notifies(timeout=5, stop_after=1):
-            return {"channel": notify.channel, "payload": notify.payload}
+            own = notify.pid == self.connection.info.backend_pid
+            return {"channel": notify.channel, "payload": notify.payload, "own": own}
         return {}
 
     def cancel(self, op):

@@ -68,8 +68,8 @@ impl Contestant {
                 let (dsn, proxy) = (bouncer.dsn().clone(), Some(bouncer.id()));
                 Ok(Self { kind, dsn, proxy, helper: None, keeps: Keeps::PgBouncer(Box::new(bouncer)) })
             }
-            Kind::Countersign => Self::countersign(kind, Bundle::example(server, &Terms::default())?),
-            Kind::Fleet => Self::fleet(Bundle::example(server, &Terms::default())?),
+            Kind::Countersign => Self::countersign(kind, example(server)?),
+            Kind::Fleet => Self::fleet(example(server)?),
             Kind::Masking => {
                 let bundle = Bundle::example(server, &Terms::default())?;
                 bundle.replace("masking.yaml", super::workload::MASKING)?;
@@ -93,6 +93,13 @@ impl Contestant {
         let (proxy, helper) = (Some(fleet.gateway_id(0)?), Some(fleet.control().id()));
         Ok(Self { kind: Kind::Fleet, dsn, proxy, helper, keeps: Keeps::Fleet(Box::new((fleet, bundle))) })
     }
+}
+
+/// The example, with room for the large parameter of [`super::memory`].
+fn example(server: &Postgres) -> Result<Bundle> {
+    let bundle = Bundle::example(server, &Terms::default())?;
+    bundle.judge_up_to(2 * super::memory::LARGE_BYTES)?;
+    Ok(bundle)
 }
 
 /// Builds Countersign as users get it, and lets it be found.

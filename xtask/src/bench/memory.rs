@@ -1,9 +1,10 @@
-//! What a session costs in memory: many that do nothing, and many whose command waits for a person.
+//! What a session costs in memory: many that do nothing, many whose command waits for a person, and one with a large
+//! parameter.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use countersign_testkit::usage::resident_kib;
+use countersign_testkit::usage::{forget_peak, peak_kib, resident_kib};
 use countersign_testkit::{Dsn, RawClient, eventually, tagged};
 
 use super::contestant::{Contestant, Keeps, Kind};
@@ -17,7 +18,12 @@ pub(crate) struct Memory {
     pub(crate) idle_kib: f64,
     /// KiB for each session that waits for a countersign.
     pub(crate) held_kib: Option<f64>,
+    /// By how much the process grows at most for a parameter of [`LARGE_BYTES`], as a multiple of its size.
+    pub(crate) large_times: f64,
 }
+
+/// The size of a large parameter.
+pub(crate) const LARGE_BYTES: usize = 256 << 20;
 
 pub(super) fn measure(contestants: &[Contestant], sessions: u32) -> Result<Vec<Memory>> {
     let mut measured = Vec::new();
@@ -36,13 +42,36 @@ pub(super) fn measure(contestants: &[Contestant], sessions: u32) -> Result<Vec<M
             }
             Keeps::Nothing | Keeps::PgBouncer(_) | Keeps::Fleet(_) => None,
         };
-        measured.push(Memory { kind: contestant.kind, sessions, idle_kib, held_kib });
+        drop(clients);
+        let large_times = large_times(&contestant.dsn, proxy)?;
+        measured.push(Memory { kind: contestant.kind, sessions, idle_kib, held_kib, large_times });
     }
     Ok(measured)
 }
 
 fn each(before: u64, after: u64, sessions: u32) -> f64 {
     after.saturating_sub(before) as f64 / f64::from(sessions)
+}
+
+/// Sends one large parameter, and looks at the peak.
+fn large_times(dsn: &Dsn, proxy: u32) -> Result<f64> {
+    let (mut client, _) = RawClient::login(dsn)?;
+    client.send(&tagged(b'Q', b"SELECT 1\0"))?;
+    client.until_ready()?;
+    forget_peak(proxy)?;
+    let before = resident_kib(proxy)?;
+    client.send(&tagged(b'P', b"\0SELECT length($1::bytea)\0\0\0"))?;
+    // Portal and statement without a name, one parameter, in binary.
+    let mut bind = b"\0\0\0\x01\0\x01\0\x01".to_vec();
+    bind.extend(u32::try_from(LARGE_BYTES)?.to_be_bytes());
+    bind.resize(bind.len() + LARGE_BYTES, 7);
+    bind.extend([0, 0]);
+    client.send(&tagged(b'B', &bind))?;
+    client.send(&tagged(b'E', b"\0\0\0\0\0"))?;
+    client.send(&tagged(b'S', b""))?;
+    let answer = client.until_ready()?;
+    anyhow::ensure!(answer.iter().any(|frame| frame.tag == b'C'), "the parameter was refused: {answer:?}");
+    Ok(peak_kib(proxy)?.saturating_sub(before) as f64 * 1024.0 / LARGE_BYTES as f64)
 }
 
 /// Sessions that have read once.

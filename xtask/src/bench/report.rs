@@ -102,16 +102,17 @@ impl Report {
 
     pub(crate) fn memory_table(&self) -> String {
         let mut text = String::from(
-            "\n### Memory of a session\n\n| | sessions | KiB idle | KiB held |\n|---|--:|--:|--:|\n",
+            "\n### Memory of a session\n\n| | sessions | KiB idle | KiB held | a parameter of 256 MiB |\n|---|--:|--:|--:|--:|\n",
         );
         for memory in &self.memory {
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {:.2} × |",
                 memory.kind.name(),
                 memory.sessions,
                 number(Some(memory.idle_kib)),
-                number(memory.held_kib)
+                number(memory.held_kib),
+                memory.large_times
             );
         }
         text
@@ -122,7 +123,8 @@ impl Report {
             .memory
             .iter()
             .map(|m| {
-                json!({"contestant": m.kind.name(), "sessions": m.sessions, "idle_kib": m.idle_kib, "held_kib": m.held_kib})
+                json!({"contestant": m.kind.name(), "sessions": m.sessions, "idle_kib": m.idle_kib, "held_kib": m.held_kib,
+                    "large_times": m.large_times})
             })
             .collect();
         json!({"workloads": self.cells.iter().map(Cell::json).collect::<Vec<_>>(), "memory": memory})

@@ -1,13 +1,14 @@
 //! What goes over the wire and back is the same, and a missing field is an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use countersign_common::approval::{Approval, Decision, Evidence, Outcome, Stage, State, Terms, Vote};
 use countersign_common::command::{Command, Context, Parameter};
-use countersign_common::facts::{Action, Facts, Flag, Operation};
+use countersign_common::facts::{Action, Facts, Flag, MaskedUses, Operation};
 use countersign_common::id::{ApprovalId, GroupName, NodeId, RoleName, SessionId, Subject, TargetName};
 use countersign_common::principal::{Kind, Principal};
+use countersign_common::verdict::DataClass;
 use countersign_common::{Digest, Timestamp};
 
 use super::BadField;
@@ -108,11 +109,12 @@ fn a_command_with_its_context_and_facts_survives_the_wire() {
     let value = |value: Option<&[u8]>| Parameter {
         type_name: "25".into(),
         binary: false,
-        value: value.map(<[u8]>::to_vec),
+        value: value.map(|value| value.to_vec().into()),
+        omitted: None,
     };
     let command = Command {
         form: "execute".into(),
-        text: b"SELECT \xff".to_vec(),
+        text: b"SELECT \xff".to_vec().into(),
         parameters: vec![value(None), value(Some(b""))],
     };
     assert_eq!(Command::try_from(v1::Command::from(&command)), Ok(command));
@@ -126,7 +128,11 @@ fn a_command_with_its_context_and_facts_survives_the_wire() {
     };
     assert_eq!(Context::try_from(v1::Context::from(&context)), Ok(context));
     for action in Action::ALL {
-        let operation = Operation { flags: Flag::ALL.iter().copied().collect(), ..Operation::new(*action) };
+        let class = |name: &str| BTreeSet::from([DataClass(name.into())]);
+        let masked =
+            MaskedUses { copies: class("email"), predicates: class("phone"), equalities: class("card") };
+        let flags = Flag::ALL.iter().copied().collect();
+        let operation = Operation { flags, masked, ..Operation::new(*action) };
         let facts = Facts { operations: vec![operation], ..Facts::nothing() };
         assert_eq!(Facts::try_from(v1::Facts::from(&facts)), Ok(facts));
     }

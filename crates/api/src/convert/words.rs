@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use countersign_common::command::{Command, Context, Parameter};
-use countersign_common::facts::{Action, Facts, Flag, Granularity, Operation};
+use countersign_common::facts::{Action, Facts, Flag, Granularity, MaskedUses, Operation};
 use countersign_common::principal::{Kind, Principal};
+use countersign_common::verdict::DataClass;
 
 use super::{BadField, digest, enumerator, parsed};
 use crate::v1;
@@ -57,9 +58,9 @@ impl From<&Command> for v1::Command {
         let parameters = command.parameters.iter().map(|parameter| v1::Parameter {
             type_name: parameter.type_name.clone(),
             binary: parameter.binary,
-            value: parameter.value.clone(),
+            value: parameter.value.as_ref().map(|value| value.to_vec()),
         });
-        Self { form: command.form.clone(), text: command.text.clone(), parameters: parameters.collect() }
+        Self { form: command.form.clone(), text: command.text.to_vec(), parameters: parameters.collect() }
     }
 }
 
@@ -69,12 +70,13 @@ impl TryFrom<v1::Command> for Command {
         let parameters = wire.parameters.into_iter().map(|parameter| Parameter {
             type_name: parameter.type_name,
             binary: parameter.binary,
-            value: parameter.value,
+            value: parameter.value.map(Into::into),
+            omitted: None,
         });
         // An empty text is a command (an empty query); a missing form is a missing field.
         Ok(Self {
             form: parsed(&wire.form, "command.form")?,
-            text: wire.text,
+            text: wire.text.into(),
             parameters: parameters.collect(),
         })
     }
@@ -146,6 +148,9 @@ impl From<&Operation> for v1::Operation {
             writes: operation.writes.iter().cloned().collect(),
             functions: operation.functions.iter().cloned().collect(),
             flags: operation.flags.iter().map(ToString::to_string).collect(),
+            copied_classes: class_names(&operation.masked.copies),
+            predicate_classes: class_names(&operation.masked.predicates),
+            equality_classes: class_names(&operation.masked.equalities),
         }
     }
 }
@@ -161,8 +166,21 @@ impl TryFrom<v1::Operation> for Operation {
             writes: wire.writes.into_iter().collect(),
             functions: wire.functions.into_iter().collect(),
             flags: flags.collect::<Result<_, _>>()?,
+            masked: MaskedUses {
+                copies: classes(wire.copied_classes),
+                predicates: classes(wire.predicate_classes),
+                equalities: classes(wire.equality_classes),
+            },
         })
     }
+}
+
+fn class_names(classes: &BTreeSet<DataClass>) -> Vec<String> {
+    classes.iter().map(|class| class.0.to_string()).collect()
+}
+
+fn classes(names: Vec<String>) -> BTreeSet<DataClass> {
+    names.into_iter().map(|name| DataClass(name.into())).collect()
 }
 
 /// The one of `all` with this name. A name that is not known here is an error: facts that are not

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use countersign_common::id::BundleVersion;
-use countersign_policy::{Bundle, Files};
+use countersign_policy::{Bundle, ClassTerms, Files};
 use serde::Serialize;
 
 use super::Surroundings;
@@ -29,6 +29,7 @@ struct Sound {
     policies: usize,
     chains: usize,
     targets: usize,
+    classes: Vec<ClassTerms>,
 }
 
 pub(crate) fn run(command: &Command, around: &Surroundings) -> Result<(), CliError> {
@@ -41,15 +42,27 @@ pub(crate) fn run(command: &Command, around: &Surroundings) -> Result<(), CliErr
         policies: bundle.policy_count(),
         chains: bundle.chains().len(),
         targets: bundle.targets().len(),
+        classes: bundle.class_terms().to_vec(),
     };
     around.output.result(&sound, || {
-        format!(
+        let summary = format!(
             "{} is sound: version {}, {} policies, {} chains, {} targets",
             dir.display(),
             sound.version,
             sound.policies,
             sound.chains,
             sound.targets
-        )
+        );
+        sound.classes.iter().fold(summary, |text, terms| text + "\n" + &terms_line(terms))
     })
+}
+
+/// What becomes of commands that use a class of data which their requester may not see.
+fn terms_line(terms: &ClassTerms) -> String {
+    let limit = terms.lookups_max.map(|max| format!(" ({max} for each session)")).unwrap_or_default();
+    let chain = terms.chain.as_ref().map(|chain| format!("; held by {chain}")).unwrap_or_default();
+    format!(
+        "  class {}: copies {}, predicates {}, equality {}{limit}{chain}",
+        terms.class.0, terms.copies, terms.predicates, terms.equality
+    )
 }

@@ -11,6 +11,8 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod dump;
+mod frameworks;
 mod pgbench;
 mod psql;
 mod raw;

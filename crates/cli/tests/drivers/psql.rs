@@ -92,6 +92,62 @@ fn a_multi_statement_text_with_one_write_in_it_waits_as_a_whole() {
     assert_eq!(stage.credit(), before);
 }
 
+/// Runs a script under `ON_ERROR_ROLLBACK`, which puts a savepoint before each statement of a transaction; the output and
+/// the errors of psql.
+fn rolls_errors_back(dsn: &Dsn, script: &str) -> (String, String) {
+    let mut command = psql(dsn, &[]);
+    let mut child = command
+        .args(["-v", "ON_ERROR_ROLLBACK=on", "-v", "VERBOSITY=default", "-f", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), script.as_bytes()).unwrap();
+    said(&child.wait_with_output().unwrap())
+}
+
+const ROLLED_BACK_READS: &str = "BEGIN;
+SELECT id, name FROM customers WHERE id < 3 ORDER BY id;
+SELECT 1/0;
+SELECT * FROM nowhere;
+SELECT count(*) FROM orders;
+SAVEPOINT own;
+SELECT name FROM products ORDER BY id LIMIT 1;
+ROLLBACK TO own;
+SELECT city FROM customers WHERE id = 1;
+COMMIT;
+SELECT 'behind it';
+";
+
+const ROLLED_BACK_WRITES: &str = "BEGIN;
+CREATE TABLE scratch (id int PRIMARY KEY);
+INSERT INTO scratch VALUES (1), (2);
+INSERT INTO scratch VALUES (2);
+INSERT INTO scratch VALUES (3);
+UPDATE scratch SET nonsense = 1;
+SELECT * FROM scratch ORDER BY id;
+COMMIT;
+SELECT count(*) FROM scratch;
+";
+
+#[test]
+fn on_error_rollback_goes_on_behind_errors_as_directly() {
+    let stage = Stage::allow_all();
+    for script in [ROLLED_BACK_READS, ROLLED_BACK_WRITES] {
+        let direct = rolls_errors_back(&stage.server.dsn(), script);
+        assert!(direct.1.contains("ERROR"), "{}", direct.1);
+        stage.server.sql("DROP TABLE IF EXISTS scratch").unwrap();
+        assert_eq!(rolls_errors_back(&stage.agent, script), direct);
+    }
+}
+
+#[test]
+#[ignore = "names are unresolved behind ROLLBACK TO SAVEPOINT still"]
+fn on_error_rollback_goes_on_behind_errors_for_a_reader() {
+    let stage = Stage::example(&Terms::default());
+    let direct = rolls_errors_back(&stage.server.dsn(), ROLLED_BACK_READS);
+    assert_eq!(rolls_errors_back(&stage.agent, ROLLED_BACK_READS), direct);
+}
+
 #[test]
 fn the_usual_backslash_commands_work() {
     let stage = Stage::allow_all();

@@ -175,11 +175,11 @@ impl Server {
         let files = bundle().into_iter().collect();
         let compiled = Bundle::compile(&files, Vec::new()).unwrap();
         let target = compiled.target(&session.target).unwrap();
-        let value = Some(b"42".to_vec());
+        let value = Some(b"42".to_vec().into());
         let statement = Statement {
             form: "query".into(),
-            text: text.into(),
-            parameters: vec![Parameter { type_name: "23".into(), binary: false, value }],
+            text: text.to_owned().into(),
+            parameters: vec![Parameter { type_name: "23".into(), binary: false, value, omitted: None }],
         };
         let context = Context {
             target: session.target.clone(),

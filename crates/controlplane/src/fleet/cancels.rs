@@ -1,6 +1,12 @@
 //! Cancel requests find the gateway that they are meant for: over its link here, or through the node that has it. They
 //! come from clients that have not logged in: only keys that were given out are carried on ([`Vouchers`]).
+//!
+//! A client must not send its next command before the target was signalled, and learns that from the end of its
+//! connection. So each step waits for the next one: the gateway says that it has carried a request out, the node that has
+//! its link deletes the request from the store, and the node that wrote it there answers the gateway that asked.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -9,18 +15,27 @@ use countersign_api::v1;
 use countersign_api::v1::control_frame::Frame;
 use countersign_common::id::{AttemptId, NodeId};
 use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
 use super::Fleet;
 use super::authority::Authority;
 use crate::Also;
-use crate::store::{Change, Entry, Outcome, StoreError, Transaction, range_all};
+use crate::store::{Change, Entry, Outcome, Revision, StoreError, Transaction, range_all};
 
 /// Where they wait for another node: `/cs/cancels/<control-plane node>/<id>`.
 const CANCELS: &str = "/cs/cancels/";
 
 /// How long one waits. A cancel that comes later would meet another command.
 const WAITS_FOR: Duration = Duration::from_secs(10);
+
+/// The time that a gateway has to carry a request out, before its sender is answered all the same.
+const CARRIED_WITHIN: Duration = Duration::from_secs(4);
+
+/// Requests of other nodes that gateways of this one carry out at once; further ones wait.
+const CARRIED_AT_ONCE: usize = 64;
 
 /// How many are written at once.
 pub(super) const WRITTEN_AT_ONCE: usize = 8;
@@ -38,6 +53,52 @@ struct Errand {
     /// What a later version noted.
     #[serde(default, skip_serializing_if = "Also::is_nothing")]
     also: Also,
+}
+
+/// Requests that gateways were given and have not carried out.
+#[derive(Debug, Default)]
+pub(super) struct Carrying {
+    numbers: AtomicU64,
+    waiting: Mutex<HashMap<(NodeId, u64), oneshot::Sender<()>>>,
+}
+
+/// A request that a gateway is about to be given.
+struct Given<'c> {
+    carrying: &'c Carrying,
+    gateway: NodeId,
+    id: u64,
+    carried: oneshot::Receiver<()>,
+}
+
+impl Carrying {
+    fn give(&self, gateway: NodeId) -> Given<'_> {
+        // Zero would ask for no answer.
+        let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let (sender, carried) = oneshot::channel();
+        self.waiting.lock().insert((gateway, id), sender);
+        Given { carrying: self, gateway, id, carried }
+    }
+
+    /// This gateway has carried the request out. One that it was never given changes nothing.
+    pub(super) fn carried(&self, gateway: NodeId, id: u64) {
+        if let Some(sender) = self.waiting.lock().remove(&(gateway, id)) {
+            // Nobody waits any more once it has taken too long.
+            let _ = sender.send(());
+        }
+    }
+}
+
+impl Given<'_> {
+    /// Waits until it was carried out, or has taken too long. A gateway of an earlier version never says so.
+    async fn carried(mut self) {
+        let _ = tokio::time::timeout(CARRIED_WITHIN, &mut self.carried).await;
+    }
+}
+
+impl Drop for Given<'_> {
+    fn drop(&mut self) {
+        self.carrying.waiting.lock().remove(&(self.gateway, self.id));
+    }
 }
 
 /// What each start of a gateway vouches with for the cancel keys that it gives out. Made from the authority's key, so that
@@ -80,8 +141,8 @@ impl std::fmt::Debug for Vouchers {
 }
 
 impl Fleet {
-    /// Takes a cancel request to the gateway that has this route. Nobody is told whether it arrived, as in the
-    /// protocols: a route that nobody has is passed over.
+    /// Takes a cancel request to the gateway that has this route, and waits until it was carried out there. Nobody is told
+    /// whether it arrived, as in the protocols: a route that nobody has is passed over.
     ///
     /// # Errors
     /// When the store fails.
@@ -96,24 +157,52 @@ impl Fleet {
         let errand =
             Errand { gateway: node.id, protocol: cancel.protocol, key: cancel.key, also: Also::default() };
         if self.links().get(node.id).is_some() {
-            self.push_cancel(errand);
+            self.push_cancel(errand).await;
             return Ok(());
         }
+        let key = format!("{CANCELS}{}/{}", gateway.linked_to, AttemptId::generate());
+        let Some(written) = self.leave_errand(&key, &errand).await? else { return Ok(()) };
+        let carried = tokio::time::timeout(CARRIED_WITHIN, self.errand_done(&key, written)).await;
+        carried.unwrap_or(Ok(()))
+    }
+
+    /// Leaves a request in the store for the node that has the gateway's link. `None`: it was not written.
+    async fn leave_errand(&self, key: &str, errand: &Errand) -> Result<Option<Revision>, StoreError> {
         // Whoever reaches a gateway may ask to cancel, without a token: however many do, the store has little of it.
         let turn = tokio::time::timeout(WAITS_FOR, self.cancelling.acquire()).await;
-        let Ok(_turn) = turn else { return Ok(()) };
+        let Ok(_turn) = turn else { return Ok(None) };
         let lease = self.store().grant(WAITS_FOR).await?;
-        let key = format!("{CANCELS}{}/{}", gateway.linked_to, AttemptId::generate());
-        let put = Transaction::new().put_under(lease, key, crate::encode(&errand));
+        let put = Transaction::new().put_under(lease, key.to_owned(), crate::encode(errand));
         match self.store().transact(put).await? {
-            Outcome::Committed(_) | Outcome::Conflict | Outcome::LeaseLost => Ok(()),
+            Outcome::Committed(revision) => Ok(Some(revision)),
+            Outcome::Conflict | Outcome::LeaseLost => Ok(None),
         }
     }
 
-    fn push_cancel(&self, errand: Errand) {
-        if let Some(link) = self.links().get(errand.gateway) {
-            link.send(Frame::Cancel(v1::CancelPush { protocol: errand.protocol, key: errand.key }));
+    /// Waits until the node that has the gateway's link has deleted the request.
+    async fn errand_done(&self, key: &str, written: Revision) -> Result<(), StoreError> {
+        let mut changes = self.store().watch(key, written).await?;
+        while let Some(change) = changes.next().await {
+            if let Change::Deleted { .. } = change? {
+                break;
+            }
         }
+        Ok(())
+    }
+
+    /// Gives a request to the gateway, and waits until it was carried out.
+    async fn push_cancel(&self, errand: Errand) {
+        if let Some(link) = self.links().get(errand.gateway) {
+            let given = self.carrying.give(errand.gateway);
+            let push = v1::CancelPush { protocol: errand.protocol, key: errand.key, id: given.id };
+            link.send(Frame::Cancel(push));
+            given.carried().await;
+        }
+    }
+
+    /// A gateway says that it has carried a request out.
+    pub(super) fn cancel_carried(&self, gateway: NodeId, id: u64) {
+        self.carrying.carried(gateway, id);
     }
 
     /// Pushes what other nodes leave for this one.
@@ -129,23 +218,29 @@ impl Fleet {
 
     async fn take_errands(&self, prefix: &str) -> Result<(), StoreError> {
         let (waiting, revision) = range_all(&**self.store(), prefix).await?;
-        for entry in waiting {
-            self.take_errand(&entry).await?;
-        }
+        // Beside each other: one gateway that is slow must not keep the requests of others waiting.
+        let mut taken: FuturesUnordered<_> =
+            waiting.into_iter().map(|entry| self.take_errand(entry)).collect();
         let mut changes = self.store().watch(prefix, revision).await?;
-        while let Some(change) = changes.next().await {
-            if let Change::Put(entry) = change? {
-                self.take_errand(&entry).await?;
+        loop {
+            tokio::select! {
+                Some(done) = taken.next() => done?,
+                change = changes.next(), if taken.len() < CARRIED_AT_ONCE => match change {
+                    Some(change) => if let Change::Put(entry) = change? {
+                        taken.push(self.take_errand(entry));
+                    },
+                    None => return Err(StoreError::Closed),
+                },
             }
         }
-        Err(StoreError::Closed)
     }
 
-    async fn take_errand(&self, entry: &Entry) -> Result<(), StoreError> {
-        match crate::decode(entry) {
-            Ok(errand) => self.push_cancel(errand),
+    async fn take_errand(&self, entry: Entry) -> Result<(), StoreError> {
+        match crate::decode(&entry) {
+            Ok(errand) => self.push_cancel(errand).await,
             Err(error) => tracing::error!(%error, "a cancel request cannot be read"),
         }
+        // That it is gone tells the node that wrote it.
         self.store().transact(Transaction::new().delete(&entry.key)).await.map(drop)
     }
 }
@@ -156,6 +251,23 @@ mod tests {
 
     use super::*;
     use crate::fleet::authority::AuthorityFiles;
+
+    #[tokio::test]
+    async fn only_the_gateway_that_was_given_a_request_can_say_that_it_was_carried_out() {
+        let carrying = Carrying::default();
+        let (gateway, other) = (NodeId::generate(), NodeId::generate());
+        let given = carrying.give(gateway);
+        let id = given.id;
+        assert_ne!(id, 0);
+        carrying.carried(other, id);
+        carrying.carried(gateway, id + 1);
+        assert_eq!(carrying.waiting.lock().len(), 1);
+        carrying.carried(gateway, id);
+        given.carried().await;
+        assert!(carrying.waiting.lock().is_empty());
+        drop(carrying.give(gateway));
+        assert!(carrying.waiting.lock().is_empty(), "one that nobody waits for is forgotten");
+    }
 
     #[test]
     fn only_a_key_that_this_start_gave_out_is_vouched_for() {

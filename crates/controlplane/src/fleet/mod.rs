@@ -46,7 +46,7 @@ pub(crate) use open::Opening;
 pub use revoked::{CERTIFICATE_TTL_MAX, RevokeError, RevokedGateway};
 
 use self::authority::{Authority, AuthorityError, CertificateRequest};
-use self::cancels::Vouchers;
+use self::cancels::{Carrying, Vouchers};
 use self::doubt::Doubts;
 use self::intake::RecordIntake;
 use self::join::Joins;
@@ -120,6 +120,8 @@ pub struct Fleet {
     revoked: Revoked,
     /// Turns of cancel requests on their way to other nodes.
     cancelling: Semaphore,
+    /// Cancel requests that gateways with a link here are carrying out.
+    carrying: Carrying,
     /// This node's own record; another one after its lease was lost.
     own: Mutex<Node>,
     /// Those whose streams of records have to be ended.
@@ -178,6 +180,7 @@ impl Fleet {
             links: Links::default(),
             doubts: Doubts::default(),
             cancelling: Semaphore::new(cancels::WRITTEN_AT_ONCE),
+            carrying: Carrying::default(),
             pulse: Pulse::new(Arc::clone(store)),
             revoked,
             own: Mutex::new(own),

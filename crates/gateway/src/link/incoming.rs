@@ -21,12 +21,16 @@ const TESTIMONIES_MAX: usize = 16;
 /// What the control plane may want of the connections here.
 #[async_trait]
 pub trait Connections: Send + Sync + std::fmt::Debug {
-    /// A client wants to cancel what the connection with this key runs. Nothing is answered either way.
-    fn cancel(&self, protocol: &str, key: &[u8]);
+    /// A client wants to cancel what the connection with this key runs. Returns when that was carried out, or the key
+    /// means nobody; which of them is not told.
+    async fn cancel(&self, protocol: &str, key: &[u8]);
 
     /// Asks a target whether a command ran, by evidence that was presented before.
     async fn testify(&self, context: &Context, evidence: &str) -> Said;
 }
+
+/// Cancel requests of other gateways that are carried out at once; more are dropped.
+const CANCELS_MAX: usize = 64;
 
 /// Takes frames.
 #[derive(Debug)]
@@ -34,11 +38,12 @@ pub(super) struct Incoming {
     shared: Arc<Shared>,
     connections: Arc<OnceLock<Arc<dyn Connections>>>,
     testimonies: JoinSet<()>,
+    cancels: JoinSet<()>,
 }
 
 impl Incoming {
     pub(super) fn new(shared: Arc<Shared>, connections: Arc<OnceLock<Arc<dyn Connections>>>) -> Self {
-        Self { shared, connections, testimonies: JoinSet::new() }
+        Self { shared, connections, testimonies: JoinSet::new(), cancels: JoinSet::new() }
     }
 
     /// Takes one frame.
@@ -61,11 +66,7 @@ impl Incoming {
             Control::SessionsEnded(ended) => self.end_sessions(&ended)?,
             Control::Bundle(push) => self.shared.bundles.push(push),
             Control::Alive(alive) => self.alive(&alive)?,
-            Control::Cancel(cancel) => {
-                if let Some(connections) = self.connections.get() {
-                    connections.cancel(&cancel.protocol, &cancel.key);
-                }
-            }
+            Control::Cancel(cancel) => self.cancel(cancel),
             Control::Testify(asked) => self.testify(asked)?,
             Control::Welcome(_) => return Err("a second welcome".into()),
             // The driver's.
@@ -93,6 +94,23 @@ impl Incoming {
             state.attached.end(id, reason);
         }
         Ok(())
+    }
+
+    /// Carries a cancel request out beside everything else, and says so when that is done.
+    fn cancel(&mut self, cancel: v1::CancelPush) {
+        while self.cancels.try_join_next().is_some() {}
+        let connections = self.connections.get().cloned().filter(|_| self.cancels.len() < CANCELS_MAX);
+        let shared = Arc::clone(&self.shared);
+        self.cancels.spawn(async move {
+            if let Some(connections) = connections {
+                connections.cancel(&cancel.protocol, &cancel.key).await;
+            }
+            // Only a node that gives an id knows the frame.
+            if cancel.id != 0 {
+                let carried = v1::CancelCarried { id: cancel.id };
+                shared.change(|state| state.outbox.push(Frame::CancelCarried(carried)));
+            }
+        });
     }
 
     /// Asks the target beside everything else.

@@ -17,8 +17,9 @@ use countersign_lifecycle::ports::{Admitted, Cancels, NotAdmitted, Sessions, Una
 use super::attached::Opened;
 use super::shared::{Shared, odd, silent};
 
-/// How long a cancel request is seen to. Its sender is told nothing either way.
-const CANCEL_TIME_MAX: Duration = Duration::from_secs(2);
+/// The time that the sender of a cancel request waits until the gateway that it is for has carried it out; longer than the
+/// control plane waits for that gateway.
+const CANCEL_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Sessions, approvals and cancels over the link.
 #[derive(Debug, Clone)]

@@ -127,7 +127,7 @@ struct Here(Mutex<Vec<Vec<u8>>>);
 
 #[async_trait]
 impl Connections for Here {
-    fn cancel(&self, protocol: &str, key: &[u8]) {
+    async fn cancel(&self, protocol: &str, key: &[u8]) {
         assert_eq!(protocol, "postgres");
         self.0.lock().push(key.to_vec());
     }
@@ -145,8 +145,14 @@ async fn cancels_and_questions_about_commands_in_doubt_reach_the_connections() {
     link.ready(None).await;
     let here = Arc::new(Here::default());
     link.serves(Arc::clone(&here) as _);
-    plane.say(Frame::Cancel(v1::CancelPush { protocol: "postgres".into(), key: vec![7] }));
-    eventually("cancelled", || *here.0.lock() == [vec![7]]).await;
+    // A node of an earlier version gives no id, and does not know the answer.
+    for (id, key) in [(0, 7), (11, 8)] {
+        plane.say(Frame::Cancel(v1::CancelPush { protocol: "postgres".into(), key: vec![key], id }));
+    }
+    eventually("carried out", || plane.truth.lock().carried == [11]).await;
+    let mut keys = here.0.lock().clone();
+    keys.sort();
+    assert_eq!(keys, [vec![7], vec![8]]);
     let context = Some((&words::hold_request(1).context).into());
     let asked = v1::Testify { approval_id: "apr".into(), fence: 3, context, evidence: "xid:7".into() };
     plane.say(Frame::Testify(asked));

@@ -62,6 +62,8 @@ pub(crate) struct Truth {
     pub(crate) attached: HashSet<String>,
     pub(crate) cancels: Vec<v1::RouteCancel>,
     pub(crate) testified: Vec<v1::Testified>,
+    /// The cancel requests that were carried out.
+    pub(crate) carried: Vec<u64>,
     pub(crate) taken: Vec<v1::BundleTaken>,
     pub(crate) draining: bool,
     pub(crate) goodbyes: u32,
@@ -104,6 +106,7 @@ impl Plane {
             attached: HashSet::new(),
             cancels: Vec::new(),
             testified: Vec::new(),
+            carried: Vec::new(),
             taken: Vec::new(),
             draining: false,
             goodbyes: 0,
@@ -331,6 +334,7 @@ impl Link {
             Gateway::Detach(detach) => truth.attached.retain(|id| !detach.session_ids.contains(id)),
             Gateway::BundleTaken(taken) => truth.taken.push(taken),
             Gateway::Testified(testified) => truth.testified.push(testified),
+            Gateway::CancelCarried(carried) => truth.carried.push(carried.id),
             Gateway::Draining(draining) => truth.draining = draining.draining,
             Gateway::Goodbye(_) => truth.goodbyes += 1,
             Gateway::Unfollow(_) => {}

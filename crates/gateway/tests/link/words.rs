@@ -110,7 +110,11 @@ pub(crate) fn hold_request(number: usize) -> HoldRequest {
         digest: Digest::of(format!("command {number}").as_bytes()),
         session: SESSION,
         principal: Arc::new(agent()),
-        command: Command { form: "query".into(), text: b"DELETE FROM t".to_vec(), parameters: Vec::new() },
+        command: Command {
+            form: "query".into(),
+            text: b"DELETE FROM t".to_vec().into(),
+            parameters: Vec::new(),
+        },
         context: Context {
             target: TargetName::new("shop").unwrap(),
             generation: Digest::of(b"1"),

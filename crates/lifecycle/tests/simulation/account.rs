@@ -242,7 +242,7 @@ impl Reading {
         let up =
             story.upstream.get_or_insert(Upstream { bytes: Vec::new(), digest: digest_then, synced, place });
         up.bytes.extend_from_slice(bytes);
-        let command = Command { form: "text".into(), text: up.bytes.clone(), parameters: Vec::new() };
+        let command = Command { form: "text".into(), text: up.bytes.clone().into(), parameters: Vec::new() };
         let session = world.sessions.iter().find(|one| one.id == story.sent.session).unwrap();
         up.digest = digest(&command, &context(&world.plan.target, setting), &session.principal, session.id);
     }

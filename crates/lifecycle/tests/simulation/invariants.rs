@@ -315,6 +315,8 @@ fn truthful(account: &Account) -> Result<(), String> {
                 story.fault || nobody || not_run
             }
             Word::RunningElsewhere => ever(|state| matches!(state, State::Redeemed { .. })),
+            // No limits in the simulation.
+            Word::Limited => false,
             // A wish is not enough: its record says so.
             Word::Withdrawn => ever(|state| *state == State::Withdrawn) && !ever(was_used),
         };

@@ -231,6 +231,7 @@ fn target(dice: &mut Dice) -> Target {
         roles: BTreeMap::from([(role.clone(), Role { user: "app".into(), credential: None })]),
         default_role: role,
         default_database: None,
+        databases: std::collections::BTreeSet::new(),
         waiting: Waiting {
             hold: *dice.pick(&[Duration::from_secs(3), Duration::from_secs(60), Duration::from_secs(300)]),
             hold_in_transaction: Duration::from_secs(10),
@@ -241,6 +242,7 @@ fn target(dice: &mut Dice) -> Target {
         safe_functions: BTreeSet::new(),
         judged_bytes_max: 1 << 20,
         reads_when_isolated: None,
+        notifications: countersign_common::target::Notifications::default(),
         generation: Digest::of(b"shop"),
     }
 }

@@ -135,6 +135,7 @@ targets:
   mysql: { environment: e, host: db, protocol: mysql, roles: { a: { user: a } } }
   tls: { environment: e, url: 'postgres://app@db/x?sslmode=prefer' }
   zero: { environment: e, url: 'postgres://app@db/x', judged_bytes_max: 0 }
+  any: { environment: e, url: 'postgres://app@db/x', databases: [shop, '*', ''] }
 "
     )]));
 }

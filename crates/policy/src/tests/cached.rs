@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_common::Principal;
-use countersign_common::facts::{Action, Facts, Flag, Granularity, Operation};
+use countersign_common::facts::{Action, Facts, Flag, Granularity, MaskedUses, Operation};
 use countersign_common::id::{GroupName, RoleName};
 use countersign_common::principal::Kind;
+use countersign_common::verdict::DataClass;
 use countersign_common::{Target, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -62,7 +63,7 @@ fn principals_of_one_name_with_other_groups_are_not_taken_for_each_other() {
 }
 
 /// Policies that together read everything; each bundle of the property takes some of them.
-const POLICIES: [&str; 14] = [
+const POLICIES: [&str; 16] = [
     r#"@id("p0") permit (principal in Group::"a", action in Action::"read", resource);"#,
     r#"@id("p1") permit (principal is Agent, action in Action::"write", resource in Environment::"production");"#,
     r#"@id("p2") permit (principal, action == Action::"sql:drop", resource) when { context.role == "r1" };"#,
@@ -76,12 +77,17 @@ const POLICIES: [&str; 14] = [
     r#"@id("f4") forbid (principal, action in Action::"unknown", resource) unless { context.functions.contains("t1") };"#,
     r#"@id("f5") forbid (principal, action in Action::"schema", resource) when { context.hour * 4611686018427387904 > 0 };"#,
     r#"@id("f6") @approval("security") forbid (principal, action, resource) when { context.weekday == "sunday" && context has writes && context.writes.contains("t1") };"#,
+    r#"@id("f7") forbid (principal, action in Action::"command", resource) when { context.copied_classes.contains("email") };"#,
+    r#"@id("f8") @approval("prod-dba") forbid (principal, action in Action::"read", resource) when { context.flags.contains("masked_predicate") };"#,
     r#"@id("u0") permit (principal in Group::"a", action == Action::"unmask", resource == DataClass::"email") when { context.role == "r1" || context.on_behalf_of.contains("u1") };"#,
 ];
 
 const MASKING: &str = "
+chain: security
+classes: { phone: { predicates: allow, equality: hold } }
 rules:
   - { target: shop, relation: public.t, column: email, class: email, action: hash }
+  - { target: shop, relation: public.t, column: phone, class: phone, action: hash }
   - { target: lab, relation: public.t, column: email, class: email, action: hash }
 ";
 
@@ -90,16 +96,29 @@ fn names() -> impl Strategy<Value = BTreeSet<String>> {
 }
 
 fn operations() -> impl Strategy<Value = Operation> {
-    let flags = subsequence(vec![Flag::MissingWhere, Flag::Locking], 0..=2);
-    (select(Action::ALL), names(), names(), names(), flags).prop_map(
-        |(action, reads, writes, functions, flags)| Operation {
+    let flags = subsequence(vec![Flag::MissingWhere, Flag::Locking, Flag::CopiesMasked], 0..=3);
+    (select(Action::ALL), names(), names(), names(), flags, masked_uses()).prop_map(
+        |(action, reads, writes, functions, flags, masked)| Operation {
             action,
             reads,
             writes,
             functions,
             flags: flags.into_iter().collect(),
+            masked,
         },
     )
+}
+
+fn masked_uses() -> impl Strategy<Value = MaskedUses> {
+    let classes = || {
+        let classes = ["email", "phone"].map(|class| DataClass(class.into())).to_vec();
+        subsequence(classes, 0..=2).prop_map(|classes| classes.into_iter().collect::<BTreeSet<_>>())
+    };
+    (classes(), classes(), classes()).prop_map(|(copies, predicates, equalities)| MaskedUses {
+        copies,
+        predicates,
+        equalities,
+    })
 }
 
 prop_compose! {

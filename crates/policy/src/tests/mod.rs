@@ -4,6 +4,7 @@ mod broken;
 mod cached;
 mod docs;
 mod explained;
+mod masked;
 mod measured;
 mod reloaded;
 mod verdicts;

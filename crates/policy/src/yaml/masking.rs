@@ -1,21 +1,29 @@
-//! `masking.yaml`: which columns hold which class of data, and what becomes of their values.
+//! `masking.yaml`: which columns hold which class of data, what becomes of their values, and what else may be done with
+//! values that a principal may not see.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_common::id::TargetName;
+use countersign_common::approval::Chain;
+use countersign_common::id::{ChainName, TargetName};
 use countersign_common::verdict::{ColumnRule, DataClass, MaskAction};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::Document;
 use super::targets::Listed;
+use crate::class_terms::{ClassTerms, Use};
 use crate::error::Fault;
 use crate::files::Files;
+
+/// How many lookups by equality one session may make with values of one class, unless the file says otherwise.
+const LOOKUPS_MAX_DEFAULT: u64 = 1000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Masking {
     rules: Option<Vec<Spanned<Entry>>>,
+    chain: Option<Spanned<ChainName>>,
+    classes: Option<BTreeMap<String, Spanned<ClassEntry>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -38,14 +46,45 @@ enum Action {
     Hash,
 }
 
-/// Reads the masking rules, by target, in the order of the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClassEntry {
+    predicates: Option<Spanned<Use>>,
+    equality: Option<Spanned<Use>>,
+    equality_limit: Option<Spanned<u64>>,
+}
+
+/// What `masking.yaml` says.
+#[derive(Debug, Default)]
+pub(crate) struct MaskingFile {
+    /// The masking rules, by target, in the order of the file.
+    pub(crate) columns: BTreeMap<TargetName, Vec<ColumnRule>>,
+    /// The terms of every class that a rule names, by class.
+    pub(crate) classes: Vec<ClassTerms>,
+}
+
+/// Reads the masking rules and the terms of their classes.
 pub(crate) fn read(
     files: &Files,
+    targets: &BTreeMap<TargetName, Listed>,
+    chains: &BTreeMap<ChainName, Chain>,
+    faults: &mut Vec<Fault>,
+) -> MaskingFile {
+    let Some(document) = super::read::<Masking>(files, "masking", faults) else {
+        return MaskingFile::default();
+    };
+    let columns = columns(&document, targets, faults);
+    let chain = chain(&document, chains, faults);
+    let classes = classes(&document, chain.as_ref(), faults);
+    MaskingFile { columns, classes }
+}
+
+fn columns(
+    document: &Document<'_, Masking>,
     targets: &BTreeMap<TargetName, Listed>,
     faults: &mut Vec<Fault>,
 ) -> BTreeMap<TargetName, Vec<ColumnRule>> {
     let mut columns: BTreeMap<TargetName, Vec<ColumnRule>> = BTreeMap::new();
-    let Some(document) = super::read::<Masking>(files, "masking", faults) else { return columns };
     let mut seen = BTreeSet::new();
     for entry in document.content.rules.iter().flatten() {
         let rule = &entry.value;
@@ -61,11 +100,112 @@ pub(crate) fn read(
                 ),
             );
         }
-        if let Some(rule) = column_rule(&document, entry, faults) {
+        if let Some(rule) = column_rule(document, entry, faults) {
             columns.entry(entry.value.target.clone()).or_default().push(rule);
         }
     }
     columns
+}
+
+/// The chain that decides on copies and predicates, as far as it is known.
+fn chain(
+    document: &Document<'_, Masking>,
+    chains: &BTreeMap<ChainName, Chain>,
+    faults: &mut Vec<Fault>,
+) -> Option<ChainName> {
+    let chain = document.content.chain.as_ref()?;
+    if !chains.contains_key(&chain.value) {
+        faults.push(document.fault(chain, format!("chain `{}` is not in chains.yaml", chain.value)));
+    }
+    Some(chain.value.clone())
+}
+
+/// The terms of every class that a rule names: as the file says, otherwise the defaults.
+fn classes(
+    document: &Document<'_, Masking>,
+    chain: Option<&ChainName>,
+    faults: &mut Vec<Fault>,
+) -> Vec<ClassTerms> {
+    // A class stands where it is first named, for explanations.
+    let mut named: BTreeMap<&str, &Spanned<Entry>> = BTreeMap::new();
+    // A name that is no class is a fault of its rule.
+    for entry in document.content.rules.iter().flatten().filter(|entry| is_class(&entry.value.class)) {
+        named.entry(entry.value.class.as_str()).or_insert(entry);
+    }
+    let listed = document.content.classes.iter().flatten();
+    for (class, entry) in listed.filter(|(class, _)| !named.contains_key(class.as_str())) {
+        faults.push(document.fault(entry, format!("no rule names class `{class}`")));
+    }
+    let terms = |(class, first): (&&str, &&Spanned<Entry>)| {
+        let entry = document.content.classes.as_ref().and_then(|classes| classes.get(*class));
+        let file = document.file.to_owned();
+        let at = document.position(*first);
+        match entry {
+            Some(entry) => {
+                check_class(document, class, entry, chain, faults);
+                let at = document.position(entry).or(at);
+                ClassTerms { file, at, ..class_terms(class, chain, &entry.value) }
+            }
+            None => {
+                let entry = ClassEntry { predicates: None, equality: None, equality_limit: None };
+                ClassTerms { file, at, ..class_terms(class, chain, &entry) }
+            }
+        }
+    };
+    named.iter().map(terms).collect()
+}
+
+fn class_terms(class: &str, chain: Option<&ChainName>, entry: &ClassEntry) -> ClassTerms {
+    let decided = |given: Option<&Spanned<Use>>, default: Use| given.map_or(default, |given| given.value);
+    // INVARIANT: I6. Without a chain that could decide the default is the stricter one.
+    let asked = if chain.is_some() { Use::Hold } else { Use::Block };
+    let predicates = decided(entry.predicates.as_ref(), asked);
+    let equality = decided(entry.equality.as_ref(), Use::Allow);
+    let limit = entry.equality_limit.as_ref().map(|limit| limit.value);
+    // Where any predicate is allowed a limit on the weakest kind would protect nothing; it holds only if it is written.
+    let default = (predicates != Use::Allow).then_some(LOOKUPS_MAX_DEFAULT);
+    ClassTerms {
+        class: DataClass(class.into()),
+        copies: asked,
+        predicates,
+        equality,
+        lookups_max: limit.or(default).filter(|_| equality == Use::Allow),
+        chain: chain.cloned(),
+        file: String::new(),
+        at: None,
+    }
+}
+
+fn check_class(
+    document: &Document<'_, Masking>,
+    class: &str,
+    entry: &Spanned<ClassEntry>,
+    chain: Option<&ChainName>,
+    faults: &mut Vec<Fault>,
+) {
+    let ClassEntry { predicates, equality, equality_limit } = &entry.value;
+    for (name, given) in [("predicates", predicates), ("equality", equality)] {
+        let Some(given) = given.as_ref().filter(|given| given.value == Use::Hold && chain.is_none()) else {
+            continue;
+        };
+        let reason = format!(
+            "class `{class}`: `{name}: hold` needs a chain that decides; name it with `chain:` at the top of the file"
+        );
+        faults.push(document.fault(given, reason));
+    }
+    let Some(limit) = equality_limit else { return };
+    if limit.value == 0 {
+        let reason = format!("class `{class}`: equality_limit 0 allows no lookup; write `equality: block`");
+        faults.push(document.fault(limit, reason));
+    }
+    if equality.as_ref().is_some_and(|equality| equality.value != Use::Allow) {
+        let reason = format!("class `{class}`: `equality_limit` goes with `equality: allow` only");
+        faults.push(document.fault(limit, reason));
+    }
+}
+
+fn is_class(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
 fn column_rule(
@@ -87,7 +227,7 @@ fn column_rule(
     if rule.column.is_empty() {
         fault("the column has no name".into());
     }
-    if rule.class.is_empty() || rule.class.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if !is_class(&rule.class) {
         fault(format!("`{}` is not a class of data; write it like `email`", rule.class));
     }
     let action = match (rule.action, rule.keep) {

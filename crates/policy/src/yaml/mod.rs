@@ -25,6 +25,11 @@ impl<T> Document<'_, T> {
     pub(crate) fn fault<V>(&self, value: &Spanned<V>, reason: impl Into<String>) -> Fault {
         fault(self.file, value.referenced, reason)
     }
+
+    /// The place of a value in this file, where the parser knows it.
+    pub(crate) fn position<V>(&self, value: &Spanned<V>) -> Option<Position> {
+        position(value.referenced)
+    }
 }
 
 /// Reads the file of this stem; `None` when there is none, or when it is not sound.
@@ -62,13 +67,16 @@ fn refused(file: &str, error: &serde_saphyr::Error) -> Fault {
 }
 
 fn fault(file: &str, location: Location, reason: impl Into<String>) -> Fault {
-    let position = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    match location.line() {
-        0 => Fault::of_file(file, reason),
-        line => {
-            Fault::at(file, Position { line: position(line), column: position(location.column()) }, reason)
-        }
+    match position(location) {
+        None => Fault::of_file(file, reason),
+        Some(at) => Fault::at(file, at, reason),
     }
+}
+
+fn position(location: Location) -> Option<Position> {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let (line, column) = (number(location.line()), number(location.column()));
+    (line > 0).then_some(Position { line, column })
 }
 
 /// A duration with its unit, such as `15m` or `1h 30m`.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use countersign_common::Target;
 use countersign_common::id::{EnvironmentName, RoleName, TargetName};
 use countersign_common::target::{
-    JUDGED_BYTES_MAX_DEFAULT, OnDisconnect, RecordingTerms, Role, SecretRef, Tls, TlsMode, Waiting,
+    JUDGED_BYTES_MAX_DEFAULT, Notifications, OnDisconnect, RecordingTerms, Role, SecretRef, Tls, TlsMode,
+    Waiting,
 };
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -18,6 +19,9 @@ use super::{Document, Span};
 use crate::error::Fault;
 use crate::files::Files;
 use crate::url::{DEFAULT_PORT, PROTOCOL, PostgresUrl, generation, is_loopback};
+
+/// The longest name of a database (`NAMEDATALEN` of the server, less its zero byte).
+const DATABASE_BYTES_MAX: usize = 63;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +39,8 @@ struct Entry {
     host: Option<String>,
     port: Option<u16>,
     database: Option<String>,
+    #[serde(default)]
+    databases: Vec<Spanned<String>>,
     credential: Option<SecretRef>,
     #[serde(default)]
     roles: BTreeMap<RoleName, RoleEntry>,
@@ -50,6 +56,8 @@ struct Entry {
     safe_functions: BTreeSet<String>,
     judged_bytes_max: Option<Spanned<usize>>,
     reads_when_isolated: Option<Span>,
+    #[serde(default)]
+    notifications: Notifications,
 }
 
 fn postgres() -> Spanned<String> {
@@ -145,6 +153,7 @@ impl Reader<'_> {
             let reason = format!("target `{}`: judged_bytes_max 0 would refuse every command", self.name);
             self.faults.push(self.document.fault(bytes, reason));
         }
+        self.check_databases();
         let endpoint = self.endpoint();
         let roles = self.roles(endpoint.as_ref().and_then(|endpoint| endpoint.user.clone()));
         let default_role = self.default_role(&roles);
@@ -162,6 +171,7 @@ impl Reader<'_> {
             roles,
             default_role,
             default_database: entry.database.clone().or(endpoint.database),
+            databases: entry.databases.iter().map(|name| name.value.clone()).collect(),
             waiting: waiting(&entry.waiting),
             recording: recording(&entry.recording),
             safe_functions: entry.safe_functions.clone(),
@@ -170,10 +180,27 @@ impl Reader<'_> {
                 .as_ref()
                 .map_or(JUDGED_BYTES_MAX_DEFAULT, |bytes| bytes.value),
             reads_when_isolated: entry.reads_when_isolated.map(|span| span.0),
+            notifications: entry.notifications,
             generation: countersign_common::Digest::from_bytes([0; 32]),
         };
         target.generation = generation(&target);
         Some(target)
+    }
+
+    /// A name that no database can have is a mistake, such as a pattern.
+    fn check_databases(&mut self) {
+        for name in &self.entry.value.databases {
+            let fits = !name.value.is_empty()
+                && name.value.len() <= DATABASE_BYTES_MAX
+                && !name.value.contains(['*', '\0']);
+            if !fits {
+                let reason = format!(
+                    "target `{}`: `databases` lists exact names of 1 to {DATABASE_BYTES_MAX} bytes, without patterns",
+                    self.name
+                );
+                self.faults.push(self.document.fault(name, reason));
+            }
+        }
     }
 
     fn endpoint(&mut self) -> Option<Endpoint> {

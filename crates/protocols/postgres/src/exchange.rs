@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use countersign_common::Facts;
 use countersign_common::command::{Command, Context};
 use countersign_common::error::Report;
 use countersign_common::refusal::{Refusal, State};
@@ -14,14 +15,21 @@ use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, Road, trace};
 use tracing::Span;
 
 use crate::block;
-use crate::cancel_registry::CancelSlot;
+use crate::cancel_registry::{CancelRequest, CancelSlot};
 use crate::client_trace;
+use crate::lookups::Lookups;
+use crate::masked_outputs::MaskedOutputs;
+use crate::masked_use::MaskedUse;
 use crate::reply;
 use crate::rules_in_force::RulesInForce;
 use crate::session::copy_in::{COPY_OF_QUERY, COPY_UNMASKABLE, copies_a_query, copies_out};
 use crate::session::flow::{Broken, Flow, Moved};
 use crate::session::way::Way;
-use crate::statements::{Name, Portal};
+use crate::statements::{Meaning, Name, Portal};
+
+/// Why a command is refused whose verdict was given under other masking rules.
+const RULES_CHANGED: &str =
+    "the masking rules or definitions that it depends on have changed since it was judged";
 
 /// One command, the client that sent it, and the connection it would run on.
 pub(crate) struct PgExchange<'s> {
@@ -31,12 +39,24 @@ pub(crate) struct PgExchange<'s> {
     pub(crate) way: &'s Way,
     pub(crate) rules: &'s RulesInForce,
     pub(crate) unit: &'s Unit,
+    /// What it does with masked columns, as it is judged.
+    pub(crate) masked: Arc<MaskedUse>,
+    /// What its answer can show of masked columns.
+    pub(crate) outputs: Arc<MaskedOutputs>,
+    /// The facts with the flags that depend on what the principal may see; `None`: those of the unit.
+    pub(crate) noted: Option<Described>,
+    /// Counts lookups by masked values.
+    pub(crate) lookups: &'s Lookups,
     pub(crate) in_transaction: bool,
+    /// People have agreed, and it is about to go.
+    pub(crate) prepared: bool,
     /// Only Parse and Describe of its batch are upstream, and all answered.
     pub(crate) batch_idle: bool,
     pub(crate) wire: Bytes,
     /// What [`Exchange::stirred`] saw, until [`Exchange::look`] takes it in.
     pub(crate) seen: Option<Seen>,
+    /// The cancel request that has ended the wait; its connection is closed when the command has been withdrawn.
+    pub(crate) cancelled: Option<CancelRequest>,
     /// By what the target will remember it: the number of the transaction of our own that is open for it.
     pub(crate) evidence: Option<String>,
 }
@@ -46,7 +66,7 @@ pub(crate) enum Seen {
     /// Bytes moved, or a side is gone.
     Moved(Result<Moved, Broken>),
     /// The client asked on another connection to cancel.
-    Cancelled,
+    Cancelled(CancelRequest),
 }
 
 impl Exchange for PgExchange<'_> {
@@ -72,7 +92,7 @@ impl Exchange for PgExchange<'_> {
     }
 
     fn described(&self) -> &Described {
-        &self.unit.described
+        self.noted.as_ref().unwrap_or(&self.unit.described)
     }
 
     fn changes(&self) -> bool {
@@ -102,9 +122,14 @@ impl Exchange for PgExchange<'_> {
     }
 
     async fn stirred(&mut self) {
+        // A Terminate that came with the command is in the buffer already; no further bytes announce it.
+        if self.flow.client_says_goodbye() {
+            self.seen = Some(Seen::Moved(Ok(Moved::FromClient)));
+            return;
+        }
         let seen = tokio::select! {
             biased;
-            () = self.cancel.asked() => Seen::Cancelled,
+            request = self.cancel.asked() => Seen::Cancelled(request),
             moved = self.flow.moved() => Seen::Moved(moved),
         };
         self.seen = Some(seen);
@@ -112,7 +137,10 @@ impl Exchange for PgExchange<'_> {
 
     async fn look(&mut self) -> Option<Meanwhile> {
         match self.seen.take()? {
-            Seen::Cancelled => Some(Meanwhile::Cancelled),
+            Seen::Cancelled(request) => {
+                self.cancelled = Some(request);
+                Some(Meanwhile::Cancelled)
+            }
             Seen::Moved(Ok(Moved::FromUpstream)) => match self.flow.take_answers().await {
                 // What stands before it in its batch has failed: it will not run, so nobody need be asked.
                 Ok(()) => {
@@ -131,6 +159,7 @@ impl Exchange for PgExchange<'_> {
         let prepared = self.flow.take_up_again(self.way, in_own).await;
         self.evidence = prepared.map_err(|broken| Unavailable(why(&broken)))?;
         self.flow.rules = self.rules.current();
+        self.prepared = true;
         Ok(())
     }
 
@@ -138,17 +167,42 @@ impl Exchange for PgExchange<'_> {
         self.evidence.clone()
     }
 
+    fn note_duties(&mut self, duties: &Duties) {
+        let described = &self.unit.described.facts;
+        let mut facts = Facts::clone(described);
+        facts.operations.iter_mut().for_each(|operation| operation.flag_masked(|class| duties.hides(class)));
+        self.noted = (facts != **described).then(|| Described::new(Arc::new(facts)));
+    }
+
+    fn use_up(&mut self, duties: &Duties) -> Option<Refusal> {
+        let session = self.road.session;
+        let mut counted = self.masked.counted(duties);
+        counted.find_map(|(class, count)| self.lookups.count(session, class, count, duties))
+    }
+
     fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
-        let masked = self.flow.may_show_masked(&self.unit.described.facts, &duties.unmask);
-        if !masked || !copies_out(self.unit) {
+        let rules = self.rules.current();
+        let mut outputs = Arc::clone(&self.outputs);
+        if !Arc::ptr_eq(&rules, &self.flow.rules) || self.prepared {
+            let now = self.flow.masked_use_of(self.unit, &rules);
+            outputs = Arc::new(self.flow.masked_outputs_of(self.unit, &rules));
+            // INVARIANT: I6. The verdict was given on what it did with masked columns under the rules of that moment.
+            if !now.is_within(&self.masked) {
+                return Some(Refusal::new(State::Unavailable, RULES_CHANGED));
+            }
+            if let Some(refusal) = now.refusal(duties) {
+                return Some(refusal);
+            }
+        }
+        if let Some(refusal) = self.masked.refusal(duties) {
+            return Some(refusal);
+        }
+        if !copies_out(self.unit) || !outputs.may_show_masked(&duties.unmask) {
             return None;
         }
-        // INVARIANT: I6. Where the columns of a query come from is told by nobody, so they cannot be masked.
-        if copies_a_query(self.unit) {
-            return Some(Refusal::new(State::Blocked, COPY_OF_QUERY));
-        }
-        let masker = self.flow.copy_masker(self.unit.reading.as_deref(), &duties.unmask);
-        masker.is_err().then(|| Refusal::new(State::Blocked, COPY_UNMASKABLE))
+        let masker = self.flow.copy_masker(self.unit.reading.as_deref(), &outputs, &duties.unmask);
+        let why = if copies_a_query(self.unit) { COPY_OF_QUERY } else { COPY_UNMASKABLE };
+        masker.is_err().then(|| Refusal::new(State::Blocked, why))
     }
 
     fn span(&self) -> Span {
@@ -177,6 +231,16 @@ pub(crate) struct Unit {
     pub(crate) described: Described,
     /// What was read of its text.
     pub(crate) reading: Option<Arc<countersign_sql::Reading>>,
+    /// The text that its facts were read from; `None`: nobody has read it.
+    pub(crate) judged: Option<Arc<countersign_sql::Reading>>,
     /// The portal it runs, for Execute.
     pub(crate) portal: Option<(Name, Arc<Portal>)>,
+}
+
+impl Unit {
+    /// What the names of its portal meant when it was bound, where that is not what they mean now.
+    pub(crate) fn bound_elsewhere(&self, flow: &Flow) -> Option<&Meaning> {
+        let bound = self.portal.as_ref().and_then(|(_, portal)| portal.bound.as_ref())?;
+        (!bound.under.is_same(&flow.meaning())).then_some(&bound.under)
+    }
 }

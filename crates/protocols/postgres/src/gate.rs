@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_common::id::TargetName;
 use countersign_common::target::Role;
@@ -22,12 +23,19 @@ use crate::cancel_registry::{CancelRegistry, Registered};
 use crate::catalogue::Database;
 use crate::codec::startup::Protocol;
 use crate::handshake::{Arrival, Door, Login, LoginRefused, Terms, receive};
+use crate::lookups::Lookups;
+use crate::message_budget::MessageBudget;
 use crate::parameters::{ServerParameters, StartupParameters};
 use crate::rules_in_force::RulesInForce;
+use crate::session::process_ids::ClientIdentity;
 use crate::session::way::Way;
 use crate::session::{Session, Setting};
 use crate::settings_at_login;
 use crate::upstream::{Connector, Opening, Upstream, UpstreamError};
+
+/// The longest time after which the connection of a cancel request is closed all the same: longer than the target may
+/// take to be reached.
+const CANCEL_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// Targets, databases and greetings that are remembered.
 const REMEMBERED_MAX: u64 = 10_000;
@@ -39,6 +47,8 @@ pub struct GateConfig {
     pub terms: Terms,
     /// The key of hashed columns; the same on all gateways, so that equal values stay equal.
     pub hash_key: Arc<HashKey>,
+    /// Memory for large messages, over all connections of the gateway.
+    pub messages: Arc<MessageBudget>,
 }
 
 /// Where clients of one listener come in.
@@ -51,6 +61,8 @@ pub struct Gate {
     connectors: Cache<(TargetName, Digest), Arc<Connector>>,
     databases: Cache<(TargetName, Digest, String), Arc<Database>>,
     rules: Cache<TargetName, Arc<RulesInForce>>,
+    /// What sessions have looked up by masked values.
+    lookups: Lookups,
     /// What the target reported to a client with exactly this start-up; the next one is greeted with it, and its
     /// connection to the target opened only when it is needed.
     greetings: Cache<Greeting, ServerParameters>,
@@ -88,6 +100,7 @@ impl Gate {
             connectors: Cache::new(REMEMBERED_MAX),
             databases: Cache::new(REMEMBERED_MAX),
             rules: Cache::new(REMEMBERED_MAX),
+            lookups: Lookups::default(),
             greetings: Cache::new(REMEMBERED_MAX),
         }
     }
@@ -104,23 +117,30 @@ impl Gate {
             connectors: self.connectors.clone(),
             databases: self.databases.clone(),
             rules: self.rules.clone(),
+            lookups: self.lookups.clone(),
             greetings: self.greetings.clone(),
         }
     }
 
     /// A cancel request that another gateway has forwarded: the process id, four bytes, most significant first, and the
-    /// secret. As in PostgreSQL nobody is told whether it meant anybody.
-    pub fn cancel(&self, key: &[u8]) {
-        if let Some(key) = CancelKey::from_bytes(key) {
-            self.registry.cancel(&key);
+    /// secret. Returns when it has been carried out, or meant nobody; as in PostgreSQL nobody is told which.
+    ///
+    /// # Cancel safety
+    /// Safe: once begun it is carried out.
+    pub async fn cancel(&self, key: &[u8]) {
+        let carried = CancelKey::from_bytes(key).and_then(|key| self.registry.cancel(&key));
+        if let Some(carried) = carried {
+            let _ = timeout(CANCEL_TIME_MAX, carried.done()).await;
         }
     }
 
-    /// A cancel request of a client: for a connection here, or of the gateway that gave its key out.
+    /// A cancel request of a client: for a connection here, or of the gateway that gave its key out. Returns when it has
+    /// been carried out: until then the client's connection stays open, by which the client knows.
     async fn take_cancel(&self, key: &CancelKey) {
         let (route, here) = (key.route(), self.ports.cancels.route());
-        if !self.registry.cancel(key)
-            && route != 0
+        if let Some(carried) = self.registry.cancel(key) {
+            let _ = timeout(CANCEL_TIME_MAX, carried.done()).await;
+        } else if route != 0
             && route != here
             && let Some(tag_bytes) = key.tag_bytes()
         {
@@ -165,8 +185,9 @@ impl Gate {
     ) -> Option<(Box<Session>, Registered)> {
         match receive(socket, terms).await {
             Ok(Arrival::Login(login, door)) => Box::pin(self.login(login, door, peer)).await,
-            Ok(Arrival::Cancel(key)) => {
+            Ok(Arrival::Cancel(key, connection)) => {
                 self.take_cancel(&key).await;
+                connection.close().await;
                 None
             }
             Err(error) => {
@@ -211,8 +232,7 @@ impl Gate {
         if let Some(setting) = settings_at_login::refused(&login.parameters) {
             return Err(LoginRefused::Setting(setting));
         }
-        let database = login.database.or_else(|| target.default_database.clone());
-        let database = database.unwrap_or_else(|| role.user.clone());
+        let database = database(&target, &role, login.database)?;
         Ok(Checked {
             admitted,
             target,
@@ -331,8 +351,11 @@ impl Gate {
             way,
             database,
             rules,
+            lookups: self.lookups.clone(),
             hash_key: Arc::clone(&self.config.hash_key),
             cancel: Arc::clone(&registered.slot),
+            identity: ClientIdentity::of(registered),
+            messages: Arc::clone(&self.config.messages),
         })
     }
 
@@ -357,6 +380,18 @@ impl Gate {
             Arc::new(Database::new(Arc::clone(connector), checked.role.1.clone(), checked.database.clone()))
         })
     }
+}
+
+/// The database that a client gets.
+// INVARIANT: I6, I7. Masking rules and policies of a target are written for the databases that it lists.
+fn database(target: &Target, role: &Role, named: Option<String>) -> Result<String, LoginRefused> {
+    let Some(database) = named else { return Ok(target.default_database_of(role).to_owned()) };
+    let offered = target.databases_of(role);
+    if offered.contains(database.as_str()) {
+        return Ok(database);
+    }
+    let offered = offered.into_iter().map(str::to_owned).collect();
+    Err(LoginRefused::UnknownDatabase { database, offered })
 }
 
 impl Checked {

@@ -14,6 +14,10 @@ mod exchange;
 mod gate;
 pub mod handshake;
 mod inert;
+pub mod lookups;
+mod masked_outputs;
+mod masked_use;
+mod message_budget;
 pub mod metrics;
 pub mod parameters;
 mod reply;
@@ -27,6 +31,7 @@ mod witness;
 
 pub use cancel::CancelKey;
 pub use gate::{Gate, GateConfig};
+pub use message_budget::MessageBudget;
 pub use parameters::{ServerParameters, StartupParameters};
 pub use stream::Stream;
 

@@ -21,8 +21,20 @@ const UPSTREAM_FAILED: Metric = Metric::counter(
     "Connections to targets that could not be opened, by what failed",
 );
 
+pub(crate) const LARGE_MESSAGE_BYTES: Metric = Metric::gauge(
+    "countersign_large_message_bytes",
+    &[],
+    "Bytes that are reserved now for messages of more than 128 KiB, which are read whole to be judged",
+);
+pub(crate) const LARGE_MESSAGE_WAITS: Metric = Metric::counter(
+    "countersign_large_message_waits_total",
+    &[],
+    "Messages of more than 128 KiB that had to wait for room in `large_message_bytes_max`",
+);
+
 /// All of them.
-pub const ALL: &[Metric] = &[LOGINS, UPSTREAM, UPSTREAM_OPENED, UPSTREAM_FAILED];
+pub const ALL: &[Metric] =
+    &[LOGINS, UPSTREAM, UPSTREAM_OPENED, UPSTREAM_FAILED, LARGE_MESSAGE_BYTES, LARGE_MESSAGE_WAITS];
 
 static OPEN: LazyLock<Gauge> = LazyLock::new(|| gauge!(UPSTREAM.name));
 static ACCEPTED: LazyLock<Counter> = LazyLock::new(|| counter!(LOGINS.name, "outcome" => "accepted"));
@@ -56,6 +68,7 @@ const fn outcome(why: &LoginRefused) -> &'static str {
         LoginRefused::Token => "token_refused",
         LoginRefused::UnknownTarget => "unknown_target",
         LoginRefused::UnknownRole => "unknown_role",
+        LoginRefused::UnknownDatabase { .. } => "unknown_database",
         LoginRefused::Setting(_) => "setting_refused",
         LoginRefused::TooMany => "too_many",
         LoginRefused::Unavailable => "unavailable",

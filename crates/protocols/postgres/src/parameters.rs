@@ -85,6 +85,12 @@ impl ServerParameters {
         std::str::from_utf8(value).ok()
     }
 
+    /// Whether the setting is known to have this value.
+    #[must_use]
+    pub fn is(&self, name: &[u8], value: &[u8]) -> bool {
+        self.0.iter().any(|(one, known)| **one == *name && **known == *value)
+    }
+
     /// Names and values, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
         self.0.iter().map(|(name, value)| (&**name, &**value))

@@ -72,6 +72,7 @@ pub(crate) const fn sqlstate(state: State) -> SqlState {
         State::Expired => b"55G03",
         State::InDoubt => b"55G04",
         State::Unavailable => b"55G05",
+        State::Limited => b"55G06",
         State::Denied => b"42G01",
         State::Blocked => b"42G02",
         State::Mismatch => b"42G03",

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use countersign_common::Facts;
 use countersign_common::command::Parameter;
 use countersign_masking::{Column, Rules};
@@ -26,7 +27,7 @@ pub(crate) const NAMES_MAX: usize = 50_000;
 #[derive(Debug)]
 pub(crate) struct Prepared {
     /// Its exact text.
-    pub(crate) text: Box<[u8]>,
+    pub(crate) text: Bytes,
     /// Its text, read.
     pub(crate) reading: Arc<Reading>,
     /// Types of its parameters as far as the client gave them.
@@ -155,36 +156,8 @@ impl ResultFormats {
 impl Prepared {
     /// What SQL's own PREPARE made; its exact text stands in the command that made it.
     pub(crate) fn by_sql(reading: &Arc<Reading>) -> Self {
-        let text = reading.fingerprint().unwrap_or_default().as_bytes().into();
+        let text = Bytes::copy_from_slice(reading.fingerprint().unwrap_or_default().as_bytes());
         Self { text, reading: Arc::clone(reading), types: Box::default(), by_sql: true }
-    }
-}
-
-/// What the names of prepared statements stood for that a text executes, when it was let go. Its answer comes later:
-/// by then the client may have given them to others.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Executed(Option<Arc<FxHashMap<Box<str>, Arc<Reading>>>>);
-
-impl Executed {
-    /// Of this text, and of what it executes. Nothing of a name that stands for nothing certain.
-    pub(crate) fn of(reading: &Reading, names: &Names<Prepared>) -> Self {
-        let mut open: Vec<Box<str>> = reading.executes().map(Into::into).collect();
-        if open.is_empty() {
-            return Self(None);
-        }
-        let mut known: FxHashMap<Box<str>, Arc<Reading>> = FxHashMap::default();
-        while let Some(name) = open.pop() {
-            if let (false, Known::As(prepared)) = (known.contains_key(&name), names.get(name.as_bytes())) {
-                open.extend(prepared.reading.executes().map(Into::into));
-                known.insert(name, Arc::clone(&prepared.reading));
-            }
-        }
-        Self(Some(Arc::new(known)))
-    }
-
-    /// What a name stood for.
-    pub(crate) fn get(&self, name: &str) -> Option<Arc<Reading>> {
-        self.0.as_ref()?.get(name).cloned()
     }
 }
 
@@ -195,6 +168,8 @@ pub(crate) struct Names<T> {
     /// Changes made since the last Sync that we forwarded; `None`: closed. If one of them fails, the server
     /// skips everything up to that Sync, so within this batch they may be relied on.
     batch: FxHashMap<Name, Option<Arc<T>>>,
+    /// Names of the batch that are not among the confirmed ones, counted.
+    only_in_batch: usize,
     /// Names changed in earlier batches that the server has not answered to their end. Such a change may
     /// fail, and what follows its Sync would still run.
     unsettled: VecDeque<Vec<Name>>,
@@ -217,7 +192,7 @@ pub(crate) enum Known<T> {
 impl<T> Default for Names<T> {
     fn default() -> Self {
         let (confirmed, batch) = (FxHashMap::default(), FxHashMap::default());
-        Self { confirmed, batch, unsettled: VecDeque::new(), version: 0 }
+        Self { confirmed, batch, only_in_batch: 0, unsettled: VecDeque::new(), version: 0 }
     }
 }
 
@@ -239,13 +214,16 @@ impl<T> Names<T> {
     /// A change is on its way.
     pub(crate) fn sent(&mut self, name: &[u8], change: Option<Arc<T>>) {
         self.version += u64::from(!name.is_empty());
-        self.batch.insert(name.into(), change);
+        if self.batch.insert(name.into(), change).is_none() && !self.confirmed.contains_key(name) {
+            self.only_in_batch += 1;
+        }
     }
 
     /// A Sync (or what acts as one) is on its way: what was sent before it is not certain for what comes after it.
     /// One [`Names::answered`] follows.
     pub(crate) fn synced(&mut self) {
         let names: Vec<Name> = self.batch.drain().map(|(name, _)| name).collect();
+        self.only_in_batch = 0;
         self.changes(&names);
         self.unsettled.push_back(names);
     }
@@ -266,6 +244,7 @@ impl<T> Names<T> {
     /// The changes of this batch were never sent.
     pub(crate) fn forget_batch(&mut self) {
         let names: Vec<Name> = self.batch.drain().map(|(name, _)| name).collect();
+        self.only_in_batch = 0;
         self.changes(&names);
     }
 
@@ -278,10 +257,17 @@ impl<T> Names<T> {
     /// The server has made the change.
     pub(crate) fn confirm(&mut self, name: &[u8], change: Option<Arc<T>>) {
         self.version += u64::from(!name.is_empty());
-        match change {
-            Some(defined) => self.confirmed.insert(name.into(), defined),
-            None => self.confirmed.remove(name),
+        let was_confirmed = match change {
+            Some(defined) => self.confirmed.insert(name.into(), defined).is_some(),
+            None => self.confirmed.remove(name).is_some(),
         };
+        if self.batch.contains_key(name) {
+            match (was_confirmed, self.confirmed.contains_key(name)) {
+                (false, true) => self.only_in_batch = self.only_in_batch.saturating_sub(1),
+                (true, false) => self.only_in_batch += 1,
+                _ => {}
+            }
+        }
     }
 
     /// What the server has confirmed, by name.
@@ -291,7 +277,7 @@ impl<T> Names<T> {
 
     /// Whether there is room for another name.
     pub(crate) fn has_room(&self) -> bool {
-        self.confirmed.len() + self.batch.len() < NAMES_MAX
+        self.confirmed.len() + self.only_in_batch < NAMES_MAX
     }
 
     /// All names that the server had confirmed are gone (DEALLOCATE ALL, the end of a transaction for portals).
@@ -299,6 +285,7 @@ impl<T> Names<T> {
         // Every transaction ends so: without a named one nothing that was derived from names has changed.
         self.version += u64::from(self.confirmed.keys().any(|name| !name.is_empty()));
         self.confirmed.clear();
+        self.only_in_batch = self.batch.len();
     }
 
     /// Grows with every change of a named one.
@@ -363,6 +350,36 @@ mod tests {
             assert_ne!(known(&names, b"s"), before.0);
             assert_ne!(names.version(), before.1);
         }
+    }
+
+    #[test]
+    fn a_name_is_counted_once_whether_it_is_confirmed_or_not() {
+        let mut names = Names::default();
+        let name = |number: usize| number.to_string().into_bytes();
+        for number in 0..NAMES_MAX - 1 {
+            names.sent(&name(number), Some(Arc::new("SELECT")));
+            // The server answers while its batch goes on.
+            if number % 2 == 0 {
+                names.confirm(&name(number), Some(Arc::new("SELECT")));
+            }
+        }
+        assert!(names.has_room());
+        names.sent(b"last", Some(Arc::new("SELECT")));
+        assert!(!names.has_room());
+        for number in 0..NAMES_MAX - 1 {
+            names.confirm(&name(number), Some(Arc::new("SELECT")));
+        }
+        names.confirm(b"last", Some(Arc::new("SELECT")));
+        assert!(!names.has_room());
+        names.synced();
+        names.answered();
+        assert!(!names.has_room());
+        names.confirm(b"last", None);
+        assert!(names.has_room());
+        names.sent(b"another", Some(Arc::new("SELECT")));
+        assert!(!names.has_room());
+        names.forget_confirmed();
+        assert!(names.has_room());
     }
 
     #[test]

@@ -110,7 +110,10 @@ async fn play(terms: &Terms, script: &[Vec<u8>]) -> (Outcome, Vec<u8>) {
     let arrive = async {
         match handshake::receive(server, terms).await {
             Ok(Arrival::Login(login, _door)) => Outcome::Login(login),
-            Ok(Arrival::Cancel(key)) => Outcome::Cancel(key),
+            Ok(Arrival::Cancel(key, connection)) => {
+                connection.close().await;
+                Outcome::Cancel(key)
+            }
             Err(error) => Outcome::Failed(error),
         }
     };
@@ -262,6 +265,44 @@ async fn a_cancel_request_is_handed_over_and_answered_by_nothing() {
 }
 
 #[tokio::test]
+async fn the_connection_of_a_cancel_request_stays_open_until_it_is_closed_by_name() {
+    let (mut client, server) = duplex(1 << 16);
+    let mut out = BytesMut::new();
+    build::cancel_request(&mut out, &CancelKey::new(42, vec![7; 4]));
+    client.write_all(&out).await.unwrap();
+    let Ok(Arrival::Cancel(_, connection)) = handshake::receive(server, &plain_terms()).await else {
+        panic!("no cancel request")
+    };
+    // It would be over if the connection were closed.
+    let mut end = Box::pin(client.read_u8());
+    assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(end.as_mut().poll(cx).is_pending())).await);
+    let (ended, ()) = tokio::join!(end, connection.close());
+    assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+#[tokio::test]
+async fn over_tls_the_connection_of_a_cancel_request_ends_with_a_close_notify() {
+    let terms = tls_terms();
+    let (client, server) = duplex(1 << 16);
+    let talk = async {
+        let mut client = connector(&[ALPN]).connect(gateway_name(), client).await.unwrap();
+        let mut out = BytesMut::new();
+        build::cancel_request(&mut out, &CancelKey::new(42, vec![7; 4]));
+        client.write_all(&out).await.unwrap();
+        client.flush().await.unwrap();
+        // Without it this is an error: the end of a connection that anybody may have cut.
+        client.read_to_end(&mut Vec::new()).await.unwrap()
+    };
+    let close = async {
+        let Ok(Arrival::Cancel(_, connection)) = handshake::receive(server, &terms).await else {
+            panic!("no cancel request")
+        };
+        connection.close().await;
+    };
+    assert_eq!(tokio::join!(talk, close).0, 0);
+}
+
+#[tokio::test]
 async fn versions_are_negotiated_as_the_server_does() {
     const USER: (&str, &str) = ("user", "shop");
     let mut told = Vec::new();
@@ -288,14 +329,46 @@ async fn versions_are_negotiated_as_the_server_does() {
 
 #[tokio::test]
 async fn replication_is_refused() {
-    for (value, refused) in
-        [("true", true), ("database", true), ("1", true), ("maybe", true), ("false", false), ("off", false)]
-    {
+    const NOT_OFFERED: &str = "FATAL 0A000: replication is not offered here; nothing was run";
+    for value in ["true", "t", "yes", "on", "1", "database"] {
         let script = [startup(&[("user", "shop"), ("replication", value)]), password("t")];
         let (outcome, heard) = play(&plain_terms(), &script).await;
-        assert_eq!(matches!(outcome, Outcome::Failed(HandshakeError::Replication)), refused, "{value}");
-        let told = "FATAL 0A000: replication is not offered here; nothing was run";
-        assert_eq!(spoken(&heard) == told, refused, "{value}");
+        assert!(matches!(outcome, Outcome::Failed(HandshakeError::Replication)), "{value}");
+        assert_eq!(spoken(&heard), NOT_OFFERED, "{value}");
+    }
+    for value in ["false", "off", "n", "no", "0", "of", "FALSE"] {
+        let script = [startup(&[("user", "shop"), ("replication", value)]), password("t")];
+        let (outcome, _) = play(&plain_terms(), &script).await;
+        assert!(matches!(outcome, Outcome::Login(_)), "{value}");
+    }
+    for value in ["maybe", "o", "", "2"] {
+        let script = [startup(&[("user", "shop"), ("replication", value)]), password("t")];
+        let (outcome, heard) = play(&plain_terms(), &script).await;
+        assert!(matches!(outcome, Outcome::Failed(HandshakeError::ReplicationValue)), "{value}");
+        assert!(spoken(&heard).starts_with("FATAL 22023"), "{value}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_start_up_packet_at_all_is_closed_without_an_answer() {
+    let cancel = |body: &[u8]| {
+        let length = u32::try_from(body.len() + 8).unwrap();
+        [&length.to_be_bytes()[..], &80_877_102_u32.to_be_bytes(), body].concat()
+    };
+    for (name, bytes) in [
+        ("a Terminate", b"X\0\0\0\x04".to_vec()),
+        ("a query", b"Q\0\0\0\x0dSELECT 1\0".to_vec()),
+        ("an HTTP request", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+        ("a packet that is too long", 10_001u32.to_be_bytes().to_vec()),
+        ("a packet that is too short", 7u32.to_be_bytes().to_vec()),
+        ("zeros", vec![0; 64]),
+        ("less than a length", b"X\0\0".to_vec()),
+        ("a cancel request without a key", cancel(b"")),
+        ("a cancel request without a secret", cancel(&[0, 0, 0, 7])),
+    ] {
+        let (outcome, heard) = play(&plain_terms(), &[bytes]).await;
+        assert_eq!(spoken(&heard), "", "{name}");
+        assert!(matches!(outcome.error(), HandshakeError::NotStartup | HandshakeError::Gone), "{name}");
     }
 }
 
@@ -303,9 +376,6 @@ async fn replication_is_refused() {
 async fn what_is_no_start_up_packet_is_refused_with_a_reason() {
     let mut told = Vec::new();
     for (name, bytes) in [
-        ("an HTTP request", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
-        ("a packet that is too long", 10_001u32.to_be_bytes().to_vec()),
-        ("a packet that is too short", 7u32.to_be_bytes().to_vec()),
         ("a packet with an open string", [&[0, 0, 0, 12, 0, 3, 0, 0][..], b"user"].concat()),
         ("a packet that is not UTF-8", [&[0, 0, 0, 12, 0, 3, 0, 0][..], b"\xff\0\0\0"].concat()),
         ("a query instead of a password", [startup(&[("user", "shop")]), b"Q\0\0\0\x05\0".to_vec()].concat()),

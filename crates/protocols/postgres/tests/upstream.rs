@@ -41,11 +41,13 @@ fn target(host: &str, port: u16, tls: Tls) -> Target {
         roles: BTreeMap::from([(role.clone(), Role { user: "app".into(), credential: None })]),
         default_role: role,
         default_database: None,
+        databases: std::collections::BTreeSet::new(),
         waiting: Waiting::default(),
         recording: RecordingTerms::default(),
         safe_functions: BTreeSet::new(),
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
+        notifications: countersign_common::target::Notifications::default(),
         generation: Digest::of(b"1"),
     }
 }

@@ -50,11 +50,11 @@ pub fn opened(session: SessionId) -> Opened {
 }
 
 pub fn begin(id: CommandId, text: &str, verdict: VerdictWord) -> Record<'static> {
-    let value = Some(b"42".to_vec());
+    let value = Some(b"42".to_vec().into());
     let command = Command {
         form: "execute".into(),
-        text: text.as_bytes().to_vec(),
-        parameters: vec![Parameter { type_name: "23".into(), binary: false, value }],
+        text: text.as_bytes().to_vec().into(),
+        parameters: vec![Parameter { type_name: "23".into(), binary: false, value, omitted: None }],
     };
     Record::Begin(Begin {
         id,

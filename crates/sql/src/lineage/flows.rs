@@ -74,6 +74,9 @@ pub struct Flows {
     pub predicates: BTreeSet<Predicate>,
     /// Values that leave the query other than in rows: settings, notifications, lock numbers.
     pub side_channels: BTreeSet<SideChannel>,
+    /// A result column that the server describes as the column of a relation may hold another value: the command
+    /// has stored one there.
+    pub returns_written: bool,
     /// Every column that the server may look at while the command runs, and so quote in errors and notices. A
     /// superset of all other sets.
     pub touched: Sources,
@@ -89,6 +92,7 @@ impl Flows {
             copies: BTreeSet::from([ValueCopy { into: Place::Unknown, sources: Sources::unknown() }]),
             predicates: BTreeSet::new(),
             side_channels: BTreeSet::new(),
+            returns_written: true,
             touched: Sources::unknown(),
         }
     }
@@ -109,6 +113,7 @@ impl Flows {
         self.copies.extend(other.copies);
         self.predicates.extend(other.predicates);
         self.side_channels.extend(other.side_channels);
+        self.returns_written |= other.returns_written;
         self.touched.add(&other.touched);
     }
 }

@@ -4,10 +4,14 @@
 //! Everything in them errs towards more sources (I6). Whether a source is masked for a principal is not known
 //! here: the rules are applied by the caller.
 
-mod carry;
+pub(crate) mod build;
+mod column_sources;
 mod flows;
+pub(crate) mod query;
 mod reading_flows;
+mod resolve;
 mod watched;
 
+pub use column_sources::{ColumnOrigin, StoredColumns};
 pub use flows::{ColumnName, Flows, Place, Predicate, SideChannel, SideChannelKind, Sources, ValueCopy};
 pub use watched::Watched;

@@ -1,38 +1,51 @@
 //! [`Reading::flows`].
 
-use std::collections::BTreeSet;
-
-use super::flows::{Flows, Place, Predicate, Sources, ValueCopy};
+use super::flows::{Flows, Sources};
+use super::resolve::Resolution;
 use super::watched::Watched;
 use crate::reading::Reading;
-use crate::resolve::Session;
+use crate::resolve::{self, Session};
 
 impl Reading {
     /// Where the values of `watched` columns can go when this command runs, its names resolved in this session.
     // INVARIANT: I6. What is not known to be absent is present.
     #[must_use]
     pub fn flows(&self, session: &Session<'_>, watched: &Watched) -> Flows {
-        let mut touched = Sources::none();
-        for relation in watched.relations() {
-            for column in watched.columns(relation).into_iter().flatten() {
-                if self.may_carry(session, None, relation, column) {
-                    touched.columns.insert((relation.to_owned(), column.clone()));
-                }
-            }
-        }
-        if touched.is_empty() {
+        if watched.is_empty() {
             return Flows::default();
         }
-        let writes = self.facts(session).operations.iter().any(|one| !one.writes.is_empty());
-        let copy = ValueCopy { into: Place::Unknown, sources: touched.clone() };
-        let predicate = Predicate { sources: touched.clone(), equality_with_constant: false };
-        Flows {
-            outputs: touched.clone(),
-            columns: None,
-            copies: if writes { BTreeSet::from([copy]) } else { BTreeSet::new() },
-            predicates: BTreeSet::from([predicate]),
-            side_channels: BTreeSet::new(),
-            touched,
+        self.flows_at(session, watched, 0)
+    }
+
+    /// The same for a text that runs `executions` EXECUTE deep.
+    pub(super) fn flows_at(&self, session: &Session<'_>, watched: &Watched, executions: usize) -> Flows {
+        if self.failure.is_some() {
+            return Flows::unknown();
         }
+        let mut all: Option<Flows> = None;
+        for statement in &self.lineage {
+            let session = resolve::at_point(statement.path_unsure, statement.definitions_unsure, session);
+            let mut flows = Resolution::of_statement(&session, watched, self, statement, executions);
+            if self.lineage.len() > 1 {
+                // Results of several statements come one after the other.
+                flows.columns = None;
+            }
+            match &mut all {
+                None => all = Some(flows),
+                Some(all) => all.add(flows),
+            }
+        }
+        let mut all = all.unwrap_or_default();
+        if resolve::runs_added_syntax(self, session) {
+            all.outputs.unknown = true;
+            all.touched.unknown = true;
+            all.columns.iter_mut().flatten().for_each(|column| *column = Sources::unknown());
+        }
+        all
+    }
+
+    /// Whether a statement of it changes rows.
+    pub(super) fn has_modification(&self) -> bool {
+        self.failure.is_some() || self.lineage.iter().any(|statement| statement.kind.modifies())
     }
 }

@@ -28,8 +28,9 @@ pub(super) struct Found {
     pub(super) flags: BTreeSet<Flag>,
     /// What it does besides the action of its statement.
     pub(super) acts: BTreeSet<Action>,
-    /// Code runs that nobody has reviewed, even if it was declared free of side effects: it may read anything.
-    pub(super) added_code: bool,
+    /// An operator or cast runs code that nobody has reviewed, even if it was declared free of side effects: it may
+    /// read anything.
+    pub(super) added_syntax: bool,
 }
 
 pub(super) struct Resolver<'a> {
@@ -323,7 +324,7 @@ impl<'a> Resolver<'a> {
         if function.reviewed {
             return;
         }
-        self.found.added_code = true;
+        self.found.added_syntax |= name.is_empty();
         if self.session.safe_functions.contains(&function.qualified) {
             return;
         }
@@ -469,7 +470,7 @@ fn is_pseudo(name: &str) -> bool {
 }
 
 /// Whether something in `schema` can be meant by the name under the path.
-pub(super) fn visible(schema: &str, name: &Name, path: Option<&[String]>) -> bool {
+pub(crate) fn visible(schema: &str, name: &Name, path: Option<&[String]>) -> bool {
     match (name.schema.as_deref(), path) {
         (Some("pg_temp"), _) => schema.starts_with("pg_temp"),
         (Some(written), _) => written == schema,

@@ -9,6 +9,8 @@ mod query;
 mod special;
 mod utility;
 
+pub(crate) use self::utility::is_on;
+
 use std::collections::BTreeSet;
 
 use countersign_common::facts::{Action, Flag};
@@ -16,8 +18,10 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, ParseResult, RangeVar};
 
 use crate::functions;
+use crate::lineage::build;
+use crate::lineage::query::Statement;
 use crate::name::Name;
-use crate::reading::{Copy, Effects, Mentions, Outputs, Part, Reading, Redefined};
+use crate::reading::{Copy, Effects, Mentions, Part, Reading, Redefined};
 
 /// Walks all statements of a string.
 pub(crate) fn walk(parsed: &ParseResult) -> Reading {
@@ -26,7 +30,7 @@ pub(crate) fn walk(parsed: &ParseResult) -> Reading {
     for raw in &parsed.stmts {
         if let Some(statement) = raw.stmt.as_deref() {
             statements += 1;
-            walk.statement(statement, parsed.stmts.len() == 1);
+            walk.statement(statement);
         }
     }
     walk.finish(statements)
@@ -35,6 +39,8 @@ pub(crate) fn walk(parsed: &ParseResult) -> Reading {
 /// The state of a walk over one string.
 pub(super) struct Walk {
     parts: Vec<Part>,
+    /// The statements as the lineage needs them.
+    lineage: Vec<Statement>,
     current: usize,
     /// Names of CTEs that can be seen here, innermost last.
     ctes: Vec<Box<str>>,
@@ -42,7 +48,6 @@ pub(super) struct Walk {
     mentions: Mentions,
     /// Column references of one name: whole rows, should a relation be called so.
     singles: BTreeSet<Box<str>>,
-    outputs: Option<Outputs>,
     copy: Option<Copy>,
     updatable: Option<Name>,
     inert: bool,
@@ -54,12 +59,12 @@ impl Walk {
     fn new() -> Self {
         Self {
             parts: Vec::new(),
+            lineage: Vec::new(),
             current: 0,
             ctes: Vec::new(),
             effects: Effects::default(),
             mentions: Mentions::default(),
             singles: BTreeSet::new(),
-            outputs: None,
             copy: None,
             updatable: None,
             inert: true,
@@ -84,18 +89,13 @@ impl Walk {
             self.effects.changes_definitions = true;
             self.effects.redefines = Redefined::anything();
         }
-        if let Some(outputs) = &mut self.outputs {
-            for output in &mut outputs.columns {
-                output.opaque |= output.columns.iter().any(|name| is_row(name));
-            }
-        }
         Reading {
             parts: self.parts,
+            lineage: self.lineage,
             failure: None,
             fingerprint: None,
             effects: self.effects,
             mentions: self.mentions,
-            outputs: self.outputs,
             copy: self.copy,
             updatable: self.updatable,
             statements,
@@ -104,14 +104,18 @@ impl Walk {
     }
 
     /// One statement of the string.
-    fn statement(&mut self, node: &Node, alone: bool) {
+    fn statement(&mut self, node: &Node) {
         self.begin(Action::Unknown);
+        if let Some(node) = &node.node {
+            self.lineage.push(Statement {
+                path_unsure: self.path_unsure,
+                definitions_unsure: self.definitions_unsure,
+                kind: build::statement(node),
+            });
+        }
         match &node.node {
             Some(statement @ NodeEnum::SelectStmt(select)) => {
-                if alone {
-                    self.outputs = query::outputs(select);
-                    self.updatable = query::updatable(select);
-                }
+                self.updatable = query::updatable(select);
                 self.query(statement);
             }
             Some(

@@ -1,7 +1,5 @@
 //! SELECT, VALUES, INSERT, UPDATE, DELETE, MERGE, and the WITH in front of them.
 
-use std::collections::BTreeSet;
-
 use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
@@ -12,8 +10,8 @@ use pg_query::protobuf::{
 
 use super::Walk;
 use crate::filter::{self, Reach, Read, Scope};
-use crate::name::{Name, strings};
-use crate::reading::{Output, Outputs};
+use crate::lineage::build::has_position;
+use crate::name::Name;
 
 impl Walk {
     /// A query that is the current part.
@@ -74,6 +72,10 @@ impl Walk {
         // Plain DISTINCT is a list with one empty node.
         if distinct_clause.iter().any(|node| node.node.is_some()) {
             self.expressions(distinct_clause);
+        }
+        // Which output a position names depends on its literal.
+        if [distinct_clause, group_clause, sort_clause].into_iter().flatten().any(has_position) {
+            self.inert = false;
         }
         for list in [target_list, group_clause, window_clause, values_lists, sort_clause] {
             self.expressions(list);
@@ -368,101 +370,4 @@ pub(super) fn updatable(select: &SelectStmt) -> Option<Name> {
         [Node { node: Some(NodeEnum::RangeVar(relation)) }] if plain => Some(Name::of_relation(relation)),
         _ => None,
     }
-}
-
-/// The outputs of a SELECT, if they come from plain relations only.
-pub(super) fn outputs(select: &SelectStmt) -> Option<Outputs> {
-    let plain = select.with_clause.is_none()
-        && select.values_lists.is_empty()
-        && select.larg.is_none()
-        && select.rarg.is_none();
-    if !plain {
-        return None;
-    }
-    let mut relations = BTreeSet::new();
-    for item in &select.from_clause {
-        plain_relations(item, &mut relations)?;
-    }
-    let columns: Option<Vec<Output>> = select.target_list.iter().map(output).collect();
-    Some(Outputs { columns: columns?, relations })
-}
-
-fn plain_relations(item: &Node, into: &mut BTreeSet<Name>) -> Option<()> {
-    match &item.node {
-        Some(NodeEnum::RangeVar(relation)) => {
-            if relation.alias.as_ref().is_some_and(|alias| !alias.colnames.is_empty()) {
-                return None;
-            }
-            into.insert(Name::of_relation(relation));
-            Some(())
-        }
-        Some(NodeEnum::JoinExpr(join)) => {
-            if join.alias.is_some() || join.join_using_alias.is_some() {
-                return None;
-            }
-            plain_relations(join.larg.as_deref()?, into)?;
-            plain_relations(join.rarg.as_deref()?, into)
-        }
-        _ => None,
-    }
-}
-
-/// `None` when the target is more than one column (`*`).
-fn output(target: &Node) -> Option<Output> {
-    let Some(NodeEnum::ResTarget(target)) = &target.node else { return None };
-    let mut output = Output::default();
-    match target.val.as_deref().and_then(|node| node.node.as_ref()) {
-        Some(NodeEnum::ColumnRef(column)) => {
-            let names = strings(&column.fields);
-            if names.len() != column.fields.len() {
-                return None;
-            }
-            output.columns.extend(names.last().map(|name| Box::from(*name)));
-        }
-        Some(expression) => {
-            for_simple_columns(expression, &mut output)?;
-        }
-        None => output.opaque = true,
-    }
-    Some(output)
-}
-
-/// Takes apart what casts, operators and calls are made of; anything else is opaque.
-fn for_simple_columns(expression: &NodeEnum, output: &mut Output) -> Option<()> {
-    let mut inner = |node: Option<&Node>| -> Option<()> {
-        match node.and_then(|node| node.node.as_ref()) {
-            Some(node) => for_simple_columns(node, output),
-            None => Some(()),
-        }
-    };
-    match expression {
-        NodeEnum::ColumnRef(column) => {
-            let names = strings(&column.fields);
-            match names.last() {
-                Some(last) if names.len() == column.fields.len() => {
-                    output.columns.insert((*last).into());
-                }
-                _ => output.opaque = true,
-            }
-        }
-        NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::SqlvalueFunction(_) => {}
-        NodeEnum::TypeCast(cast) => inner(cast.arg.as_deref())?,
-        NodeEnum::AExpr(expression) => {
-            inner(expression.lexpr.as_deref())?;
-            inner(expression.rexpr.as_deref())?;
-        }
-        NodeEnum::List(list) => list.items.iter().try_for_each(|item| inner(Some(item)))?,
-        NodeEnum::FuncCall(call)
-            if call.agg_order.is_empty() && call.agg_filter.is_none() && call.over.is_none() =>
-        {
-            call.args.iter().try_for_each(|argument| inner(Some(argument)))?;
-            // `email(customers)` is the column `email`.
-            output.columns.extend(strings(&call.funcname).last().map(|name| Box::from(*name)));
-        }
-        NodeEnum::CoalesceExpr(coalesce) => {
-            coalesce.args.iter().try_for_each(|argument| inner(Some(argument)))?;
-        }
-        _ => output.opaque = true,
-    }
-    Some(())
 }

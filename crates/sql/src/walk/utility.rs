@@ -70,7 +70,7 @@ fn is_cascade(behavior: i32) -> bool {
 }
 
 /// Whether a boolean option is on; what cannot be read counts as on.
-fn is_on(option: &DefElem) -> bool {
+pub(crate) fn is_on(option: &DefElem) -> bool {
     let off = ["false", "off", "0", "f", "fa", "fal", "fals", "no", "n", "of"];
     let text = option_text(option).to_ascii_lowercase();
     option.arg.is_none() || !off.contains(&text.as_str())

@@ -29,6 +29,12 @@ const NAME_DEFAULT: &str = "gateway";
 /// Client connections at once when the configuration does not say.
 const CONNECTIONS_MAX: usize = 10_000;
 
+/// Bytes of large messages at once when the configuration does not say: 512 MiB.
+const LARGE_MESSAGE_BYTES_MAX: usize = 512 << 20;
+
+/// With less than this, 1 MiB, ordinary messages of a few connections would wait for each other.
+const LARGE_MESSAGE_BYTES_LEAST: usize = 1 << 20;
+
 /// How long connections may finish what they run when the configuration does not say, in seconds.
 const DRAIN_SECONDS: u64 = 20;
 
@@ -47,6 +53,8 @@ pub(super) struct Config {
     listeners: Vec<Listener>,
     /// `connections_max`.
     pub(super) connections_max: usize,
+    /// `large_message_bytes_max`.
+    pub(super) large_message_bytes_max: usize,
     /// `hash_key_file`.
     pub(super) hash_key_file: PathBuf,
     /// `drain_seconds`.
@@ -153,6 +161,12 @@ impl Config {
         let join_token_file = document.optional("join_token_file");
         let listeners: Option<AtLeastOne<Listener>> = document.required("listeners");
         let connections_max = document.optional("connections_max").unwrap_or(CONNECTIONS_MAX);
+        let large_message_bytes_max =
+            document.optional("large_message_bytes_max").unwrap_or(LARGE_MESSAGE_BYTES_MAX);
+        if large_message_bytes_max < LARGE_MESSAGE_BYTES_LEAST {
+            document
+                .fault(format!("`large_message_bytes_max` is at least {LARGE_MESSAGE_BYTES_LEAST} (1 MiB)"));
+        }
         let hash_key_file = document.required("hash_key_file");
         let drain = Duration::from_secs(document.optional("drain_seconds").unwrap_or(DRAIN_SECONDS));
         let url = document.optional("url");
@@ -172,6 +186,7 @@ impl Config {
             join_token_file,
             listeners: listeners.map(|all| all.0).unwrap_or_default(),
             connections_max,
+            large_message_bytes_max,
             hash_key_file: hash_key_file.unwrap_or_default(),
             drain,
             url,

@@ -237,6 +237,7 @@ impl Process<'_> {
             CliError::because(Exit::Failed, "the gateway cannot start", &error)
                 .help("choose another address in `listeners`; port 0 takes a free one")
         })?;
+        let listeners = listeners.with_large_message_bytes_max(self.config.large_message_bytes_max);
         let addresses: Vec<_> = listeners.addresses().iter().map(ToString::to_string).collect();
         let ops = self.ops.map(|address| format!("http://{address}"));
         let ready = Ready { event: "ready", listeners: addresses, node: link.node().to_string(), ops };

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_api::v1::answer::Answer;
+use countersign_api::v1::call::Call;
 use countersign_api::v1::control_frame::Frame;
 use countersign_api::v1::gateway_frame::Frame as FromGateway;
 use countersign_api::{parsed, timestamp_to_wire, v1};
@@ -248,6 +249,7 @@ impl Link {
                 self.later(tasks, async move { fleet.testified(&gateway, testified).await })?;
             }
             Some(FromGateway::Listening(listening)) => self.vouch(listening.number),
+            Some(FromGateway::CancelCarried(carried)) => self.fleet.cancel_carried(self.node.id, carried.id),
             Some(FromGateway::Draining(draining)) => {
                 self.later(tasks, Arc::clone(self).drains(draining.draining))?;
             }
@@ -265,8 +267,10 @@ impl Link {
         let (link, span) = (Arc::clone(self), trace::call(&call));
         tasks.spawn(async move {
             let _permit = permit;
+            // A cancel request waits for another gateway: it must not take the turn of a call that waits for the store.
             // The semaphore is never closed.
-            let _turn = link.calls.acquire().await;
+            let waits_for_others = matches!(call.call, Some(Call::Cancel(_)));
+            let _turn = if waits_for_others { None } else { link.calls.acquire().await.ok() };
             let answering = calls::answer(&link.fleet, &link.asker, call.call);
             let answer = answering.instrument(span.clone()).await;
             trace::answered(&span, &answer);

@@ -179,8 +179,19 @@ async fn a_cancel_request_finds_the_gateway_it_is_meant_for_on_either_node() {
     eventually("both know it", async || second.node(meant.id).is_some()).await;
     for (from, begin) in [(&mut near, b"near"), (&mut far, b"far!")] {
         let key = given_out(&meant, begin);
-        from.call(cancel(meant.welcome.route, &key)).await;
-        assert_eq!(pushed_key(&mut meant).await, key);
+        let route = meant.welcome.route;
+        // Answered when the gateway has carried it out, and not before.
+        let (done, pushed) = {
+            let mut asking = std::pin::pin!(from.call(cancel(route, &key)));
+            let pushed = tokio::select! {
+                _ = &mut asking => panic!("it was answered before it was carried out"),
+                pushed = pushed(&mut meant) => pushed,
+            };
+            meant.send(FromGateway::CancelCarried(v1::CancelCarried { id: pushed.id })).await;
+            (asking.await, pushed)
+        };
+        assert!(matches!(done, Answer::Done(_)), "{done:?}");
+        assert_eq!(pushed.key, key);
     }
     // Nobody has this route; nobody is told.
     let nobody =
@@ -210,8 +221,9 @@ async fn a_cancel_request_whose_key_nobody_gave_out_goes_nowhere_and_costs_the_s
     // A good one needs the store: the gateway's link is at the other node.
     assert!(matches!(far.call(cancel(route, &good)).await, Answer::Unavailable(_)));
     bed.store.silent.store(false, Ordering::SeqCst);
+    // A gateway that does not answer keeps its sender waiting for a few seconds only.
     near.call(cancel(route, &good)).await;
-    assert_eq!(pushed_key(&mut meant).await, good, "nothing else came before");
+    assert_eq!(pushed(&mut meant).await.key, good, "nothing else came before");
 }
 
 fn cancel(route: u32, key: &[u8]) -> Call {
@@ -224,9 +236,9 @@ fn given_out(link: &Linked, begin: &[u8]) -> Vec<u8> {
     [begin, &hmac::sign(&secret, begin).as_ref()[..2]].concat()
 }
 
-async fn pushed_key(link: &mut Linked) -> Vec<u8> {
+async fn pushed(link: &mut Linked) -> v1::CancelPush {
     link.wait_for(|frame| match frame {
-        Frame::Cancel(cancel) => Some(cancel.key),
+        Frame::Cancel(cancel) => Some(cancel),
         _ => None,
     })
     .await

@@ -133,7 +133,7 @@ impl Startup {
             SSL_REQUEST => reader.end().map(|()| Self::Ssl),
             GSSENC_REQUEST => reader.end().map(|()| Self::Gssenc),
             CANCEL_REQUEST => {
-                let pid = reader.u32()?;
+                let Ok(pid) = reader.u32() else { return Err(reader.fault(Fault::Count)) };
                 let secret = reader.rest();
                 if secret.is_empty() || secret.len() > CANCEL_KEY_BYTES_MAX {
                     return Err(reader.fault(Fault::Count));

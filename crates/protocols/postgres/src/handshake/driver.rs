@@ -14,7 +14,7 @@ use super::state::{ExpectPassword, ExpectStartup, ExpectTls, Step};
 use super::{HandshakeError, Login, LoginRefused, Terms};
 use crate::codec::backend::TransactionStatus;
 use crate::codec::startup::{STARTUP_BYTES_MAX, Startup};
-use crate::codec::{Header, Side, build};
+use crate::codec::{Error, Fault, Header, Side, build};
 use crate::{CancelKey, ServerParameters, Stream};
 
 /// The first byte of a TLS handshake record; no start-up packet begins so, it would be 369 MB long.
@@ -27,8 +27,23 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub enum Arrival<S> {
     /// A client that wants to be let in; nothing is known to be true of it yet.
     Login(Login, Door<S>),
-    /// A request to cancel what the session with this key is doing; answered by nothing, closed already.
-    Cancel(CancelKey),
+    /// A request to cancel what the session with this key is doing; answered by nothing but that it is closed.
+    Cancel(CancelKey, CancelConnection<S>),
+}
+
+/// The connection on which a cancel request came. That it is closed tells the client that the request was carried out.
+#[derive(Debug)]
+#[must_use = "a client waits until it is closed"]
+pub struct CancelConnection<S>(Stream<S>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> CancelConnection<S> {
+    /// Closes it; over TLS with `close_notify`, without which clients report an error.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the connection is closed.
+    pub async fn close(mut self) {
+        say_last(&mut self.0, b"").await;
+    }
 }
 
 /// The door at which a client waits for an answer to its login.
@@ -65,7 +80,10 @@ where
     let limit = terms.login_time_max;
     let heard = timeout(limit, place.hear(socket, terms)).await;
     match heard.unwrap_or(Err(HandshakeError::TimedOut { limit })) {
-        Ok(Heard::Cancel(key)) => Ok(Arrival::Cancel(key)),
+        Ok(Heard::Cancel(key)) => {
+            let Some(stream) = place.stream else { return Err(HandshakeError::Gone) };
+            Ok(Arrival::Cancel(key, CancelConnection(stream)))
+        }
         Ok(Heard::Login(login)) => {
             let Some(stream) = place.stream else { return Err(HandshakeError::Gone) };
             Ok(Arrival::Login(login, Door { stream, buffered: place.buffered, limit }))
@@ -201,9 +219,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Place<S> {
 
     async fn packet(&mut self) -> Result<Startup, HandshakeError> {
         loop {
-            if let Some((packet, used)) = Startup::read(&self.buffered)? {
-                self.buffered.advance(used);
-                return Ok(packet);
+            match Startup::read(&self.buffered) {
+                Ok(Some((packet, used))) => {
+                    self.buffered.advance(used);
+                    return Ok(packet);
+                }
+                Ok(None) => {}
+                // A length that no packet has: a Terminate, another protocol, a scan.
+                Err(Error::Malformed { fault: Fault::Count, .. }) => return Err(HandshakeError::NotStartup),
+                Err(error) => return Err(error.into()),
             }
             self.fill(STARTUP_BYTES_MAX).await?;
         }

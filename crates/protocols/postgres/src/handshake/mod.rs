@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use countersign_common::id::TargetName;
 
-pub use self::driver::{Arrival, Client, Door, greeting, receive};
+pub use self::driver::{Arrival, CancelConnection, Client, Door, greeting, receive};
 pub use self::proxied::{Proxies, ProxyError};
 pub use self::refusal::{HandshakeError, LoginRefused};
 pub use self::state::{Login, Transport};

@@ -29,6 +29,14 @@ pub enum LoginRefused {
     /// The token is good, but the target offers no such role. `28000`.
     #[error("unknown role")]
     UnknownRole,
+    /// The token is good, but the target does not list the database. `3D000`, as the server says of one that is missing.
+    #[error("unknown database")]
+    UnknownDatabase {
+        /// The database that the client named.
+        database: String,
+        /// Those that the target lists for its role.
+        offered: Vec<String>,
+    },
     /// The client gave a setting that is not forwarded at login. `42501`.
     #[error("setting `{0}` is not allowed at login")]
     Setting(String),
@@ -49,7 +57,7 @@ impl LoginRefused {
     pub fn sqlstate(&self) -> SqlState {
         match self {
             Self::Token => SqlState::INVALID_PASSWORD,
-            Self::UnknownTarget => SqlState::INVALID_CATALOG_NAME,
+            Self::UnknownTarget | Self::UnknownDatabase { .. } => SqlState::INVALID_CATALOG_NAME,
             Self::UnknownRole => SqlState::INVALID_AUTHORIZATION,
             Self::Setting(_) => SqlState::new(*b"42501"),
             Self::TooMany => SqlState::TOO_MANY_CONNECTIONS,
@@ -67,7 +75,11 @@ impl LoginRefused {
 impl Report for LoginRefused {
     fn origin(&self) -> Origin {
         match self {
-            Self::Token | Self::UnknownTarget | Self::UnknownRole | Self::Setting(_) => Origin::Client,
+            Self::Token
+            | Self::UnknownTarget
+            | Self::UnknownRole
+            | Self::UnknownDatabase { .. }
+            | Self::Setting(_) => Origin::Client,
             Self::TooMany => Origin::Gateway,
             Self::Unavailable => Origin::ControlPlane,
             Self::Upstream(error) => error.origin(),
@@ -76,7 +88,11 @@ impl Report for LoginRefused {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::Token | Self::UnknownTarget | Self::UnknownRole | Self::Setting(_) => Retry::Never,
+            Self::Token
+            | Self::UnknownTarget
+            | Self::UnknownRole
+            | Self::UnknownDatabase { .. }
+            | Self::Setting(_) => Retry::Never,
             Self::TooMany | Self::Unavailable => Retry::Safe,
             Self::Upstream(error) => error.retry(),
         }
@@ -85,7 +101,7 @@ impl Report for LoginRefused {
     fn code(&self) -> Code {
         match self {
             Self::Token => code::TOKEN_REFUSED,
-            Self::UnknownTarget | Self::UnknownRole => code::UNKNOWN_TARGET,
+            Self::UnknownTarget | Self::UnknownRole | Self::UnknownDatabase { .. } => code::UNKNOWN_TARGET,
             Self::Setting(_) => code::UNSUPPORTED,
             Self::TooMany => code::LIMIT_REACHED,
             Self::Unavailable => code::CONTROL_PLANE_SILENT,
@@ -100,6 +116,7 @@ impl Report for LoginRefused {
                 "there is no such target (the user name is `target` or `role@target`); nothing was run"
             }
             Self::UnknownRole => "the target offers no such role; nothing was run",
+            Self::UnknownDatabase { database, offered } => return no_such_database(database, offered).into(),
             Self::Setting(name) => {
                 return format!(
                     "setting `{name}` cannot be given at login through countersign; nothing was run"
@@ -112,6 +129,26 @@ impl Report for LoginRefused {
         }
         .into()
     }
+}
+
+/// Databases that are named to a client that asked for another one.
+const OFFERED_SHOWN_MAX: usize = 10;
+
+/// Characters of the client's own text that are repeated to it.
+const REPEATED_CHARS_MAX: usize = 63;
+
+fn no_such_database(database: &str, offered: &[String]) -> String {
+    let database: String = database.escape_debug().take(REPEATED_CHARS_MAX).collect();
+    let mut listed: Vec<_> =
+        offered.iter().take(OFFERED_SHOWN_MAX).map(|name| format!("`{}`", name.escape_debug())).collect();
+    if offered.len() > OFFERED_SHOWN_MAX {
+        listed.push("...".into());
+    }
+    format!(
+        "the target lists no database `{database}`; it offers {} (`databases` of the target in the bundle); nothing was \
+         run",
+        listed.join(", ")
+    )
 }
 
 /// Why a client did not get as far as a complete login. It has been told so already, where there was
@@ -140,6 +177,13 @@ pub enum HandshakeError {
     /// Replication is not offered.
     #[error("replication was asked for")]
     Replication,
+    /// A value of `replication` that the server does not take either.
+    #[error("an invalid value for `replication`")]
+    ReplicationValue,
+    /// The first bytes are no start-up packet: a Terminate, another protocol, a scan. As with the server, the connection is
+    /// closed without an answer.
+    #[error("what came first is no start-up packet")]
+    NotStartup,
     /// No user name, or one that names no target.
     #[error("the user name names no target")]
     UserName,
@@ -176,6 +220,7 @@ impl HandshakeError {
         match self {
             Self::Version(_) | Self::Replication => SqlState::FEATURE_NOT_SUPPORTED,
             Self::UserName | Self::TlsRequired => SqlState::INVALID_AUTHORIZATION,
+            Self::ReplicationValue => SqlState::new(*b"22023"),
             Self::NoToken => SqlState::INVALID_PASSWORD,
             Self::NoRandomness(_) => SqlState::INTERNAL_ERROR,
             // As the server's own, when authentication takes too long.
@@ -185,6 +230,7 @@ impl HandshakeError {
             | Self::AskedTwice
             | Self::NoAlpn
             | Self::NoTls
+            | Self::NotStartup
             | Self::Gone
             | Self::TlsFailed(_)
             | Self::Broken(_) => SqlState::PROTOCOL_VIOLATION,
@@ -195,13 +241,14 @@ impl HandshakeError {
     /// for a TLS record.
     pub(super) fn write(&self, out: &mut BytesMut) {
         match self {
-            Self::Gone | Self::Broken(_) | Self::TlsFailed(_) | Self::NoTls => {}
+            Self::Gone | Self::Broken(_) | Self::TlsFailed(_) | Self::NoTls | Self::NotStartup => {}
             Self::Protocol(_)
             | Self::Stuffed
             | Self::AskedTwice
             | Self::NoAlpn
             | Self::Version(_)
             | Self::Replication
+            | Self::ReplicationValue
             | Self::UserName
             | Self::TlsRequired
             | Self::NoToken
@@ -244,6 +291,11 @@ impl Report for HandshakeError {
             Self::UserName => "the user name must be `target` or `role@target`; nothing was run".into(),
             Self::NoToken => "no token was given as password; nothing was run".into(),
             Self::Replication => "replication is not offered here; nothing was run".into(),
+            Self::ReplicationValue => {
+                "invalid value for parameter \"replication\": valid are \"false\", 0, \"true\", 1, \
+                                       \"database\"; nothing was run"
+                    .into()
+            }
             Self::Version(version) => {
                 format!("protocol {version} is not spoken here, but 3.0 and 3.2; nothing was run").into()
             }

@@ -133,8 +133,12 @@ impl<'t> ExpectStartup<'t> {
         if self.transport == Transport::Plain && self.terms.plain == Plain::Refused {
             return Err(HandshakeError::TlsRequired);
         }
-        if parameters.get("replication").is_some_and(asks_for_replication) {
-            return Err(HandshakeError::Replication);
+        if let Some(value) = parameters.get("replication") {
+            match asks_for_replication(value) {
+                Some(false) => {}
+                Some(true) => return Err(HandshakeError::Replication),
+                None => return Err(HandshakeError::ReplicationValue),
+            }
         }
         let mut reply = BytesMut::new();
         let protocol = negotiate(&mut reply, version.minor(), &parameters);
@@ -170,9 +174,21 @@ impl<'t> ExpectStartup<'t> {
     }
 }
 
-/// `replication` is a boolean or `database`; what is not clearly "no" is refused.
-fn asks_for_replication(value: &str) -> bool {
-    !["false", "off", "no", "0"].contains(&value.to_ascii_lowercase().as_str())
+/// Reads the value of `replication` as the server does: `database`, or a boolean, of which every beginning
+/// counts that fits only one. `None`: it is neither, and the server refuses it.
+fn asks_for_replication(value: &str) -> Option<bool> {
+    if value == "database" {
+        return Some(true);
+    }
+    let value = value.to_ascii_lowercase();
+    let begins = |word: &str, bytes_min: usize| value.len() >= bytes_min && word.starts_with(&value);
+    match value.as_str() {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ if begins("true", 1) || begins("yes", 1) || begins("on", 2) => Some(true),
+        _ if begins("false", 1) || begins("no", 1) || begins("off", 2) => Some(false),
+        _ => None,
+    }
 }
 
 /// The version to speak; a client that asks for more, or for options of the protocol, is told.
@@ -247,6 +263,24 @@ impl ExpectPassword {
         match tag {
             b'p' | b'X' => Ok(()),
             _ => Err(Error::Unexpected { expected: "a password", got: Tag(tag) }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replication_is_read_as_the_server_reads_it() {
+        for yes in ["true", "t", "TRU", "yes", "y", "on", "ON", "1", "database"] {
+            assert_eq!(asks_for_replication(yes), Some(true), "{yes}");
+        }
+        for no in ["false", "f", "FALS", "no", "n", "of", "off", "0"] {
+            assert_eq!(asks_for_replication(no), Some(false), "{no}");
+        }
+        for neither in ["", "o", "2", "truex", "nope", "Database", "databas", "offf", " no"] {
+            assert_eq!(asks_for_replication(neither), None, "{neither}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the target answers, message by message: given to what it belongs to, masked, noted in the record,
 //! and released to the client.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use countersign_lifecycle::End;
 use countersign_masking::{ErrorMasker, Outlet, Plan, Touches};
@@ -153,8 +155,15 @@ impl Flow {
             }
             Backend::PortalSuspended => self.portal_suspended(message, &decoded, input, outlet).await?,
             Backend::ParameterStatus { name, value } => {
-                self.reported(name, value);
-                keep(&decoded, message, outlet);
+                // INVARIANT: I6. A setting's value is an output.
+                let tells = self.tells_setting(name, value);
+                self.reported(name, value, tells);
+                if tells { keep(&decoded, message, outlet) } else { outlet.swallow() }
+            }
+            // INVARIANT: I6. So is what another session or a trigger notifies of.
+            Backend::NotificationResponse { pid, channel, payload } => {
+                outlet.swallow();
+                outlet.insert(&Plain::ours(&self.notification(pid, channel, payload)));
             }
             Backend::RowDescription(fields) => {
                 self.described(Some(fields), outlet, message, &decoded)?;
@@ -169,9 +178,7 @@ impl Flow {
                 keep(&decoded, message, outlet);
                 self.our_turn(outlet);
             }
-            Backend::NotificationResponse { .. } | Backend::ParameterDescription(_) | Backend::CopyDone => {
-                keep(&decoded, message, outlet);
-            }
+            Backend::ParameterDescription(_) | Backend::CopyDone => keep(&decoded, message, outlet),
             // Authentication is over, replication is refused, keys are ours to give.
             Backend::Authentication(_)
             | Backend::BackendKeyData { .. }
@@ -236,9 +243,10 @@ impl Flow {
                 self.status = *status;
                 self.our_turn(outlet);
             }
-            (Some(Expect::DescribePortal { portal, executed, .. }), Backend::RowDescription(fields)) => {
-                self.describe_portal(portal.as_deref(), &executed, *fields);
-            }
+            (
+                Some(Expect::DescribePortal { portal: Some((portal, outputs)), .. }),
+                Backend::RowDescription(fields),
+            ) => self.describe_portal(&portal, &outputs, *fields),
             (Some(Expect::DescribePortal { .. }), _) => {}
             (Some(Expect::Probed), Backend::ParseComplete) => self.expected.unpop(Expect::Probed),
             // The server finds nothing wrong with it: the refusal follows.
@@ -268,7 +276,9 @@ impl Flow {
     /// A text of the target: an error or a notice.
     pub(super) fn mask_text(&mut self, message: &Message<'_>, outlet: &mut Outlet) -> Result<(), Broken> {
         let masked = match self.expected.front() {
-            Some(Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight)) => flight.masked,
+            Some(Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight)) => {
+                flight.masked || flight.sets_off_code
+            }
             // The end of a batch speaks for all of it: deferred constraints quote values. So may what is planned at Bind.
             Some(
                 Expect::Sync
@@ -278,6 +288,12 @@ impl Flow {
                 | Expect::Probed,
             )
             | None => self.masked_sent,
+            // Constants are converted when a statement is parsed; a domain may call what nobody has read.
+            Some(Expect::Parse(_, statement)) => {
+                let (reading, types) = (Arc::clone(&statement.reading), statement.types.clone());
+                let facts = self.with_session(|session| reading.facts_with(session, &types));
+                self.masked_sent || self.calls_hidden_code(&facts)
+            }
             Some(_) => false,
         };
         let touches = if masked { Touches::MaskedRelations } else { Touches::NothingMasked };

@@ -9,9 +9,9 @@ use super::flow::Broken;
 use crate::codec::{Error, Frontend, Header, Tag, build};
 use crate::exchange::Unit;
 
-/// Why a COPY of a query over masked relations is refused.
+/// Why a COPY of a query is refused whose columns cannot be told apart.
 pub(crate) const COPY_OF_QUERY: &str =
-    "COPY of a query cannot be masked; copy the table itself, or use SELECT";
+    "this COPY of a query cannot be masked: which columns it has is not known; name them, or use SELECT";
 
 /// Why a COPY is refused whose data would have to be masked and cannot be taken apart.
 pub(crate) const COPY_UNMASKABLE: &str =
@@ -111,6 +111,7 @@ impl Session {
     pub(super) fn copy_piece(&mut self, header: Header) -> Result<bool, Broken> {
         if self.copy_is_coming() {
             self.ask_for_answers();
+            self.flow.awaits_answers = true;
             return Ok(false);
         }
         let here = self.flow.client.input().len().saturating_sub(Header::BYTES);

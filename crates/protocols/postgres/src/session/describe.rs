@@ -1,14 +1,13 @@
 //! What a command does, in this session, at this moment: its text read, its names resolved under settings
 //! that the server was asked for.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_common::Facts;
-use countersign_common::facts::{Action, Flag, Operation};
-use countersign_common::verdict::DataClass;
+use countersign_common::facts::{Flag, Operation};
 use countersign_lifecycle::Described;
 use countersign_lifecycle::ports::Stop;
+use countersign_masking::Rules;
 use countersign_sql::{Lexing, Reading};
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
@@ -18,6 +17,9 @@ use super::expect::Expect;
 use super::flow::{Broken, Flow, Moved};
 use super::settings::{self, Answer};
 use crate::codec::backend::TransactionStatus;
+use crate::exchange::Unit;
+use crate::masked_outputs::MaskedOutputs;
+use crate::masked_use::MaskedUse;
 use crate::statements::{Known, Meaning, Portal};
 
 /// Readings whose facts are kept for one connection.
@@ -30,6 +32,8 @@ type Basis = (u64, u64, u64, bool);
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     basis: Basis,
+    /// The masking rules that uses were found by.
+    rules: Arc<Rules>,
     facts: FxHashMap<usize, OneKept>,
 }
 
@@ -40,23 +44,51 @@ struct OneKept {
     _reading: Arc<Reading>,
     types: Box<[u32]>,
     described: Described,
+    masked: Arc<MaskedUse>,
+    outputs: Arc<MaskedOutputs>,
 }
 
 impl Kept {
-    fn get(&mut self, reading: &Arc<Reading>, types: &[u32], basis: Basis) -> Option<Described> {
-        if self.basis != basis {
+    fn get(
+        &mut self,
+        reading: &Arc<Reading>,
+        types: &[u32],
+        basis: Basis,
+        rules: &Arc<Rules>,
+    ) -> Option<Described> {
+        if self.basis != basis || !Arc::ptr_eq(&self.rules, rules) {
             self.facts.clear();
             self.basis = basis;
+            self.rules = Arc::clone(rules);
         }
         let kept = self.facts.get(&(Arc::as_ptr(reading) as usize))?;
         (*kept.types == *types).then(|| kept.described.clone())
     }
 
-    fn put(&mut self, reading: &Arc<Reading>, types: &[u32], described: Described) {
+    /// What a reading that was described under these rules does with masked columns.
+    fn masked_use(&self, reading: &Arc<Reading>, rules: &Arc<Rules>) -> Option<Arc<MaskedUse>> {
+        let kept = self.facts.get(&(Arc::as_ptr(reading) as usize))?;
+        Arc::ptr_eq(&self.rules, rules).then(|| Arc::clone(&kept.masked))
+    }
+
+    /// What the answer to a reading that was described under these rules can show.
+    fn outputs(&self, reading: &Arc<Reading>, rules: &Arc<Rules>) -> Option<Arc<MaskedOutputs>> {
+        let kept = self.facts.get(&(Arc::as_ptr(reading) as usize))?;
+        Arc::ptr_eq(&self.rules, rules).then(|| Arc::clone(&kept.outputs))
+    }
+
+    fn put(
+        &mut self,
+        reading: &Arc<Reading>,
+        types: &[u32],
+        described: Described,
+        masked: Arc<MaskedUse>,
+        outputs: Arc<MaskedOutputs>,
+    ) {
         if self.facts.len() >= KEPT_MAX {
             self.facts.clear();
         }
-        let kept = OneKept { _reading: Arc::clone(reading), types: types.into(), described };
+        let kept = OneKept { _reading: Arc::clone(reading), types: types.into(), described, masked, outputs };
         self.facts.insert(Arc::as_ptr(reading) as usize, kept);
     }
 }
@@ -83,7 +115,8 @@ impl Session {
             }
         }
         self.know_definitions().await;
-        if let Some(described) = self.kept.get(reading, types, self.basis()) {
+        let rules = Arc::clone(&self.flow.rules);
+        if let Some(described) = self.kept.get(reading, types, self.basis(), &rules) {
             return Ok(described);
         }
         let mut facts = self.facts(reading, types);
@@ -93,11 +126,15 @@ impl Session {
             Box::pin(self.flow.database.look_up(reading.mentioned_objects())).await;
             facts = self.facts(reading, types);
         }
+        let flows = self.flow.flows(reading, None, &rules);
+        let masked = Arc::new(MaskedUse::of(&flows, &rules));
+        let outputs = Arc::new(MaskedOutputs::of(flows, &rules));
+        masked.note(&mut facts);
         let described = Described::new(Arc::new(facts));
         // Looking again may have moved the basis.
         let basis = self.basis();
-        self.kept.get(reading, types, basis);
-        self.kept.put(reading, types, described.clone());
+        self.kept.get(reading, types, basis, &rules);
+        self.kept.put(reading, types, described.clone(), masked, outputs);
         Ok(described)
     }
 
@@ -114,6 +151,33 @@ impl Session {
         }
     }
 
+    /// What a command does with masked columns, under the rules that are in force.
+    pub(super) fn masked_use_of(&self, unit: &Unit) -> Arc<MaskedUse> {
+        let rules = &self.flow.rules;
+        let kept = unit.judged.as_ref().and_then(|reading| self.kept.masked_use(reading, rules));
+        let kept = kept.filter(|_| unit.bound_elsewhere(&self.flow).is_none());
+        kept.unwrap_or_else(|| Arc::new(self.flow.masked_use_of(unit, rules)))
+    }
+
+    /// What the answer to a command can show of masked columns, under the rules that are in force.
+    pub(super) fn masked_outputs_of(&self, unit: &Unit) -> Arc<MaskedOutputs> {
+        self.masked_outputs(unit.judged.as_ref(), unit.bound_elsewhere(&self.flow))
+    }
+
+    /// The same for a portal.
+    pub(super) fn masked_outputs_of_portal(&self, portal: &Portal) -> Arc<MaskedOutputs> {
+        let bound = portal.bound.as_ref().map(|bound| &bound.under);
+        let bound = bound.filter(|under| !under.is_same(&self.flow.meaning()));
+        self.masked_outputs(Some(&portal.statement.reading), bound)
+    }
+
+    fn masked_outputs(&self, reading: Option<&Arc<Reading>>, bound: Option<&Meaning>) -> Arc<MaskedOutputs> {
+        let rules = &self.flow.rules;
+        let is_kept = self.kept.basis == self.basis() && bound.is_none();
+        let kept = reading.filter(|_| is_kept).and_then(|reading| self.kept.outputs(reading, rules));
+        kept.unwrap_or_else(|| Arc::new(self.flow.masked_outputs(reading.map(AsRef::as_ref), bound, rules)))
+    }
+
     /// What a portal does that is executed now: what its names mean now, and what they meant when it was bound. The
     /// server runs the plan that it made then; what it looks up anew it finds as it is now.
     // INVARIANT: I2.
@@ -123,9 +187,12 @@ impl Session {
         Ok(match portal.bound.as_ref().filter(|bound| !bound.under.is_same(&self.flow.meaning())) {
             Some(bound) => {
                 let mut facts = Facts::clone(&now.facts);
+                self.flow
+                    .masked_use_under(&statement.reading, &bound.under, &self.flow.rules)
+                    .note(&mut facts);
                 let then = bound.facts.operations.iter().filter(|then| !now.facts.operations.contains(then));
                 facts.operations.extend(then.cloned());
-                if facts.operations.len() == now.facts.operations.len() {
+                if facts == *now.facts {
                     return Ok(now);
                 }
                 Described::new(Arc::new(facts))
@@ -166,11 +233,6 @@ impl Session {
             flow.statements.version().wrapping_add(flow.portals.version()),
             flow.hides_definitions(),
         )
-    }
-
-    /// Whether something of an answer may have to be masked.
-    pub(super) fn may_show_masked(&self, facts: &Facts, unmask: &BTreeSet<DataClass>) -> bool {
-        self.flow.may_show_masked(facts, unmask)
     }
 
     /// Asks the server for the session's settings when they may have changed, as far as it can be asked now.
@@ -224,16 +286,12 @@ impl Session {
         let mut stop = self.road.stop.clone();
         tokio::select! {
             biased;
-            moved = self.flow.moved() => match moved? {
-                // Boxed: seldom is anything waited for here, and whatever may have to wait would carry it.
+            // Boxed, as the others: seldom is anything waited for here, and whatever may have to wait would carry it.
+            request = self.cancel.asked() => Box::pin(self.cancel_in_intake(request)).await,
+            moved = self.flow.moved_for_intake() => match moved? {
                 Moved::FromUpstream => Box::pin(self.flow.take_answers()).await,
-                Moved::FromClient => Ok(()),
-                Moved::ClientClosed => Err(Broken::Client),
+                Moved::FromClient | Moved::ClientClosed => Ok(()),
             },
-            () = self.cancel.asked() => {
-                self.cancel_upstream();
-                Ok(())
-            }
             why = revoked(&mut stop) => Err(Broken::Stopped(why)),
         }
     }
@@ -243,39 +301,6 @@ impl Flow {
     /// What gives names their meaning at the moment.
     pub(crate) fn meaning(&self) -> Meaning {
         Meaning { settings: self.settings.shared(), catalogue: self.catalogue() }
-    }
-
-    /// Whether something of an answer may have to be masked.
-    pub(crate) fn may_show_masked(&self, facts: &Facts, unmask: &BTreeSet<DataClass>) -> bool {
-        let rules = &self.rules;
-        let hidden = |relation: &str| rules.touches(relation, unmask);
-        if rules.is_empty() || !rules.columns().any(|(relation, _)| hidden(relation)) {
-            return false;
-        }
-        facts.operations.iter().any(|operation| match operation.action {
-            Action::Set | Action::Show | Action::Listen | Action::Prepare | Action::Notify => false,
-            // COMMIT checks deferred constraints, FETCH shows what was judged before, and the others run what
-            // nobody has read.
-            Action::Transaction
-            | Action::Cursor
-            | Action::Call
-            | Action::FunctionCall
-            | Action::Administer
-            | Action::Outside
-            | Action::Unknown => true,
-            _ => {
-                operation.reads.iter().chain(&operation.writes).any(|relation| hidden(relation))
-                    || operation.flags.iter().any(|flag| {
-                        matches!(
-                            flag,
-                            Flag::UnlistedFunction
-                                | Flag::Unresolved
-                                | Flag::DynamicSql
-                                | Flag::UnseenStatement
-                        )
-                    })
-            }
-        })
     }
 }
 

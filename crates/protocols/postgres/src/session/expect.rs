@@ -14,7 +14,8 @@ use super::ours::Question;
 use super::own::Closing;
 use super::settings::Answer;
 use crate::codec::SqlState;
-use crate::statements::{Executed, Name, Portal, Prepared};
+use crate::masked_outputs::MaskedOutputs;
+use crate::statements::{Name, Portal, Prepared};
 
 /// One answer that is awaited.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(crate) enum Expect {
     /// ParameterDescription, then RowDescription or NoData.
     DescribeStatement,
     /// RowDescription or NoData: the columns of the portal. Ours are not passed on.
-    DescribePortal { portal: Option<Arc<Portal>>, ours: bool, executed: Executed },
+    DescribePortal { portal: Option<(Arc<Portal>, Arc<MaskedOutputs>)>, ours: bool },
     /// The rows and the end of an Execute.
     Execute(Box<Flight>),
     /// The rows and the ends of a string of statements, and ReadyForQuery.
@@ -64,12 +65,14 @@ pub(crate) struct Flight {
     pub(crate) running: Running,
     /// What was read of its text.
     pub(crate) reading: Option<Arc<Reading>>,
-    /// What the names stood for that it executes, when it was let go.
-    pub(crate) executed: Executed,
+    /// What its answer can show of masked columns, as it was when it was let go.
+    pub(crate) outputs: Arc<MaskedOutputs>,
     /// The portal it runs, for Execute.
     pub(crate) portal: Option<(Name, Arc<Portal>)>,
     /// Whether something in its answer may have to be masked.
     pub(crate) masked: bool,
+    /// Whether code that it sets off may quote hidden values in errors and notices, whatever it names itself.
+    pub(crate) sets_off_code: bool,
     /// What becomes of its rows; `None` as long as a masked answer has not been described.
     pub(crate) plan: Option<Plan>,
     /// What becomes of its COPY data.
@@ -148,6 +151,30 @@ impl Expected {
         self.0.iter().all(|expect| matches!(expect, Expect::OurSync | Expect::Asked(..)))
     }
 
+    /// Returns whether something of the client's is among them, and not only questions of our own and what we say ourselves.
+    pub(crate) fn has_commands(&self) -> bool {
+        self.0.iter().any(|expect| match expect {
+            Expect::OurSync
+            | Expect::Asked(..)
+            | Expect::Settings(_)
+            | Expect::Provoked(_)
+            | Expect::Say(_)
+            | Expect::SayReady
+            | Expect::DescribePortal { ours: true, .. } => false,
+            Expect::Parse(..)
+            | Expect::Bind(..)
+            | Expect::CloseStatement(_)
+            | Expect::ClosePortal(_)
+            | Expect::DescribeStatement
+            | Expect::DescribePortal { .. }
+            | Expect::Execute(_)
+            | Expect::Query(_)
+            | Expect::Function(_)
+            | Expect::Sync
+            | Expect::Closing(_) => true,
+        })
+    }
+
     /// How many answers are awaited.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
@@ -219,8 +246,12 @@ impl Expected {
     /// Whether an answer that may have to be masked is among them.
     pub(crate) fn has_masked(&self) -> bool {
         self.0.iter().any(|expect| match expect {
-            Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) => flight.masked,
-            Expect::Closing(closing) => closing.flight.as_ref().is_some_and(|flight| flight.masked),
+            Expect::Execute(flight) | Expect::Query(flight) | Expect::Function(flight) => {
+                flight.masked || flight.sets_off_code
+            }
+            Expect::Closing(closing) => {
+                closing.flight.as_ref().is_some_and(|flight| flight.masked || flight.sets_off_code)
+            }
             _ => false,
         })
     }
@@ -274,14 +305,20 @@ impl Flight {
     }
 
     /// The flight of a command that was just let go.
-    pub(crate) fn new(running: Running, reading: Option<Arc<Reading>>, masked: bool) -> Self {
+    pub(crate) fn new(
+        running: Running,
+        reading: Option<Arc<Reading>>,
+        masked: bool,
+        outputs: Arc<MaskedOutputs>,
+    ) -> Self {
         let plan = (!masked).then(Plan::clear);
         Self {
             running,
             reading,
-            executed: Executed::default(),
+            outputs,
             portal: None,
             masked,
+            sets_off_code: false,
             plan,
             copy: None,
             stage: Stage::Rows,

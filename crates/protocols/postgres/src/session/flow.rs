@@ -2,7 +2,6 @@
 //! up is [`super::intake`]'s part, what they mean coming down [`super::answers`]'.
 
 use std::future::poll_fn;
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -14,18 +13,22 @@ use countersign_lifecycle::{
 use countersign_masking::{HashKey, Masked, Rules};
 use countersign_runtime::metrics::Level;
 
+use super::asynchronous::Hidden;
 use super::expect::{Expect, Expected, Flight};
 use super::own::Own;
+use super::process_ids::ClientIdentity;
 use super::settings::{self, Answer};
 use super::transaction::Block;
 use super::way::Leftovers;
 use crate::Stream;
+use crate::cancel_registry::ServedBy;
 use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::{Error as WireError, Side, SqlState, Walker, build};
 use crate::inert::InertFrames;
+use crate::masked_outputs::MaskedOutputs;
 use crate::parameters::ServerParameters;
-use crate::statements::{Executed, Known, Meaning, Name, Names, Portal, Prepared};
+use crate::statements::{Known, Meaning, Name, Names, Portal, Prepared};
 use crate::upstream::CancelToken;
 
 /// Answers awaited at once. A client that pipelines more has to read first.
@@ -34,7 +37,7 @@ const EXPECTED_MAX: usize = 10_000;
 /// Why a connection ends before its client says goodbye.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
-    /// The client's socket failed or was closed.
+    /// The client has closed its sending side, or left while its command was held. It may still read.
     #[error("the client left")]
     Client,
     /// The target closed the connection.
@@ -102,6 +105,8 @@ pub(crate) struct Open {
     /// Bytes that have to be there at once before more of the answer can be read.
     pub(crate) wanted: usize,
     pub(crate) cancel: Option<CancelToken>,
+    /// That the server process stands for this client.
+    pub(crate) _served: Option<ServedBy>,
     /// Counts it among the open ones.
     pub(crate) _held: Level,
 }
@@ -112,6 +117,8 @@ pub(crate) struct Suspended {
     pub(crate) name: Name,
     pub(crate) portal: Arc<Portal>,
     pub(crate) running: Running,
+    /// What its answer can show of masked columns, by the rules that were in force when it began.
+    pub(crate) outputs: Arc<MaskedOutputs>,
     /// Whether its rows may have to be masked, by the rules that were in force when it began.
     pub(crate) masked: bool,
 }
@@ -142,6 +149,10 @@ pub(crate) struct Flow {
     pub(crate) redefined: countersign_sql::Redefined,
     /// The request to read what this session changed in the transaction before, until it is served.
     pub(crate) definitions_awaited: Option<crate::catalogue::Ticket>,
+    /// Whether values are hidden from the principal; boxed, as it is seldom looked at.
+    pub(super) hidden: Box<Hidden>,
+    /// Code that nobody has read may have run on this connection.
+    pub(super) unread_code: bool,
     pub(crate) target: Arc<Target>,
     pub(crate) database: Arc<Database>,
     /// Digest over what was run in the open transaction.
@@ -160,6 +171,12 @@ pub(crate) struct Flow {
     pub(crate) wanted: usize,
     /// Intake stopped for want of room, with messages left to take in: it has to be called again when there is some.
     pub(crate) stalled: bool,
+    /// Intake stopped at a message of the client that waits for answers of the target: COPY data.
+    pub(crate) awaits_answers: bool,
+    /// The client sends nothing more: it has closed its sending side, or its connection broke. It may still read.
+    pub(crate) client_done: bool,
+    /// The client reads nothing more: its connection broke when it was written to.
+    pub(crate) client_gone: bool,
     /// Something that may show masked values was sent in the transaction: texts at its end may quote them.
     pub(crate) masked_sent: bool,
     /// The target has said itself why it closes the connection.
@@ -176,6 +193,8 @@ pub(crate) struct Flow {
     pub(crate) block: Block,
     /// Where its end is recorded.
     pub(crate) recorder: Recorder,
+    /// The client, as notifications name it.
+    pub(crate) identity: ClientIdentity,
 }
 
 impl Flow {
@@ -196,26 +215,98 @@ impl Flow {
             Poll::Ready(Err(broken)) => return Poll::Ready(Err(broken)),
             Poll::Pending => {}
         }
+        self.poll_client(cx).map(Ok)
+    }
+
+    /// Takes in bytes of the client, or notices that it sends no more.
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<Moved> {
         if !self.takes_input() {
             return Poll::Pending;
         }
         if std::mem::take(&mut self.stalled) {
             // What is left to take in is here already; the socket may never wake us again.
-            return Poll::Ready(Ok(Moved::FromClient));
+            return Poll::Ready(Moved::FromClient);
+        }
+        if self.poll_fill_client(cx).is_ready() {
+            return Poll::Ready(Moved::FromClient);
+        }
+        // A whole message that waits for answers is executed although its client has closed its sending side, as by
+        // the server, which reads one message after the other.
+        if self.client_done && !self.awaits_answers {
+            return Poll::Ready(Moved::ClientClosed);
+        }
+        Poll::Pending
+    }
+
+    /// Reads more of the client's bytes. `Pending` also when no more will come.
+    fn poll_fill_client(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.client_done {
+            return Poll::Pending;
         }
         match self.client.poll_fill(cx, self.wanted.max(INPUT_BYTES_MAX)) {
-            Poll::Ready(Ok(0)) => Poll::Ready(Ok(Moved::ClientClosed)),
-            Poll::Ready(Ok(_)) => Poll::Ready(Ok(Moved::FromClient)),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(client_error(&error))),
-            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(1..)) => return Poll::Ready(()),
+            Poll::Ready(Ok(0)) => self.client_done = true,
+            // What was received before the connection broke counts, as with the server.
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%error, "a client's connection broke");
+                self.client_done = true;
+            }
+            // A connection that cannot be written to brings nothing new either.
+            Poll::Pending => self.client_done = self.client_gone,
         }
+        Poll::Pending
+    }
+
+    /// Returns whether bytes of the client are there that were not taken in yet; it waits for none.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn client_has_sent(&mut self) -> bool {
+        poll_fn(|cx| Poll::Ready(self.poll_fill_client(cx).is_ready() || !self.client.input().is_empty()))
+            .await
+    }
+
+    /// Waits until bytes come in from either side, on behalf of a message that is being taken in: it is taken in to its
+    /// end also when its client has closed its sending side meanwhile.
+    ///
+    /// # Errors
+    /// [`Broken`] when the target is gone.
+    ///
+    /// # Cancel safety
+    /// Safe: bytes stay in the buffers of their side.
+    pub(crate) async fn moved_for_intake(&mut self) -> Result<Moved, Broken> {
+        poll_fn(|cx| {
+            if let Poll::Ready(down) = self.poll_down(cx) {
+                return Poll::Ready(down.map(|()| Moved::FromUpstream));
+            }
+            if self.takes_input() && self.poll_fill_client(cx).is_ready() {
+                return Poll::Ready(Ok(Moved::FromClient));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Writes out what waits for the client. What a client that is gone does not take is dropped: what it sent before
+    /// is executed all the same.
+    fn poll_flush_client(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.client_gone {
+            match self.client.poll_flush(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(()),
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(%error, "a client's connection broke");
+                    self.client_gone = true;
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        self.client.forget_output();
+        Poll::Ready(())
     }
 
     /// Writes out what waits, and takes in bytes of the target.
     fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        if let Poll::Ready(Err(error)) = self.client.poll_flush(cx) {
-            return Poll::Ready(Err(client_error(&error)));
-        }
+        let _flushed = self.poll_flush_client(cx);
         let Some(open) = &mut self.upstream else { return Poll::Pending };
         if let Poll::Ready(Err(_)) = open.side.poll_flush(cx) {
             return Poll::Ready(Err(Broken::Upstream));
@@ -252,11 +343,25 @@ impl Flow {
     }
 
     /// Writes out everything that waits for the client; for the end of the connection.
-    ///
-    /// # Errors
-    /// When the client does not take it.
-    pub(crate) async fn flush_client(&mut self) -> Result<(), Broken> {
-        poll_fn(|cx| self.client.poll_flush(cx)).await.map_err(|error| client_error(&error))
+    pub(crate) async fn flush_client(&mut self) {
+        poll_fn(|cx| self.poll_flush_client(cx)).await;
+    }
+
+    /// Closes the sending side to the client; over TLS that says that nothing is missing.
+    pub(crate) async fn close_client(&mut self) {
+        if !self.client_gone {
+            // A client that has closed its own side misses nothing.
+            let _ = poll_fn(|cx| self.client.poll_shutdown(cx)).await;
+        }
+    }
+
+    /// Closes the sending side to the target: it answers what was sent, and ends.
+    pub(crate) async fn close_upstream(&mut self) {
+        self.flush_upstream().await;
+        if let Some(open) = &mut self.upstream {
+            // A target that is gone is found by reading from it.
+            let _ = poll_fn(|cx| open.side.poll_shutdown(cx)).await;
+        }
     }
 
     /// Waits until bytes of the target come in; the client is not looked at any more.
@@ -304,6 +409,13 @@ impl Flow {
     /// Queues frames of our own making for the target.
     pub(crate) fn send_ours(&mut self, frames: BytesMut) {
         self.send(Cleared::inert(InertFrames::ours(frames.freeze())));
+    }
+
+    /// Queues our goodbye to the target.
+    pub(crate) fn say_goodbye_upstream(&mut self) {
+        let mut goodbye = BytesMut::new();
+        build::bare(&mut goodbye, b'X');
+        self.send_ours(goodbye);
     }
 
     /// Says something of our own to the client, at once: notices.
@@ -372,21 +484,20 @@ impl Flow {
 
     /// What names mean at the moment, for those who ask.
     pub(crate) fn with_session<T>(&self, ask: impl FnOnce(&countersign_sql::Session<'_>) -> T) -> T {
+        self.with_names(&self.meaning(), ask)
+    }
+
+    /// The same with what gave names their meaning at some moment; what is executed by name is looked up now.
+    pub(super) fn with_names<T>(
+        &self,
+        meaning: &Meaning,
+        ask: impl FnOnce(&countersign_sql::Session<'_>) -> T,
+    ) -> T {
         let prepared = |name: &str| match self.statements.get(name.as_bytes()) {
             Known::As(statement) => Some(Arc::clone(&statement.reading)),
             Known::Unseen | Known::Unsettled => None,
         };
-        self.with(&self.meaning(), &prepared, ask)
-    }
-
-    /// The same for a text that was let go, under what gave its names their meaning at some moment.
-    pub(crate) fn with_meaning<T>(
-        &self,
-        meaning: &Meaning,
-        executed: &Executed,
-        ask: impl FnOnce(&countersign_sql::Session<'_>) -> T,
-    ) -> T {
-        self.with(meaning, &|name| executed.get(name), ask)
+        self.with(meaning, &prepared, ask)
     }
 
     fn with<T>(
@@ -428,9 +539,4 @@ impl AsRef<[u8]> for Said {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
-}
-
-fn client_error(error: &io::Error) -> Broken {
-    tracing::debug!(%error, "the client's connection broke");
-    Broken::Client
 }

@@ -8,13 +8,14 @@ use countersign_common::Facts;
 use countersign_common::command::{Command, Parameter};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::refusal::{Refusal, State};
-use countersign_lifecycle::{Cleared, Described, End, Passage, run, trace};
+use countersign_lifecycle::{Cleared, Described, End, INPUT_BYTES_MAX, Passage, run, trace};
 use tracing::Instrument as _;
 
 use super::Session;
 use super::copy_in::is_copy;
 use super::expect::{Expect, Flight};
 use super::flow::{Broken, Suspended};
+use super::limits;
 use super::own::NOT_IN_ONE_BATCH;
 use super::refuse::Form;
 use crate::block;
@@ -23,12 +24,17 @@ use crate::codec::frontend::{Bind, Execute, FunctionCall, Parse, Subject};
 use crate::codec::{Format, Formats, Frontend, Header, Oids, Side, Tag, Values, build};
 use crate::exchange::{PgExchange, Unit};
 use crate::inert::{CallsNothingUnknown, InertFrames};
-use crate::statements::{Bound, Description, Executed, Known, Name, Portal, Prepared, ResultFormats};
+use crate::masked_use::MaskedUse;
+use crate::statements::{Bound, Description, Known, Name, Portal, Prepared, ResultFormats};
+
+/// A CopyData message up to this size is waited for whole.
+const COPY_BYTES_AWAITED_MAX: usize = 16 * 1024;
 
 impl Session {
     /// Takes in what the client has sent so far.
     pub(super) async fn intake(&mut self) -> Result<(), Broken> {
         self.flow.stalled = false;
+        self.flow.awaits_answers = false;
         self.answer_sync_of_copy();
         while !self.goodbye {
             if !self.flow.takes_input() {
@@ -53,9 +59,13 @@ impl Session {
             self.flow.wanted = 0;
             if is_copy(header.tag) && self.copy_is_coming() {
                 self.ask_for_answers();
+                self.flow.awaits_answers = true;
                 return Ok(());
             }
-            let frame = take(self.flow.client.input(), header.frame_bytes());
+            let frame = match self.large.take() {
+                Some(large) => self.take_large(*large),
+                None => take(self.flow.client.input(), header.frame_bytes()),
+            };
             self.frame(header.tag, frame).await?;
         }
         Ok(())
@@ -63,34 +73,33 @@ impl Session {
 
     /// A message that has not come whole. Answers whether there is more to do now.
     async fn partial(&mut self, header: Header) -> Result<bool, Broken> {
-        if header.tag == b'd' && header.frame_bytes() > self.road.target.judged_bytes_max {
+        // Nobody judges COPY data, so none of it is waited for; small pieces of it are, which costs less than to split
+        // them.
+        if header.tag == b'd' && header.frame_bytes() > COPY_BYTES_AWAITED_MAX {
             return self.copy_piece(header);
         }
-        if header.frame_bytes() <= self.road.target.judged_bytes_max + Header::BYTES {
-            self.flow.wanted = header.frame_bytes();
-            return Ok(false);
-        }
-        // What runs by itself does not stand behind frames that still wait.
-        if !self.is_skipping() && matches!(header.tag, b'Q' | b'F') {
-            self.flush_pending().await?;
-        }
-        // INVARIANT: I7. What is too large to be judged whole is not forwarded at all.
-        self.discard = header.frame_bytes();
-        if self.is_skipping() {
+        let judged_bytes_max = self.road.target.judged_bytes_max;
+        if header.frame_bytes() > judged_bytes_max + Header::BYTES {
+            // INVARIANT: I7. What is too large to be judged whole is not forwarded at all.
+            let refusal = limits::too_large(header.body_bytes(), judged_bytes_max);
+            self.refuse_unread(header, &refusal).await?;
             return Ok(true);
         }
-        let max = self.road.target.judged_bytes_max;
-        let why = format!(
-            "a message of {} bytes is more than the {max} that are judged whole here",
-            header.body_bytes()
-        );
-        let form = if matches!(header.tag, b'Q' | b'F') { Form::Query } else { Form::Extended };
-        self.refuse(&Refusal::new(State::Blocked, why), form);
-        Ok(true)
+        if Self::is_large(header) {
+            if self.is_skipping() {
+                self.drop_unread(header);
+                return Ok(true);
+            }
+            if self.make_room(header).await? {
+                return Ok(true);
+            }
+        }
+        self.flow.wanted = header.frame_bytes();
+        Ok(false)
     }
 
     /// Drops what is left of a message that was refused for its size. Answers whether all of it is gone.
-    fn skip_discarded(&mut self) -> bool {
+    pub(super) fn skip_discarded(&mut self) -> bool {
         if self.discard > 0 {
             let input = self.flow.client.input();
             let here = self.discard.min(input.len());
@@ -115,6 +124,7 @@ impl Session {
         match message {
             Frontend::Query(text) => {
                 let span = client_trace::command(|| client_trace::sent_in(text));
+                let text = part_of(&frame, text);
                 self.query(text, frame).instrument(span).await
             }
             Frontend::Parse(parse) => self.parse(parse, frame).await,
@@ -157,16 +167,17 @@ impl Session {
         self.know_settings().await
     }
 
-    async fn query(&mut self, text: &[u8], frame: Bytes) -> Result<(), Broken> {
+    async fn query(&mut self, text: Bytes, frame: Bytes) -> Result<(), Broken> {
         self.flush_pending().await?;
         self.prepare().await?;
         if self.is_skipping() {
             return Ok(());
         }
-        let reading = trace::read().in_scope(|| self.read(text));
+        let reading = trace::read().in_scope(|| self.read(&text));
         let described = self.describe(&reading, &[]).instrument(trace::resolve()).await?;
-        let command = Command { form: "query".into(), text: text.to_vec(), parameters: Vec::new() };
-        let unit = Unit { command, described, reading: Some(reading), portal: None };
+        let command = Command { form: "query".into(), text, parameters: Vec::new() };
+        let judged = Some(Arc::clone(&reading));
+        let unit = Unit { command, described, reading: Some(reading), judged, portal: None };
         let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
             return Ok(());
         };
@@ -186,8 +197,20 @@ impl Session {
             self.refuse(&Refusal::new(State::Blocked, NOT_IN_ONE_BATCH), form);
             return Ok(None);
         }
+        if std::mem::take(&mut self.cancelled) {
+            let why = "the client cancelled it before it was sent";
+            self.refuse(&Refusal::new(State::Withdrawn, why), form);
+            return Ok(None);
+        }
         let in_transaction = self.flow.in_transaction() || self.batch_ran;
+        let masked = self.masked_use_of(unit);
+        let outputs = self.masked_outputs_of(unit);
         let exchange = PgExchange {
+            masked,
+            outputs,
+            noted: None,
+            lookups: &self.lookups,
+            prepared: false,
             road: &self.road,
             flow: &mut self.flow,
             cancel: &self.cancel,
@@ -198,6 +221,7 @@ impl Session {
             batch_idle: self.batch_sent && !in_transaction,
             wire,
             seen: None,
+            cancelled: None,
             evidence: None,
         };
         let passage = run(&self.road, exchange).await;
@@ -222,21 +246,21 @@ impl Session {
             }
             Passage::Refused(_) if self.flow.skipping => Ok(None),
             Passage::Go(cleared, running) => {
-                self.follow_rules(unit, running.facts());
-                let masked = self.may_show_masked(running.facts(), &running.duties().unmask);
+                self.follow_rules(unit);
+                let outputs = self.masked_outputs_of(unit);
+                let masked = outputs.may_show_masked(&running.duties().unmask);
                 self.send_pending();
                 self.batch_ran = true;
                 self.flow.send(cleared);
-                let mut flight = Flight::new(running, unit.reading.clone(), masked);
-                if let Some(reading) = unit.reading.as_deref().filter(|_| masked) {
-                    // Before the names change that it changes itself.
-                    flight.executed = Executed::of(reading, &self.flow.statements);
-                }
+                let sets_off_code = self.flow.sets_off_code(running.facts());
+                let mut flight = Flight::new(running, unit.reading.clone(), masked, outputs);
+                flight.sets_off_code = sets_off_code;
                 self.flow.remember(unit, in_transaction);
-                self.flow.masked_sent |= masked;
+                self.flow.masked_sent |= masked || sets_off_code;
                 Ok(Some(flight))
             }
             Passage::Refused(refusal) => {
+                let refusal = limits::explained(refusal, &unit.described.facts);
                 self.refuse_command(&refusal, form, unit);
                 Ok(None)
             }
@@ -245,10 +269,10 @@ impl Session {
     }
 
     /// Takes the rules that have come into force while a command waited; what they need to know is asked with it.
-    fn follow_rules(&mut self, unit: &Unit, facts: &Facts) {
+    fn follow_rules(&mut self, unit: &Unit) {
         self.flow.rules = self.rules.current();
         if let (Some((name, portal)), None) = (&unit.portal, &self.pending.risky) {
-            self.describe_before_rows(name, portal, facts);
+            self.describe_before_rows(name, portal);
         }
     }
 
@@ -259,14 +283,11 @@ impl Session {
             return Ok(());
         }
         if !self.flow.statements.has_room() {
-            self.refuse(
-                &Refusal::new(State::Blocked, "too many prepared statements on one connection"),
-                Form::Extended,
-            );
+            self.refuse(&limits::too_many_statements(), Form::Extended);
             return Ok(());
         }
         let statement = Arc::new(Prepared {
-            text: parse.text.into(),
+            text: part_of(&frame, parse.text),
             reading: self.read(parse.text),
             types: Oids::iter(parse.types).collect(),
             by_sql: false,
@@ -284,12 +305,12 @@ impl Session {
             return Ok(());
         }
         if !self.flow.portals.has_room() {
-            self.refuse(&Refusal::new(State::Blocked, "too many portals on one connection"), Form::Extended);
+            self.refuse(&limits::too_many_portals(), Form::Extended);
             return Ok(());
         }
         let described = self.describe(&statement.reading, &statement.types).await?;
         let vouched = CallsNothingUnknown::of(&described.facts);
-        let parameters = parameters(&statement.types, bind.formats, bind.parameters);
+        let parameters = parameters(&frame, &statement.types, bind.formats, bind.parameters);
         let portal = Arc::new(Portal {
             statement,
             parameters,
@@ -333,8 +354,10 @@ impl Session {
         self.batch_ran = true;
         self.flow.remember_going_on(&suspended);
         self.flow.send(suspended.running.goes_on(frame));
-        let Suspended { name, portal, running, masked } = suspended;
-        let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked);
+        let Suspended { name, portal, running, masked, outputs } = suspended;
+        let sets_off_code = self.flow.sets_off_code(running.facts());
+        let mut flight = Flight::new(running, Some(Arc::clone(&portal.statement.reading)), masked, outputs);
+        flight.sets_off_code = sets_off_code;
         flight.portal = Some((name, portal));
         self.flow.expected.push(Expect::Execute(Box::new(flight)));
         self.batch_sent = true;
@@ -344,10 +367,11 @@ impl Session {
     async fn execute_portal(&mut self, name: Name, portal: Arc<Portal>, frame: Bytes) -> Result<(), Broken> {
         let reading = Arc::clone(&portal.statement.reading);
         let described = self.describe_portal_command(&portal).instrument(trace::resolve()).await?;
-        let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
+        let (text, parameters) = (portal.statement.text.clone(), portal.parameters.clone());
         let command = Command { form: "execute".into(), text, parameters };
-        self.describe_before_rows(&name, &portal, &described.facts);
-        let unit = Unit { command, described, reading: Some(reading), portal: Some((name, portal)) };
+        self.describe_before_rows(&name, &portal);
+        let judged = Some(Arc::clone(&reading));
+        let unit = Unit { command, described, reading: Some(reading), judged, portal: Some((name, portal)) };
         // A Bind that is not inert goes with its Execute, as one command; what is inert goes before it.
         let wire = if self.pending.risky.is_some() { self.pending.joined(&frame) } else { frame };
         let Some(mut flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else {
@@ -360,14 +384,17 @@ impl Session {
     }
 
     /// Where an answer may have to be masked its columns must be known: asks for them when the client did not.
-    fn describe_before_rows(&mut self, name: &Name, portal: &Arc<Portal>, facts: &Facts) {
-        let may_mask = self.may_show_masked(facts, &std::collections::BTreeSet::new());
+    fn describe_before_rows(&mut self, name: &Name, portal: &Arc<Portal>) {
+        if self.flow.rules.is_empty() {
+            return;
+        }
+        let outputs = self.masked_outputs_of_portal(portal);
+        let may_mask = outputs.may_show_masked(&std::collections::BTreeSet::new());
         if may_mask && (!portal.description.ask(&self.flow.rules) || portal.executes()) {
             let mut frame = BytesMut::new();
             if build::describe(&mut frame, Subject::Portal(name)).is_ok() {
-                let executed = Executed::of(&portal.statement.reading, &self.flow.statements);
                 let expect =
-                    Expect::DescribePortal { portal: Some(Arc::clone(portal)), ours: true, executed };
+                    Expect::DescribePortal { portal: Some((Arc::clone(portal), outputs)), ours: true };
                 self.pending.push(frame.freeze(), expect);
             }
         }
@@ -385,8 +412,11 @@ impl Session {
                 if let Some(portal) = &portal {
                     portal.description.ask(&self.flow.rules);
                 }
-                let executed = Executed::default();
-                self.pending.push(frame, Expect::DescribePortal { portal, ours: false, executed });
+                let portal = portal.map(|portal| {
+                    let outputs = self.masked_outputs_of_portal(&portal);
+                    (portal, outputs)
+                });
+                self.pending.push(frame, Expect::DescribePortal { portal, ours: false });
             }
         }
         self.bound_pending().await
@@ -444,6 +474,7 @@ impl Session {
         self.batch_sent = false;
         self.batch_ran = false;
         self.asked_for_answers = false;
+        self.cancelled = false;
         self.flow.statements.synced();
         self.flow.portals.synced();
     }
@@ -474,7 +505,7 @@ impl Session {
 
     /// Sends what prepares a command, before it. A Bind among it that is not inert is part of the command's own
     /// bytes, and what came with it too: those frames are not sent twice.
-    fn send_pending(&mut self) {
+    pub(super) fn send_pending(&mut self) {
         let pending = std::mem::take(&mut self.pending);
         if pending.risky.is_none() {
             pending.frames.into_iter().for_each(|one| self.send_inert(one.frame, one.vouched));
@@ -504,9 +535,10 @@ impl Session {
 
     async fn judge_bind(&mut self, portal: &Portal) -> Result<(), Broken> {
         let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
-        let (text, parameters) = (portal.statement.text.to_vec(), portal.parameters.clone());
+        let (text, parameters) = (portal.statement.text.clone(), portal.parameters.clone());
         let command = Command { form: "bind".into(), text, parameters };
-        let unit = Unit { command, described, reading: None, portal: None };
+        let judged = Some(Arc::clone(&portal.statement.reading));
+        let unit = Unit { command, described, reading: None, judged, portal: None };
         let wire = self.pending.joined(b"");
         let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
         self.batch_sent = true;
@@ -521,13 +553,22 @@ impl Session {
         if self.is_skipping() {
             return Ok(());
         }
-        let facts = Facts { operations: vec![Operation::new(Action::FunctionCall)], ..Facts::nothing() };
+        let mut facts = Facts { operations: vec![Operation::new(Action::FunctionCall)], ..Facts::nothing() };
+        if !self.flow.rules.is_empty() {
+            MaskedUse::unknown(&self.flow.rules).note(&mut facts);
+        }
         let command = Command {
             form: "function_call".into(),
-            text: call.function.to_string().into_bytes(),
-            parameters: parameters(&[], call.formats, call.arguments),
+            text: call.function.to_string().into(),
+            parameters: parameters(&frame, &[], call.formats, call.arguments),
         };
-        let unit = Unit { command, described: Described::new(Arc::new(facts)), reading: None, portal: None };
+        let unit = Unit {
+            command,
+            described: Described::new(Arc::new(facts)),
+            reading: None,
+            judged: None,
+            portal: None,
+        };
         if let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? {
             self.flow.settings.mark_stale();
             self.flow.expected.push(Expect::Function(Box::new(flight)));
@@ -549,11 +590,18 @@ fn take(input: &mut BytesMut, frame_bytes: usize) -> Bytes {
     frame
 }
 
-fn parameters(types: &[u32], formats: Formats<'_>, values: Values<'_>) -> Vec<Parameter> {
+/// Part of a frame of the client: of a large one a reference, so that what is large is there once; of others a copy,
+/// because a reference would keep all of the buffer that the frame came in.
+fn part_of(frame: &Bytes, part: &[u8]) -> Bytes {
+    if frame.len() > INPUT_BYTES_MAX { frame.slice_ref(part) } else { Bytes::copy_from_slice(part) }
+}
+
+fn parameters(frame: &Bytes, types: &[u32], formats: Formats<'_>, values: Values<'_>) -> Vec<Parameter> {
     let parameter = |(index, value): (usize, Option<&[u8]>)| Parameter {
         type_name: types.get(index).copied().unwrap_or(0).to_string(),
         binary: formats.of(index) == Format::Binary,
-        value: value.map(<[u8]>::to_vec),
+        value: value.map(|value| part_of(frame, value)),
+        omitted: None,
     };
     values.iter().enumerate().map(parameter).collect()
 }

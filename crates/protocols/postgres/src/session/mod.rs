@@ -2,18 +2,25 @@
 //! ([`intake`]), takes it down the road, and gives back what the target answers ([`answers`]).
 
 mod answers;
+mod asynchronous;
+mod cancelling;
 pub(crate) mod copy_in;
 mod describe;
 mod expect;
 mod farewell;
 pub(crate) mod flow;
 mod intake;
+mod large_message;
+mod limits;
+mod masked_flow;
 mod named;
 pub(crate) mod ours;
 pub(crate) mod own;
 mod pending;
+pub(crate) mod process_ids;
 mod refuse;
 mod rows;
+mod seeing_off;
 pub(crate) mod settings;
 mod transaction;
 pub(crate) mod way;
@@ -25,23 +32,28 @@ use bytes::BytesMut;
 use countersign_common::Facts;
 use countersign_common::facts::Class;
 use countersign_lifecycle::ports::{Stop, stopped};
-use countersign_lifecycle::{Cleared, ClientSide, End, Road};
+use countersign_lifecycle::{ClientSide, End, Road};
 use countersign_masking::HashKey;
 use countersign_sql::Reader;
 use tokio::sync::watch;
 
+use self::asynchronous::Hidden;
 use self::describe::Kept;
 use self::flow::{Broken, Flow, Moved, Suspended};
+use self::large_message::{LargeMessage, stalls};
 use self::pending::Pending;
+use self::process_ids::ClientIdentity;
 use self::way::Way;
 use crate::Stream;
 use crate::cancel_registry::CancelSlot;
 use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
-use crate::codec::build::{self, Severity};
+use crate::codec::build::Severity;
 use crate::codec::{Header, Side, SqlState};
 use crate::exchange::Unit;
 use crate::inert::InertFrames;
+use crate::lookups::Lookups;
+use crate::message_budget::MessageBudget;
 use crate::parameters::ServerParameters;
 use crate::reply;
 use crate::rules_in_force::RulesInForce;
@@ -52,6 +64,9 @@ const FOLLOW_MAX: Duration = Duration::from_secs(60);
 
 /// How long a transaction may stay open and idle while the gateway drains.
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(5);
+
+/// The time that a goodbye to either side may take.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 /// How long a client may take to hear why its connection ends.
 const FAREWELL_MAX: Duration = Duration::from_secs(5);
@@ -64,8 +79,11 @@ pub(crate) struct Setting {
     pub(crate) way: Way,
     pub(crate) database: Arc<Database>,
     pub(crate) rules: Arc<RulesInForce>,
+    pub(crate) lookups: Lookups,
     pub(crate) hash_key: Arc<HashKey>,
     pub(crate) cancel: Arc<CancelSlot>,
+    pub(crate) identity: ClientIdentity,
+    pub(crate) messages: Arc<MessageBudget>,
 }
 
 /// One connection of a client.
@@ -76,6 +94,7 @@ pub(crate) struct Session {
     way: Way,
     cancel: Arc<CancelSlot>,
     rules: Arc<RulesInForce>,
+    lookups: Lookups,
     pub(crate) flow: Flow,
     kept: Kept,
     pending: Pending,
@@ -93,6 +112,12 @@ pub(crate) struct Session {
     asked_for_answers: bool,
     /// A Sync came in the middle of COPY data.
     sync_in_copy: bool,
+    /// Memory for large messages, which all connections share.
+    messages: Arc<MessageBudget>,
+    /// A large message of the client that is being read.
+    large: Option<Box<LargeMessage>>,
+    /// The client asked to cancel the command that is being taken in and has not been sent.
+    cancelled: bool,
 }
 
 impl Session {
@@ -119,6 +144,8 @@ impl Session {
             definitions_touched: false,
             redefined: countersign_sql::Redefined::default(),
             definitions_awaited: None,
+            hidden: Box::new(Hidden::new(&setting.road, &setting.rules)),
+            unread_code: false,
             target: Arc::clone(&setting.road.target),
             database: setting.database,
             prefix: None,
@@ -130,6 +157,9 @@ impl Session {
             hash_key: setting.hash_key,
             wanted: 0,
             stalled: false,
+            awaits_answers: false,
+            client_done: false,
+            client_gone: false,
             masked_sent: false,
             target_said_why: false,
             answering: false,
@@ -138,6 +168,7 @@ impl Session {
             answered: None,
             block: transaction::Block::default(),
             recorder: setting.road.recorder.clone(),
+            identity: setting.identity,
         };
         Self {
             road: setting.road,
@@ -145,6 +176,7 @@ impl Session {
             way: setting.way,
             cancel: setting.cancel,
             rules: setting.rules,
+            lookups: setting.lookups,
             flow,
             kept: Kept::default(),
             pending: Pending::default(),
@@ -155,6 +187,9 @@ impl Session {
             goodbye: false,
             asked_for_answers: false,
             sync_in_copy: false,
+            messages: setting.messages,
+            large: None,
+            cancelled: false,
         }
     }
 
@@ -162,7 +197,7 @@ impl Session {
     pub(crate) async fn run(mut self: Box<Self>, mut over: watch::Receiver<bool>) {
         let served = tokio::select! {
             biased;
-            served = self.serve() => served,
+            served = self.serve_and_see_off() => served,
             // What it is in the middle of is given up there: nothing is sent or released any more but our last word, which
             // says what is known of it.
             Ok(_) = over.wait_for(|over| *over) => Err(Broken::TimeOver),
@@ -177,20 +212,34 @@ impl Session {
         self.end(&reason).await;
     }
 
+    /// Serves the client until it leaves, and answers what it sent before.
+    async fn serve_and_see_off(&mut self) -> Result<(), Broken> {
+        let served = self.serve().await;
+        if matches!(served, Ok(()) | Err(Broken::Client)) {
+            Box::pin(self.see_off(served.is_ok())).await?;
+        }
+        served
+    }
+
     async fn serve(&mut self) -> Result<(), Broken> {
         let mut stop = self.road.stop.clone();
         // Begun once: to begin it anew around every command costs more than the look at it.
         let mut stopping = std::pin::pin!(stopped(&mut stop));
         loop {
+            // A request that came while the command it means was being answered must not meet the next one.
+            if let Some(request) = self.cancel.take() {
+                Box::pin(self.cancel_upstream(request)).await?;
+            }
             self.intake().await?;
             if self.goodbye {
-                return Box::pin(self.see_off()).await;
+                return Ok(());
             }
             // In this order, and the connection last: an answer without end must not keep out what ends it.
             tokio::select! {
                 biased;
                 stop = &mut stopping => return self.stop(stop).await,
-                () = self.cancel.asked() => self.cancel_upstream(),
+                request = self.cancel.asked() => Box::pin(self.cancel_upstream(request)).await?,
+                () = stalls(self.large.as_deref()) => Box::pin(self.large_message_stalls()).await?,
                 moved = self.flow.moved() => match moved? {
                     Moved::FromUpstream => self.flow.take_answers().await?,
                     Moved::FromClient => {}
@@ -208,7 +257,10 @@ impl Session {
                 while !self.flow.expected.is_empty() || self.flow.status != TransactionStatus::Idle {
                     self.intake().await?;
                     if self.goodbye {
-                        return Box::pin(self.see_off()).await;
+                        return Ok(());
+                    }
+                    if self.flow.client_done && !self.flow.awaits_answers && !self.flow.stalled {
+                        return Err(Broken::Client);
                     }
                     if !self.flow.expected.is_empty() {
                         self.pump().await?;
@@ -233,42 +285,9 @@ impl Session {
         }
     }
 
-    /// Gives a client that said goodbye the answers to what it sent before, as the server does. It is not listened to
-    /// any more.
-    async fn see_off(&mut self) -> Result<(), Broken> {
-        let mut stop = self.road.stop.clone();
-        let answers = async {
-            while self.flow.expected.comes_by_itself() {
-                self.flow.moved_down().await?;
-                self.flow.take_answers().await?;
-            }
-            self.flow.flush_client().await
-        };
-        tokio::select! {
-            biased;
-            why = describe::revoked(&mut stop) => Err(Broken::Stopped(why)),
-            answered = tokio::time::timeout(FOLLOW_MAX, answers) => answered.unwrap_or(Ok(())),
-        }
-    }
-
     /// Opens the connection to the target when it is first needed.
     async fn open_upstream(&mut self) -> Result<(), Broken> {
         Box::pin(self.flow.take_up(&self.way)).await
-    }
-
-    /// The client asked to cancel what is running.
-    fn cancel_upstream(&self) {
-        let token = self.flow.upstream.as_ref().and_then(|open| open.cancel.clone());
-        if let (Some(token), false) = (token, self.flow.expected.is_empty()) {
-            let connector = Arc::clone(&self.way.connector);
-            // Its fate is bounded by the connector's time-outs; nobody waits for it, as nobody waits for the
-            // connection that a cancel request comes on.
-            tokio::spawn(async move {
-                if let Err(error) = connector.cancel(&token).await {
-                    tracing::warn!(%error, "a cancel request did not reach the target");
-                }
-            });
-        }
     }
 
     /// Tells the client why its connection ends, when there is still somebody to tell. Answers with the reason
@@ -345,10 +364,9 @@ impl Session {
         if let Err(error) = self.road.recorder.close(reason) {
             tracing::error!(%error, "the end of a connection was not recorded");
         }
-        let mut goodbye = BytesMut::new();
-        build::bare(&mut goodbye, b'X');
-        self.flow.send(Cleared::inert(InertFrames::ours(goodbye.freeze())));
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.flow.flush_upstream()).await;
+        self.flow.say_goodbye_upstream();
+        let _ = tokio::time::timeout(GOODBYE_MAX, self.flow.flush_upstream()).await;
+        let _ = tokio::time::timeout(GOODBYE_MAX, self.flow.close_client()).await;
     }
 
     async fn follow(&mut self) -> Result<(), Broken> {
@@ -367,6 +385,7 @@ impl Flow {
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
         self.leftovers.remember(unit);
         self.note_write(unit);
+        self.note_unread_code(&unit.described.facts);
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
         let unread = effects.is_none() || may_run_unread_code(&unit.described.facts);
         if unread || effects.is_some_and(|effects| self.may_change_settings(effects)) {

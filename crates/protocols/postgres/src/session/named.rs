@@ -40,6 +40,6 @@ impl Session {
     // INVARIANT: I7.
     fn unseen(&self) -> Arc<Prepared> {
         let reading = self.reader.read(b"", countersign_sql::Lexing::UNKNOWN);
-        Arc::new(Prepared { text: Box::default(), reading, types: Box::default(), by_sql: false })
+        Arc::new(Prepared { text: bytes::Bytes::new(), reading, types: Box::default(), by_sql: false })
     }
 }

@@ -7,14 +7,16 @@ use bytes::Bytes;
 use countersign_common::verdict::DataClass;
 use countersign_lifecycle::End;
 use countersign_masking::{Column, CopyFormat, CopyMasker, Outlet, Plan, Source};
+use countersign_sql::lineage::{StoredColumns, Watched};
 use countersign_sql::{CopySide, Reading};
 
 use super::answers::{Message, accept, keep, last_row, note, sample, unexpected};
 use super::expect::{Ended, Expect, Flight, Stage};
 use super::flow::{Broken, Flow, Suspended};
 use crate::codec::{Backend, Field, Fields, Format};
+use crate::masked_outputs::MaskedOutputs;
 use crate::reply::Plain;
-use crate::statements::{Described, Executed, Meaning, Name, Portal};
+use crate::statements::{Described, Name, Portal};
 
 /// Types that take any text: `name`, `text`, `bpchar`, `varchar`, and `unknown` literals.
 const TEXT_LIKE: [u32; 5] = [19, 25, 1042, 1043, 705];
@@ -60,14 +62,14 @@ impl Flow {
     ) -> Result<(), Broken> {
         match self.expected.front() {
             Some(Expect::Query(_)) => self.plan_query(fields),
-            Some(Expect::DescribePortal { portal, executed, .. }) => {
-                let (portal, executed) = (portal.take(), std::mem::take(executed));
+            Some(Expect::DescribePortal { portal, .. }) => {
+                let portal = portal.take();
                 self.expected.pop();
                 // INVARIANT: I6. What EXECUTE runs is looked up when its portal runs: only what is described right
                 // before that, for ourselves, tells where its values come from.
-                let tells = portal.as_ref().is_some_and(|portal| !portal.executes());
-                if let Some(fields) = fields.filter(|_| tells) {
-                    self.describe_portal(portal.as_deref(), &executed, fields);
+                let tells = portal.filter(|(portal, _)| !portal.executes());
+                if let Some((fields, (portal, outputs))) = fields.zip(tells) {
+                    self.describe_portal(&portal, &outputs, fields);
                 }
             }
             Some(Expect::DescribeStatement) => drop(self.expected.pop()),
@@ -82,64 +84,45 @@ impl Flow {
     fn plan_query(&mut self, fields: Option<Fields<'_>>) {
         let Some(fields) = fields else { return };
         let Some(flight) = self.flight().filter(|flight| flight.masked) else { return };
-        let (reading, executed) = (flight.reading.clone(), flight.executed.clone());
-        let (rules, key) = (Arc::clone(&self.rules), Arc::clone(&self.hash_key));
-        let of = Origins { reading: reading.as_deref(), executed: &executed, bound: None };
-        let columns = self.columns(fields, of, |field, _| field.format == Format::Binary);
+        let outputs = Arc::clone(&flight.outputs);
+        let key = Arc::clone(&self.hash_key);
+        let columns = self.columns(fields, &outputs, |field, _| field.format == Format::Binary);
         if let Some(flight) = self.flight() {
-            flight.plan = Some(Plan::for_columns(&columns, &rules, &flight.running.duties().unmask, &key));
+            let unmask = &flight.running.duties().unmask;
+            flight.plan = Some(Plan::for_columns(&columns, &outputs.rules, unmask, &key));
         }
     }
 
     /// Keeps the columns of a portal, for when its rows come.
-    pub(super) fn describe_portal(&self, portal: Option<&Portal>, executed: &Executed, fields: Fields<'_>) {
-        let Some(portal) = portal else { return };
-        // INVARIANT: I6. The server may have planned it when its names meant something else.
-        let now = self.meaning();
-        let bound = portal.bound.as_ref().map(|bound| &bound.under).filter(|bound| !bound.is_same(&now));
-        let of = Origins { reading: Some(&portal.statement.reading), executed, bound };
-        let columns = self.columns(fields, of, |_, index| portal.result_formats.is_binary(index));
-        portal.description.set(Described { columns: columns.into(), rules: Arc::clone(&self.rules) });
+    pub(super) fn describe_portal(&self, portal: &Portal, outputs: &MaskedOutputs, fields: Fields<'_>) {
+        let columns = self.columns(fields, outputs, |_, index| portal.result_formats.is_binary(index));
+        portal.description.set(Described { columns: columns.into(), rules: Arc::clone(&outputs.rules) });
     }
 
     /// Where the values of each column come from.
     fn columns(
         &self,
         fields: Fields<'_>,
-        origins: Origins<'_>,
+        outputs: &MaskedOutputs,
         is_binary: impl Fn(&Field<'_>, usize) -> bool,
     ) -> Vec<Column> {
-        let column = |(index, field): (usize, Field<'_>)| Column {
-            source: self.source(&field, index, fields.len(), origins),
-            text_like: TEXT_LIKE.contains(&field.type_oid),
-            binary: is_binary(&field, index),
-        };
-        fields.iter().enumerate().map(column).collect()
-    }
-
-    fn source(&self, field: &Field<'_>, index: usize, of: usize, origins: Origins<'_>) -> Source {
-        let catalogue = self.catalogue();
-        if field.table == 0 {
-            let Some(reading) = origins.reading else { return Source::Unresolved };
-            // A string of several statements has outputs of each: the index tells nothing then.
-            let output = (reading.statements() == 1 && of > 0).then_some(index);
-            let now = self.meaning();
-            let carried = |(r, c): &(&str, &str)| {
-                let may = |session: &countersign_sql::Session<'_>| reading.may_carry(session, output, r, c);
-                let under = |meaning: &Meaning| self.with_meaning(meaning, origins.executed, may);
-                under(&now) || origins.bound.is_some_and(under)
+        if outputs.rules.is_empty() {
+            return Vec::new();
+        }
+        let watched: Watched = outputs.rules.columns().collect();
+        self.with_session(|session| {
+            let mut stored = StoredColumns::new(session, &watched);
+            let column = |(index, field): (usize, Field<'_>)| {
+                // INVARIANT: I6. The server says that the value is this column's as it is.
+                let named = (field.table != 0).then(|| stored.origin(field.table, field.column));
+                Column {
+                    source: outputs.source(index, fields.len(), named),
+                    text_like: TEXT_LIKE.contains(&field.type_oid),
+                    binary: is_binary(&field, index),
+                }
             };
-            return Source::Expression { may_carry: owned(self.rules.columns().filter(carried)) };
-        }
-        let Some((relation, column)) = catalogue.column(field.table, field.column) else {
-            return Source::Unresolved;
-        };
-        if self.rules.columns().any(|rule| rule == (relation, column)) {
-            return Source::Column { relation: relation.to_owned(), column: column.to_owned() };
-        }
-        // Views, parents and children show the values of others.
-        let carried = |(r, c): &(&str, &str)| catalogue.carries(field.table, field.column, r, c);
-        Source::Expression { may_carry: owned(self.rules.columns().filter(carried)) }
+            fields.iter().enumerate().map(column).collect()
+        })
     }
 
     /// COPY begins, one way or the other.
@@ -158,9 +141,9 @@ impl Flow {
         }
         flight.stage = Stage::CopyOut;
         if flight.masked {
-            let reading = flight.reading.clone();
+            let (reading, outputs) = (flight.reading.clone(), Arc::clone(&flight.outputs));
             let unmask = flight.running.duties().unmask.clone();
-            let masker = self.copy_masker(reading.as_deref(), &unmask)?;
+            let masker = self.copy_masker(reading.as_deref(), &outputs, &unmask)?;
             if let Some(flight) = self.flight() {
                 flight.copy = Some(Box::new(masker));
             }
@@ -172,34 +155,40 @@ impl Flow {
     pub(crate) fn copy_masker(
         &self,
         reading: Option<&Reading>,
+        outputs: &MaskedOutputs,
         unmask: &BTreeSet<DataClass>,
     ) -> Result<CopyMasker, Broken> {
+        let encoding = self.parameters.get("client_encoding").unwrap_or("UTF8");
+        if outputs.is_clear(unmask) {
+            return Ok(CopyMasker::new(&Plan::clear(), CopyFormat::text(), encoding)?);
+        }
         let copy = reading.and_then(Reading::copy).filter(|copy| copy.side == CopySide::Out);
         let copy = copy.ok_or(Broken::Undescribed)?;
-        let relation = self.copied_relation(reading).ok_or(Broken::Undescribed)?;
-        let catalogue = self.catalogue();
-        let all = catalogue.columns(&relation);
-        let names: Vec<&str> =
-            if copy.columns.is_empty() { all } else { copy.columns.iter().map(AsRef::as_ref).collect() };
-        let binary = copy.options.get("format").is_some_and(|format| &**format == "binary");
-        let column = |name: &&str| Column {
-            source: Source::Column { relation: relation.clone(), column: (*name).to_owned() },
-            // The types are not told; in the text formats every value is text, in binary it may not be.
-            text_like: !binary,
-            binary,
-        };
-        let columns: Vec<_> = names.iter().map(column).collect();
-        let encoding = self.parameters.get("client_encoding").unwrap_or("UTF8");
-        let plan = Plan::for_columns(&columns, &self.rules, unmask, &self.hash_key);
         let format = copy_format(copy).ok_or(Broken::Undescribed)?;
+        let sources = self.copied_columns(copy, outputs).ok_or(Broken::Undescribed)?;
+        let binary = format == CopyFormat::Binary;
+        // The types are not told; in the text formats every value is text, in binary it may not be.
+        let column = |source| Column { source, text_like: !binary, binary };
+        let columns: Vec<_> = sources.into_iter().map(column).collect();
+        let plan = Plan::for_columns(&columns, &outputs.rules, unmask, &self.hash_key);
         Ok(CopyMasker::new(&plan, format, encoding)?)
     }
 
-    /// The one relation that a COPY … TO STDOUT reads, qualified.
-    fn copied_relation(&self, reading: Option<&Reading>) -> Option<String> {
-        let facts = self.with_session(|session| reading.map(|reading| reading.facts(session)))?;
-        let relations: Vec<_> = facts.operations.iter().flat_map(|operation| &operation.reads).collect();
-        if let [only] = relations.as_slice() { Some((*only).clone()) } else { None }
+    /// Where the columns of a COPY … TO STDOUT come from, in order; `None` where it is not known which it has.
+    fn copied_columns(&self, copy: &countersign_sql::Copy, outputs: &MaskedOutputs) -> Option<Vec<Source>> {
+        let of = outputs.columns()?.len();
+        let Some(relation) = &copy.relation else {
+            return Some((0..of).map(|index| outputs.source(index, of, None)).collect());
+        };
+        let watched: Watched = outputs.rules.columns().collect();
+        self.with_session(|session| {
+            let mut stored = StoredColumns::new(session, &watched);
+            let origins = stored.copied(relation, &copy.columns)?;
+            let sources = origins.into_iter().enumerate();
+            let sources: Vec<_> =
+                sources.map(|(index, origin)| outputs.source(index, of, Some(origin))).collect();
+            (sources.len() == of).then_some(sources)
+        })
     }
 
     /// COPY data of the target.
@@ -289,9 +278,11 @@ impl Flow {
         };
         accept(&mut flight).await?;
         note(&mut flight, input, outlet);
-        let Flight { running, portal, masked, .. } = *flight;
+        let Flight { running, portal, masked, outputs, .. } = *flight;
         match portal {
-            Some((name, portal)) => self.suspended.push(Suspended { name, portal, running, masked }),
+            Some((name, portal)) => {
+                self.suspended.push(Suspended { name, portal, running, masked, outputs });
+            }
             None => running.end(End::Completed("SUSPENDED")).await,
         }
         self.our_turn(outlet);
@@ -327,21 +318,6 @@ impl Flow {
         let index = self.suspended.iter().position(|one| one.name == *name)?;
         Some(self.suspended.swap_remove(index).running)
     }
-}
-
-/// What tells where computed values come from.
-#[derive(Clone, Copy)]
-struct Origins<'a> {
-    /// The text.
-    reading: Option<&'a Reading>,
-    /// What the names stood for that it executes.
-    executed: &'a Executed,
-    /// What its names meant when it was bound, where that is not what they mean now.
-    bound: Option<&'a Meaning>,
-}
-
-fn owned<'a>(columns: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
-    columns.map(|(relation, column)| (relation.to_owned(), column.to_owned())).collect()
 }
 
 /// The format of a COPY as its options say; `None` when an option is not understood.

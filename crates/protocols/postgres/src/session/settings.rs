@@ -56,12 +56,14 @@ const REPORTED: [&[u8]; 4] =
 
 impl Flow {
     /// The server reports a setting.
-    pub(super) fn reported(&mut self, name: &[u8], value: &[u8]) {
+    pub(super) fn reported(&mut self, name: &[u8], value: &[u8], tells: bool) {
         // INVARIANT: I7. A second wall: by what we know of what ran, nothing may have changed it.
         if REPORTED.contains(&name) {
             self.settings_may_change();
         }
-        self.parameters.set(name, value);
+        if tells {
+            self.parameters.set(name, value);
+        }
     }
 }
 

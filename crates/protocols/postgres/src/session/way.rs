@@ -108,6 +108,7 @@ impl Flow {
             side: UpstreamSide::new(upstream.stream, upstream.buffered),
             walker: Self::upstream_walker(),
             wanted: 0,
+            _served: upstream.cancel.as_ref().map(|token| self.identity.served_by(token)),
             cancel: upstream.cancel,
             _held: crate::metrics::upstream_held(),
         }));
@@ -267,9 +268,7 @@ impl Flow {
         if self.leftovers.nothing != Some(true) || !self.expected.is_empty() {
             return;
         }
-        let mut goodbye = BytesMut::new();
-        build::bare(&mut goodbye, b'X');
-        self.send_ours(goodbye);
+        self.say_goodbye_upstream();
         let _ = tokio::time::timeout(GOODBYE_MAX, self.flush_upstream()).await;
         self.upstream = None;
     }

@@ -107,6 +107,47 @@ pub struct CancelToken {
     key: CancelKey,
 }
 
+impl CancelToken {
+    /// The server process behind the session: the address of the server, and the process id there.
+    #[must_use]
+    pub const fn process(&self) -> (SocketAddr, u32) {
+        (self.peer, self.key.pid())
+    }
+}
+
+/// A connection on which a cancel request is about to be sent.
+#[derive(Debug)]
+pub struct DialledCancel {
+    stream: Stream,
+    key: CancelKey,
+    limit: Duration,
+}
+
+impl DialledCancel {
+    /// Sends the request, and waits until the target has signalled the session: it closes the connection then.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when it could not be sent, or the target does not close the connection in time.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: whether the session was signalled is not known then.
+    pub async fn deliver(mut self) -> Result<(), UpstreamError> {
+        let limit = self.limit;
+        let deliver = async {
+            let mut out = BytesMut::new();
+            build::cancel_request(&mut out, &self.key);
+            let mut buffered = BytesMut::new();
+            Wire { stream: &mut self.stream, buffered: &mut buffered }.send(&out).await?;
+            // The server closes the connection once the signal is sent; errors of closing mean nothing.
+            let _closed = self.stream.read(&mut [0; 16]).await;
+            Ok(())
+        };
+        timeout(limit, deliver)
+            .await
+            .unwrap_or(Err(UpstreamError::TimedOut { what: "cancel request", limit }))
+    }
+}
+
 impl Connector {
     /// For this target, with default limits. Reads the files of its TLS settings: not for a task that
     /// must not block.
@@ -171,26 +212,27 @@ impl Connector {
         Err(error)
     }
 
-    /// Asks the target to stop what the session with this token is doing. That the request was
-    /// delivered does not mean that there was anything to stop.
+    /// Opens a connection to ask the target to stop what the session with this token is doing.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when the target cannot be reached in time.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the connection is closed, and nothing was asked.
+    pub async fn dial_cancel(&self, token: &CancelToken) -> Result<DialledCancel, UpstreamError> {
+        let limit = self.limits.connect;
+        let dialled = timeout(limit, self.endpoint.dial_again(token.peer)).await;
+        let dialled = dialled.unwrap_or(Err(UpstreamError::TimedOut { what: "cancel request", limit }))?;
+        Ok(DialledCancel { stream: dialled.stream, key: token.key.clone(), limit })
+    }
+
+    /// Asks the target to stop what the session with this token is doing, and waits until the target has signalled it.
+    /// That the request was delivered does not mean that there was anything to stop.
     ///
     /// # Errors
     /// [`UpstreamError`] when the request could not be delivered.
     pub async fn cancel(&self, token: &CancelToken) -> Result<(), UpstreamError> {
-        let limit = self.limits.connect;
-        let deliver = async {
-            let Dialled { mut stream, .. } = self.endpoint.dial_again(token.peer).await?;
-            let mut out = BytesMut::new();
-            build::cancel_request(&mut out, &token.key);
-            let mut buffered = BytesMut::new();
-            Wire { stream: &mut stream, buffered: &mut buffered }.send(&out).await?;
-            // The server closes the connection once the signal is sent; errors of closing mean nothing.
-            let _closed = stream.read(&mut [0; 16]).await;
-            Ok(())
-        };
-        timeout(limit, deliver)
-            .await
-            .unwrap_or(Err(UpstreamError::TimedOut { what: "cancel request", limit }))
+        self.dial_cancel(token).await?.deliver().await
     }
 
     async fn attempt(&self, opening: &Opening<'_>, login: &mut Login<'_>) -> Result<Upstream, UpstreamError> {

@@ -87,7 +87,7 @@ impl Walk {
         self.set(Action::Prepare);
         let Some(query) = prepare.query.as_deref() else { return self.unread() };
         let mut inner = Self::new();
-        inner.statement(query, true);
+        inner.statement(query);
         for argument in &prepare.argtypes {
             match &argument.node {
                 Some(NodeEnum::TypeName(name)) => inner.type_name(Some(name)),

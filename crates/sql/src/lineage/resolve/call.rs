@@ -1,0 +1,227 @@
+//! Calls of functions.
+
+use super::Resolution;
+use super::scope::{Entry, Scope};
+use super::value::{Table, Value};
+use crate::catalogue::Function;
+use crate::functions;
+use crate::lineage::flows::{Place, SideChannelKind, Sources};
+use crate::lineage::query::Call;
+use crate::name::Name;
+use crate::resolve::visible;
+
+/// Built-in functions that show texts of statements of other sessions.
+const SHOWS_STATEMENTS: [&str; 2] = ["pg_stat_get_activity", "pg_stat_get_backend_activity"];
+
+/// Built-in functions that return as many rows as their arguments say.
+const SET_RETURNING: [&str; 20] = [
+    "generate_series",
+    "generate_subscripts",
+    "unnest",
+    "regexp_matches",
+    "regexp_split_to_table",
+    "string_to_table",
+    "json_array_elements",
+    "json_array_elements_text",
+    "json_each",
+    "json_each_text",
+    "json_object_keys",
+    "jsonb_array_elements",
+    "jsonb_array_elements_text",
+    "jsonb_each",
+    "jsonb_each_text",
+    "jsonb_object_keys",
+    "jsonb_path_query",
+    "json_populate_recordset",
+    "jsonb_populate_recordset",
+    "ts_parse",
+];
+
+impl<'a> Resolution<'a> {
+    pub(super) fn call(&mut self, call: &'a Call, scope: &Scope<'_>) -> Value {
+        let arguments: Vec<Value> =
+            call.arguments.iter().map(|argument| self.value(argument, scope)).collect();
+        let mut given = Value::computed(&arguments);
+        if let Some(column) = self.column_by_call(call, &arguments) {
+            return column;
+        }
+        if call.distinct || SET_RETURNING.contains(&call.name.name.as_ref()) {
+            self.predicate(&given.sources, false);
+        }
+        if let [counted] = arguments.as_slice()
+            && counted.plain
+            && self.is_count(&call.name)
+        {
+            // INVARIANT: I6. How many values there are is no value: of a stored column NULL is no secret.
+            given = Value::default();
+        }
+        let mut value = Value::of(self.called(&call.name, &given.sources, call.is_syntax));
+        let order = self.values(&call.order, scope).sources;
+        self.predicate(&order, false);
+        value.sources.add(&order);
+        if let Some(filter) = &call.filter {
+            self.condition(filter, scope);
+            value.sources.add(&self.value(filter, scope).sources);
+        }
+        if let Some(window) = &call.window {
+            let mut window = self.values(window, scope).sources;
+            window.add(&scope.windows);
+            self.predicate(&window, false);
+            value.sources.add(&window);
+        }
+        value
+    }
+
+    /// `column(row)` is `row.column` where no function has that name.
+    fn column_by_call(&mut self, call: &Call, arguments: &[Value]) -> Option<Value> {
+        let [Value { row: Some(row), .. }] = arguments else { return None };
+        let is_function = functions::builtin(&call.name.name).is_some()
+            || !self.added_functions(&call.name).is_empty()
+            || call.name.schema.is_some();
+        let table = Table { columns: row.clone(), open: None };
+        let exact = table.columns.iter().any(|column| column.name.as_deref() == Some(&*call.name.name));
+        (!is_function && exact).then(|| Value::any_of(table.named(&call.name.name)))
+    }
+
+    fn is_count(&self, name: &Name) -> bool {
+        &*name.name == "count"
+            && matches!(name.schema.as_deref(), None | Some("pg_catalog"))
+            && self.added_functions(name).is_empty()
+    }
+
+    /// A function of a row, written as its attribute.
+    pub(super) fn call_of_row(&mut self, name: &Name, row: &Value) -> Value {
+        Value::of(self.called(name, &row.sources, false))
+    }
+
+    fn added_functions(&self, name: &Name) -> Vec<&'a Function> {
+        let added = self.session.catalogue.functions_named(&name.name).iter();
+        added
+            .map(AsRef::as_ref)
+            .filter(|one: &&Function| visible(&one.schema, name, self.path.as_deref()))
+            .collect()
+    }
+
+    /// The sources of a result. Notes what the call does with its arguments.
+    fn called(&mut self, name: &Name, given: &Sources, is_syntax: bool) -> Sources {
+        let mut result = given.clone();
+        let added = self.added_functions(name);
+        for function in added.iter().filter(|function| !function.reviewed) {
+            result.add(&self.added_function(function, given));
+        }
+        let builtin = match name.schema.as_deref() {
+            None | Some("pg_catalog") => functions::builtin(&name.name),
+            Some("information_schema") => functions::builtin(&name.to_string()),
+            Some(_) => None,
+        };
+        match builtin {
+            Some(effect) => {
+                let channel = side_channel(&name.name, effect != functions::Call::Safe);
+                if let Some(kind) = channel {
+                    self.side_channel(kind, given);
+                }
+                if shows_anything(&name.name, channel) {
+                    result.unknown = true;
+                    self.runs_unread_code |= channel.is_some();
+                }
+            }
+            None if is_syntax || !added.is_empty() || self.is_type(name) => {}
+            None => result.add(&self.unread_code()),
+        }
+        if name.schema.is_none() && !self.session.catalogue.is_loaded() {
+            result.unknown = true;
+        }
+        if result.unknown {
+            self.touch(&Sources::unknown());
+        }
+        result
+    }
+
+    /// `order_status('new')` is a cast where no function has that name.
+    fn is_type(&self, name: &Name) -> bool {
+        let builtin = matches!(name.schema.as_deref(), None | Some("pg_catalog"))
+            && functions::is_builtin_type(&name.name);
+        let mut added = self.session.catalogue.types_named(&name.name).iter();
+        builtin || added.any(|one| visible(&one.schema, name, self.path.as_deref()))
+    }
+
+    /// The sources of what an added function returns.
+    fn added_function(&mut self, function: &'a Function, given: &Sources) -> Sources {
+        if let Some(sources) = self.readable_function(function, given) {
+            return sources;
+        }
+        // Free of side effects is not free of masked data: what it reads is not declared.
+        if self.session.safe_functions.contains(function.qualified()) {
+            self.runs_unread_code = true;
+            return Sources::unknown();
+        }
+        self.unread_code()
+    }
+
+    /// A function in SQL is read like the statement that calls it: its conditions depend on what the caller gives.
+    fn readable_function(&mut self, function: &'a Function, given: &Sources) -> Option<Sources> {
+        let details = function.details()?;
+        let body = details.body.as_ref()?;
+        // A setting that it brings along may be another search path.
+        if details.settings.is_some() {
+            return None;
+        }
+        let path = if details.atomic { Some(vec!["pg_catalog".to_owned()]) } else { self.path.clone() };
+        let parameters = Table { open: Some(Value::of(given.clone())), ..Table::default() };
+        let entry = Entry { alias: function.name().into(), schema: None, table: parameters };
+        let scope = Scope { entries: vec![entry], ..Scope::default() };
+        let copies = self.flows.copies.len();
+        let writes = body.reading().has_modification();
+        let table = self.inner_reading(body.reading(), path, false, &scope);
+        // Where a parameter `$1` goes is not followed.
+        if writes || self.flows.copies.len() > copies {
+            self.copies(Place::Unknown, given);
+        }
+        self.predicate(given, false);
+        Some(table.sources())
+    }
+
+    /// Code that cannot be read: it may return, store and say anything.
+    pub(super) fn unread_code(&mut self) -> Sources {
+        self.runs_unread_code = true;
+        self.copies(Place::Unknown, &Sources::unknown());
+        Sources::unknown()
+    }
+}
+
+/// Through what the arguments of a built-in function leave, if through anything.
+fn side_channel(name: &str, acts: bool) -> Option<SideChannelKind> {
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    Some(match name {
+        "set_config" | "setseed" => SideChannelKind::Setting,
+        "pg_notify" => SideChannelKind::Notification,
+        "nextval" | "setval" => SideChannelKind::Sequence,
+        "loread" | "lowrite" => SideChannelKind::LargeObject,
+        "ts_stat" | "ts_rewrite" => SideChannelKind::DynamicSql,
+        _ if starts(&["pg_advisory_", "pg_try_advisory_"]) => SideChannelKind::AdvisoryLock,
+        _ if starts(&["lo_"]) => SideChannelKind::LargeObject,
+        _ if starts(&["pg_sleep"]) => SideChannelKind::Duration,
+        _ if starts(&["dblink", "postgres_fdw_"]) => SideChannelKind::Network,
+        _ if starts(&["crosstab", "connectby"]) || name.contains("_to_xml") => SideChannelKind::DynamicSql,
+        _ if starts(&["pg_read_", "pg_ls_", "pg_file_", "pg_logdir_ls", "pg_stat_file"]) => {
+            SideChannelKind::File
+        }
+        _ if acts => SideChannelKind::Server,
+        _ => return None,
+    })
+}
+
+/// Whether a built-in function returns what is stored somewhere, whatever its arguments are.
+fn shows_anything(name: &str, channel: Option<SideChannelKind>) -> bool {
+    SHOWS_STATEMENTS.contains(&name)
+        || name.starts_with("pg_logical_")
+        || matches!(
+            channel,
+            Some(
+                SideChannelKind::LargeObject
+                    | SideChannelKind::Network
+                    | SideChannelKind::File
+                    | SideChannelKind::DynamicSql
+            )
+        )
+}
