@@ -51,7 +51,6 @@ use crate::codec::backend::TransactionStatus;
 use crate::codec::build::Severity;
 use crate::codec::{Header, Side, SqlState};
 use crate::exchange::Unit;
-use crate::inert::InertFrames;
 use crate::lookups::Lookups;
 use crate::message_budget::MessageBudget;
 use crate::parameters::ServerParameters;
