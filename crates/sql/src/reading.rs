@@ -286,8 +286,6 @@ pub(crate) struct Part {
     pub(crate) calls: BTreeSet<Name>,
     /// Those that are called with no argument or with several: they are no casts.
     pub(crate) no_casts: BTreeSet<Name>,
-    /// It reads whole relations by their names in literals, and shows them: `table_to_xml('orders', …)`.
-    pub(crate) reads_by_name: bool,
     /// Constructs that are syntax for us and may be a plain call for an older server: `json_value(…)`.
     pub(crate) keyword_calls: BTreeSet<&'static str>,
     pub(crate) operators: BTreeSet<Name>,
@@ -334,7 +332,6 @@ impl Part {
             objects: BTreeSet::new(),
             calls: BTreeSet::new(),
             no_casts: BTreeSet::new(),
-            reads_by_name: false,
             keyword_calls: BTreeSet::new(),
             operators: BTreeSet::new(),
             types: BTreeSet::new(),

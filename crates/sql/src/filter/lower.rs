@@ -346,24 +346,30 @@ impl<'s> Lowering<'s> {
 
     fn arithmetic(&mut self, node: &Node, operator: Operator, left: &Node, right: &Node) -> Condition {
         let sides = (self.lower(left), self.lower(right));
-        let numeric = |side: &Condition| match side {
-            Condition::Value(value) => value.number().is_some(),
-            // Dates, intervals, ranges, JSON: what comes of them is not computed.
-            Condition::Term(term) => {
-                self.terms.get(*term).is_some_and(|term| term.of_target && term.column.is_some())
-            }
-            Condition::Arithmetic(..) => true,
-            Condition::Cast(to, _) => matches!(to, Type::Integer | Type::Number),
-            Condition::Call(known, _) => !matches!(known, Known::Lower | Known::Upper | Known::Trim),
-            _ => false,
-        };
-        if !numeric(&sides.0) || !numeric(&sides.1) {
+        if !self.is_numeric(&sides.0) || !self.is_numeric(&sides.1) {
             return self.opaque(node);
         }
         for side in [&sides.0, &sides.1] {
             self.hint(side, Hints { number: true, ..Hints::default() });
         }
         Condition::Arithmetic(operator, Box::new(sides.0), Box::new(sides.1))
+    }
+
+    /// Dates, intervals, ranges, JSON: what comes of them is not computed.
+    fn is_numeric(&self, side: &Condition) -> bool {
+        match side {
+            Condition::Value(value) => value.number().is_some(),
+            Condition::Term(term) => {
+                self.terms.get(*term).is_some_and(|term| term.of_target && term.column.is_some())
+            }
+            Condition::Arithmetic(..) => true,
+            Condition::Cast(to, _) => matches!(to, Type::Integer | Type::Number),
+            Condition::Call(known, _) => !matches!(known, Known::Lower | Known::Upper | Known::Trim),
+            Condition::Coalesce(parts) | Condition::Extreme(_, parts) => {
+                parts.iter().all(|part| self.is_numeric(part))
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn compare(&mut self, mask: Mask, left: Condition, right: Condition) -> Condition {

@@ -48,6 +48,8 @@ pub(super) struct Resolver<'a> {
     named: FxHashSet<u32>,
     /// Values of the types that occur are made from text or JSON.
     populates: bool,
+    /// A function that was added and not reviewed is called: it may return a row of any relation.
+    added_code: bool,
     /// Every operator that is used, here and in what is followed: judged last, when all types are known.
     operators: BTreeSet<(Option<Vec<String>>, Name)>,
 }
@@ -63,6 +65,7 @@ impl<'a> Resolver<'a> {
             rows: FxHashSet::default(),
             named: FxHashSet::default(),
             populates: false,
+            added_code: false,
             operators: BTreeSet::new(),
         }
     }
@@ -141,10 +144,6 @@ impl<'a> Resolver<'a> {
         }
         for name in &part.calls {
             self.call(name, part, path);
-        }
-        if part.reads_by_name {
-            // What it shows is not traced.
-            self.found.added_code = true;
         }
         for keyword in &part.keyword_calls {
             self.added(&Name::bare(keyword), path);
@@ -325,6 +324,7 @@ impl<'a> Resolver<'a> {
             return;
         }
         self.found.added_syntax |= name.is_empty();
+        self.added_code = true;
         if self.session.safe_functions.contains(&function.qualified) {
             return;
         }
@@ -450,8 +450,7 @@ impl<'a> Resolver<'a> {
 
     /// Whether values of the types of an operator or cast can occur.
     fn can_occur(&self, operands: &Operands) -> bool {
-        // A function that was added may return a row of any relation.
-        let returned = operands.row && self.found.added_code;
+        let returned = operands.row && self.added_code;
         returned
             || operands.types == [0, 0]
             || operands.types.iter().any(|oid| self.types.contains(oid) || self.rows.contains(oid))

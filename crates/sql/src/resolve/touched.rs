@@ -2,8 +2,6 @@
 //! behind views, what rules do, foreign keys that carry a change on, what CASCADE reaches, the bodies of functions in SQL.
 //! Triggers run code in other languages: of them a flag tells.
 
-use std::collections::BTreeSet;
-
 use countersign_common::facts::{Action, Class, Flag};
 
 use super::names::{Resolver, candidates, visible};
@@ -325,6 +323,11 @@ fn named(catalogue: &crate::Catalogue, object: ObjectId) -> Option<String> {
         ObjectClass::Function => Some(catalogue.function_by_oid(object.oid)?.qualified().to_owned()),
         ObjectClass::Type => {
             let (schema, name) = catalogue.data_type(object.oid)?;
+            // The array types that the server makes with the rows of a relation say nothing more.
+            let of_rows = |name: &str| catalogue.relations_named(name).next().is_some();
+            if name.strip_prefix('_').is_some_and(of_rows) {
+                return None;
+            }
             Some(format!("{schema}.{name}"))
         }
         ObjectClass::Namespace | ObjectClass::Operator | ObjectClass::Cast => None,

@@ -180,7 +180,6 @@ impl Walk {
         self.mentions.everything = true;
         let part = self.part();
         part.reads.insert(relation);
-        part.reads_by_name = true;
         part.opaque_output = true;
         // Someone else's function of that name may be in the path: the catalogue will say.
         part.keyword_calls.insert(function);

@@ -157,6 +157,7 @@ impl Expected {
             Expect::OurSync
             | Expect::Asked(..)
             | Expect::Settings(_)
+            | Expect::Probed
             | Expect::Provoked(_)
             | Expect::Say(_)
             | Expect::SayReady
