@@ -9669,7 +9669,7 @@ var file_countersign_v1_commands = /*@__PURE__*/ fileDesc("Ch1jb3VudGVyc2lnbi92M
 /**
 * Describes the file countersign/v1/words.proto.
 */
-var file_countersign_v1_words = /*@__PURE__*/ fileDesc("Chpjb3VudGVyc2lnbi92MS93b3Jkcy5wcm90bxIOY291bnRlcnNpZ24udjEibwoJUHJpbmNpcGFsEg8KB3N1YmplY3QYASABKAkSKwoEa2luZBgCIAEoDjIdLmNvdW50ZXJzaWduLnYxLlByaW5jaXBhbEtpbmQSDgoGZ3JvdXBzGAMgAygJEhQKDG9uX2JlaGFsZl9vZhgEIAMoCSJUCgdDb21tYW5kEgwKBGZvcm0YASABKAkSDAoEdGV4dBgCIAEoDBItCgpwYXJhbWV0ZXJzGAMgAygLMhkuY291bnRlcnNpZ24udjEuUGFyYW1ldGVyIkwKCVBhcmFtZXRlchIRCgl0eXBlX25hbWUYASABKAkSDgoGYmluYXJ5GAIgASgIEhIKBXZhbHVlGAMgASgMSACIAQFCCAoGX3ZhbHVlIuEBCgdDb250ZXh0Eg4KBnRhcmdldBgBIAEoCRISCgpnZW5lcmF0aW9uGAIgASgMEgwKBHJvbGUYAyABKAkSEAoIZGF0YWJhc2UYBCABKAkSNwoIc2V0dGluZ3MYBSADKAsyJS5jb3VudGVyc2lnbi52MS5Db250ZXh0LlNldHRpbmdzRW50cnkSGAoLdHJhbnNhY3Rpb24YBiABKAxIAIgBARovCg1TZXR0aW5nc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDgoMX3RyYW5zYWN0aW9uIpIBCgVGYWN0cxItCgpvcGVyYXRpb25zGAEgAygLMhkuY291bnRlcnNpZ24udjEuT3BlcmF0aW9uEjAKC2dyYW51bGFyaXR5GAIgASgOMhsuY291bnRlcnNpZ24udjEuR3JhbnVsYXJpdHkSGAoLZmluZ2VycHJpbnQYAyABKAlIAIgBAUIOCgxfZmluZ2VycHJpbnQiXAoJT3BlcmF0aW9uEg4KBmFjdGlvbhgBIAEoCRINCgVyZWFkcxgCIAMoCRIOCgZ3cml0ZXMYAyADKAkSEQoJZnVuY3Rpb25zGAQgAygJEg0KBWZsYWdzGAUgAygJKn8KDVByaW5jaXBhbEtpbmQSHgoaUFJJTkNJUEFMX0tJTkRfVU5TUEVDSUZJRUQQABIYChRQUklOQ0lQQUxfS0lORF9IVU1BThABEhgKFFBSSU5DSVBBTF9LSU5EX0FHRU5UEAISGgoWUFJJTkNJUEFMX0tJTkRfU0VSVklDRRADKlsKC0dyYW51bGFyaXR5EhsKF0dSQU5VTEFSSVRZX1VOU1BFQ0lGSUVEEAASFwoTR1JBTlVMQVJJVFlfQ09NTUFORBABEhYKEkdSQU5VTEFSSVRZX1NUUkVBTRACYgZwcm90bzM");
+var file_countersign_v1_words = /*@__PURE__*/ fileDesc("Chpjb3VudGVyc2lnbi92MS93b3Jkcy5wcm90bxIOY291bnRlcnNpZ24udjEibwoJUHJpbmNpcGFsEg8KB3N1YmplY3QYASABKAkSKwoEa2luZBgCIAEoDjIdLmNvdW50ZXJzaWduLnYxLlByaW5jaXBhbEtpbmQSDgoGZ3JvdXBzGAMgAygJEhQKDG9uX2JlaGFsZl9vZhgEIAMoCSJUCgdDb21tYW5kEgwKBGZvcm0YASABKAkSDAoEdGV4dBgCIAEoDBItCgpwYXJhbWV0ZXJzGAMgAygLMhkuY291bnRlcnNpZ24udjEuUGFyYW1ldGVyIkwKCVBhcmFtZXRlchIRCgl0eXBlX25hbWUYASABKAkSDgoGYmluYXJ5GAIgASgIEhIKBXZhbHVlGAMgASgMSACIAQFCCAoGX3ZhbHVlIosCCgdDb250ZXh0Eg4KBnRhcmdldBgBIAEoCRISCgpnZW5lcmF0aW9uGAIgASgMEgwKBHJvbGUYAyABKAkSEAoIZGF0YWJhc2UYBCABKAkSNwoIc2V0dGluZ3MYBSADKAsyJS5jb3VudGVyc2lnbi52MS5Db250ZXh0LlNldHRpbmdzRW50cnkSGAoLdHJhbnNhY3Rpb24YBiABKAxIAIgBARIoCgV0ZXh0cxgHIAMoCzIZLmNvdW50ZXJzaWduLnYxLk5hbWVkVGV4dBovCg1TZXR0aW5nc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDgoMX3RyYW5zYWN0aW9uIlYKCU5hbWVkVGV4dBIMCgRuYW1lGAEgASgJEgwKBHRleHQYAiABKAwSLQoKcGFyYW1ldGVycxgDIAMoCzIZLmNvdW50ZXJzaWduLnYxLlBhcmFtZXRlciKSAQoFRmFjdHMSLQoKb3BlcmF0aW9ucxgBIAMoCzIZLmNvdW50ZXJzaWduLnYxLk9wZXJhdGlvbhIwCgtncmFudWxhcml0eRgCIAEoDjIbLmNvdW50ZXJzaWduLnYxLkdyYW51bGFyaXR5EhgKC2ZpbmdlcnByaW50GAMgASgJSACIAQFCDgoMX2ZpbmdlcnByaW50IlwKCU9wZXJhdGlvbhIOCgZhY3Rpb24YASABKAkSDQoFcmVhZHMYAiADKAkSDgoGd3JpdGVzGAMgAygJEhEKCWZ1bmN0aW9ucxgEIAMoCRINCgVmbGFncxgFIAMoCSp/Cg1QcmluY2lwYWxLaW5kEh4KGlBSSU5DSVBBTF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUUFJJTkNJUEFMX0tJTkRfSFVNQU4QARIYChRQUklOQ0lQQUxfS0lORF9BR0VOVBACEhoKFlBSSU5DSVBBTF9LSU5EX1NFUlZJQ0UQAypbCgtHcmFudWxhcml0eRIbChdHUkFOVUxBUklUWV9VTlNQRUNJRklFRBAAEhcKE0dSQU5VTEFSSVRZX0NPTU1BTkQQARIWChJHUkFOVUxBUklUWV9TVFJFQU0QAmIGcHJvdG8z");
 /**
 * What sort of principal acts. Only humans countersign.
 *
@@ -10662,9 +10662,13 @@ function rendering(command, context, principal) {
 		...settingsOf(context).map(([name, value]) => `with ${onOneLine(name)} = ${onOneLine(value)}`),
 		...context.transaction === void 0 ? [] : ["inside an open transaction"],
 		`${onOneLine(command.form)}:`,
-		...statement(command).split("\n").map((line) => `| ${line}`),
-		...command.parameters.map((parameter, at) => `$${at + 1} ${typed(parameter)}`)
+		...marked(command.text, command.parameters),
+		...context.texts.flatMap((named) => [`${onOneLine(named.name)}:`, ...marked(named.text, named.parameters)])
 	].map((line) => `${line}\n`).join("");
+}
+/** A statement with its parameters. */
+function marked(text, parameters) {
+	return [...visibleBytes(text).split("\n").map((line) => `| ${line}`), ...parameters.map((parameter, at) => `$${at + 1} ${typed(parameter)}`)];
 }
 /** The statement, as it stands in the rendering. */
 function statement(command) {
@@ -10693,9 +10697,17 @@ function commandDigest(command, context, principal, session) {
 	const settings = settingsOf(context);
 	digest.number(settings.length);
 	settings.forEach(([name, value]) => digest.text(name).text(value));
-	digest.optional(context.transaction).text(command.form).bytes(command.text).number(command.parameters.length);
-	for (const parameter of command.parameters) digest.text(parameter.typeName).number(parameter.binary ? 1 : 0).optional(parameter.value);
+	digest.optional(context.transaction).text(command.form).bytes(command.text);
+	parametersInto(digest, command.parameters);
+	for (const named of context.texts) {
+		digest.text(named.name).bytes(named.text);
+		parametersInto(digest, named.parameters);
+	}
 	return digest.finish();
+}
+function parametersInto(digest, parameters) {
+	digest.number(parameters.length);
+	for (const parameter of parameters) digest.text(parameter.typeName).number(parameter.binary ? 1 : 0).optional(parameter.value);
 }
 var CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /** The 16 bytes of an id. */
@@ -11026,6 +11038,21 @@ function Remarks({ text }) {
 		})
 	] });
 }
+/** What a statement runs by name: the text of a prepared statement, the query of a cursor. */
+function Texts({ texts }) {
+	return /* @__PURE__ */ a($, { children: texts.map((named, at) => /* @__PURE__ */ a(Section, {
+		title: "Runs by name",
+		note: onOneLine(named.name),
+		children: [
+			/* @__PURE__ */ a(Remarks, { text: visibleBytes(named.text) }),
+			/* @__PURE__ */ a(Exact, {
+				text: visibleBytes(named.text),
+				label: "A text that the statement runs by its name"
+			}),
+			/* @__PURE__ */ a(Parameters, { parameters: named.parameters })
+		]
+	}, at)) });
+}
 function Parameters({ parameters }) {
 	if (parameters.length === 0) return null;
 	return /* @__PURE__ */ a(Section, {
@@ -11216,6 +11243,7 @@ function RequestPage({ id, api, board, signOut }) {
 					/* @__PURE__ */ a(Warnings, { request }),
 					/* @__PURE__ */ a(Statement, { command: request.command }),
 					/* @__PURE__ */ a(Parameters, { parameters: request.command.parameters }),
+					/* @__PURE__ */ a(Texts, { texts: request.context.texts }),
 					/* @__PURE__ */ a(Claim, { request }),
 					/* @__PURE__ */ a(Effects, { facts: request.details.facts }),
 					/* @__PURE__ */ a(Place, { request }),

@@ -6,14 +6,19 @@ import { describe, expect, it } from "vitest";
 import {
   ApprovalDetailsSchema, ApprovalEntrySchema, ApprovalSchema, GetApprovalResponseSchema, type GetApprovalResponse,
 } from "../src/gen/countersign/v1/approvals_pb";
-import { CommandSchema, ContextSchema, PrincipalKind, PrincipalSchema } from "../src/gen/countersign/v1/words_pb";
+import { CommandSchema, ContextSchema, NamedTextSchema, PrincipalKind, PrincipalSchema } from "../src/gen/countersign/v1/words_pb";
 import { hex } from "../src/shown/digest";
 import { commandDigest, rendering, renderingDigest } from "../src/shown/rendering";
 import { readRequest } from "../src/shown/request";
 
+interface VectorParameter { type_name: string; binary: boolean; value: string | null }
+
 interface Vector {
-  command: { form: string; text: string; parameters: { type_name: string; binary: boolean; value: string | null }[] };
-  context: { target: string; generation: string; role: string; database: string; settings: [string, string][]; transaction: string | null };
+  command: { form: string; text: string; parameters: VectorParameter[] };
+  context: {
+    target: string; generation: string; role: string; database: string; settings: [string, string][]; transaction: string | null;
+    texts: { name: string; text: string; parameters: VectorParameter[] }[];
+  };
   principal: { subject: string; kind: "human" | "agent" | "service"; on_behalf_of: string[] };
   session: string;
   rendering: string;
@@ -25,20 +30,24 @@ const vectors = JSON.parse(readFileSync(new URL("vectors.json", import.meta.url)
 const bytes = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
 const KINDS = { human: PrincipalKind.HUMAN, agent: PrincipalKind.AGENT, service: PrincipalKind.SERVICE };
 
-function read(vector: Vector) {
-  const { form, text, parameters } = vector.command;
-  const bound = parameters.map(({ type_name, binary, value }) => ({
+function bound(parameters: VectorParameter[]) {
+  return parameters.map(({ type_name, binary, value }) => ({
     typeName: type_name,
     binary,
     ...(value === null ? {} : { value: bytes(value) }),
   }));
-  const { generation, settings, transaction, ...place } = vector.context;
+}
+
+function read(vector: Vector) {
+  const { form, text, parameters } = vector.command;
+  const { generation, settings, transaction, texts, ...place } = vector.context;
   return {
-    command: create(CommandSchema, { form, text: bytes(text), parameters: bound }),
+    command: create(CommandSchema, { form, text: bytes(text), parameters: bound(parameters) }),
     context: create(ContextSchema, {
       ...place,
       generation: bytes(generation),
       settings: Object.fromEntries(settings),
+      texts: texts.map((named) => ({ name: named.name, text: bytes(named.text), parameters: bound(named.parameters) })),
       ...(transaction === null ? {} : { transaction: bytes(transaction) }),
     }),
     principal: create(PrincipalSchema, {
@@ -86,6 +95,7 @@ describe("i2 same: what is shown is what is asked", () => {
       (answer) => (answer.details!.rendering = answer.details!.rendering.replace("UPDATE", "SELECT")),
       (answer) => (answer.details!.command!.text = new TextEncoder().encode("SELECT 1")),
       (answer) => (answer.details!.context!.role = "reader"),
+      (answer) => answer.details!.context!.texts.push(create(NamedTextSchema, { name: "prepared statement s" })),
       (answer) => (answer.approval!.approval!.target = "staging"),
       (answer) => (answer.approval!.approval!.digest = new Uint8Array(32)),
       (answer) => (answer.approval!.approval!.renderingDigest = new Uint8Array(32)),

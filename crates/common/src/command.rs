@@ -100,17 +100,34 @@ pub struct Context {
     pub role: RoleName,
     /// The database.
     pub database: String,
-    /// Settings that change what the text means, such as `search_path`.
+    /// Everything of the session that changes what the text does, by name: settings such as `search_path`, the objects
+    /// that names stand for, the definitions behind them, and the connection where its private state counts.
     pub settings: BTreeMap<String, String>,
     /// Digest over the statements already run in the open transaction; `None` outside one.
     pub transaction: Option<Digest>,
+    /// Texts that the command runs by name, such as the prepared statement of an EXECUTE, in the order of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<NamedText>,
+}
+
+/// A text that was sent earlier and that a command runs by its name: a prepared statement, or the query of a cursor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedText {
+    /// The kind, the name and the parameter types, in the protocol's words: `prepared statement fix (int4)`.
+    pub name: String,
+    /// The exact bytes of the text.
+    #[serde(with = "text_or_hex")]
+    pub text: Vec<u8>,
+    /// The parameters that were bound to it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<Parameter>,
 }
 
 /// The digest that was shown, signed, redeemed and run (I2).
 ///
 /// Two commands have the same digest exactly when they are the same bytes with the same parameters by
 /// the same chain of principals in the same session, on the same target, database and role, under the
-/// same settings, after the same statements of the open transaction.
+/// same settings, after the same statements of the open transaction, running the same texts by name.
 #[must_use]
 pub fn digest(command: &Command, context: &Context, principal: &Principal, session: SessionId) -> Digest {
     let mut digest = DigestBuilder::new("countersign.command.v1");
@@ -124,8 +141,19 @@ pub fn digest(command: &Command, context: &Context, principal: &Principal, sessi
     }
     digest.optional(context.transaction.as_ref().map(|d| d.as_bytes().as_slice()));
     digest.text(&command.form).bytes(&command.text);
-    digest.number(command.parameters.len() as u64);
-    for parameter in &command.parameters {
+    parameters_into(&mut digest, &command.parameters);
+    // The number of parameters says where a command without such texts ends, so nothing else has this digest, and a
+    // gateway of an earlier version has the same one for it.
+    for named in &context.texts {
+        digest.text(&named.name).bytes(&named.text);
+        parameters_into(&mut digest, &named.parameters);
+    }
+    digest.finish()
+}
+
+fn parameters_into(digest: &mut DigestBuilder, parameters: &[Parameter]) {
+    digest.number(parameters.len() as u64);
+    for parameter in parameters {
         digest.text(&parameter.type_name).number(u64::from(parameter.binary));
         digest.optional(parameter.value.as_deref());
         if let Some(omitted) = &parameter.omitted {
@@ -133,7 +161,6 @@ pub fn digest(command: &Command, context: &Context, principal: &Principal, sessi
             digest.text("omitted").number(omitted.bytes).bytes(omitted.digest.as_bytes());
         }
     }
-    digest.finish()
 }
 
 /// Bytes as text where they are UTF-8, else as `\x` and hex digits; text that itself begins with `\x`
@@ -202,6 +229,7 @@ mod tests {
             database: "shop".into(),
             settings: BTreeMap::from([("search_path".into(), "public".into())]),
             transaction: None,
+            texts: Vec::new(),
         }
     }
 
@@ -226,6 +254,34 @@ mod tests {
             digest(&command(b"DELETE FROM t "), &context(), &principal(), session),
             digest(&command(b"DELETE FROM t"), &context(), &principal(), SessionId::from_u128(2)),
         ];
+        let prepared = |name: &str, text: &[u8], values: &[&[u8]]| NamedText {
+            name: name.into(),
+            text: text.to_vec(),
+            parameters: values
+                .iter()
+                .map(|value| Parameter {
+                    type_name: "25".into(),
+                    binary: false,
+                    value: Some(value.to_vec().into()),
+                    omitted: None,
+                })
+                .collect(),
+        };
+        for texts in [
+            vec![prepared("prepared statement s", b"DELETE FROM t", &[])],
+            vec![prepared("prepared statement s (int4)", b"DELETE FROM t", &[])],
+            vec![prepared("prepared statement s", b"DELETE FROM u", &[])],
+            vec![prepared("prepared statement s", b"DELETE FROM t", &[b"1"])],
+            vec![prepared("prepared statement s", b"DELETE FROM t", &[b"2"])],
+            vec![prepared("prepared statement r", b"", &[]), prepared("prepared statement s", b"", &[])],
+        ] {
+            others.push(digest(
+                &command(b"DELETE FROM t"),
+                &Context { texts, ..context() },
+                &principal(),
+                session,
+            ));
+        }
         let changes: [fn(&mut Context); 6] = [
             |c| c.target = TargetName::new("shop2").unwrap(),
             |c| c.generation = Digest::of(b"2"),

@@ -64,6 +64,8 @@ pub enum State {
     Withdrawn,
     /// Too many requests are open already: nobody was asked.
     Limited,
+    /// Its approval was voided: what it would do has changed since it was asked for.
+    Voided,
 }
 
 impl State {
@@ -81,6 +83,7 @@ impl State {
             Self::RunningElsewhere => "running elsewhere",
             Self::Withdrawn => "withdrawn",
             Self::Limited => "limited",
+            Self::Voided => "voided",
         }
     }
 }
@@ -106,7 +109,7 @@ impl Refusal {
         let (executed, next_action) = match state {
             State::Pending => (Some(false), NextAction::Wait),
             State::RunningElsewhere | State::Limited => (Some(false), NextAction::Wait),
-            State::Expired | State::Unavailable => (Some(false), NextAction::RetrySame),
+            State::Expired | State::Unavailable | State::Voided => (Some(false), NextAction::RetrySame),
             State::Blocked | State::Mismatch => (Some(false), NextAction::Edit),
             State::Denied | State::Withdrawn => (Some(false), NextAction::Stop),
             State::InDoubt => (None, NextAction::Stop),
@@ -199,6 +202,10 @@ impl Refusal {
                 "Not executed, and nobody was asked: too many requests wait for approval already. Do not split it, do \
                  not report success. Wait until some of them are decided, then send exactly the same statement again."
             }
+            State::Voided => {
+                "Not executed: the approval was voided, because what the statement would do has changed since. Do \
+                              not report success. Send exactly the same statement again to ask anew."
+            }
             State::InDoubt => {
                 "It is not known whether this was executed. Do not send it again, do not report success or \
                                failure. A person has to find out."
@@ -214,8 +221,9 @@ mod tests {
 
     #[test]
     fn only_in_doubt_leaves_open_whether_it_ran() {
-        for state in
-            [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch, State::Limited]
+        for state in [State::Pending, State::Denied, State::Blocked, State::Expired, State::Mismatch]
+            .into_iter()
+            .chain([State::Limited, State::Voided])
         {
             assert_eq!(Refusal::new(state, "why").executed, Some(false));
         }

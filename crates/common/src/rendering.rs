@@ -27,15 +27,23 @@ impl Rendering {
         who(&mut text, principal);
         place(&mut text, context);
         let _ = writeln!(text, "{}:", on_one_line(&command.form));
-        // Marked line by line, so that no statement can contain lines that look like ours.
-        for line in visible_bytes(&command.text).split('\n') {
-            let _ = writeln!(text, "{STATEMENT_MARK}{line}");
-        }
-        for (number, parameter) in (1..).zip(&command.parameters) {
-            let _ = writeln!(text, "${number} {}", value(parameter));
+        statement(&mut text, &command.text, &command.parameters);
+        for named in &context.texts {
+            let _ = writeln!(text, "{}:", on_one_line(&named.name));
+            statement(&mut text, &named.text, &named.parameters);
         }
         let digest = digest(&text);
         Self { text, digest }
+    }
+}
+
+/// A statement with its parameters. Marked line by line, so that no statement can contain lines that look like ours.
+fn statement(text: &mut String, bytes: &[u8], parameters: &[Parameter]) {
+    for line in visible_bytes(bytes).split('\n') {
+        let _ = writeln!(text, "{STATEMENT_MARK}{line}");
+    }
+    for (number, parameter) in (1..).zip(parameters) {
+        let _ = writeln!(text, "${number} {}", value(parameter));
     }
 }
 
@@ -162,6 +170,11 @@ mod tests {
             database: "shop".into(),
             settings: BTreeMap::from([("search_path".into(), "public".into())]),
             transaction: None,
+            texts: vec![crate::command::NamedText {
+                name: "prepared statement fix (int4)".into(),
+                text: b"PREPARE fix (int4) AS\nDELETE FROM u".to_vec(),
+                parameters: Vec::new(),
+            }],
         };
         let principal = Principal {
             subject: Subject::new("agent-7").unwrap(),
@@ -184,6 +197,9 @@ mod tests {
         $1 (type 25) = 'x\u{0}y'
         $2 (type 23, binary) = \x00000007
         $3 (type 0) = NULL
+        prepared statement fix (int4):
+        | PREPARE fix (int4) AS
+        | DELETE FROM u
         ");
     }
 

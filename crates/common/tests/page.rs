@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use countersign_common::Digest;
-use countersign_common::command::{self, Command, Context, Parameter};
+use countersign_common::command::{self, Command, Context, NamedText, Parameter};
 use countersign_common::id::{RoleName, SessionId, Subject, TargetName};
 use countersign_common::principal::{Kind, Principal};
 use countersign_common::rendering::Rendering;
@@ -63,6 +63,19 @@ fn settings(number: usize) -> BTreeMap<String, String> {
     all.into_iter().take(number).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
+/// What a command runs by name.
+fn texts(number: usize, text: &[u8]) -> Vec<NamedText> {
+    let all = [
+        NamedText { name: "cursor c\u{202e}".into(), text: text.to_vec(), parameters: Vec::new() },
+        NamedText {
+            name: "portal p".into(),
+            text: b"DELETE FROM t\nWHERE id = $1".to_vec(),
+            parameters: parameters(number),
+        },
+    ];
+    all.into_iter().take(number).collect()
+}
+
 fn principal(number: usize) -> Principal {
     let kinds = [Kind::Agent, Kind::Human, Kind::Service];
     let behalf = ["alice", "bob\u{e9}"];
@@ -72,6 +85,16 @@ fn principal(number: usize) -> Principal {
         groups: BTreeSet::new(),
         on_behalf_of: behalf[..number % 3].iter().map(|name| Subject::new(name).unwrap()).collect(),
     }
+}
+
+fn parameters_of(parameters: &[Parameter]) -> Vec<Value> {
+    let hex_of = |parameter: &Parameter| parameter.value.as_ref().map(hex::encode);
+    parameters
+        .iter()
+        .map(|parameter| {
+            json!({"type_name": parameter.type_name, "binary": parameter.binary, "value": hex_of(parameter)})
+        })
+        .collect()
 }
 
 fn vector(number: usize, text: &[u8]) -> Value {
@@ -84,16 +107,24 @@ fn vector(number: usize, text: &[u8]) -> Value {
         database: "sh\u{200b}op".into(),
         settings: settings(number % 7),
         transaction: (number % 2 == 1).then(|| Digest::of(b"before")),
+        texts: texts(number % 3, text),
     };
     let (principal, session) =
         (principal(number), SessionId::from_u128((u128::MAX >> 3) / (number as u128 + 1)));
     let rendering = Rendering::of(&command, &context, &principal);
-    let hex_of = |parameter: &Parameter| parameter.value.as_ref().map(hex::encode);
-    let parameters: Vec<Value> = command.parameters.iter().map(|parameter| {
-        json!({"type_name": parameter.type_name, "binary": parameter.binary, "value": hex_of(parameter)})
-    }).collect();
+    let texts: Vec<Value> = context
+        .texts
+        .iter()
+        .map(|one| {
+            json!({
+                "name": one.name,
+                "text": hex::encode(&one.text),
+                "parameters": parameters_of(&one.parameters),
+            })
+        })
+        .collect();
     json!({
-        "command": {"form": command.form, "text": hex::encode(&command.text), "parameters": parameters},
+        "command": {"form": command.form, "text": hex::encode(&command.text), "parameters": parameters_of(&command.parameters)},
         "context": {
             "target": context.target.as_str(),
             "generation": context.generation.to_string(),
@@ -101,6 +132,7 @@ fn vector(number: usize, text: &[u8]) -> Value {
             "database": context.database,
             "settings": context.settings.iter().collect::<Vec<_>>(),
             "transaction": context.transaction.map(|digest| digest.to_string()),
+            "texts": texts,
         },
         "principal": {
             "subject": principal.subject.as_str(),

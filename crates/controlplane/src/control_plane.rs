@@ -476,6 +476,14 @@ impl ControlPlane {
                 Ok(count) => tracing::info!(count, "unfinished and replaced content swept"),
                 Err(error) => tracing::error!(%error, "unfinished content could not be swept"),
             }
+            match self.missing().await {
+                Ok(missing) => {
+                    missing.iter().for_each(|one| tracing::error!("{one}; run `countersign audit verify`"))
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "it was not found out whether anything is missing in the store")
+                }
+            }
             tokio::time::sleep(SWEEP_EVERY).await;
         }
     }

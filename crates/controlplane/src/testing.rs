@@ -161,7 +161,7 @@ pub(crate) fn order(who: &Principal) -> IssueToken {
 }
 
 pub(crate) fn request(session: &Session, text: &str) -> HoldRequest {
-    let command = Command { form: "query".into(), text: text.into(), parameters: Vec::new() };
+    let command = Command { form: "query".into(), text: text.to_owned().into(), parameters: Vec::new() };
     let context = Context {
         target: session.target.clone(),
         generation: Digest::of(b"1"),
@@ -169,6 +169,7 @@ pub(crate) fn request(session: &Session, text: &str) -> HoldRequest {
         database: "shop".into(),
         settings: BTreeMap::new(),
         transaction: None,
+        texts: Vec::new(),
     };
     HoldRequest {
         session: session.id,

@@ -64,8 +64,8 @@ pub trait Exchange {
     /// up, so that a target that cannot be reached costs nobody their approval. Nothing of the command's bytes goes.
     ///
     /// # Errors
-    /// When it cannot go at the moment; the approval stays.
-    async fn prepare(&mut self) -> Result<(), Unavailable> {
+    /// [`NotReady`]; it does not go then.
+    async fn prepare(&mut self) -> Result<(), NotReady> {
         Ok(())
     }
 
@@ -101,8 +101,44 @@ pub trait Exchange {
         trace::whole("other_sql", || None)
     }
 
+    /// Finds out everything that an approval of this command is to be bound to, so that [`Exchange::context`] has it.
+    /// Called when the verdict is to hold it, before anybody is asked and before it is recorded.
+    ///
+    /// # Errors
+    /// [`NotBound`]; nobody is asked then.
+    async fn bind(&mut self) -> Result<(), NotBound> {
+        Ok(())
+    }
+
     /// Gives up the exact bytes for the target. Called at most once, when the command has been cleared.
     fn into_wire(self) -> Bytes;
+}
+
+/// Why nobody is asked for a command that should be held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotBound {
+    /// Its facts rest on definitions that have changed: it has to be described and judged again.
+    Outdated,
+    /// What it would be bound to cannot be found out at the moment.
+    Unavailable(String),
+}
+
+/// Why a command does not go although people have agreed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotReady {
+    /// It cannot go at the moment; the approval stays.
+    Unavailable(String),
+    /// Its session is not as it was when people were asked, in words. The approval stays; on this connection it is not
+    /// usable while that is so.
+    Changed(String),
+    /// The definitions that it rests on are not what they were when people were asked, in words. The approval is voided.
+    Drifted(String),
+}
+
+impl From<Unavailable> for NotReady {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error.0)
+    }
 }
 
 /// What a waiting client is told.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_common::Digest;
-use countersign_common::approval::{Approval, Rejection, State, Terms};
+use countersign_common::approval::{Approval, DRIFTED, Rejection, State, Terms};
 use countersign_common::id::{AttemptId, BundleVersion, CommandId};
 use countersign_common::refusal::{Refusal, State as RefusalState};
 use countersign_common::target::OnDisconnect;
@@ -13,7 +13,7 @@ use countersign_common::verdict::Duties;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use crate::exchange::{Asked, Exchange, Meanwhile};
+use crate::exchange::{Asked, Exchange, Meanwhile, NotReady};
 use crate::ports::{HoldRequest, Redeem, RedeemError, Stop, Testimony, Unavailable, stopped};
 use crate::road::{Passage, Road, refused, unavailable};
 use crate::running::{Redeemed, Running};
@@ -242,9 +242,12 @@ impl<E: Exchange> Hold<'_, E> {
             self.exchange.prepare().instrument(trace::prepare()),
             road.recorder.synced(self.begun.position).instrument(trace::record()),
         );
+        if let Err(not_ready) = prepared {
+            return self.not_ready(not_ready, approval).await;
+        }
         // INVARIANT: I5. The begin record is durable before the approval is used up, so that a journal
         // that fails costs nobody their approval.
-        if let Err(error) = prepared.and(synced) {
+        if let Err(error) = synced {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
         // What may be shown may have changed while it waited. INVARIANT: I6.
@@ -289,6 +292,32 @@ impl<E: Exchange> Hold<'_, E> {
         let facts = Arc::clone(&self.exchange.described().facts);
         let running = Running::new(road, self.begun, facts, self.duties, Some(used));
         Passage::Go(Cleared::command(self.exchange.into_wire()), running)
+    }
+
+    /// People have agreed, and it does not go all the same.
+    async fn not_ready(&self, why: NotReady, approval: &Approval) -> Passage {
+        let refusal = match why {
+            NotReady::Unavailable(why) => unavailable(&Unavailable(why)),
+            NotReady::Changed(why) => Refusal::new(RefusalState::Mismatch, why),
+            // INVARIANT: I2. What people agreed to is not what would run, on this connection or another.
+            NotReady::Drifted(why) => {
+                let why = format!("{DRIFTED}: {why}");
+                match self.void(approval, why.clone()).await {
+                    Ok(standing) => refusal_for(&standing.state, &standing),
+                    // It is not used up either, and whoever comes with it next finds the same.
+                    Err(_) => Refusal::new(RefusalState::Mismatch, why),
+                }
+            }
+        };
+        self.refuse(refusal.with_ticket(approval.id))
+    }
+
+    async fn void(&self, approval: &Approval, reason: String) -> Result<Approval, Unavailable> {
+        let voided = self.road.approvals.void(approval.id, self.road.session, reason).await;
+        if let Err(error) = &voided {
+            tracing::warn!(approval = %approval.id, %error, "an approval was perhaps not voided");
+        }
+        voided
     }
 
     fn refuse(&self, refusal: Refusal) -> Passage {
@@ -385,6 +414,9 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
         State::Withdrawn => Refusal::new(RefusalState::Withdrawn, "the request was withdrawn"),
         // Used up for nothing: nobody said no, so the same may be asked for again.
         State::NotRun { reason } => Refusal::new(RefusalState::Unavailable, reason.clone()),
+        State::Voided { reason } if reason.starts_with(DRIFTED) => {
+            Refusal::new(RefusalState::Voided, reason.clone())
+        }
         State::Voided { reason } => Refusal::new(RefusalState::Blocked, reason.clone()),
         State::Revoked { by } => {
             Refusal::new(RefusalState::Denied, format!("the approval was revoked by {by}"))

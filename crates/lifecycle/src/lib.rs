@@ -18,7 +18,7 @@ pub mod trace;
 
 pub use cleared::{Cleared, Inert};
 pub use countersign_recording::TransactionOutcome;
-pub use exchange::{Asked, Exchange, Meanwhile};
+pub use exchange::{Asked, Exchange, Meanwhile, NotBound, NotReady};
 pub use recorder::{Described, Recorder};
 pub use road::{Passage, Road, run};
 pub use running::{End, Running};

@@ -102,6 +102,13 @@ pub trait Approvals: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Unavailable`]: nobody answered, so it may still be decided.
     async fn withdraw(&self, id: ApprovalId, by: SessionId) -> Result<Approval, Unavailable>;
+
+    /// Voids an approval whose command would not do any more what people were asked about, and answers with the
+    /// approval as it stands afterwards: voided, or where it already was past that.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: nobody answered, so it may still be open.
+    async fn void(&self, id: ApprovalId, by: SessionId, reason: String) -> Result<Approval, Unavailable>;
 }
 
 /// What a gateway presents in order to run a command.

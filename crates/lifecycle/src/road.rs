@@ -11,7 +11,7 @@ use tracing::field::display;
 use tracing::{Instrument as _, Span};
 
 use crate::Cleared;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, NotBound};
 use crate::hold::Hold;
 use crate::ports::{Approvals, Judge, Question, Ruling, Stop, Unavailable};
 use crate::recorder::{Begun, Recorder};
@@ -57,6 +57,8 @@ pub enum Passage {
     Refused(Refusal),
     /// It may not, and there is nobody left to tell.
     Left,
+    /// Nothing is decided or recorded: its facts rest on definitions that have changed. Describe it and run it again.
+    Outdated,
 }
 
 /// Takes one command down the road as far as its release: judges it, records that, waits for people
@@ -76,6 +78,14 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
     };
     if let Verdict::Allow(duties) | Verdict::Hold(_, duties) = &ruling.verdict {
         exchange.note_duties(duties);
+    }
+    if matches!(ruling.verdict, Verdict::Hold(..)) {
+        // Boxed, as few are held.
+        match Box::pin(exchange.bind()).await {
+            Ok(()) => {}
+            Err(NotBound::Outdated) => return Passage::Outdated,
+            Err(NotBound::Unavailable(why)) => return refused(unavailable(&Unavailable(why))),
+        }
     }
     let span = match ruling.verdict {
         Verdict::Hold(..) => trace::held(&exchange),

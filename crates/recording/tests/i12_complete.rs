@@ -380,3 +380,24 @@ fn checkpoints_that_were_kept_elsewhere_are_read_as_they_were_copied() {
     let differs = |fault: &Fault| matches!(fault.problem, Problem::AnchorContradicted { number: 0, .. });
     assert!(report.faults.iter().any(differs), "{report}");
 }
+
+#[test]
+fn a_log_in_which_nothing_was_recorded_is_missed_by_nobody() {
+    let (dir, idle) = (recording(), tempfile::tempdir().unwrap());
+    let _open = journal(idle.path(), Options::default());
+    let verifier = Verifier::new(&key().public());
+    let kept = |dir: &Path| fs::read(dir.join("checkpoints.jsonl")).unwrap();
+    let anchors = [verifier.anchors_in(&kept(dir.path())), verifier.anchors_in(&kept(idle.path()))];
+    let anchors = anchors.map(Result::unwrap);
+    let verifier = anchors.concat().into_iter().fold(verifier, Verifier::anchored_by);
+    let report = verifier.verify(dir.path()).unwrap();
+    assert_eq!((report.verdict(), report.heads.len()), (Verdict::Whole, 2), "{report}");
+    // One record in it, and it is.
+    let dir = recording();
+    let other = Verifier::new(&key().public()).anchors_in(&kept(dir.path())).unwrap();
+    let report = other.into_iter().fold(verifier, Verifier::anchored_by).verify(idle.path()).unwrap();
+    assert!(
+        report.faults.iter().any(|fault| matches!(fault.problem, Problem::LogMissing { .. })),
+        "{report}"
+    );
+}

@@ -9,6 +9,7 @@
 //! function that is on no list, every name that the catalogue does not have.
 
 pub mod catalogue;
+mod dependence;
 mod filter;
 mod functions;
 mod grammar;
@@ -23,6 +24,7 @@ mod skeleton;
 mod walk;
 
 pub use catalogue::Catalogue;
+pub use dependence::{Dependence, Private};
 pub use name::Name;
 pub use reader::{Lexing, Reader};
 pub use reading::{Copy, CopySide, Effects, Mentions, Reading, Redefined, Transaction};

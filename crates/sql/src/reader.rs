@@ -160,7 +160,7 @@ impl Read {
 pub(crate) fn read_anew(text: &str) -> Reading {
     match grammar::parse(text) {
         Ok(parsed) => {
-            let mut reading = walk::walk(&parsed);
+            let mut reading = walk::walk(&parsed, text);
             reading.fingerprint = shape::fingerprint(text);
             reading
         }

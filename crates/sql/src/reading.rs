@@ -25,6 +25,12 @@ pub struct Reading {
     pub(crate) statements: usize,
     /// No fact depends on the value of a literal.
     pub(crate) inert: bool,
+    /// The exact text of the statement, where it was read as part of another: the query of a PREPARE.
+    pub(crate) source: Option<Box<str>>,
+    /// The first of its statements takes a snapshot when it runs.
+    pub(crate) snapshot_first: bool,
+    /// One of its statements takes a snapshot when it runs.
+    pub(crate) snapshot: bool,
 }
 
 impl Reading {
@@ -39,6 +45,7 @@ impl Reading {
                 changes_settings: true,
                 changes_definitions: true,
                 redefines: Redefined::anything(),
+                sets_unnamed: true,
                 ..Effects::default()
             },
             mentions: Mentions { columns: BTreeSet::new(), everything: true },
@@ -46,7 +53,29 @@ impl Reading {
             updatable: None,
             statements: 0,
             inert: false,
+            source: None,
+            snapshot_first: true,
+            snapshot: true,
         }
+    }
+
+    /// The exact text of the PREPARE that this is the query of.
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// Whether the first statement of the text takes a snapshot when it runs. One that does not (SET, LOCK and SET
+    /// TRANSACTION among them) may have to run before anything else in its transaction takes one.
+    #[must_use]
+    pub const fn snapshot_first(&self) -> bool {
+        self.snapshot_first
+    }
+
+    /// Whether any statement of the text takes a snapshot when it runs.
+    #[must_use]
+    pub const fn takes_snapshot(&self) -> bool {
+        self.snapshot
     }
 
     /// What it changes in the session once it has run.
@@ -128,6 +157,12 @@ pub struct Effects {
     pub fetches: Vec<Box<str>>,
     /// Cursors that DECLARE makes: they take the place of the protocol's portals of the same name.
     pub declares: Vec<Box<str>>,
+    /// Cursors that it names: FETCH, MOVE, CLOSE, WHERE CURRENT OF.
+    pub cursors: BTreeSet<Box<str>>,
+    /// Settings that it names in SET, RESET and `set_config`, in lower case.
+    pub sets: BTreeSet<Box<str>>,
+    /// It may set more than it names: `set_config` with a name that is no literal.
+    pub sets_unnamed: bool,
     /// Transaction control, in order.
     pub transactions: Vec<Transaction>,
     /// Whether it runs code that may end the transaction by itself: DO, CALL.

@@ -296,8 +296,9 @@ fn i6_masked_no_generated_statement_shows_a_canary() {
         }
     }
     for _ in 0..900 {
-        let (statement, value) = (dice.pick(STATEMENTS), dice.pick(VALUES));
-        statements.push(fill(statement, value, dice.pick(SOURCES)));
+        let (statement, value, source): (&&str, &&str, &&str) =
+            (dice.pick(STATEMENTS), dice.pick(VALUES), dice.pick(SOURCES));
+        statements.push(fill(statement, value, source));
     }
     for sql in &statements {
         let answer = shop.run(sql, dice.chance(40));

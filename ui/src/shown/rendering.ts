@@ -43,10 +43,18 @@ export function rendering(command: Command, context: Context, principal: Princip
     ...settingsOf(context).map(([name, value]) => `with ${onOneLine(name)} = ${onOneLine(value)}`),
     ...(context.transaction === undefined ? [] : ["inside an open transaction"]),
     `${onOneLine(command.form)}:`,
-    ...statement(command).split("\n").map((line) => `| ${line}`),
-    ...command.parameters.map((parameter, at) => `$${at + 1} ${typed(parameter)}`),
+    ...marked(command.text, command.parameters),
+    ...context.texts.flatMap((named) => [`${onOneLine(named.name)}:`, ...marked(named.text, named.parameters)]),
   ];
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** A statement with its parameters. */
+function marked(text: Uint8Array, parameters: Parameter[]): string[] {
+  return [
+    ...visibleBytes(text).split("\n").map((line) => `| ${line}`),
+    ...parameters.map((parameter, at) => `$${at + 1} ${typed(parameter)}`),
+  ];
 }
 
 /** The statement, as it stands in the rendering. */
@@ -86,11 +94,20 @@ export function commandDigest(
   const settings = settingsOf(context);
   digest.number(settings.length);
   settings.forEach(([name, value]) => digest.text(name).text(value));
-  digest.optional(context.transaction).text(command.form).bytes(command.text).number(command.parameters.length);
-  for (const parameter of command.parameters) {
-    digest.text(parameter.typeName).number(parameter.binary ? 1 : 0).optional(parameter.value);
+  digest.optional(context.transaction).text(command.form).bytes(command.text);
+  parametersInto(digest, command.parameters);
+  for (const named of context.texts) {
+    digest.text(named.name).bytes(named.text);
+    parametersInto(digest, named.parameters);
   }
   return digest.finish();
+}
+
+function parametersInto(digest: DigestBuilder, parameters: Parameter[]) {
+  digest.number(parameters.length);
+  for (const parameter of parameters) {
+    digest.text(parameter.typeName).number(parameter.binary ? 1 : 0).optional(parameter.value);
+  }
 }
 
 const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";

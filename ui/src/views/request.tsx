@@ -14,7 +14,7 @@ import { onOneLine } from "../shown/visible";
 import { Decide } from "./decide";
 import { Earlier } from "./earlier";
 import { Age, Pairs, Section, StateChip, Where, Who } from "./parts";
-import { Parameters, Statement } from "./statement";
+import { Parameters, Statement, Texts } from "./statement";
 
 interface Props {
   id: string;
@@ -85,6 +85,7 @@ export function RequestPage({ id, api, board, signOut }: Props) {
           <Warnings request={request} />
           <Statement command={request.command} />
           <Parameters parameters={request.command.parameters} />
+          <Texts texts={request.context.texts} />
           <Claim request={request} />
           <Effects facts={request.details.facts} />
           <Place request={request} />

@@ -1,8 +1,8 @@
 // The exact text of a command and of what is bound to it, whole, with everything that could hide marked.
 import { useMemo } from "preact/hooks";
-import type { Command, Parameter } from "../gen/countersign/v1/words_pb";
+import type { Command, NamedText, Parameter } from "../gen/countersign/v1/words_pb";
 import { statement, value } from "../shown/rendering";
-import { remarks, stretches } from "../shown/visible";
+import { onOneLine, remarks, stretches, visibleBytes } from "../shown/visible";
 import { readBinary, typeWord } from "../words";
 import { Section } from "./parts";
 
@@ -66,6 +66,21 @@ function Remarks({ text }: { text: string }) {
       )}
       {found.gaps && <p class="banner">There are long gaps in it. Read to its end.</p>}
       {found.backslashes && <p class="help">A backslash is shown twice, so that it is not taken for a mark of ours.</p>}
+    </>
+  );
+}
+
+/** What a statement runs by name: the text of a prepared statement, the query of a cursor. */
+export function Texts({ texts }: { texts: NamedText[] }) {
+  return (
+    <>
+      {texts.map((named, at) => (
+        <Section key={at} title="Runs by name" note={onOneLine(named.name)}>
+          <Remarks text={visibleBytes(named.text)} />
+          <Exact text={visibleBytes(named.text)} label="A text that the statement runs by its name" />
+          <Parameters parameters={named.parameters} />
+        </Section>
+      ))}
     </>
   );
 }

@@ -47,7 +47,12 @@ pub(super) fn run(options: &DefinitionsOptions) -> Result<()> {
 
 fn measure(relations: u32, options: &DefinitionsOptions) -> Result<()> {
     let server = Postgres::start(
-        Server { auth: Auth::Trust, ..Server::default() }.with("log_min_duration_statement", "0"),
+        // Durable, as a target in production is.
+        Server { auth: Auth::Trust, ..Server::default() }
+            .with("fsync", "on")
+            .with("synchronous_commit", "on")
+            .with("full_page_writes", "on")
+            .with("log_min_duration_statement", "0"),
     )?;
     fill(&server, relations)?;
     let bundle = Bundle::allow_all(&server)?;
@@ -65,6 +70,8 @@ fn measure(relations: u32, options: &DefinitionsOptions) -> Result<()> {
     })?;
     println!("{relations} relations: a scan takes the target {:.1} ms at the median", median(scans)? * 1e3);
 
+    let writes = (write(&server.dsn(), 200)? * 1e3, write(&through, 200)? * 1e3);
+    println!("a write takes {:.2} ms directly, {:.2} ms through Countersign", writes.0, writes.1);
     let (mut direct, mut gated) = (Vec::new(), Vec::new());
     for round in 0..options.rounds {
         let both: [(&Dsn, &mut Vec<f64>); 2] = [(&server.dsn(), &mut direct), (&through, &mut gated)];
@@ -124,6 +131,17 @@ fn restore(dsn: &Dsn, tables: u32) -> Result<f64> {
 
 fn login(dsn: &Dsn) -> Result<RawClient> {
     Ok(RawClient::login_within(dsn, Duration::from_secs(120))?.0)
+}
+
+/// The seconds that a plain write takes, which changes no definition: what a restore costs besides.
+fn write(dsn: &Dsn, times: u32) -> Result<f64> {
+    let mut client = login(dsn)?;
+    run_all(&mut client, ["CREATE TABLE IF NOT EXISTS written (id integer)"])?;
+    let begun = Instant::now();
+    for _ in 0..times {
+        run_all(&mut client, ["INSERT INTO written VALUES (1)"])?;
+    }
+    Ok(begun.elapsed().as_secs_f64() / f64::from(times))
 }
 
 fn run_all<'a>(client: &mut RawClient, statements: impl IntoIterator<Item = &'a str>) -> Result<()> {

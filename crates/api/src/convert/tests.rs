@@ -125,6 +125,7 @@ fn a_command_with_its_context_and_facts_survives_the_wire() {
         database: "shop".into(),
         settings: BTreeMap::from([("search_path".into(), "public".into())]),
         transaction: Some(Digest::of(b"t")),
+        texts: Vec::new(),
     };
     assert_eq!(Context::try_from(v1::Context::from(&context)), Ok(context));
     for action in Action::ALL {

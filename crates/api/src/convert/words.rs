@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_common::command::{Command, Context, Parameter};
+use countersign_common::command::{Command, Context, NamedText, Parameter};
 use countersign_common::facts::{Action, Facts, Flag, Granularity, MaskedUses, Operation};
 use countersign_common::principal::{Kind, Principal};
 use countersign_common::verdict::DataClass;
@@ -53,32 +53,62 @@ where
     texts.iter().map(|text| parsed(text, field)).collect()
 }
 
-impl From<&Command> for v1::Command {
-    fn from(command: &Command) -> Self {
-        let parameters = command.parameters.iter().map(|parameter| v1::Parameter {
+fn parameters_to_wire(parameters: &[Parameter]) -> Vec<v1::Parameter> {
+    parameters
+        .iter()
+        .map(|parameter| v1::Parameter {
             type_name: parameter.type_name.clone(),
             binary: parameter.binary,
             value: parameter.value.as_ref().map(|value| value.to_vec()),
-        });
-        Self { form: command.form.clone(), text: command.text.to_vec(), parameters: parameters.collect() }
+        })
+        .collect()
+}
+
+fn parameters_from_wire(wire: Vec<v1::Parameter>) -> Vec<Parameter> {
+    wire.into_iter()
+        .map(|parameter| Parameter {
+            type_name: parameter.type_name,
+            binary: parameter.binary,
+            value: parameter.value.map(Into::into),
+            omitted: None,
+        })
+        .collect()
+}
+
+impl From<&NamedText> for v1::NamedText {
+    fn from(named: &NamedText) -> Self {
+        Self {
+            name: named.name.clone(),
+            text: named.text.clone(),
+            parameters: parameters_to_wire(&named.parameters),
+        }
+    }
+}
+
+impl TryFrom<v1::NamedText> for NamedText {
+    type Error = BadField;
+    fn try_from(wire: v1::NamedText) -> Result<Self, BadField> {
+        if wire.name.is_empty() {
+            return Err(BadField::Missing { field: "context.texts.name" });
+        }
+        let parameters = parameters_from_wire(wire.parameters);
+        Ok(Self { name: wire.name, text: wire.text, parameters })
+    }
+}
+
+impl From<&Command> for v1::Command {
+    fn from(command: &Command) -> Self {
+        let parameters = parameters_to_wire(&command.parameters);
+        Self { form: command.form.clone(), text: command.text.to_vec(), parameters }
     }
 }
 
 impl TryFrom<v1::Command> for Command {
     type Error = BadField;
     fn try_from(wire: v1::Command) -> Result<Self, BadField> {
-        let parameters = wire.parameters.into_iter().map(|parameter| Parameter {
-            type_name: parameter.type_name,
-            binary: parameter.binary,
-            value: parameter.value.map(Into::into),
-            omitted: None,
-        });
+        let parameters = parameters_from_wire(wire.parameters);
         // An empty text is a command (an empty query); a missing form is a missing field.
-        Ok(Self {
-            form: parsed(&wire.form, "command.form")?,
-            text: wire.text.into(),
-            parameters: parameters.collect(),
-        })
+        Ok(Self { form: parsed(&wire.form, "command.form")?, text: wire.text.into(), parameters })
     }
 }
 
@@ -91,6 +121,7 @@ impl From<&Context> for v1::Context {
             database: context.database.clone(),
             settings: context.settings.clone(),
             transaction: context.transaction.map(|digest| digest.as_bytes().to_vec()),
+            texts: context.texts.iter().map(Into::into).collect(),
         }
     }
 }
@@ -106,6 +137,7 @@ impl TryFrom<v1::Context> for Context {
             database: parsed(&wire.database, "context.database")?,
             settings: wire.settings,
             transaction: transaction.transpose()?,
+            texts: wire.texts.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         })
     }
 }

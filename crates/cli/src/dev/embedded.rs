@@ -181,21 +181,34 @@ impl Approvals for Embedded {
     }
 
     async fn withdraw(&self, id: ApprovalId, by: SessionId) -> Result<Approval, Unavailable> {
-        let approvals = self.control_plane.approvals();
-        let error = match approvals.withdraw(id, by).await {
+        let withdrawn = self.control_plane.approvals().withdraw(id, by).await;
+        self.standing_after(id, withdrawn).await
+    }
+
+    async fn void(&self, id: ApprovalId, by: SessionId, reason: String) -> Result<Approval, Unavailable> {
+        let voided = self.control_plane.approvals().void(id, by, reason).await;
+        self.standing_after(id, voided).await
+    }
+}
+
+impl Embedded {
+    /// The approval after it was taken back. It may be past that: then it is said where it stands.
+    async fn standing_after(
+        &self,
+        id: ApprovalId,
+        taken_back: Result<Approval, ApprovalError>,
+    ) -> Result<Approval, Unavailable> {
+        let error = match taken_back {
             Ok(approval) => return Ok(approval),
             Err(error) => error,
         };
         if !matches!(error, ApprovalError::Rejected(_)) {
             return Err(unavailable(&error));
         }
-        // It is past being withdrawn: then it is said where it stands.
-        let standing = approvals.get(id).await.map_err(|error| unavailable(&error))?;
+        let standing = self.control_plane.approvals().get(id).await.map_err(|error| unavailable(&error))?;
         Ok(standing.approval.clone())
     }
-}
 
-impl Embedded {
     /// Why an approval was not redeemed, as the road tells it apart.
     async fn not_redeemed(&self, id: ApprovalId, digest: Digest, error: ApprovalError) -> RedeemError {
         let rejection = match error {

@@ -319,6 +319,7 @@ mod tests {
             database: "shop".into(),
             settings: BTreeMap::new(),
             transaction: None,
+            texts: Vec::new(),
         };
         let session = SessionId::from_u128(1);
         let rendering = Rendering::of(&command, &context, &requester);

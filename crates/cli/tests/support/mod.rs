@@ -188,6 +188,7 @@ impl Server {
             database: "shop".into(),
             settings: BTreeMap::new(),
             transaction: None,
+            texts: Vec::new(),
         };
         let mut update = Operation::new(Action::Update);
         update.writes.insert("public.orders".into());

@@ -29,6 +29,10 @@ use crate::id::{ApprovalId, NodeId, SessionId, Subject, TargetName};
 use crate::principal::Principal;
 use crate::time::Timestamp;
 
+/// The beginning of the reason of an approval that was voided because what the command would do has changed, and not
+/// because of policy.
+pub const DRIFTED: &str = "the statement would not do what people were asked about";
+
 /// The durable record of one held command. Its text stands beside it, under a key of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,7 +157,7 @@ pub enum State {
     Expired,
     /// The requester took it back.
     Withdrawn,
-    /// A later bundle blocks the command.
+    /// A later bundle blocks the command, or what it would do has changed ([`DRIFTED`]).
     Voided {
         /// Which policy, or why.
         reason: String,

@@ -338,6 +338,24 @@ impl Approvals {
         self.advance(id, &Event::Withdraw).await
     }
 
+    /// Voids an approval whose command would not do any more what people were asked about, as the gateway of its
+    /// session found.
+    ///
+    /// # Errors
+    /// When the approval is another session's, or has been used or has ended.
+    pub async fn void(
+        &self,
+        id: ApprovalId,
+        by: SessionId,
+        reason: String,
+    ) -> Result<Approval, ApprovalError> {
+        let (_, stored) = self.read(id).await?;
+        if stored.approval.session != by {
+            return Err(ApprovalError::NotYours);
+        }
+        self.advance(id, &Event::Void { reason }).await
+    }
+
     /// Takes an approval back before it is used: an approver's second thought, or the stop button.
     ///
     /// # Errors

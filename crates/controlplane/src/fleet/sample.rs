@@ -139,6 +139,7 @@ fn context(asked: &Asked, generation: Digest, in_transaction: bool) -> Context {
         database: asked.database.clone(),
         settings: Default::default(),
         transaction: in_transaction.then(|| Digest::of(b"")),
+        texts: Vec::new(),
     }
 }
 

@@ -87,6 +87,15 @@ pub enum PublishError {
     /// It kept changing under our hands.
     #[error("the newest checkpoint was changed by others again and again")]
     Contended,
+    /// It does not last here yet, so nobody is told of it.
+    #[error("the checkpoints in `{place}` cannot be synced: {source}")]
+    Unsynced {
+        /// Where they are.
+        place: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),

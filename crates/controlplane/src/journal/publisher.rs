@@ -101,10 +101,8 @@ impl Publishing {
     async fn publish(&self, signed: &Arc<SignedCheckpoint>) -> Result<(), PublishError> {
         let dir = self.dir.clone();
         let synced = tokio::task::spawn_blocking(move || sync_checkpoints(&dir)).await;
-        if let Err(error) = synced.map_err(std::io::Error::other).and_then(|synced| synced) {
-            tracing::error!(%error, "the checkpoints could not be synced, and are not published");
-            return Err(PublishError::Contended);
-        }
+        let synced = synced.map_err(std::io::Error::other).and_then(|synced| synced);
+        synced.map_err(|source| PublishError::Unsynced { place: self.dir.display().to_string(), source })?;
         if let Some(anchor) = &self.anchor {
             anchor.send(signed);
         }

@@ -80,10 +80,27 @@ impl Approvals for LinkPorts {
     }
 
     async fn withdraw(&self, id: ApprovalId, by: SessionId) -> Result<Approval, Unavailable> {
+        self.take_back(id, by, None).await
+    }
+
+    async fn void(&self, id: ApprovalId, by: SessionId, reason: String) -> Result<Approval, Unavailable> {
+        self.take_back(id, by, Some(reason)).await
+    }
+}
+
+impl LinkPorts {
+    /// Withdraws a request, or voids it for a reason.
+    async fn take_back(
+        &self,
+        id: ApprovalId,
+        by: SessionId,
+        void_reason: Option<String>,
+    ) -> Result<Approval, Unavailable> {
         let withdraw = v1::WithdrawCommand {
             approval_id: id.to_string(),
             session_id: by.to_string(),
             session_proof: self.proof(by),
+            void_reason,
         };
         let errand = self.shared.errands.begin(Errand::Withdraw(withdraw));
         match self.shared.see_to(errand).await.ok_or_else(silent)? {
@@ -93,9 +110,7 @@ impl Approvals for LinkPorts {
             other => Err(odd(&other)),
         }
     }
-}
 
-impl LinkPorts {
     /// That a session was opened here. It is asked for while a connection of the session lives.
     fn proof(&self, session: SessionId) -> Vec<u8> {
         self.shared.state.lock().attached.proof(session)

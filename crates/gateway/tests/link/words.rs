@@ -122,6 +122,7 @@ pub(crate) fn hold_request(number: usize) -> HoldRequest {
             database: "shop".into(),
             settings: BTreeMap::new(),
             transaction: None,
+            texts: Vec::new(),
         },
         facts: Arc::new(facts(Action::Delete)),
         terms: Arc::new(Terms {

@@ -41,6 +41,7 @@ pub(crate) struct Story {
     /// The connection was done with it.
     pub(crate) done: bool,
     pub(crate) context_changed: bool,
+    pub(crate) drifted: bool,
     pub(crate) fault: bool,
     pub(crate) killed: bool,
     /// What it needs in order to go could not be had.
@@ -161,6 +162,7 @@ impl Reading {
             | Event::Cancelled { number }
             | Event::ContextChanged { number }
             | Event::NotPrepared { number }
+            | Event::Drifted { number }
             | Event::Prepared { number, .. }
             | Event::Redeeming { number }
             | Event::Redeemed { number, .. }
@@ -184,6 +186,7 @@ impl Reading {
             Event::Cancelled { .. } => story.cancelled_at = Some(at),
             Event::ContextChanged { .. } => story.context_changed = true,
             Event::NotPrepared { .. } => story.not_prepared = true,
+            Event::Drifted { .. } => story.drifted = true,
             Event::Prepared { evidence, .. } => story.prepared = Some(evidence.clone()),
             Event::Redeeming { .. } => story.asked_to_use = Some((self.synced, story.prepared.clone())),
             Event::Redeemed { approval, .. } => story.redeemed = Some((**approval).clone()),
@@ -277,6 +280,7 @@ impl Story {
             asked: 0,
             done: false,
             context_changed: false,
+            drifted: false,
             fault: false,
             killed: false,
             not_prepared: false,

@@ -14,10 +14,10 @@ use countersign_common::id::{NodeId, StreamId};
 use countersign_common::refusal::State;
 use countersign_common::time::Clock;
 use countersign_common::{Facts, Target};
-use countersign_lifecycle::ports::{Stop, Unavailable};
+use countersign_lifecycle::ports::Stop;
 use countersign_lifecycle::{
-    Asked, Cleared, ClientSide, Described, End, Exchange, Meanwhile, Passage, Recorder, Road, Running,
-    UpstreamSide, run,
+    Asked, Cleared, ClientSide, Described, End, Exchange, Meanwhile, NotReady, Passage, Recorder, Road,
+    Running, UpstreamSide, run,
 };
 use countersign_masking::{Masked, ValueFree};
 use countersign_recording::{Journal, Opened, Stream};
@@ -252,10 +252,15 @@ impl Connection {
                 world.chance(30)
             }
             Passage::Refused(refusal) => {
-                let retry = matches!(refusal.state, State::Pending | State::Unavailable | State::Mismatch);
+                let retry = matches!(
+                    refusal.state,
+                    State::Pending | State::Unavailable | State::Mismatch | State::Voided
+                );
                 world.log(Event::Refused { number, refusal: Box::new(refusal) });
                 retry
             }
+            // Nothing here is described by definitions.
+            Passage::Outdated => unreachable!(),
             Passage::Left => {
                 world.log(Event::Left { number });
                 true
@@ -407,13 +412,18 @@ impl Exchange for SimExchange<'_> {
         }
     }
 
-    async fn prepare(&mut self) -> Result<(), Unavailable> {
+    async fn prepare(&mut self) -> Result<(), NotReady> {
         let world = &self.line.world;
         let number = self.line.number();
         world.pause(world.plan.slow_ms).await;
         if world.chance(5) {
             world.log(Event::NotPrepared { number });
-            return Err(self.line.fault());
+            return Err(self.line.fault().into());
+        }
+        // What was approved is not what would run: this connection never runs it.
+        if world.chance(3) {
+            world.log(Event::Drifted { number });
+            return Err(NotReady::Drifted("the definition of view v has changed".into()));
         }
         let evidence = (!self.request.in_transaction && world.chance(60)).then(|| world.begin());
         self.line.transaction.lock().clone_from(&evidence);
@@ -439,6 +449,7 @@ pub(crate) fn context(target: &Target, setting: u32) -> Context {
         database: "shop".into(),
         settings: BTreeMap::from([("search_path".into(), setting.to_string())]),
         transaction: None,
+        texts: Vec::new(),
     }
 }
 

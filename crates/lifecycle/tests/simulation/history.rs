@@ -32,6 +32,8 @@ pub(crate) enum Event {
     Written(Box<Approval>),
     /// What the command needs in order to go could not be had.
     NotPrepared { number: Number },
+    /// What it rests on had changed when people had agreed.
+    Drifted { number: Number },
     /// It can go; by this the target would remember it.
     Prepared { number: Number, evidence: Option<String> },
     /// The road asks to use the approval up.

@@ -304,11 +304,13 @@ fn truthful(account: &Account) -> Result<(), String> {
                 story.verdict == Some(VerdictWord::Block)
                     || ever(|state| matches!(state, State::Voided { .. }))
             }
+            // INVARIANT: I2, I3. It is said only when the record says it, and then nothing of it ever runs.
+            Word::Voided => ever(|state| matches!(state, State::Voided { .. })) && !ever(was_used),
             Word::Expired => {
                 account.ever(refusal.ticket, |approval| approval.expires_at <= *at) && !ever(was_used)
             }
             Word::InDoubt => ever(|state| matches!(state, State::InDoubt { .. })),
-            Word::Mismatch => story.context_changed,
+            Word::Mismatch => story.context_changed || story.drifted,
             Word::Unavailable => {
                 let not_run = ever(|state| matches!(state, State::NotRun { .. }));
                 let nobody = story.verdict.is_none() || account.journal_failed;

@@ -176,6 +176,19 @@ impl Approvals for Line {
         }
         Ok(withdrawn.unwrap_or_else(|_| self.world.ledger.latest(id)))
     }
+
+    async fn void(&self, id: ApprovalId, by: SessionId, reason: String) -> Result<Approval, Unavailable> {
+        assert_eq!(by, self.world.sessions[self.session].id);
+        let mishap = self.world.mishap();
+        if mishap == Mishap::RequestLost {
+            return Err(self.fault());
+        }
+        let voided = self.world.advance(id, &Step::Void { reason }).await;
+        if mishap == Mishap::AnswerLost {
+            return Err(self.fault());
+        }
+        Ok(voided.unwrap_or_else(|_| self.world.ledger.latest(id)))
+    }
 }
 
 fn rejected(rejection: Rejection, standing: Approval) -> RedeemError {

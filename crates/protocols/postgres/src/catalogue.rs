@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::definitions::DefinitionReader;
 use crate::session::settings::Settings;
 use crate::upstream::Connector;
 
@@ -34,6 +35,9 @@ const FIRST_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The longest that a session waits for definitions to be read that it changed.
 const CHANGE_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// A command that is about to be held waits that often for definitions to be compared with the server.
+const RENEW_WAITS: usize = 4;
 
 /// The longest that a session waits for a name to be looked up.
 const LOOKUP_WAIT_MAX: Duration = Duration::from_millis(500);
@@ -57,6 +61,8 @@ pub(crate) struct Database {
     generation: AtomicU64,
     /// The settings that a session told last: most sessions have the same, and share them.
     settings: ArcSwapOption<Settings>,
+    /// Reads what held commands rest on.
+    pub(crate) definitions: DefinitionReader,
     reading: Reading,
 }
 
@@ -108,10 +114,12 @@ impl Database {
     /// A database of which nothing is known yet.
     pub(crate) fn new(connector: Arc<Connector>, role: Role, name: String) -> Self {
         let snapshot = Snapshot { catalogue: Arc::new(Catalogue::empty()), verified: None };
+        let definitions = DefinitionReader::new(Arc::clone(&connector), role.clone(), name.clone());
         Self {
             connector,
             role,
             name,
+            definitions,
             snapshot: ArcSwap::from_pointee(snapshot),
             generation: AtomicU64::new(0),
             settings: ArcSwapOption::empty(),
@@ -162,6 +170,18 @@ impl Database {
             let since = *self.reading.requests.lock().missing_since.get_or_insert_with(Instant::now);
             self.wait_for(ticket, FIRST_WAIT_MAX.saturating_sub(since.elapsed())).await;
         }
+    }
+
+    /// Has everything compared with the server that may have changed before this call. Answers whether that was done.
+    pub(crate) async fn renew(self: &Arc<Self>) -> bool {
+        let ticket = self.changed(&Redefined::anything());
+        for _ in 0..RENEW_WAITS {
+            self.settle(ticket).await;
+            if self.is_served(ticket) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Definitions of these names may have changed. They are read again at once; [`Self::settle`] waits for it.

@@ -1,20 +1,17 @@
 //! One command of a PostgreSQL client on the road.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_common::Facts;
 use countersign_common::command::{Command, Context};
-use countersign_common::error::Report;
 use countersign_common::refusal::{Refusal, State};
 use countersign_common::verdict::Duties;
-use countersign_lifecycle::ports::Unavailable;
-use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, Road, trace};
+use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, NotBound, NotReady, Road, trace};
 use tracing::Span;
 
-use crate::block;
+use crate::approval_binding::ApprovalBinding;
 use crate::cancel_registry::{CancelRequest, CancelSlot};
 use crate::client_trace;
 use crate::lookups::Lookups;
@@ -52,6 +49,8 @@ pub(crate) struct PgExchange<'s> {
     pub(crate) prepared: bool,
     /// Only Parse and Describe of its batch are upstream, and all answered.
     pub(crate) batch_idle: bool,
+    /// Something of its batch is upstream that a Sync of ours would end.
+    pub(crate) batch_ran: bool,
     pub(crate) wire: Bytes,
     /// What [`Exchange::stirred`] saw, until [`Exchange::look`] takes it in.
     pub(crate) seen: Option<Seen>,
@@ -59,6 +58,8 @@ pub(crate) struct PgExchange<'s> {
     pub(crate) cancelled: Option<CancelRequest>,
     /// By what the target will remember it: the number of the transaction of our own that is open for it.
     pub(crate) evidence: Option<String>,
+    /// What an approval of it is bound to, once it is about to be held.
+    pub(crate) binding: Option<Box<ApprovalBinding>>,
 }
 
 /// What happened on a connection that waits.
@@ -75,9 +76,12 @@ impl Exchange for PgExchange<'_> {
     }
 
     fn context(&self) -> Context {
-        let mut settings: BTreeMap<String, String> =
-            self.flow.settings.current().map(|settings| settings.meaning.clone()).unwrap_or_default();
-        if settings.is_empty() {
+        let known = || self.flow.settings.current().map(|settings| settings.meaning.clone());
+        let (mut settings, texts) = match self.binding.as_deref().map(ApprovalBinding::bound) {
+            Some(bound) => (bound.settings.clone(), bound.texts.clone()),
+            None => (known().unwrap_or_default(), Vec::new()),
+        };
+        if self.flow.settings.current().is_none() {
             // They were changed in this very batch: nothing else has this meaning again.
             settings.insert("unknown".into(), self.flow.settings.generation().to_string());
         }
@@ -88,6 +92,7 @@ impl Exchange for PgExchange<'_> {
             database: self.road.database.clone(),
             settings,
             transaction: self.flow.batch_prefix.or(self.flow.prefix),
+            texts,
         }
     }
 
@@ -113,7 +118,9 @@ impl Exchange for PgExchange<'_> {
                 // Parsing took locks, and nobody needs them while people think.
                 self.flow.end_idle_batch();
             }
-            if !self.in_transaction {
+            // What uses the connection's own state can run nowhere else.
+            let is_private = self.binding.as_ref().is_some_and(|binding| binding.is_private());
+            if !self.in_transaction && !is_private {
                 self.flow.ask_for_leftovers();
             }
             self.flow.shrink();
@@ -154,10 +161,12 @@ impl Exchange for PgExchange<'_> {
         }
     }
 
-    async fn prepare(&mut self) -> Result<(), Unavailable> {
-        let in_own = !self.in_transaction && block::opens(self.unit);
-        let prepared = self.flow.take_up_again(self.way, in_own).await;
-        self.evidence = prepared.map_err(|broken| Unavailable(why(&broken)))?;
+    async fn bind(&mut self) -> Result<(), NotBound> {
+        self.find_binding().await
+    }
+
+    async fn prepare(&mut self) -> Result<(), NotReady> {
+        self.evidence = self.check_binding().await?;
         self.flow.rules = self.rules.current();
         self.prepared = true;
         Ok(())
@@ -214,14 +223,6 @@ impl Exchange for PgExchange<'_> {
     }
 }
 
-/// Why a connection could not be taken again, for the client.
-fn why(broken: &Broken) -> String {
-    match broken {
-        Broken::NoUpstream(error) => error.client_text().into_owned(),
-        other => other.to_string(),
-    }
-}
-
 /// A command and everything about it that its answer needs later.
 #[derive(Debug)]
 pub(crate) struct Unit {
@@ -229,10 +230,10 @@ pub(crate) struct Unit {
     pub(crate) command: Command,
     /// What it does.
     pub(crate) described: Described,
-    /// What was read of its text.
+    /// What was read of its text, where running it has the effects of that.
     pub(crate) reading: Option<Arc<countersign_sql::Reading>>,
-    /// The text that its facts were read from; `None`: nobody has read it.
-    pub(crate) judged: Option<Arc<countersign_sql::Reading>>,
+    /// What was read of its text, also where it is only bound; `None` where it has none.
+    pub(crate) text_reading: Option<Arc<countersign_sql::Reading>>,
     /// The portal it runs, for Execute.
     pub(crate) portal: Option<(Name, Arc<Portal>)>,
 }

@@ -4,12 +4,16 @@
 //! connection to the target. [`Gate`] joins them: a client that was let in is served by a session,
 //! which takes every command down the road of `countersign-lifecycle`.
 
+mod approval_binding;
 mod block;
+mod bound_settings;
 pub mod cancel;
 mod cancel_registry;
 mod catalogue;
 mod client_trace;
 pub mod codec;
+mod connection_state;
+mod definitions;
 mod exchange;
 mod gate;
 pub mod handshake;
@@ -33,6 +37,7 @@ pub use cancel::CancelKey;
 pub use gate::{Gate, GateConfig};
 pub use message_budget::MessageBudget;
 pub use parameters::{ServerParameters, StartupParameters};
+pub use session::settings::QUERY as SETTINGS_QUERY;
 pub use stream::Stream;
 
 /// The name of the protocol in TLS (ALPN).

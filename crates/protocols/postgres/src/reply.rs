@@ -75,7 +75,7 @@ pub(crate) const fn sqlstate(state: State) -> SqlState {
         State::Limited => b"55G06",
         State::Denied => b"42G01",
         State::Blocked => b"42G02",
-        State::Mismatch => b"42G03",
+        State::Mismatch | State::Voided => b"42G03",
         // The client's own cancel: drivers know this code and raise what they raise for it.
         State::Withdrawn => b"57014",
     })

@@ -38,6 +38,28 @@ fn refused_option(options: &str) -> Option<String> {
     None
 }
 
+/// The names of all settings that a client gave, in lower case, also those in `options`.
+pub(crate) fn names(parameters: &StartupParameters) -> Vec<String> {
+    let mut names = Vec::new();
+    for (name, value) in parameters.iter() {
+        if name != "options" {
+            names.push(name.to_ascii_lowercase());
+            continue;
+        }
+        let mut words = words(value).into_iter();
+        while let Some(word) = words.next() {
+            let setting = match word.strip_prefix("--").or_else(|| word.strip_prefix("-c")) {
+                Some("") => words.next().unwrap_or_default(),
+                Some(setting) => setting.to_owned(),
+                None => word,
+            };
+            let name = setting.split_once('=').map_or(setting.as_str(), |(name, _)| name);
+            names.push(name.replace('-', "_").to_ascii_lowercase());
+        }
+    }
+    names
+}
+
 /// Splits as the server does: at white space, a backslash keeps the character behind it.
 fn words(options: &str) -> Vec<String> {
     let (mut words, mut word, mut inside) = (Vec::new(), String::new(), false);

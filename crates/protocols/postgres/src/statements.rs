@@ -32,7 +32,7 @@ pub(crate) struct Prepared {
     pub(crate) reading: Arc<Reading>,
     /// Types of its parameters as far as the client gave them.
     pub(crate) types: Box<[u32]>,
-    /// Made by SQL: its text here is not what made it.
+    /// Made by SQL: its text is that of a PREPARE.
     pub(crate) by_sql: bool,
 }
 
@@ -154,10 +154,43 @@ impl ResultFormats {
 }
 
 impl Prepared {
-    /// What SQL's own PREPARE made; its exact text stands in the command that made it.
+    /// What SQL's own PREPARE made: its text is that of the PREPARE, with the types of the parameters.
     pub(crate) fn by_sql(reading: &Arc<Reading>) -> Self {
-        let text = Bytes::copy_from_slice(reading.fingerprint().unwrap_or_default().as_bytes());
+        let text = Bytes::copy_from_slice(reading.source().unwrap_or_default().as_bytes());
         Self { text, reading: Arc::clone(reading), types: Box::default(), by_sql: true }
+    }
+}
+
+/// What the names of prepared statements stood for that a text executes, when it was let go. Its answer comes later:
+/// by then the client may have given them to others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Executed(Option<Arc<FxHashMap<Box<str>, Arc<Reading>>>>);
+
+impl Executed {
+    /// Of this text, and of what it executes. Nothing of a name that stands for nothing certain.
+    pub(crate) fn of(reading: &Reading, names: &Names<Prepared>) -> Self {
+        let mut open: Vec<Box<str>> = reading.executes().map(Into::into).collect();
+        if open.is_empty() {
+            return Self(None);
+        }
+        let mut known: FxHashMap<Box<str>, Arc<Reading>> = FxHashMap::default();
+        while let Some(name) = open.pop() {
+            if let (false, Known::As(prepared)) = (known.contains_key(&name), names.get(name.as_bytes())) {
+                open.extend(prepared.reading.executes().map(Into::into));
+                known.insert(name, Arc::clone(&prepared.reading));
+            }
+        }
+        Self(Some(Arc::new(known)))
+    }
+
+    /// The texts that are executed.
+    pub(crate) fn readings(&self) -> impl Iterator<Item = Arc<Reading>> {
+        self.0.iter().flat_map(|known| known.values().cloned())
+    }
+
+    /// What a name stood for.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Reading>> {
+        self.0.as_ref()?.get(name).cloned()
     }
 }
 

@@ -18,7 +18,7 @@ use countersign_postgres::StartupParameters;
 use countersign_postgres::codec::startup::Protocol;
 use countersign_postgres::upstream::{Connector, Opening, Upstream};
 use countersign_sql::catalogue::Rows;
-use countersign_sql::catalogue::refresh::{self, Draft, Scope, Summary};
+use countersign_sql::catalogue::refresh::{self, Draft, Plan, Scope, Summary};
 use countersign_sql::{Catalogue, Lexing, Reader};
 use support::postgres::Postgres;
 use support::tls;
@@ -47,6 +47,8 @@ fn target(port: u16, tls: Tls) -> Target {
         safe_functions: BTreeSet::new(),
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
+        databases: BTreeSet::new(),
+        notifications: Default::default(),
         generation: Digest::of(b"1"),
     }
 }
@@ -71,7 +73,10 @@ async fn reader(server: &Postgres) -> Upstream {
 /// Brings a snapshot up to date in a scope.
 async fn read(upstream: &mut Upstream, before: &Catalogue, scope: &Scope) -> Catalogue {
     let versions = upstream.simple_query(&scope.versions_query()).await.unwrap();
-    let plan = before.plan(scope, &versions).unwrap();
+    read_planned(upstream, before, before.plan(scope, &versions).unwrap()).await
+}
+
+async fn read_planned(upstream: &mut Upstream, before: &Catalogue, plan: Plan) -> Catalogue {
     if plan.is_empty() {
         return before.clone();
     }
@@ -146,7 +151,7 @@ fn statement(dice: &mut Dice) -> String {
     let (c, d) = (dice.pick(&["a", "b", "c"]), dice.pick(&["a", "b", "c", "d"]));
     let f = dice.pick(&["f1", "f2"]);
     let n = dice.below(1000);
-    match dice.below(40) {
+    match dice.below(43) {
         0..=3 => format!(
             "CREATE TABLE {t} (a serial PRIMARY KEY, b text DEFAULT 'x', c int GENERATED ALWAYS AS ({n}) STORED)"
         ),
@@ -188,6 +193,9 @@ fn statement(dice: &mut Dice) -> String {
         36 => "ALTER TYPE c1 ADD ATTRIBUTE z int CASCADE".to_owned(),
         37 => "DROP TYPE e1 CASCADE".to_owned(),
         38 => format!("CREATE OPERATOR === (LEFTARG = int, FUNCTION = {f}); GRANT SELECT ON {t} TO PUBLIC"),
+        39 => format!("CREATE INDEX ON {t} ({c})"),
+        40 => format!("VACUUM {t}"),
+        41 => format!("REINDEX TABLE {t}"),
         _ => format!("ALTER VIEW {v} RENAME COLUMN {c} TO {d}"),
     }
 }
@@ -264,22 +272,45 @@ async fn a_snapshot_kept_up_by_the_names_in_statements_is_the_one_read_whole() {
             let done = run(&mut client, vec![statement(&mut dice)]).await;
             for text in &done {
                 let redefined = texts.read(text.as_bytes(), Lexing::STANDARD).effects().redefines.clone();
-                let scope = if redefined.anything {
-                    Scope::All
-                } else {
-                    named += 1;
-                    let query = refresh::find_query(redefined.names.iter().map(AsRef::as_ref));
-                    let found =
-                        refresh::found(&reading.simple_query(&query).await.unwrap()).unwrap().unwrap();
-                    let known = redefined.names.iter().flat_map(|name| kept.named(name)).collect::<Vec<_>>();
-                    Scope::Objects(kept.dependants_closure(found.into_iter().chain(known), 10_000))
-                };
-                kept = read(&mut reading, &kept, &scope).await;
+                if redefined.anything {
+                    kept = read(&mut reading, &kept, &Scope::All).await;
+                    continue;
+                }
+                named += 1;
+                let known = redefined.names.iter().flat_map(|name| kept.named(name)).collect::<Vec<_>>();
+                let known = kept.dependants_closure(known, 10_000);
+                let query = refresh::named_query(redefined.names.iter().map(AsRef::as_ref), &known);
+                let rows = reading.simple_query(&query).await.unwrap();
+                let plan = kept.plan_named(known, &rows).unwrap().unwrap();
+                kept = read_planned(&mut reading, &kept, plan).await;
             }
             assert_same(&kept, &read_whole(&mut reading).await, &done);
         }
     }
     assert!(named > 50, "only {named} statements were followed by name");
+}
+
+#[tokio::test]
+async fn names_reach_the_server_as_they_are_and_event_triggers_are_told() {
+    let server = started();
+    let (mut client, mut reading) = (open(&server).await, reader(&server).await);
+    let odd = "o'd\\\"{,}'); DROP SCHEMA s1; --";
+    let quoted = odd.replace('"', "\"\"");
+    client.simple_query(&format!("CREATE TABLE \"{quoted}\" (a int)")).await.unwrap();
+    let query = refresh::named_query([odd], &BTreeSet::new());
+    let rows = reading.simple_query(&query).await.unwrap();
+    assert_eq!(rows.iter().filter(|row| row[0].as_deref() == Some("r")).count(), 1, "{rows:?}");
+    let kept = read_whole(&mut reading).await;
+    assert!(kept.plan_named(BTreeSet::new(), &rows).unwrap().is_some());
+    client
+        .simple_query(
+            "CREATE FUNCTION watches() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
+             CREATE EVENT TRIGGER watches ON ddl_command_end EXECUTE FUNCTION watches()",
+        )
+        .await
+        .unwrap();
+    let rows = reading.simple_query(&query).await.unwrap();
+    assert!(kept.plan_named(BTreeSet::new(), &rows).unwrap().is_none());
 }
 
 #[tokio::test]

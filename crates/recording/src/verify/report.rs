@@ -118,6 +118,11 @@ pub struct LogHead {
 }
 
 impl LogHead {
+    /// Of a log that is not here, and in which nothing was recorded.
+    pub(super) fn empty(newest: &Checkpoint) -> Self {
+        Self { anchored: Some(Reached::of(newest)), ahead: None, ..Self::unseen(newest) }
+    }
+
     /// Of a log that is not here, and need not be.
     pub(super) fn unseen(newest: &Checkpoint) -> Self {
         Self {

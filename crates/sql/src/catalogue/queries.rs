@@ -30,6 +30,27 @@ pub(super) const ROWS: [&str; 14] = [
     DEPENDENCIES,
 ];
 
+/// The classes of the objects that the rows of each query belong to.
+pub(super) const ROW_CLASSES: [&[ObjectClass]; ROWS.len()] = {
+    use ObjectClass::{Cast, Function, Operator, Relation, Type};
+    [
+        &[Relation],
+        &[Relation],
+        &[Function],
+        &[Operator],
+        &[Type],
+        &[Type],
+        &[Cast],
+        &[Relation],
+        &[Relation],
+        &[Relation],
+        &[Relation],
+        &[Relation],
+        &[Relation],
+        &[Relation, Function, Operator, Type, Cast],
+    ]
+};
+
 const RELATIONS: &str = "
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.xmin, n.oid, c.relpersistence, c.relrowsecurity,
        (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
@@ -318,27 +339,41 @@ FROM (
 GROUP BY x.class, x.oid";
 
 /// The identities of relations, functions and types of some names, with row and array types, sequences and partitions
-/// that depend on the relations.
-pub(super) const FIND: &str = "
+/// that depend on the relations. An object of class `!` stands for event triggers.
+const FOUND: &str = "
 WITH r AS (
   SELECT c.oid FROM pg_catalog.pg_class c
-  WHERE c.relname = ANY ($1) AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S', 'c')
+  WHERE c.relname = ANY ($7) AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S', 'c')
 ), t AS (
-  SELECT t.oid, t.typarray FROM pg_catalog.pg_type t WHERE t.typname = ANY ($1) AND t.oid >= 16384
-)
-SELECT 'r', r.oid FROM r
-UNION
-SELECT 'r', d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.objid
-WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid IN (SELECT r.oid FROM r)
-  AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S', 'c')
-UNION
-SELECT 'f', p.oid FROM pg_catalog.pg_proc p WHERE p.proname = ANY ($1) AND p.oid >= 16384
-UNION
-SELECT 't', t.oid FROM t
-UNION
-SELECT 't', t.typarray FROM t WHERE t.typarray >= 16384
-UNION
-SELECT '!', 0 WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_event_trigger)";
+  SELECT t.oid, t.typarray FROM pg_catalog.pg_type t WHERE t.typname = ANY ($7) AND t.oid >= 16384
+), found (class, oid) AS (
+  SELECT 'r', r.oid FROM r
+  UNION
+  SELECT 'r', d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.objid
+  WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid IN (SELECT r.oid FROM r)
+    AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S', 'c')
+  UNION
+  SELECT 'f', p.oid FROM pg_catalog.pg_proc p WHERE p.proname = ANY ($7) AND p.oid >= 16384
+  UNION
+  SELECT 't', t.oid FROM t
+  UNION
+  SELECT 't', t.typarray FROM t WHERE t.typarray >= 16384
+)";
+
+/// The versions of the objects whose oids are its parameters, and of those that [`FOUND`] finds.
+pub(super) fn of_named(versions: &str) -> String {
+    let versions = replace_marks(versions, |class, column| {
+        let number = parameter(class);
+        format!(
+            "{column} = ANY (ARRAY(SELECT found.oid FROM found WHERE found.class = '{class}') || ${number})"
+        )
+    });
+    format!(
+        "{FOUND} {versions} UNION ALL \
+         SELECT '!', 0, 0 WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_event_trigger)"
+    )
+}
 
 /// The parameters of a scoped query, one list of oids for each class.
 const CLASSES: [ObjectClass; 6] = [
@@ -357,10 +392,12 @@ pub(super) fn of_all(text: &str) -> String {
 
 /// A query over the objects whose oids are its parameters.
 pub(super) fn of_some(text: &str) -> String {
-    replace_marks(text, |class, column| {
-        let number = CLASSES.iter().position(|one| one.letter() == class).map_or(0, |at| at + 1);
-        format!("{column} = ANY (${number})")
-    })
+    replace_marks(text, |class, column| format!("{column} = ANY (${})", parameter(class)))
+}
+
+/// The number of the parameter that lists the oids of a class.
+fn parameter(class: &str) -> usize {
+    CLASSES.iter().position(|one| one.letter() == class).map_or(0, |at| at + 1)
 }
 
 /// The parameters of [`of_some`], as arguments of EXECUTE.

@@ -32,7 +32,8 @@ pub fn setup() -> Vec<String> {
     for (at, text) in ROWS.iter().chain([&VERSIONS]).enumerate() {
         statements.push(format!("PREPARE countersign_{at} {parameters} AS {}", queries::of_some(text)));
     }
-    statements.push(format!("PREPARE countersign_find (name[]) AS {}", queries::FIND));
+    let parameters = "(oid[], oid[], oid[], oid[], oid[], oid[], name[])";
+    statements.push(format!("PREPARE countersign_named {parameters} AS {}", queries::of_named(VERSIONS)));
     statements
 }
 
@@ -45,10 +46,10 @@ pub fn summary_query() -> String {
     )
 }
 
-/// Asks for the identities of relations, functions and types by their names, and of what belongs to them. The row of
-/// class `!` tells of event triggers: a statement may have changed more than it names then.
+/// Asks for the versions of some objects, and of relations, functions and types by their names, with what belongs to
+/// them. [`Catalogue::plan_named`] takes the result.
 #[must_use]
-pub fn find_query<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub fn named_query<'a>(names: impl IntoIterator<Item = &'a str>, known: &BTreeSet<ObjectId>) -> String {
     let mut list = String::new();
     for name in names {
         list.push_str(if list.is_empty() { "\"" } else { ",\"" });
@@ -60,22 +61,8 @@ pub fn find_query<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
         }
         list.push('"');
     }
-    format!("EXECUTE countersign_find(E'{{{}}}')", list.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-/// The objects that a [`find_query`] found; `None` when event triggers may have changed others.
-///
-/// # Errors
-/// When a row is not as the query makes it.
-pub fn found(rows: &Rows) -> Result<Option<BTreeSet<ObjectId>>, CatalogueError> {
-    let mut objects = BTreeSet::new();
-    for (row, cells) in rows.iter().enumerate() {
-        if Row(cells).text(0) == Some("!") {
-            return Ok(None);
-        }
-        objects.insert(Row(cells).object(0).ok_or(CatalogueError::Versions { row })?);
-    }
-    Ok(Some(objects))
+    let list = list.replace('\\', "\\\\").replace('\'', "\\'");
+    format!("EXECUTE countersign_named({}, E'{{{list}}}')", queries::arguments(known.iter()))
 }
 
 /// The hashes of all buckets.
@@ -182,7 +169,16 @@ impl Plan {
             return ROWS.iter().map(|text| queries::of_all(text)).collect();
         }
         let arguments = queries::arguments(self.objects.iter());
-        (0..ROWS.len()).map(|at| format!("EXECUTE countersign_{at}({arguments})")).collect()
+        let is_planned =
+            |classes: &[ObjectClass]| self.objects.iter().any(|one| classes.contains(&one.class));
+        let query = |(at, classes): (usize, &&[ObjectClass])| {
+            if is_planned(classes) {
+                format!("EXECUTE countersign_{at}({arguments})")
+            } else {
+                "SELECT WHERE false".to_owned()
+            }
+        };
+        queries::ROW_CLASSES.iter().enumerate().map(query).collect()
     }
 }
 
@@ -347,6 +343,22 @@ impl Catalogue {
             }
         }
         Ok(Plan { complete, everything, versions: seen, objects })
+    }
+
+    /// As [`Self::plan`] for the result of a [`named_query`] with these known objects; `None` when there are event
+    /// triggers, which may have changed others as well.
+    ///
+    /// # Errors
+    /// When a row is not as the query makes it.
+    pub fn plan_named(&self, known: BTreeSet<ObjectId>, rows: &Rows) -> Result<Option<Plan>, CatalogueError> {
+        let mut scope = known;
+        for (row, cells) in rows.iter().enumerate() {
+            if Row(cells).text(0) == Some("!") {
+                return Ok(None);
+            }
+            scope.insert(Row(cells).object(0).ok_or(CatalogueError::Versions { row })?);
+        }
+        self.plan(&Scope::Objects(scope), rows).map(Some)
     }
 
     /// Adds the members of the schemas among these objects.

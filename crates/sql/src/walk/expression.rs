@@ -29,8 +29,10 @@ impl Walk {
             | NodeEnum::Float(_)
             | NodeEnum::Boolean(_)
             | NodeEnum::BitString(_)
-            | NodeEnum::SqlvalueFunction(_)
-            | NodeEnum::CurrentOfExpr(_) => {}
+            | NodeEnum::SqlvalueFunction(_) => {}
+            NodeEnum::CurrentOfExpr(current) => {
+                self.effects.cursors.insert(current.cursor_name.as_str().into());
+            }
             NodeEnum::List(list) => self.expressions(&list.items),
             NodeEnum::ColumnRef(column) => self.column(column),
             NodeEnum::AStar(_) => self.mentions.everything = true,

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Node, ParseResult, RangeVar};
+use pg_query::protobuf::{Node, ParseResult, RangeVar, RawStmt};
 
 use crate::functions;
 use crate::lineage::build;
@@ -24,16 +24,27 @@ use crate::name::Name;
 use crate::reading::{Copy, Effects, Mentions, Part, Reading, Redefined};
 
 /// Walks all statements of a string.
-pub(crate) fn walk(parsed: &ParseResult) -> Reading {
+pub(crate) fn walk(parsed: &ParseResult, text: &str) -> Reading {
     let mut walk = Walk::new();
     let mut statements = 0;
     for raw in &parsed.stmts {
         if let Some(statement) = raw.stmt.as_deref() {
+            walk.note_snapshot(statement, statements == 0);
             statements += 1;
+            walk.source = source(raw, text).into();
             walk.statement(statement);
         }
     }
     walk.finish(statements)
+}
+
+/// The text of one statement of a string.
+fn source<'t>(raw: &RawStmt, text: &'t str) -> &'t str {
+    let start = usize::try_from(raw.stmt_location).unwrap_or(0);
+    let rest = text.get(start..).unwrap_or(text);
+    // A length of 0 stands for all that is left.
+    let end = usize::try_from(raw.stmt_len).ok().filter(|length| *length > 0).unwrap_or(rest.len());
+    rest.get(..end).unwrap_or(rest).trim()
 }
 
 /// The state of a walk over one string.
@@ -53,6 +64,10 @@ pub(super) struct Walk {
     inert: bool,
     path_unsure: bool,
     definitions_unsure: bool,
+    /// The exact text of the statement that is walked.
+    source: Box<str>,
+    snapshot_first: bool,
+    snapshot: bool,
 }
 
 impl Walk {
@@ -70,7 +85,32 @@ impl Walk {
             inert: true,
             path_unsure: false,
             definitions_unsure: false,
+            source: Box::default(),
+            snapshot_first: false,
+            snapshot: false,
         }
+    }
+
+    /// Notes whether a statement takes a snapshot when it runs. The list is the server's own
+    /// (`PlannedStmtRequiresSnapshot`); what is not on it takes one.
+    fn note_snapshot(&mut self, node: &Node, first: bool) {
+        let takes = !matches!(
+            node.node,
+            Some(
+                NodeEnum::TransactionStmt(_)
+                    | NodeEnum::LockStmt(_)
+                    | NodeEnum::VariableSetStmt(_)
+                    | NodeEnum::VariableShowStmt(_)
+                    | NodeEnum::ConstraintsSetStmt(_)
+                    | NodeEnum::FetchStmt(_)
+                    | NodeEnum::ListenStmt(_)
+                    | NodeEnum::NotifyStmt(_)
+                    | NodeEnum::UnlistenStmt(_)
+                    | NodeEnum::CheckPointStmt(_)
+            )
+        );
+        self.snapshot |= takes;
+        self.snapshot_first |= takes && first;
     }
 
     fn finish(mut self, statements: usize) -> Reading {
@@ -100,6 +140,9 @@ impl Walk {
             updatable: self.updatable,
             statements,
             inert: self.inert,
+            source: None,
+            snapshot_first: self.snapshot_first,
+            snapshot: self.snapshot,
         }
     }
 

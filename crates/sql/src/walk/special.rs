@@ -161,6 +161,12 @@ impl Walk {
                 self.effects.changes_settings = true;
                 self.path_unsure = true;
                 self.part().sets_config = true;
+                match arguments.first().and_then(text) {
+                    Some(setting) => {
+                        self.effects.sets.insert(setting.to_ascii_lowercase().into());
+                    }
+                    None => self.effects.sets_unnamed = true,
+                }
                 self.set_config(&parts, arguments)
             }
             "nextval" | "setval" => {

@@ -217,7 +217,12 @@ async fn withdraw(fleet: &Fleet, asker: &Asker, withdraw: v1::WithdrawCommand) -
     let id: ApprovalId = parsed(&withdraw.approval_id, "withdraw.approval_id")?;
     let by: SessionId = parsed(&withdraw.session_id, "withdraw.session_id")?;
     shown(fleet, asker, by, &withdraw.session_proof)?;
-    match fleet.control().approvals().withdraw(id, by).await {
+    let approvals = fleet.control().approvals();
+    let taken_back = match withdraw.void_reason {
+        Some(reason) => approvals.void(id, by, reason).await,
+        None => approvals.withdraw(id, by).await,
+    };
+    match taken_back {
         Ok(withdrawn) => Ok(approval(&withdrawn)),
         // Repeated, or past being taken back: how it stands says which.
         Err(ApprovalError::Rejected(Rejection::WrongState { .. })) => {

@@ -201,6 +201,7 @@ fn withdraw(approval: &Approval) -> Call {
         approval_id: approval.id.to_string(),
         session_id: approval.session.to_string(),
         session_proof: Vec::new(),
+        void_reason: None,
     })
 }
 

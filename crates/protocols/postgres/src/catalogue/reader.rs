@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use countersign_sql::catalogue::refresh::{self, Draft, Plan, Scope, Summary};
-use countersign_sql::catalogue::{CatalogueError, DefinitionQuery, ObjectId, Rows};
+use countersign_sql::catalogue::{CatalogueError, DefinitionQuery, Rows};
 use countersign_sql::{Catalogue, Redefined};
 use tokio::time::Instant;
 
@@ -48,9 +48,10 @@ const LIMITS: &str = "SET lock_timeout = '100ms'; SET statement_timeout = '10s';
      SET default_transaction_read_only = on; SET jit = off";
 
 /// Relations that somebody has exclusively, or waits to have: reading a definition would wait for them.
-const LOCKED: &str = "SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l \
+const PREPARE_LOCKED: &str = "PREPARE countersign_locked AS SELECT l.relation FROM pg_catalog.pg_locks l \
      WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' \
        AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())";
+const LOCKED: &str = "EXECUTE countersign_locked";
 
 /// The server is too old for the function that was asked: it keeps no such definitions.
 const UNDEFINED_FUNCTION: SqlState = SqlState::new(*b"42883");
@@ -181,10 +182,9 @@ impl Reader {
             self.scan(database, upstream, &before).await?;
             self.scan_at = now + SCAN_EVERY;
         } else if !redefined.names.is_empty() {
-            match named(upstream, &before, redefined).await? {
-                Some(objects) => {
-                    let scope = Scope::Objects(objects);
-                    read_scope(database, upstream, &before, &scope).await?;
+            match plan_named(upstream, &before, redefined).await? {
+                Some(plan) => {
+                    read_planned(database, upstream, &before, plan).await?;
                 }
                 None => self.scan(database, upstream, &before).await?,
             }
@@ -240,24 +240,28 @@ async fn connect(database: &Database) -> Result<SpareUpstream, UpstreamError> {
     };
     let mut spare = database.connector.connect_spare(&opening).await?;
     spare.get().simple_query(LIMITS).await?;
-    for result in spare.get().pipeline(&refresh::setup()).await? {
+    let mut setup = refresh::setup();
+    setup.push(PREPARE_LOCKED.to_owned());
+    for result in spare.get().pipeline(&setup).await? {
         result?;
     }
     Ok(spare)
 }
 
-/// The objects that these names stand for, with all that depends on them; `None` when that is too much, or cannot be
-/// told.
-async fn named(
+/// The objects to read again after these names were redefined: what they stand for, and all that depends on it. `None`
+/// when that is too much, or others may have changed as well.
+async fn plan_named(
     upstream: &mut Upstream,
-    known: &Catalogue,
+    before: &Catalogue,
     redefined: &Redefined,
-) -> Result<Option<BTreeSet<ObjectId>>, ReadError> {
-    let rows = upstream.simple_query(&refresh::find_query(redefined.names.iter().map(AsRef::as_ref))).await?;
-    let Some(found) = refresh::found(&rows)? else { return Ok(None) };
-    let before = redefined.names.iter().flat_map(|name| known.named(name));
-    let objects = known.dependants_closure(found.into_iter().chain(before), DEPENDANTS_MAX);
-    Ok((objects.len() < DEPENDANTS_MAX).then_some(objects))
+) -> Result<Option<Plan>, ReadError> {
+    let known = redefined.names.iter().flat_map(|name| before.named(name));
+    let known = before.dependants_closure(known, DEPENDANTS_MAX);
+    if known.len() >= DEPENDANTS_MAX {
+        return Ok(None);
+    }
+    let query = refresh::named_query(redefined.names.iter().map(AsRef::as_ref), &known);
+    Ok(before.plan_named(known, &upstream.simple_query(&query).await?)?)
 }
 
 /// Reads what has changed in a scope, and makes it the snapshot. False when nothing has changed.
@@ -269,6 +273,16 @@ async fn read_scope(
 ) -> Result<bool, ReadError> {
     let versions = upstream.simple_query(&scope.versions_query()).await?;
     let plan = before.plan(scope, &versions)?;
+    read_planned(database, upstream, before, plan).await
+}
+
+/// Reads the objects of a plan, and makes the result the snapshot. False when nothing has changed.
+async fn read_planned(
+    database: &Database,
+    upstream: &mut Upstream,
+    before: &Arc<Catalogue>,
+    plan: Plan,
+) -> Result<bool, ReadError> {
     if plan.is_empty() {
         return Ok(false);
     }
@@ -281,19 +295,14 @@ async fn read_scope(
 }
 
 async fn read_plan(upstream: &mut Upstream, plan: Plan) -> Result<Draft, ReadError> {
-    let results: Result<Vec<Rows>, UpstreamError> =
-        upstream.pipeline(&plan.queries()).await?.into_iter().collect();
-    let mut draft = Draft::new(plan, results?)?;
+    let mut queries = plan.queries();
+    queries.push(LOCKED.to_owned());
+    let results: Result<Vec<Rows>, UpstreamError> = upstream.pipeline(&queries).await?.into_iter().collect();
+    let mut results = results?;
+    let locked: BTreeSet<u32> =
+        results.pop().into_iter().flatten().filter_map(|row| row.first()?.as_deref()?.parse().ok()).collect();
+    let mut draft = Draft::new(plan, results)?;
     let wanted = draft.definitions().to_vec();
-    if wanted.is_empty() {
-        return Ok(draft);
-    }
-    let locked: BTreeSet<u32> = upstream
-        .simple_query(LOCKED)
-        .await?
-        .iter()
-        .filter_map(|row| row.first()?.as_deref()?.parse().ok())
-        .collect();
     let is_free = |query: &&DefinitionQuery| query.relations.iter().all(|oid| !locked.contains(oid));
     let free: Vec<&DefinitionQuery> = wanted.iter().filter(is_free).collect();
     for some in free.chunks(DEFINITIONS_AT_ONCE) {

@@ -131,7 +131,10 @@ impl Flow {
         outlet: &mut Outlet,
     ) -> Result<(), Broken> {
         if message.tag == b'D'
-            && !matches!(self.expected.front(), Some(Expect::Settings(_) | Expect::Asked(..)))
+            && !matches!(
+                self.expected.front(),
+                Some(Expect::Settings(_) | Expect::Asked(..) | Expect::AskedInBatch(..))
+            )
         {
             return self.row(message, outlet).await;
         }
@@ -198,7 +201,9 @@ impl Flow {
                 | Backend::ParameterStatus { .. }
         );
         match self.expected.front() {
-            Some(Expect::Settings(_) | Expect::Asked(..) | Expect::OurSync) => !asynchronous,
+            Some(Expect::Settings(_) | Expect::Asked(..) | Expect::AskedInBatch(..) | Expect::OurSync) => {
+                !asynchronous
+            }
             Some(Expect::Closing(_)) => {
                 !asynchronous && !matches!(decoded, Backend::ErrorResponse(_) | Backend::ReadyForQuery(_))
             }
@@ -238,6 +243,21 @@ impl Flow {
                 }
                 answer.take(message);
                 self.expected.unpop(Expect::Asked(question, answer));
+            }
+            (Some(Expect::AskedInBatch(question, mut answer, left)), message) => {
+                match message {
+                    // Nothing of ours fails; if it does, the client's batch is lost with it.
+                    Backend::ErrorResponse(_) => return Err(Broken::Undescribed),
+                    Backend::CloseComplete if left <= 1 => {
+                        self.take_answer(question, answer);
+                        self.our_turn(outlet);
+                        return Ok(());
+                    }
+                    _ => {}
+                }
+                answer.take(message);
+                let left = left - usize::from(matches!(message, Backend::CloseComplete));
+                self.expected.unpop(Expect::AskedInBatch(question, answer, left));
             }
             (Some(Expect::OurSync), Backend::ReadyForQuery(status)) => {
                 self.status = *status;

@@ -97,9 +97,11 @@ impl Session {
     /// Reads a text as the server would now.
     pub(super) fn read(&self, text: &[u8]) -> Arc<Reading> {
         // INVARIANT: I7. Under settings that are not known, where a string ends is not known either.
-        let readable = |settings: &&settings::Settings| settings.utf8 || text.is_ascii();
-        let known = self.flow.settings.readable().filter(readable);
-        let lexing = known.map_or(Lexing::UNKNOWN, |settings| settings.lexing);
+        let lexing = match self.flow.settings.readable() {
+            Some(settings) if settings.utf8 || text.is_ascii() => settings.lexing,
+            None if lexes_alike(text) => Lexing::STANDARD,
+            Some(_) | None => Lexing::UNKNOWN,
+        };
         self.reader.read(text, lexing)
     }
 
@@ -154,14 +156,14 @@ impl Session {
     /// What a command does with masked columns, under the rules that are in force.
     pub(super) fn masked_use_of(&self, unit: &Unit) -> Arc<MaskedUse> {
         let rules = &self.flow.rules;
-        let kept = unit.judged.as_ref().and_then(|reading| self.kept.masked_use(reading, rules));
+        let kept = unit.text_reading.as_ref().and_then(|reading| self.kept.masked_use(reading, rules));
         let kept = kept.filter(|_| unit.bound_elsewhere(&self.flow).is_none());
         kept.unwrap_or_else(|| Arc::new(self.flow.masked_use_of(unit, rules)))
     }
 
     /// What the answer to a command can show of masked columns, under the rules that are in force.
     pub(super) fn masked_outputs_of(&self, unit: &Unit) -> Arc<MaskedOutputs> {
-        self.masked_outputs(unit.judged.as_ref(), unit.bound_elsewhere(&self.flow))
+        self.masked_outputs(unit.text_reading.as_ref(), unit.bound_elsewhere(&self.flow))
     }
 
     /// The same for a portal.
@@ -235,6 +237,25 @@ impl Session {
         )
     }
 
+    /// The same for a statement, unless that can be judged without: nothing of ours takes a snapshot in a transaction
+    /// before a statement that takes none itself, since SET TRANSACTION has to come before all that do.
+    pub(super) async fn know_settings_for(&mut self, reading: &Reading) -> Result<(), Broken> {
+        let in_block = self.flow.status == TransactionStatus::InTransaction;
+        if !reading.takes_snapshot() || (in_block && !reading.snapshot_first()) {
+            return Ok(());
+        }
+        self.know_settings().await
+    }
+
+    /// The same for a text that has not been read yet.
+    pub(super) async fn know_settings_for_text(&mut self, text: &[u8]) -> Result<(), Broken> {
+        if self.flow.settings.current().is_none() && lexes_alike(text) {
+            let reading = self.read(text);
+            return self.know_settings_for(&reading).await;
+        }
+        self.know_settings().await
+    }
+
     /// Asks the server for the session's settings when they may have changed, as far as it can be asked now.
     pub(super) async fn know_settings(&mut self) -> Result<(), Broken> {
         if self.flow.settings.current().is_some() {
@@ -305,13 +326,20 @@ impl Flow {
 }
 
 /// Waits until the session is revoked. A drain lets what is awaited come to its end.
-pub(super) async fn revoked(stop: &mut watch::Receiver<Stop>) -> String {
+pub(crate) async fn revoked(stop: &mut watch::Receiver<Stop>) -> String {
     if let Ok(stop) = stop.wait_for(|stop| matches!(stop, Stop::Revoked(_))).await
         && let Stop::Revoked(why) = &*stop
     {
         return why.clone();
     }
     std::future::pending().await
+}
+
+/// Whether a text is taken apart in the same way under every setting: strings end elsewhere only where a backslash stands in
+/// them, or a byte of a character beyond ASCII that looks like one.
+// INVARIANT: I7.
+fn lexes_alike(text: &[u8]) -> bool {
+    text.is_ascii() && !text.contains(&b'\\')
 }
 
 fn is_unresolved(facts: &Facts) -> bool {

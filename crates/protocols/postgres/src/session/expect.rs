@@ -54,6 +54,8 @@ pub(crate) enum Expect {
     Settings(Answer),
     /// The answer to another question of our own, up to ReadyForQuery; not passed on.
     Asked(Question, Answer),
+    /// The same in the middle of a batch of the client, up to so many CloseComplete.
+    AskedInBatch(Question, Answer, usize),
     /// The end of a transaction of our own; what it was around waits for that.
     Closing(Closing),
 }
@@ -148,7 +150,9 @@ impl Expected {
 
     /// Whether nothing is awaited but answers to ourselves, all of which come by themselves.
     pub(crate) fn only_ours(&self) -> bool {
-        self.0.iter().all(|expect| matches!(expect, Expect::OurSync | Expect::Asked(..)))
+        self.0
+            .iter()
+            .all(|expect| matches!(expect, Expect::OurSync | Expect::Asked(..) | Expect::AskedInBatch(..)))
     }
 
     /// Returns whether something of the client's is among them, and not only questions of our own and what we say ourselves.
@@ -156,6 +160,7 @@ impl Expected {
         self.0.iter().any(|expect| match expect {
             Expect::OurSync
             | Expect::Asked(..)
+            | Expect::AskedInBatch(..)
             | Expect::Settings(_)
             | Expect::Probed
             | Expect::Provoked(_)

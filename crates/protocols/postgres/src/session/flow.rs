@@ -21,15 +21,17 @@ use super::settings::{self, Answer};
 use super::transaction::Block;
 use super::way::Leftovers;
 use crate::Stream;
-use crate::cancel_registry::ServedBy;
+use crate::cancel_registry::{CancelRequest, ServedBy};
 use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::{Error as WireError, Side, SqlState, Walker, build};
+use crate::connection_state::ConnectionState;
+use crate::definitions::Definitions;
 use crate::inert::InertFrames;
 use crate::masked_outputs::MaskedOutputs;
 use crate::parameters::ServerParameters;
 use crate::statements::{Known, Meaning, Name, Names, Portal, Prepared};
-use crate::upstream::CancelToken;
+use crate::upstream::{CancelToken, Connector};
 
 /// Answers awaited at once. A client that pipelines more has to read first.
 const EXPECTED_MAX: usize = 10_000;
@@ -189,6 +191,12 @@ pub(crate) struct Flow {
     pub(crate) leftovers: Leftovers,
     /// The answer to the question of our own that was asked last.
     pub(crate) answered: Option<Answer>,
+    /// The answer to the question what an approval is bound to.
+    pub(crate) bound_answer: Option<Answer>,
+    /// The state that the connection to the target has for itself.
+    pub(crate) connection: ConnectionState,
+    /// Definitions that were read before the facts of the command that is about to be held.
+    pub(crate) checked: Option<Box<Definitions>>,
     /// The transaction block that the client has open.
     pub(crate) block: Block,
     /// Where its end is recorded.
@@ -399,6 +407,22 @@ impl Flow {
         self.client.forget_output();
     }
 
+    /// Asks the target to cancel what runs on the connection. The connection that the request came on is closed when the
+    /// target has been told.
+    pub(crate) fn cancel_running(&self, connector: &Arc<Connector>, request: CancelRequest) {
+        let token = self.upstream.as_ref().and_then(|open| open.cancel.clone());
+        if let (Some(token), false) = (token, self.expected.is_empty()) {
+            let connector = Arc::clone(connector);
+            // Bounded by the connector's time-outs.
+            tokio::spawn(async move {
+                if let Err(error) = connector.cancel(&token).await {
+                    tracing::warn!(%error, "a cancel request did not reach the target");
+                }
+                drop(request);
+            });
+        }
+    }
+
     /// Queues cleared bytes for the target.
     pub(crate) fn send(&mut self, cleared: Cleared) {
         if let Some(open) = &mut self.upstream {
@@ -508,7 +532,7 @@ impl Flow {
     ) -> T {
         ask(&countersign_sql::Session {
             catalogue: &meaning.catalogue,
-            schemas: meaning.settings.as_ref().map(|settings| settings.schemas.as_slice()),
+            schemas: meaning.settings.as_ref().and_then(|settings| settings.schemas.as_deref()),
             safe_functions: &self.target.safe_functions,
             prepared,
         })

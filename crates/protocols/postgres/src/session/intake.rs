@@ -30,6 +30,12 @@ use crate::statements::{Bound, Description, Known, Name, Portal, Prepared, Resul
 /// A CopyData message up to this size is waited for whole.
 const COPY_BYTES_AWAITED_MAX: usize = 16 * 1024;
 
+/// How often a command is described again because definitions have changed meanwhile.
+const DESCRIBED_AGAIN_MAX: usize = 4;
+
+/// Why a command is refused when they keep changing.
+const STILL_CHANGING: &str = "the definitions that the statement rests on are being changed at the moment";
+
 impl Session {
     /// Takes in what the client has sent so far.
     pub(super) async fn intake(&mut self) -> Result<(), Broken> {
@@ -161,23 +167,33 @@ impl Session {
     /// Waits until the connection to the target is open and its settings are known; the rules in force from here on
     /// are those that what comes next is masked by.
     async fn prepare(&mut self) -> Result<(), Broken> {
+        self.take_upstream().await?;
+        self.know_settings().await
+    }
+
+    /// The same for a text, which may not need the settings.
+    async fn prepare_for(&mut self, text: &[u8]) -> Result<(), Broken> {
+        self.take_upstream().await?;
+        self.know_settings_for_text(text).await
+    }
+
+    async fn take_upstream(&mut self) -> Result<(), Broken> {
         self.flow.rules = self.rules.current();
         self.open_upstream().await?;
-        self.know_transaction().await?;
-        self.know_settings().await
+        self.know_transaction().await
     }
 
     async fn query(&mut self, text: Bytes, frame: Bytes) -> Result<(), Broken> {
         self.flush_pending().await?;
-        self.prepare().await?;
+        self.prepare_for(&text).await?;
         if self.is_skipping() {
             return Ok(());
         }
         let reading = trace::read().in_scope(|| self.read(&text));
         let described = self.describe(&reading, &[]).instrument(trace::resolve()).await?;
         let command = Command { form: "query".into(), text, parameters: Vec::new() };
-        let judged = Some(Arc::clone(&reading));
-        let unit = Unit { command, described, reading: Some(reading), judged, portal: None };
+        let text_reading = Some(Arc::clone(&reading));
+        let unit = Unit { command, described, reading: Some(reading), portal: None, text_reading };
         let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
             return Ok(());
         };
@@ -203,28 +219,9 @@ impl Session {
             return Ok(None);
         }
         let in_transaction = self.flow.in_transaction() || self.batch_ran;
-        let masked = self.masked_use_of(unit);
-        let outputs = self.masked_outputs_of(unit);
-        let exchange = PgExchange {
-            masked,
-            outputs,
-            noted: None,
-            lookups: &self.lookups,
-            prepared: false,
-            road: &self.road,
-            flow: &mut self.flow,
-            cancel: &self.cancel,
-            way: &self.way,
-            rules: &self.rules,
-            unit,
-            in_transaction,
-            batch_idle: self.batch_sent && !in_transaction,
-            wire,
-            seen: None,
-            cancelled: None,
-            evidence: None,
-        };
-        let passage = run(&self.road, exchange).await;
+        let mut again = None;
+        let passage = self.judge_and_hold(unit, &wire, in_transaction, &mut again).await?;
+        let unit = again.as_ref().unwrap_or(unit);
         if self.flow.upstream.is_none() {
             // It was given back while the command waited: nothing of the batch is upstream.
             self.batch_sent = false;
@@ -264,8 +261,75 @@ impl Session {
                 self.refuse_command(&refusal, form, unit);
                 Ok(None)
             }
+            Passage::Outdated => {
+                self.refuse(&Refusal::new(State::Unavailable, STILL_CHANGING), form);
+                Ok(None)
+            }
             Passage::Left => Err(Broken::Client),
         }
+    }
+
+    /// Takes one command through the pipeline; described `again` where what its facts rested on has changed.
+    async fn judge_and_hold(
+        &mut self,
+        unit: &Unit,
+        wire: &Bytes,
+        in_transaction: bool,
+        again: &mut Option<Unit>,
+    ) -> Result<Passage, Broken> {
+        self.flow.checked = None;
+        let mut rounds = 0;
+        loop {
+            let current = again.as_ref().unwrap_or(unit);
+            let (masked, outputs) = (self.masked_use_of(current), self.masked_outputs_of(current));
+            let exchange = PgExchange {
+                masked,
+                outputs,
+                noted: None,
+                lookups: &self.lookups,
+                prepared: false,
+                cancelled: None,
+                road: &self.road,
+                flow: &mut self.flow,
+                cancel: &self.cancel,
+                way: &self.way,
+                rules: &self.rules,
+                unit: current,
+                in_transaction,
+                batch_idle: self.batch_sent && !in_transaction,
+                batch_ran: self.batch_sent && in_transaction,
+                wire: wire.clone(),
+                seen: None,
+                evidence: None,
+                binding: None,
+            };
+            let passage = run(&self.road, exchange).await;
+            if !matches!(passage, Passage::Outdated) || rounds == DESCRIBED_AGAIN_MAX {
+                return Ok(passage);
+            }
+            rounds += 1;
+            // Boxed: few commands are held, and fewer while definitions change.
+            *again = Some(Box::pin(self.described_again(again.as_ref().unwrap_or(unit))).await?);
+        }
+    }
+
+    async fn described_again(&mut self, unit: &Unit) -> Result<Unit, Broken> {
+        let described = match (&unit.portal, &unit.text_reading) {
+            (Some((_, portal)), _) => self.describe_portal_command(portal).await?,
+            (None, Some(reading)) => {
+                let types = unit.command.parameters.iter().map(|one| one.type_name.parse().unwrap_or(0));
+                let types: Vec<u32> = types.collect();
+                self.describe(reading, &types).await?
+            }
+            (None, None) => unit.described.clone(),
+        };
+        Ok(Unit {
+            command: unit.command.clone(),
+            described,
+            reading: unit.reading.clone(),
+            portal: unit.portal.clone(),
+            text_reading: unit.text_reading.clone(),
+        })
     }
 
     /// Takes the rules that have come into force while a command waited; what they need to know is asked with it.
@@ -278,7 +342,7 @@ impl Session {
 
     async fn parse(&mut self, parse: Parse<'_>, frame: Bytes) -> Result<(), Broken> {
         self.judge_risky().await?;
-        self.prepare().await?;
+        self.prepare_for(parse.text).await?;
         if self.is_skipping() {
             return Ok(());
         }
@@ -299,8 +363,9 @@ impl Session {
 
     async fn bind(&mut self, bind: Bind<'_>, frame: Bytes) -> Result<(), Broken> {
         self.judge_risky().await?;
-        self.prepare().await?;
+        self.take_upstream().await?;
         let statement = self.statement(bind.statement).await?;
+        self.know_settings_for(&statement.reading).await?;
         if self.is_skipping() {
             return Ok(());
         }
@@ -333,8 +398,9 @@ impl Session {
         if self.pending.risky.as_ref().is_some_and(|(risky, _)| *risky != name) {
             self.judge_risky().await?;
         }
-        self.prepare().await?;
+        self.take_upstream().await?;
         let portal = self.portal(&name).await?;
+        self.know_settings_for(&portal.statement.reading).await?;
         if self.is_skipping() {
             return Ok(());
         }
@@ -370,8 +436,9 @@ impl Session {
         let (text, parameters) = (portal.statement.text.clone(), portal.parameters.clone());
         let command = Command { form: "execute".into(), text, parameters };
         self.describe_before_rows(&name, &portal);
-        let judged = Some(Arc::clone(&reading));
-        let unit = Unit { command, described, reading: Some(reading), judged, portal: Some((name, portal)) };
+        let text_reading = Some(Arc::clone(&reading));
+        let unit =
+            Unit { command, described, reading: Some(reading), portal: Some((name, portal)), text_reading };
         // A Bind that is not inert goes with its Execute, as one command; what is inert goes before it.
         let wire = if self.pending.risky.is_some() { self.pending.joined(&frame) } else { frame };
         let Some(mut flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else {
@@ -537,8 +604,8 @@ impl Session {
         let described = self.describe(&portal.statement.reading, &portal.statement.types).await?;
         let (text, parameters) = (portal.statement.text.clone(), portal.parameters.clone());
         let command = Command { form: "bind".into(), text, parameters };
-        let judged = Some(Arc::clone(&portal.statement.reading));
-        let unit = Unit { command, described, reading: None, judged, portal: None };
+        let text_reading = Some(Arc::clone(&portal.statement.reading));
+        let unit = Unit { command, described, reading: None, portal: None, text_reading };
         let wire = self.pending.joined(b"");
         let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
         self.batch_sent = true;
@@ -562,13 +629,8 @@ impl Session {
             text: call.function.to_string().into(),
             parameters: parameters(&frame, &[], call.formats, call.arguments),
         };
-        let unit = Unit {
-            command,
-            described: Described::new(Arc::new(facts)),
-            reading: None,
-            judged: None,
-            portal: None,
-        };
+        let described = Described::new(Arc::new(facts));
+        let unit = Unit { command, described, reading: None, portal: None, text_reading: None };
         if let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? {
             self.flow.settings.mark_stale();
             self.flow.expected.push(Expect::Function(Box::new(flight)));

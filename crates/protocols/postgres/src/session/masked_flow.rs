@@ -19,13 +19,13 @@ impl Flow {
             return MaskedUse::default();
         }
         // INVARIANT: I7. A call by the protocol's own message is read by nobody.
-        let Some(reading) = &unit.judged else { return MaskedUse::unknown(rules) };
+        let Some(reading) = &unit.text_reading else { return MaskedUse::unknown(rules) };
         MaskedUse::of(&self.flows(reading, unit.bound_elsewhere(self), rules), rules)
     }
 
     /// What the answer to a command can show of these columns.
     pub(crate) fn masked_outputs_of(&self, unit: &Unit, rules: &Arc<Rules>) -> MaskedOutputs {
-        self.masked_outputs(unit.judged.as_deref(), unit.bound_elsewhere(self), rules)
+        self.masked_outputs(unit.text_reading.as_deref(), unit.bound_elsewhere(self), rules)
     }
 
     /// The same for a text, perhaps of a portal that was bound when its names meant something else.

@@ -38,6 +38,8 @@ use countersign_sql::Reader;
 use tokio::sync::watch;
 
 use self::asynchronous::Hidden;
+pub(crate) use self::describe::revoked;
+
 use self::describe::Kept;
 use self::flow::{Broken, Flow, Moved, Suspended};
 use self::large_message::{LargeMessage, stalls};
@@ -50,13 +52,14 @@ use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::build::Severity;
 use crate::codec::{Header, Side, SqlState};
+use crate::connection_state::ConnectionState;
 use crate::exchange::Unit;
 use crate::lookups::Lookups;
 use crate::message_budget::MessageBudget;
 use crate::parameters::ServerParameters;
 use crate::reply;
 use crate::rules_in_force::RulesInForce;
-use crate::statements::{Known, Prepared};
+use crate::statements::{Executed, Known, Prepared};
 
 /// How long a command whose client has left is followed, so that its record tells how it ended.
 const FOLLOW_MAX: Duration = Duration::from_secs(60);
@@ -165,6 +168,9 @@ impl Session {
             own: None,
             leftovers: way::Leftovers::default(),
             answered: None,
+            bound_answer: None,
+            connection: ConnectionState::new(&setting.way.startup),
+            checked: None,
             block: transaction::Block::default(),
             recorder: setting.road.recorder.clone(),
             identity: setting.identity,
@@ -385,6 +391,7 @@ impl Flow {
         self.leftovers.remember(unit);
         self.note_write(unit);
         self.note_unread_code(&unit.described.facts);
+        self.note_state(unit);
         let effects = unit.reading.as_ref().map(|reading| reading.effects());
         let unread = effects.is_none() || may_run_unread_code(&unit.described.facts);
         if unread || effects.is_some_and(|effects| self.may_change_settings(effects)) {
@@ -449,9 +456,23 @@ impl Flow {
         self.settings_touched = true;
     }
 
+    /// Notes what a command that was let go may change in the state that the connection has for itself.
+    fn note_state(&mut self, unit: &Unit) {
+        let facts = &unit.described.facts;
+        let Some(reading) = &unit.text_reading else { return self.connection.remember(facts, &[]) };
+        let names: Vec<&str> = reading.executes().collect();
+        if names.is_empty() {
+            return self.connection.remember(facts, std::slice::from_ref(reading));
+        }
+        let mut readings = vec![Arc::clone(reading)];
+        readings.extend(Executed::of(reading, &self.statements).readings());
+        self.connection.remember(facts, &readings);
+    }
+
     /// A portal goes on that was suspended.
     pub(crate) fn remember_going_on(&mut self, suspended: &Suspended) {
         let reading = &suspended.portal.statement.reading;
+        self.connection.remember(suspended.running.facts(), std::slice::from_ref(reading));
         if self.may_change_settings(reading.effects()) || may_run_unread_code(suspended.running.facts()) {
             self.settings_may_change();
         }

@@ -26,13 +26,16 @@ pub(crate) enum Question {
     Sequences,
     /// Prepare the client's statements again, on a new connection.
     Prepare,
+    /// Everything that an approval is bound to.
+    Binding,
 }
 
-/// Writes statements of our own, one after the other, and the Sync that ends them.
+/// Writes statements of our own, one after the other, and the message that has them answered: a Sync, or a Flush in the
+/// middle of a client's batch.
 ///
 /// # Errors
 /// None in truth: no text of ours has a zero byte.
-pub(crate) fn write(out: &mut BytesMut, texts: &[&str]) -> Result<(), codec::Error> {
+pub(crate) fn write(out: &mut BytesMut, texts: &[&str], end: u8) -> Result<(), codec::Error> {
     let none = Bound { formats: &[], parameters: &[], result_formats: &[] };
     // What is left of a question that failed; to close nothing is no error.
     build::close(out, Subject::Statement(NAME))?;
@@ -43,7 +46,7 @@ pub(crate) fn write(out: &mut BytesMut, texts: &[&str]) -> Result<(), codec::Err
         build::close(out, Subject::Portal(NAME))?;
         build::close(out, Subject::Statement(NAME))?;
     }
-    build::bare(out, b'S');
+    build::bare(out, end);
     Ok(())
 }
 
@@ -51,10 +54,27 @@ impl Flow {
     /// Asks the server, behind everything that was sent before.
     pub(crate) fn ask(&mut self, question: Question, texts: &[&str]) {
         let mut frames = BytesMut::new();
-        if write(&mut frames, texts).is_ok() {
+        if write(&mut frames, texts, b'S').is_ok() {
             self.send_ours(frames);
             self.expected.push(Expect::Asked(question, Answer::default()));
         }
+    }
+
+    /// Asks what an approval is bound to; every row of the answer is kept. In the middle of a batch the batch goes on
+    /// behind it.
+    pub(crate) fn ask_gathering(&mut self, texts: &[&str], in_batch: bool) {
+        let mut frames = BytesMut::new();
+        if write(&mut frames, texts, if in_batch { b'H' } else { b'S' }).is_err() {
+            return;
+        }
+        self.send_ours(frames);
+        let answer = Answer::gathering();
+        self.expected.push(if in_batch {
+            // One for what may have been left, then a portal and a statement for each text.
+            Expect::AskedInBatch(Question::Binding, answer, 1 + 2 * texts.len())
+        } else {
+            Expect::Asked(Question::Binding, answer)
+        });
     }
 
     /// Waits until everything is answered. The client is not looked at meanwhile.

@@ -145,7 +145,7 @@ impl Flow {
         };
         self.own = Some(Own::Committing);
         let mut frames = BytesMut::new();
-        if ours::write(&mut frames, &[COMMIT]).is_ok() {
+        if ours::write(&mut frames, &[COMMIT], b'S').is_ok() {
             self.send_ours(frames);
         }
         self.expected.unpop(Expect::Closing(Closing { flight, failed }));

@@ -104,6 +104,7 @@ impl Flow {
     /// Puts a connection that was opened in place.
     pub(crate) fn adopt(&mut self, upstream: Upstream) {
         self.leftovers = Leftovers::default();
+        self.connection.renew();
         self.upstream = Some(Box::new(Open {
             side: UpstreamSide::new(upstream.stream, upstream.buffered),
             walker: Self::upstream_walker(),
@@ -137,12 +138,19 @@ impl Flow {
         prepared
     }
 
-    /// The same for a command that was countersigned: with its settings known, which its digest is taken over, and, if
-    /// `in_own`, a transaction of our own open for it where that can be; its evidence, then.
+    /// The same for a command that was countersigned: with its settings known, if `in_own` with a transaction of our own
+    /// open for it where that can be, and with the answer to `question`, which its digest is taken over. Gives back its
+    /// evidence, if any.
     ///
     /// # Errors
     /// As [`Self::take_up`]; a connection that was opened for it is gone then.
-    pub(crate) async fn take_up_again(&mut self, way: &Way, in_own: bool) -> Result<Option<String>, Broken> {
+    pub(crate) async fn take_up_again(
+        &mut self,
+        way: &Way,
+        in_own: bool,
+        question: &[String],
+        in_batch: bool,
+    ) -> Result<Option<String>, Broken> {
         let is_new = self.upstream.is_none();
         if is_new {
             self.take_up(way).await?;
@@ -158,7 +166,12 @@ impl Flow {
         if begins {
             self.ask_to_begin_own();
         }
-        let settled = if is_new || begins { self.settle_in_time().await } else { Ok(()) };
+        let asks = !question.is_empty() && self.upstream.is_some();
+        if asks {
+            self.bound_answer = None;
+            self.ask_binding(question, in_batch);
+        }
+        let settled = if is_new || begins || asks { self.settle_in_time().await } else { Ok(()) };
         if settled.is_err() && is_new {
             self.forget_upstream();
         }
@@ -257,6 +270,7 @@ impl Flow {
     pub(super) fn take_answer(&mut self, question: Question, answer: Answer) {
         match question {
             Question::Begin | Question::Prepare => self.answered = Some(answer),
+            Question::Binding => self.bound_answer = Some(answer),
             Question::Rollback => {}
             Question::Leftovers => self.leftovers.learn(answer.only().as_deref() == Some("0")),
             Question::Sequences => self.leftovers.learn(!answer.is_sound()),

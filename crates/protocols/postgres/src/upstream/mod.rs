@@ -38,7 +38,7 @@ use crate::{CancelKey, ServerParameters, StartupParameters, Stream};
 pub use self::error::UpstreamError;
 pub use self::query::Row;
 pub use self::scram::ScramError;
-pub(crate) use self::spare::SpareUpstream;
+pub(crate) use self::spare::{SpareNotice, SpareUpstream};
 
 /// How long the target may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -38,6 +38,22 @@ impl SpareUpstream {
     pub(crate) async fn wanted(&self) {
         self.spares.wanted.notified().await;
     }
+
+    /// Hears of sessions that need a place, also while the connection itself is in use.
+    pub(crate) fn notice(&self) -> SpareNotice {
+        SpareNotice(Arc::clone(&self.spares))
+    }
+}
+
+/// Hears of sessions that need the place of a spare connection.
+#[derive(Debug)]
+pub(crate) struct SpareNotice(Arc<Spares>);
+
+impl SpareNotice {
+    /// Waits until a session needs a place.
+    pub(crate) async fn wanted(&self) {
+        self.0.wanted.notified().await;
+    }
 }
 
 impl Drop for SpareUpstream {

@@ -22,7 +22,6 @@ pub(super) fn redefined(statement: &NodeEnum) -> Names {
         NodeEnum::CreateForeignTableStmt(create) => {
             one(relation(create.base_stmt.as_ref().and_then(|base| base.relation.as_ref())))
         }
-        NodeEnum::IndexStmt(index) => one(relation(index.relation.as_ref())),
         NodeEnum::ViewStmt(view) => one(relation(view.view.as_ref())),
         NodeEnum::CreateSeqStmt(create) => one(relation(create.sequence.as_ref())),
         NodeEnum::AlterSeqStmt(alter) => one(relation(alter.sequence.as_ref())),
@@ -49,8 +48,13 @@ pub(super) fn redefined(statement: &NodeEnum) -> Names {
             one(object(alter.relation.as_ref(), alter.object.as_deref()))
         }
         NodeEnum::GrantStmt(grant) => grant.objects.iter().map(granted).collect(),
-        // No part of a catalogue: statistics, comments, roles.
-        NodeEnum::CreateStatsStmt(_)
+        // What is rewritten keeps its definition; its row in `pg_class` may be another.
+        NodeEnum::VacuumStmt(vacuum) => vacuum.rels.iter().map(vacuumed).collect(),
+        NodeEnum::ReindexStmt(reindex) => Some(relation(reindex.relation.as_ref()).into_iter().collect()),
+        NodeEnum::ClusterStmt(cluster) => Some(relation(cluster.relation.as_ref()).into_iter().collect()),
+        // No part of a catalogue: indexes, statistics, comments, roles.
+        NodeEnum::IndexStmt(_)
+        | NodeEnum::CreateStatsStmt(_)
         | NodeEnum::CommentStmt(_)
         | NodeEnum::GrantRoleStmt(_)
         | NodeEnum::AlterDefaultPrivilegesStmt(_)
@@ -78,6 +82,13 @@ fn relation(relation: Option<&RangeVar>) -> Option<Box<str>> {
 fn relation_name(node: &Node) -> Option<Box<str>> {
     match &node.node {
         Some(NodeEnum::RangeVar(range)) => relation(Some(range)),
+        _ => None,
+    }
+}
+
+fn vacuumed(node: &Node) -> Option<Box<str>> {
+    match &node.node {
+        Some(NodeEnum::VacuumRelation(vacuumed)) => relation(vacuumed.relation.as_ref()),
         _ => None,
     }
 }

@@ -51,8 +51,12 @@ impl Walk {
                 self.set(Action::Cursor);
                 self.part().opaque_output = !fetch.ismove;
                 self.effects.fetches.push(fetch.portalname.as_str().into());
+                self.effects.cursors.insert(fetch.portalname.as_str().into());
             }
-            NodeEnum::ClosePortalStmt(_) => self.set(Action::Cursor),
+            NodeEnum::ClosePortalStmt(close) => {
+                self.set(Action::Cursor);
+                self.effects.cursors.insert(close.portalname.as_str().into());
+            }
             NodeEnum::ListenStmt(listen) => {
                 self.administers(Action::Listen, &listen.conditionname);
                 self.effects.listens = true;
@@ -87,6 +91,7 @@ impl Walk {
         self.set(Action::Prepare);
         let Some(query) = prepare.query.as_deref() else { return self.unread() };
         let mut inner = Self::new();
+        inner.note_snapshot(query, true);
         inner.statement(query);
         for argument in &prepare.argtypes {
             match &argument.node {
@@ -94,7 +99,9 @@ impl Walk {
                 _ => inner.unread(),
             }
         }
-        self.effects.prepares.push((prepare.name.as_str().into(), Arc::new(inner.finish(1))));
+        let mut inner = inner.finish(1);
+        inner.source = Some(self.source.clone());
+        self.effects.prepares.push((prepare.name.as_str().into(), Arc::new(inner)));
     }
 
     /// Settings, and with them the search path, may be others from here on.
@@ -162,6 +169,7 @@ impl Walk {
         } else {
             self.effects.changes_values = true;
         }
+        self.effects.sets.insert(name.to_ascii_lowercase().into());
         match VariableSetKind::try_from(*kind) {
             Ok(VariableSetKind::VarSetValue) => {
                 let value = match args.as_slice() {
