@@ -114,7 +114,7 @@ const TABLE: &str = "
 CREATE TABLE t AS
 WITH numbers AS (SELECT generate_series(-17, 17) AS i UNION ALL VALUES (-1000), (1000))
 SELECT a.i AS id, b.i AS n, name, active
-FROM numbers a, numbers b, (VALUES (''), ('a'), ('b'), ('ab'), ('B')) names (name), (VALUES (true), (false)) actives (active)";
+FROM numbers a, numbers b, (VALUES (''), ('a'), ('b'), ('ab'), ('B'), ('abc'), ('abcd'), ('abcde')) names (name), (VALUES (true), (false)) actives (active)";
 
 fn constant() -> impl Strategy<Value = String> {
     (0..5_i32).prop_map(|number| number.to_string())
@@ -135,7 +135,6 @@ fn number() -> impl Strategy<Value = String> {
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("coalesce({a}, {b})")),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("greatest({a}, {b})")),
             inner.prop_map(|a| format!("(-{a})")),
-            words().prop_map(|a| format!("length({a})")),
         ]
     })
 }
@@ -171,6 +170,8 @@ fn condition() -> BoxedStrategy<String> {
         2 => (words(), prop::sample::select(vec!["=", "<>"]), words()).prop_map(|(a, o, b)| format!("{a} {o} {b}")),
         1 => (words(), prop::sample::select(vec!["%", "a%", "_%", "%%", "a"]))
             .prop_map(|(a, p)| format!("{a} LIKE '{p}'")),
+        1 => (words(), prop::sample::select(vec!["=", "<>", "<", ">="]), constant())
+            .prop_map(|(a, o, b)| format!("length({a}) {o} {b}")),
         1 => number().prop_map(|a| format!("{a} IS NULL")),
         1 => words().prop_map(|a| format!("{a} IS NOT NULL")),
         1 => (number(), number(), number()).prop_map(|(a, b, c)| format!("{a} IN ({b}, {c})")),

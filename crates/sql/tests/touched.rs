@@ -90,8 +90,11 @@ impl World {
 }
 
 fn rows(server: &Postgres, query: &str) -> Rows {
-    let answer = server.sql(&format!("SET search_path = pg_catalog; COPY ({query}) TO STDOUT")).unwrap();
-    answer.lines().map(|line| line.split('\t').map(cell).collect()).collect()
+    let answer =
+        server.sql(&format!("SET search_path = pg_catalog; COPY ({query}) TO STDOUT; SELECT 'end'")).unwrap();
+    // The answer loses its trailing white space, which is a column.
+    let lines = answer.lines().take_while(|line| *line != "end");
+    lines.map(|line| line.split('\t').map(cell).collect()).collect()
 }
 
 /// The catalogue of a server, as the gateway reads it.
@@ -152,13 +155,14 @@ fn i7_facts_name_what_a_server_was_observed_to_change() {
             format!("DELETE FROM {table} WHERE id = 1"),
             format!("DELETE FROM ONLY {table} WHERE id = 1"),
             format!("DELETE FROM w.{table} t USING orders o WHERE t.id = o.id"),
-            format!("WITH gone AS (DELETE FROM {table} RETURNING id) SELECT count(*) FROM gone"),
         ];
         if table != "joined" {
-            texts.extend([
-                format!("UPDATE {table} SET {column} = {column} WHERE id = 1"),
-                format!("UPDATE {table} SET id = id + 30 WHERE id = 1"),
-            ]);
+            texts.push(format!("WITH gone AS (DELETE FROM {table} RETURNING id) SELECT count(*) FROM gone"));
+            texts.extend([format!("UPDATE {table} SET {column} = {column} WHERE id = 1")]);
+            // Items are referred to by a key that refuses it.
+            if table != "items" {
+                texts.push(format!("UPDATE {table} SET id = id + 30 WHERE id = 1"));
+            }
             let value = if table == "items" { "1" } else { "'y'" };
             texts.extend([
                 format!("INSERT INTO {table} (id, {column}) VALUES (41, {value})"),
@@ -281,7 +285,7 @@ fn plain_reads_that_were_held_are_plain_reads() {
         "SELECT encode(digest(note, 'sha256'), 'hex'), hmac(note, 'k', 'sha1') FROM payments",
         "SELECT crypt('x', gen_salt('bf'))",
         "SELECT span(1, 2), '[1,2]'::span, lower(span(1, 2))",
-        "SELECT * FROM jsonb_populate_record(NULL::orders, '{\"id\": 1}')",
+        "SELECT * FROM jsonb_populate_record(NULL::payments, '{\"id\": 1}')",
         "SELECT * FROM json_populate_recordset(NULL::payments, '[]')",
         "SELECT table_to_xml('w.orders', true, false, '')",
         "SELECT mood('good')",

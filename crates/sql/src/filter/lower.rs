@@ -210,6 +210,8 @@ impl<'s> Lowering<'s> {
             Some("text" | "varchar" | "bpchar" | "name") => Type::Text,
             _ => return inner,
         };
+        // Of a column that is cast to text nothing else tells the type: texts may be empty, numbers are not.
+        self.doubtful |= to == Type::Text && matches!(inner, Condition::Term(_));
         Condition::Cast(to, Box::new(inner))
     }
 

@@ -100,7 +100,7 @@ impl Walk {
         let parsed = if nests { None } else { grammar::parse(text).ok() };
         let Some(parsed) = parsed else { return self.flag(Flag::UnreadDefinition) };
         let first = self.parts.len();
-        self.parts.extend(walk(&parsed).parts);
+        self.parts.extend(walk(&parsed, text).parts);
         self.defer_from(first);
     }
 }
