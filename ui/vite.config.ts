@@ -6,6 +6,8 @@ const api = process.env.COUNTERSIGN_API ?? "http://127.0.0.1:7443";
 
 export default defineConfig({
   base: "/",
+  // The table of characters in one line, not in thousands.
+  json: { namedExports: false, stringify: true },
   build: {
     outDir: "dist",
     emptyOutDir: true,

@@ -214,7 +214,7 @@ impl Agent {
             Answer::Ran | Answer::RolledBack => false,
             Answer::Refused(refusal) => match refusal.state.as_str() {
                 "pending" | "running_elsewhere" => true,
-                "unavailable" | "expired" => self.chance.bool(),
+                "unavailable" | "expired" | "limited" => self.chance.bool(),
                 _ => false,
             },
             Answer::Failed { .. } => false,

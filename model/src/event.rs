@@ -122,5 +122,5 @@ fn vote(name: &str, vote: Vote) -> Option<Event> {
         groups: [GroupName::new("dba").ok()?].into(),
         on_behalf_of: Vec::new(),
     };
-    Some(Event::Decide { by, vote, reason: None, method: "token".into() })
+    Some(Event::Decide { by, vote, reason: None, method: "token".into(), issuers: Default::default() })
 }

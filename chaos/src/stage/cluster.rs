@@ -46,7 +46,7 @@ impl Cluster {
         let mut network = network(setting)?;
         let server = server(network.place(POSTGRES)?)?;
         let target = FaultProxy::start_at(network.door(None, POSTGRES)?, server.address(), setting.seed)?;
-        let bundle = Bundle::example_at(target.address(), &terms())?;
+        let bundle = Bundle::example_at(target.address(), &terms())?.without_limits()?;
         let options = ClusterOptions {
             gateways: GATEWAYS,
             spare_gateways: 1,

@@ -33,7 +33,7 @@ impl Dev {
     pub fn start(seed: u64) -> Result<Self> {
         let server = server(Place::default())?;
         let target = FaultProxy::start(server.address(), seed)?;
-        let bundle = Bundle::example_at(target.address(), &terms())?;
+        let bundle = Bundle::example_at(target.address(), &terms())?.without_limits()?;
         let gateway = Countersign::start(bundle.dev())?;
         let entrance = FaultProxy::start(gateway.postgres().parse()?, !seed)?;
         let api = FaultProxy::start(api_address(&gateway)?, seed)?;

@@ -8,7 +8,7 @@ use support::{Cli, Server, bundle_dir, steady};
 async fn a_sound_bundle_is_said_to_be_sound() {
     let dir = bundle_dir();
     let checked = Cli::new().arg("policy").arg("check").arg(dir.path()).run("--output json").await.json();
-    insta::assert_snapshot!(steady(&checked.to_string()), @r#"{"ok":true,"version":"<digest>","policies":2,"chains":1,"targets":1}"#);
+    insta::assert_snapshot!(steady(&checked.to_string()), @r#"{"ok":true,"version":"<digest>","policies":2,"chains":1,"targets":1,"classes":[]}"#);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,6 +111,7 @@ impl Bed {
             compiler: Arc::new(PolicyCompiler::default()),
             archive,
             history: Default::default(),
+            administrators: Default::default(),
         };
         let control = ControlPlane::over(Arc::new(self.store.clone()), options).await.unwrap();
         if control.bundles().current().is_none() {
@@ -162,6 +163,7 @@ impl Node {
             ttl: Duration::from_secs(3600),
             target: None,
             issued_by: subject("operator"),
+            issuers: Default::default(),
         };
         self.control.sessions().issue(order).await.unwrap().secret.expose().clone()
     }
@@ -178,6 +180,8 @@ impl Node {
             reason: None,
             method: "token".into(),
             rendering: approval.rendering,
+            issuers: Default::default(),
+            only_target: None,
         };
         self.control.approvals().decide(decide).await.unwrap();
     }

@@ -1,14 +1,17 @@
 //! Names and identifiers. Each is its own type, so that a session's id is never taken for an
 //! approval's; ids carry a prefix (`apr_…`) that a person can tell apart in a log.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::digest::DigestBuilder;
+use crate::{skeleton, visible};
 
 /// Why a text is not a valid name or identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,8 +116,31 @@ macro_rules! ulid_id {
     };
 }
 
+/// A name in the form in which it is kept. `None`: it is not a name.
+fn checked(text: &str) -> Option<&str> {
+    let fits = !text.is_empty()
+        && text.len() <= NAME_BYTES_MAX
+        && !text.chars().any(char::is_whitespace)
+        && !visible::has_hidden(text);
+    fits.then_some(text)
+}
+
+/// The name of a person or group: the same, in Unicode's compatibility form (NFKC), so that what is only encoded in another
+/// way is the same name.
+fn normalised(text: &str) -> Option<Cow<'_, str>> {
+    if text.is_ascii() {
+        return checked(text).map(Cow::Borrowed);
+    }
+    // Before and after: some characters that hide are normalised to a space, others away.
+    let name: String = checked(text)?.nfkc().collect();
+    checked(&name).is_some().then_some(Cow::Owned(name))
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        name!($(#[$doc])* $name, $kind, |text| checked(text).map(Cow::Borrowed));
+    };
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
@@ -124,17 +150,14 @@ macro_rules! name {
             /// The name, checked.
             ///
             /// # Errors
-            /// When it is empty, longer than [`NAME_BYTES_MAX`] or has spaces or control characters.
+            /// When it is empty, longer than [`NAME_BYTES_MAX`], or has spaces or characters that hide
+            /// (see [`visible::has_hidden`]).
             pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
                 let text = text.as_ref();
-                let fits = !text.is_empty()
-                    && text.len() <= NAME_BYTES_MAX
-                    && !text.chars().any(|c| c.is_control() || c.is_whitespace());
-                if fits {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(InvalidId::Name { kind: $kind, text: cut(text) })
-                }
+                let check: fn(&str) -> Option<Cow<'_, str>> = $check;
+                check(text)
+                    .map(|name| Self(name.as_ref().into()))
+                    .ok_or_else(|| InvalidId::Name { kind: $kind, text: cut(text) })
             }
 
             /// The name as text.
@@ -239,12 +262,21 @@ name!(
 );
 name!(
     /// A verified identity: an OIDC subject, or the subject a token was issued to.
-    Subject, "subject"
+    Subject, "subject", normalised
 );
 name!(
     /// Name of a group of principals.
-    GroupName, "group name"
+    GroupName, "group name", normalised
 );
+
+impl Subject {
+    /// Whether a reader takes the two for one: a person counts once, however they spell their name.
+    #[must_use]
+    pub fn passes_for(&self, other: &Self) -> bool {
+        skeleton::pass_for_each_other(self.as_str(), other.as_str())
+    }
+}
+
 name!(
     /// Name of a chain of approval.
     ChainName, "chain name"
@@ -301,9 +333,9 @@ impl From<&str> for BundleVersion {
     }
 }
 
-/// At most the first 64 characters: error texts stay short whatever was given.
+/// At most the first 64 characters, nothing of them hidden: error texts stay short and legible whatever was given.
 fn cut(text: &str) -> String {
-    text.chars().take(64).collect()
+    visible::on_one_line(&text.chars().take(64).collect::<String>())
 }
 
 #[cfg(test)]
@@ -337,5 +369,38 @@ mod tests {
         assert!(TargetName::new("a b").is_err());
         assert!(TargetName::new("x".repeat(129)).is_err());
         assert!(TargetName::new("shop").is_ok());
+    }
+
+    #[test]
+    fn a_name_in_which_something_hides_is_refused() {
+        for hidden in [
+            "\u{200b}",
+            "\u{202e}",
+            "\u{2800}",
+            "\u{ad}",
+            "\u{fe0f}",
+            "\u{e0041}",
+            "\t",
+            "\u{3164}",
+            "\u{e000}",
+        ] {
+            let name = format!("al{hidden}ice");
+            assert!(Subject::new(&name).is_err(), "{name:?}");
+            assert!(GroupName::new(&name).is_err(), "{name:?}");
+            assert!(TargetName::new(&name).is_err(), "{name:?}");
+            let text = Subject::new(&name).unwrap_err().to_string();
+            assert!(text.contains(&visible::on_one_line(&name)), "{text}");
+        }
+        assert!(Subject::new("a\u{301}\u{302}\u{303}").is_err());
+        assert!(Subject::new("DOMAIN\\alice").is_ok());
+    }
+
+    #[test]
+    fn encodings_of_one_name_are_one_name() {
+        assert_eq!(Subject::new("jos\u{e9}"), Subject::new("jose\u{301}"));
+        assert_eq!(GroupName::new("\u{ff44}ba"), GroupName::new("dba"));
+        // What would become a space, or too long, is no name.
+        assert!(Subject::new("a\u{b4}b").is_err(), "NFKC makes a space and a mark of it");
+        assert!(Subject::new("\u{fdfa}".repeat(40)).is_err());
     }
 }

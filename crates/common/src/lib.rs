@@ -16,10 +16,12 @@ pub mod principal;
 pub mod refusal;
 pub mod rendering;
 pub mod secret;
+pub mod skeleton;
 pub mod target;
 pub mod time;
 pub mod trace;
 pub mod verdict;
+pub mod visible;
 
 pub use command::Command;
 pub use digest::Digest;

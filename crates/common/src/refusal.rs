@@ -62,7 +62,7 @@ pub enum State {
     RunningElsewhere,
     /// The client withdrew it.
     Withdrawn,
-    /// Too many requests are open already: nobody was asked.
+    /// A limit is reached, such as that of open requests: nobody was asked.
     Limited,
     /// Its approval was voided: what it would do has changed since it was asked for.
     Voided,
@@ -199,8 +199,9 @@ impl Refusal {
             }
             State::Withdrawn => "Not executed: the request was withdrawn.",
             State::Limited => {
-                "Not executed, and nobody was asked: too many requests wait for approval already. Do not split it, do \
-                 not report success. Wait until some of them are decided, then send exactly the same statement again."
+                "Not executed, and nobody was asked: a limit is reached, and the reason says which. Do not split or rephrase \
+                 it, do not report success. If too many requests wait for approval, send exactly the same statement again \
+                 once some of them are decided."
             }
             State::Voided => {
                 "Not executed: the approval was voided, because what the statement would do has changed since. Do \

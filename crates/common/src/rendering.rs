@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use crate::command::{Command, Context, Parameter};
 use crate::digest::{Digest, DigestBuilder};
 use crate::principal::Principal;
+pub use crate::visible::visible;
+use crate::visible::{on_one_line, visible_bytes};
 
 /// What every line of a statement begins with, and no other line does.
 const STATEMENT_MARK: &str = "| ";
@@ -53,53 +55,6 @@ pub fn digest(text: &str) -> Digest {
     let mut digest = DigestBuilder::new("countersign.rendering.v1");
     digest.text(text);
     digest.finish()
-}
-
-/// A text in which nothing hides: control characters other than line feed and tab, marks that change the
-/// direction or are not seen, and the backslash that makes them visible, appear as `\u{…}`.
-#[must_use]
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => out.push(c),
-            '\\' => out.push_str("\\\\"),
-            c if hides(c) => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// The same on one line: a line feed appears as `\u{a}`.
-fn on_one_line(text: &str) -> String {
-    visible(text).replace('\n', "\\u{a}")
-}
-
-/// The same for bytes: those that are no UTF-8 appear as `\x..`.
-fn visible_bytes(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        out.push_str(&visible(chunk.valid()));
-        for byte in chunk.invalid() {
-            let _ = write!(out, "\\x{byte:02x}");
-        }
-    }
-    out
-}
-
-/// Whether a reader could miss this character or be misled by it.
-fn hides(c: char) -> bool {
-    c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn who(text: &mut String, principal: &Principal) {

@@ -46,11 +46,25 @@ pub struct Target {
     pub judged_bytes_max: usize,
     /// Whether plain reads may go on without a control plane, and for how long. `None`: refused (I8).
     pub reads_when_isolated: Option<Duration>,
+    /// What happens when a masking rule matches nothing in the target's catalogue.
+    #[serde(default)]
+    pub unmatched_rules: UnmatchedRules,
     /// What becomes of notification payloads for a principal who may not see all classes of data.
     #[serde(default, skip_serializing_if = "Notifications::is_redact")]
     pub notifications: Notifications,
     /// Digest over this entry of the bundle: approvals are bound to it.
     pub generation: Digest,
+}
+
+/// What happens when a masking rule matches nothing in the target's catalogue, as after a column was renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnmatchedRules {
+    /// It is logged and counted.
+    #[default]
+    Alarm,
+    /// Besides, the relation is closed to those who may not see the class; where the relation itself is gone, the target.
+    Block,
 }
 
 impl Target {

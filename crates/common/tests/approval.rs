@@ -62,7 +62,12 @@ fn approval(stages: Vec<Stage>) -> Approval {
 }
 
 fn vote(by: Principal, vote: Vote) -> Event {
-    Event::Decide { by, vote, reason: None, method: "token".into() }
+    vote_with_token_of(&[], by, vote)
+}
+
+fn vote_with_token_of(issuers: &[&str], by: Principal, vote: Vote) -> Event {
+    let issuers = issuers.iter().map(|name| subject(name)).collect();
+    Event::Decide { by, vote, reason: None, method: "token".into(), issuers }
 }
 
 fn yes(name: &str, group: &str) -> Event {
@@ -175,6 +180,39 @@ fn i4_separate_nobody_in_the_requesters_chain_decides() {
     let mut delegate = person("bob", &["dba"]);
     delegate.on_behalf_of = vec![subject("alice")];
     assert!(matches!(step(&pending, &vote(delegate, Vote::Approve), T0), Err(Rejection::OwnRequest(_))));
+}
+
+#[test]
+fn i4_separate_a_token_that_somebody_of_the_requesters_chain_has_issued_does_not_decide() {
+    let pending = approval(vec![stage("dba", 1)]);
+    for own in ["agent-7", "alice", "Alice", "\u{430}lice"] {
+        for said in [Vote::Approve, Vote::Deny] {
+            let event = vote_with_token_of(&["root", own], person("bob", &["dba"]), said);
+            assert!(matches!(step(&pending, &event, T0), Err(Rejection::OwnToken(_))), "{own}");
+        }
+    }
+    let event = vote_with_token_of(&["root", "carol"], person("bob", &["dba"]), Vote::Approve);
+    assert_eq!(step(&pending, &event, T0).unwrap().state, State::Approved);
+}
+
+#[test]
+fn i4_separate_a_vote_by_such_a_token_does_not_count_when_it_is_redeemed() {
+    let mut approved = approved();
+    assert!(step(&approved, &redeem(), T0).is_ok());
+    approved.decisions[0].issuers = BTreeSet::from([subject("agent-7")]);
+    assert_eq!(step(&approved, &redeem(), T0), Err(Rejection::QuorumLost));
+}
+
+#[test]
+fn i4_separate_another_spelling_of_a_name_is_the_same_person() {
+    let pending = approval(vec![stage("dba", 2)]);
+    for own in ["Alice", "\u{430}lice", "a1ice", "AGENT-7"] {
+        assert!(matches!(step(&pending, &yes(own, "dba"), T0), Err(Rejection::OwnRequest(_))), "{own}");
+    }
+    let one = step(&pending, &yes("bob", "dba"), T0).unwrap();
+    for again in ["Bob", "b\u{43e}b", "B0B"] {
+        assert!(matches!(step(&one, &yes(again, "dba"), T0), Err(Rejection::AlreadyDecided(_))), "{again}");
+    }
 }
 
 #[test]

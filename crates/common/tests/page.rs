@@ -11,9 +11,10 @@ use countersign_common::command::{self, Command, Context, NamedText, Parameter};
 use countersign_common::id::{RoleName, SessionId, Subject, TargetName};
 use countersign_common::principal::{Kind, Principal};
 use countersign_common::rendering::Rendering;
+use countersign_common::visible::{Table, visible};
 use serde_json::{Value, json};
 
-const TEXTS: [&[u8]; 9] = [
+const TEXTS: [&[u8]; 11] = [
     b"UPDATE customers SET credit_cents = 0 WHERE id = $1",
     b"",
     "SELECT 1 -- \u{202e}\u{2066} evil\u{2069}\nDROP TABLE t".as_bytes(),
@@ -23,6 +24,8 @@ const TEXTS: [&[u8]; 9] = [
     b"SELECT 1\n$1 (type 25) = 'harmless'\nwith search_path = x",
     b"\xef\xbb\xbfSELECT 1",
     b"trailing\n\n",
+    "\u{2800}\t x\u{336}\u{336} e\u{301}\u{302}\u{303} =\u{338} \u{301} _\u{301} \u{d}\u{37e}\u{212a}".as_bytes(),
+    "p\u{430}yments \u{440}\u{430}\u{443} \u{30c6}\u{30fc}\u{30d6}\u{30eb}A \u{1d403}ROP \u{43a}\u{43b}\u{44e}\u{447}_1 \u{627}\u{644}x".as_bytes(),
 ];
 
 fn parameters(number: usize) -> Vec<Parameter> {
@@ -157,4 +160,62 @@ fn i2_same_the_page_is_held_to_our_renderings_and_digests() {
     // As values: in which order an object's members are written hangs on what else is built with this test.
     let written: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     assert!(written == vectors, "the vectors are old: UPDATE_VECTORS=1");
+}
+
+/// Compares a file beside the page with what it should hold, or writes it with `UPDATE_VECTORS=1`.
+fn holds(file: &str, value: &Value, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui").join(file);
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        std::fs::write(&file, text).unwrap();
+    }
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert!(written == *value, "`{}` is old: UPDATE_VECTORS=1", file.display());
+}
+
+#[test]
+fn the_page_has_our_table_of_characters() {
+    let table = serde_json::to_value(Table::generate()).unwrap();
+    // A line for each list.
+    let lists: Vec<String> =
+        table.as_object().unwrap().iter().map(|(name, list)| format!("  \"{name}\": {list}")).collect();
+    holds("src/shown/characters.json", &table, &format!("{{\n{}\n}}\n", lists.join(",\n")));
+}
+
+/// Texts with characters of every class, drawn by a fixed rule: the page and the recordings show each of them the same.
+fn drawn() -> impl Iterator<Item = String> {
+    const OFTEN: [char; 12] =
+        ['a', 'Z', '_', ' ', '\\', '\u{301}', '\u{336}', '\u{430}', '\u{3b1}', '\u{30c6}', '\u{2800}', '\t'];
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) as usize
+    };
+    let mut one = move || match next() % 3 {
+        0 => char::from_u32((next() % 0x2_0000) as u32).unwrap_or('x'),
+        _ => OFTEN[next() % OFTEN.len()],
+    };
+    (0..400).map(move |length| (0..length % 12 + 1).map(|_| one()).collect())
+}
+
+#[test]
+fn the_page_shows_characters_as_we_do() {
+    let alone = |c: char| visible(&c.to_string()) != c.to_string();
+    let mut written_out: Vec<[u32; 2]> = Vec::new();
+    for point in ('\0'..=char::MAX).filter(|c| alone(*c)).map(u32::from) {
+        match written_out.last_mut() {
+            Some(last) if last[1] + 1 == point => last[1] = point,
+            _ => written_out.push([point, point]),
+        }
+    }
+    let texts: Vec<[String; 2]> = drawn().map(|text| [text.clone(), visible(&text)]).collect();
+    let vectors = json!({"written_out": written_out, "texts": texts});
+    let lines: Vec<String> = texts.iter().map(|text| format!("    {}", json!(text))).collect();
+    let text = format!(
+        "{{\n  \"written_out\": {},\n  \"texts\": [\n{}\n  ]\n}}\n",
+        json!(written_out),
+        lines.join(",\n")
+    );
+    holds("test/visible.json", &vectors, &text);
 }

@@ -1,13 +1,14 @@
 //! The bundle of policies that is current: its files last in the store, what judges by them is compiled
 //! from them at every node. What does not compile is refused, and the current one stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use countersign_common::approval::RequestLimits;
 use countersign_common::command::Context;
 use countersign_common::error::{Code, Origin, Report, Retry, code};
-use countersign_common::id::{AttemptId, BundleVersion, EnvironmentName, Subject, TargetName};
+use countersign_common::id::{AttemptId, BundleVersion, EnvironmentName, GroupName, Subject, TargetName};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Facts, Principal, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::Also;
 use crate::content::{self, Content};
+use crate::sessions::{self, IssueError};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
 
 /// Which version is current.
@@ -53,6 +55,14 @@ pub trait Judge: Send + Sync + std::fmt::Debug {
     fn generation(&self, target: &TargetName) -> Option<Digest>;
     /// The environment of a target; `None`: there is no such target.
     fn environment(&self, target: &TargetName) -> Option<EnvironmentName>;
+    /// The groups that decide.
+    fn groups(&self) -> BTreeSet<GroupName> {
+        BTreeSet::new()
+    }
+    /// How many requests may be open at once.
+    fn limits(&self) -> RequestLimits {
+        RequestLimits::default()
+    }
     /// The verdict. A target that the bundle does not have (any more) is blocked: fail closed.
     fn judge(&self, question: &Question<'_>) -> Verdict;
 }
@@ -277,8 +287,36 @@ impl Bundles {
     ///
     /// # Errors
     /// All its faults.
-    pub fn check(&self, files: &Files) -> Result<BundleVersion, BundleError> {
-        Ok(self.compiler.compile(files).map_err(BundleError::Invalid)?.version())
+    pub async fn check(&self, files: Files) -> Result<BundleVersion, BundleError> {
+        let (_, judge) = self.compile(files).await;
+        Ok(judge.map_err(BundleError::Invalid)?.version())
+    }
+
+    /// INVARIANT: I4. A group that decides cannot be taken for one that people are in.
+    async fn register_groups(&self, judge: &dyn Judge) -> Result<(), BundleError> {
+        let registered = sessions::register_groups(&*self.store, self.clock.now(), judge.groups()).await;
+        registered.map_err(|error| match error {
+            IssueError::Store(error) => BundleError::Store(error),
+            IssueError::Contended => BundleError::Contended,
+            other => {
+                let fault =
+                    Fault { file: "chains.yaml".into(), line: 0, column: 0, reason: other.to_string() };
+                BundleError::Invalid(vec![fault])
+            }
+        })
+    }
+
+    /// Compiles on a thread that serves nobody: a large bundle takes seconds.
+    async fn compile(&self, files: Files) -> (Files, Result<Arc<dyn Judge>, Vec<Fault>>) {
+        let compiler = Arc::clone(&self.compiler);
+        let compiled = tokio::task::spawn_blocking(move || {
+            let judge = compiler.compile(&files);
+            (files, judge)
+        });
+        compiled.await.unwrap_or_else(|error| {
+            let reason = format!("compiling it failed: {error}");
+            (Files::new(), Err(vec![Fault { file: String::new(), line: 0, column: 0, reason }]))
+        })
     }
 
     /// Validates a bundle, stores it and makes it current. Applying the current one again changes nothing.
@@ -299,7 +337,8 @@ impl Bundles {
         files: Files,
         by: &Subject,
     ) -> Result<BundleVersion, BundleError> {
-        let judge = self.compiler.compile(&files).map_err(BundleError::Invalid)?;
+        let (files, judge) = self.compile(files).await;
+        let judge = judge.map_err(BundleError::Invalid)?;
         let version = judge.version();
         let bytes = crate::encode(&files);
         if bytes.len() > BUNDLE_BYTES_MAX {
@@ -318,6 +357,7 @@ impl Bundles {
             let current = stands.map_or(BasedOn::None, BasedOn::Version);
             return Err(BundleError::Outdated { wanted: based_on.clone(), current });
         }
+        self.register_groups(&*judge).await?;
         let (by, at) = (by.clone(), self.clock.now());
         let chunks = bytes.len().div_ceil(CHUNK_BYTES);
         let attempt = Some(AttemptId::generate());
@@ -359,7 +399,8 @@ impl Bundles {
         }
         let pointer: Pointer = crate::decode(&entry)?;
         let files = self.read_files(&pointer).await?;
-        let judge = self.compiler.compile(&files).map_err(|faults| {
+        let (files, judge) = self.compile(files).await;
+        let judge = judge.map_err(|faults| {
             tracing::error!(version = %pointer.version, faults = %list(&faults), "the stored bundle does not compile");
             BundleError::Stored(pointer.version.clone())
         })?;

@@ -21,7 +21,7 @@ use crate::history::{History, HistoryError, HistoryOptions, RetainError, Retenti
 use crate::journal::{Checkpoints, Election};
 use crate::operator::{self, OperatorError};
 use crate::register::{Missing, Register};
-use crate::sessions::{RevokeError, SessionRefused, Sessions, What};
+use crate::sessions::{Administrators, RevokeError, SessionRefused, Sessions, What};
 use crate::store::{Change, EmbeddedStore, Metered, Revision, Store, StoreError};
 
 /// Everything that the control plane writes stands below this.
@@ -63,6 +63,8 @@ pub struct Options {
     pub archive: Arc<dyn Archive>,
     /// How long what has ended stays in the store, and where it goes then.
     pub history: HistoryOptions,
+    /// Who administers, of the members of the group `admin`.
+    pub administrators: Administrators,
 }
 
 impl Options {
@@ -70,7 +72,8 @@ impl Options {
     #[must_use]
     pub fn new(data: impl Into<PathBuf>, compiler: Arc<dyn Compile>, archive: Arc<dyn Archive>) -> Self {
         let (node, clock, history) = (NodeId::generate(), Arc::new(SystemClock), HistoryOptions::default());
-        Self { data: data.into(), node, clock, compiler, archive, history }
+        let administrators = Administrators::default();
+        Self { data: data.into(), node, clock, compiler, archive, history, administrators }
     }
 }
 
@@ -154,10 +157,11 @@ impl ControlPlane {
     /// # Errors
     /// As [`ControlPlane::open`].
     pub async fn over(store: Arc<dyn Store>, options: Options) -> Result<Arc<Self>, OpenError> {
-        let Options { data, node, clock, compiler, archive, history } = options;
+        let Options { data, node, clock, compiler, archive, history, administrators } = options;
         create_directory(&data).await?;
         let store: Arc<dyn Store> = Arc::new(Metered::new(store));
-        let (sessions, sessions_at) = Sessions::load(Arc::clone(&store), Arc::clone(&clock)).await?;
+        let (sessions, sessions_at) =
+            Sessions::load(Arc::clone(&store), Arc::clone(&clock), administrators).await?;
         let sessions = Arc::new(sessions);
         let bundles = Arc::new(Bundles::load(Arc::clone(&store), Arc::clone(&clock), compiler).await?);
         let (approvals, approvals_at) = Approvals::load(

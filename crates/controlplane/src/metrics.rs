@@ -35,6 +35,11 @@ const WATCH_RESTARTS: Metric = Metric::counter(
     "How often following the store's changes ended, so that everything was read again",
 );
 
+const REQUESTS_LIMITED: Metric = Metric::counter(
+    "countersign_requests_limited_total",
+    &["limit"],
+    "Commands that nobody was asked about because too many requests were open; limit: session, subject, target",
+);
 const VERDICTS_SAMPLED: Metric = Metric::counter(
     "countersign_verdicts_sampled_total",
     &[],
@@ -178,6 +183,7 @@ pub const ALL: &[Metric] = &[
     VERDICT_DIFFERENCES,
     LINKS,
     NODES_LOST,
+    REQUESTS_LIMITED,
     HINTS_GIVEN,
     HINTS_LOST,
     HINTS_TAKEN,
@@ -215,6 +221,11 @@ pub(crate) fn stepped(approval: &Approval, now: Timestamp) {
         let seconds = approval.created_at.until(now).as_secs_f64();
         histogram!(DECISION.name, "decision" => approval.state.as_str()).record(seconds);
     }
+}
+
+/// Nobody was asked, because too many requests were open already.
+pub(crate) fn request_limited(limit: &'static str) {
+    counter!(REQUESTS_LIMITED.name, "limit" => limit).increment(1);
 }
 
 /// A session was opened.

@@ -51,7 +51,8 @@ pub(crate) async fn ensure(
         Err(error) => return Err(failed(error)),
     }
     let issued_by = operator.subject.clone();
-    let order = IssueToken { principal: operator, ttl: TTL, target: None, issued_by };
+    let issuers = std::collections::BTreeSet::new();
+    let order = IssueToken { principal: operator, ttl: TTL, target: None, issued_by, issuers };
     let issued = sessions.issue(order).await?;
     write_private(&path, issued.secret.expose()).await.map_err(failed)?;
     Ok(path)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_common::approval::{Evidence, Stage, Terms, Vote};
+use countersign_common::approval::{Evidence, RequestLimits, Stage, Terms, Vote};
 use countersign_common::command::{self, Command, Context};
 use countersign_common::facts::{Action, Operation};
 use countersign_common::id::{
@@ -122,6 +122,7 @@ pub(crate) fn options(path: &Path, clock: &Arc<ManualClock>) -> Options {
         compiler: Arc::new(StubCompiler),
         archive: Arc::new(StubArchive),
         history: HistoryOptions::default(),
+        administrators: crate::sessions::Administrators { services: [subject("deployer")].into() },
     }
 }
 
@@ -157,6 +158,7 @@ pub(crate) fn order(who: &Principal) -> IssueToken {
         ttl: Duration::from_secs(24 * 3600),
         target: None,
         issued_by: subject("operator"),
+        issuers: std::collections::BTreeSet::new(),
     }
 }
 
@@ -202,6 +204,8 @@ pub(crate) fn vote(held: &Held, by: &Principal, vote: Vote) -> Decide {
         reason: Some("because".into()),
         method: "token".into(),
         rendering: held.approval.rendering,
+        issuers: std::collections::BTreeSet::new(),
+        only_target: None,
     }
 }
 
@@ -231,7 +235,7 @@ impl Compile for StubCompiler {
     fn compile(&self, files: &Files) -> Result<Arc<dyn Judge>, Vec<Fault>> {
         let policy = files.get("policy").map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let policy = policy.unwrap_or_default();
-        if !["allow", "block", "hold"].iter().any(|word| policy.starts_with(word)) {
+        if !["allow", "block", "hold", "limited"].iter().any(|word| policy.starts_with(word)) {
             let reason = format!("`{policy}` is no policy");
             return Err(vec![Fault { file: "policy".into(), line: 1, column: 1, reason }]);
         }
@@ -252,9 +256,26 @@ impl Judge for StubJudge {
         EnvironmentName::new("production").ok()
     }
 
+    fn groups(&self) -> std::collections::BTreeSet<GroupName> {
+        let mut words = self.policy.split(' ');
+        let group = (words.next() == Some("hold")).then(|| words.next()).flatten();
+        group.and_then(|group| GroupName::new(group).ok()).into_iter().collect()
+    }
+
+    /// `limited SESSION SUBJECT TARGET`: holds everything for one dba, with these limits; else there are none.
+    fn limits(&self) -> RequestLimits {
+        let mut words = self.policy.split(' ');
+        if words.next() != Some("limited") {
+            return RequestLimits::NONE;
+        }
+        let mut limit = || words.next().and_then(|word| word.parse().ok());
+        RequestLimits { per_session: limit(), per_subject: limit(), per_target: limit() }
+    }
+
     fn judge(&self, _: &Question<'_>) -> Verdict {
         let mut words = self.policy.split(' ');
         match (words.next(), words.next(), words.next()) {
+            (Some("limited"), _, _) => Verdict::Hold(Arc::new(terms("dba", 1)), Duties::default()),
             (Some("allow"), _, _) => Verdict::Allow(Duties::default()),
             (Some("hold"), Some(group), Some(quorum)) => {
                 Verdict::Hold(Arc::new(terms(group, quorum.parse().unwrap())), Duties::default())

@@ -12,4 +12,5 @@ pub use bundle::BundleJudge;
 pub use countersign_postgres::ALPN as POSTGRES_ALPN;
 pub use countersign_postgres::handshake::Proxies;
 pub use countersign_postgres::metrics::ALL as POSTGRES_METRICS;
+pub use countersign_postgres::unmatched_rules;
 pub use listener::{Gateway, ListenerConfig, Listeners, Served, StartError};

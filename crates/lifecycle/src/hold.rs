@@ -14,13 +14,16 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::exchange::{Asked, Exchange, Meanwhile, NotReady};
-use crate::ports::{HoldRequest, Redeem, RedeemError, Stop, Testimony, Unavailable, stopped};
+use crate::ports::{HoldError, HoldRequest, Redeem, RedeemError, Stop, Testimony, Unavailable, stopped};
 use crate::road::{Passage, Road, refused, unavailable};
 use crate::running::{Redeemed, Running};
 use crate::{Cleared, metrics, recorder::Begun, trace};
 
 /// How long after its deadline an approval's own word is waited for: only the record says that it has expired.
 const EXPIRY_GRACE: Duration = Duration::from_secs(3);
+
+/// When a client may try again that was refused because too many requests are open. People decide in minutes.
+const LIMITED_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// However short the target's `notice_every` is, notices are not closer than this.
 const NOTICE_EVERY_LEAST: Duration = Duration::from_millis(100);
@@ -67,7 +70,8 @@ impl<E: Exchange> Hold<'_, E> {
     pub(crate) async fn take_through(mut self, terms: Arc<Terms>) -> Passage {
         let approval = match Box::pin(self.ask(terms)).instrument(trace::ask()).await {
             Ok(approval) => approval,
-            Err(error) => return self.refuse(unavailable(&error)),
+            Err(HoldError::Limited(reason)) => return self.refuse(limited(reason)),
+            Err(HoldError::Unavailable(error)) => return self.refuse(unavailable(&error)),
         };
         let held = metrics::held();
         tracing::Span::current().record("countersign.approval", tracing::field::display(approval.id));
@@ -84,7 +88,7 @@ impl<E: Exchange> Hold<'_, E> {
     }
 
     /// Has people asked, and records that.
-    async fn ask(&self, terms: Arc<Terms>) -> Result<Arc<Approval>, Unavailable> {
+    async fn ask(&self, terms: Arc<Terms>) -> Result<Arc<Approval>, HoldError> {
         let approval = self.road.approvals.hold(self.request(terms)).await?;
         self.road.recorder.hold(self.command(), &approval)?;
         Ok(Arc::new(approval))
@@ -324,6 +328,11 @@ impl<E: Exchange> Hold<'_, E> {
         self.road.recorder.end_refused(self.command(), refusal.state);
         refused(refusal)
     }
+}
+
+/// Too many requests are open already.
+fn limited(reason: String) -> Refusal {
+    Refusal::new(RefusalState::Limited, reason).with_retry_after(LIMITED_RETRY_AFTER)
 }
 
 /// What ends a wait that did not come to a yes.

@@ -74,8 +74,8 @@ pub trait Approvals: Send + Sync + fmt::Debug {
     /// remembered denial of it.
     ///
     /// # Errors
-    /// [`Unavailable`]; then nobody is asked.
-    async fn hold(&self, request: HoldRequest) -> Result<Approval, Unavailable>;
+    /// [`HoldError`]; then nobody is asked.
+    async fn hold(&self, request: HoldRequest) -> Result<Approval, HoldError>;
 
     /// Waits until the approval has a revision above `seen`, and returns it.
     ///
@@ -126,6 +126,17 @@ pub struct Redeem {
     pub attempt: AttemptId,
     /// By what the target will remember the command, whatever becomes of it; kept with the redemption. `None`: by nothing.
     pub evidence: Option<String>,
+}
+
+/// Why nobody is asked about a command. It was not run.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum HoldError {
+    /// Too many requests are open: the reason is for the client.
+    #[error("{0}")]
+    Limited(String),
+    /// Nobody can be asked at the moment.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
 }
 
 /// Why an approval was not redeemed.

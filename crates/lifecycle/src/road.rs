@@ -6,6 +6,7 @@ use countersign_common::id::{ApprovalId, NodeId, RoleName, SessionId};
 use countersign_common::refusal::{Refusal, State};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Principal, Target, Timestamp, Verdict, command};
+use countersign_runtime::heavy;
 use tokio::sync::watch;
 use tracing::field::display;
 use tracing::{Instrument as _, Span};
@@ -47,6 +48,9 @@ pub struct Road {
     pub url: Option<Arc<str>>,
 }
 
+/// What an operation counts in [`size_of`]: judging it takes as long as recording so many bytes.
+const OPERATION_BYTES: usize = 256;
+
 /// How the road ended for one command.
 #[derive(Debug)]
 #[must_use]
@@ -71,7 +75,8 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
     if let Some(refusal) = road.revoked() {
         return refused(refusal);
     }
-    let ruling = match trace::judge().in_scope(|| road.rule(&exchange)) {
+    let turn = heavy::turn(size_of(&exchange)).await;
+    let ruling = match turn.run(|| trace::judge().in_scope(|| road.rule(&exchange))) {
         Ok(ruling) => ruling,
         // INVARIANT: I8. Nobody to judge means no.
         Err(error) => return refused(unavailable(&error)),
@@ -96,7 +101,10 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
     metrics::judged(&ruling.verdict, &exchange.described().facts);
     let digest = matches!(ruling.verdict, Verdict::Hold(..)).then(|| road.digest(&exchange));
     let trace = trace::id(&span);
-    let begun = match road.recorder.begin(exchange.command(), exchange.described(), &ruling, digest, trace) {
+    let begin = || road.recorder.begin(exchange.command(), exchange.described(), &ruling, digest, trace);
+    let begun = turn.run(begin);
+    drop(turn);
+    let begun = match begun {
         Ok(begun) => begun,
         // INVARIANT: I5, I8. What cannot be recorded does not run.
         Err(error) => return refused(unavailable(&error)),
@@ -127,6 +135,15 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
             Box::pin(hold.take_through(terms).instrument(span)).await
         }
     }
+}
+
+/// How much there is to judge and to record, in bytes; each operation counts as much as it takes to judge.
+fn size_of(exchange: &impl Exchange) -> usize {
+    let command = exchange.command();
+    let values =
+        command.parameters.iter().filter_map(|parameter| parameter.value.as_ref()).map(|value| value.len());
+    let operations = exchange.described().facts.operations.len() * OPERATION_BYTES;
+    command.text.len() + values.sum::<usize>() + operations
 }
 
 impl Road {

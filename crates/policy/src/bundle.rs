@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::Schema;
-use countersign_common::approval::Chain;
+use countersign_common::approval::{Chain, RequestLimits};
 use countersign_common::digest::DigestBuilder;
 use countersign_common::id::{BundleVersion, ChainName, RoleName, TargetName};
 use countersign_common::verdict::{ColumnRule, DataClass};
 use countersign_common::{Digest, Facts, Principal, Target, Timestamp, Verdict};
 
 use crate::class_terms::ClassTerms;
+use crate::compiler_thread;
 use crate::engine::{Classes, Engine, Shared};
 use crate::error::{BundleErrors, Fault};
 use crate::explain::Explanation;
@@ -20,7 +21,7 @@ use crate::question::Question;
 use crate::rules::{self, Rule, Rules};
 use crate::schema::schema_text;
 use crate::yaml::masking::MaskingFile;
-use crate::yaml::{chains, masking, targets};
+use crate::yaml::{chains, limits, masking, targets};
 
 /// Policies, chains, masking rules and targets of one version.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub struct Bundle {
     digest: Digest,
     engine: Engine,
     columns: BTreeMap<TargetName, Vec<ColumnRule>>,
+    limits: RequestLimits,
     terms: Vec<ClassTerms>,
 }
 
@@ -39,11 +41,19 @@ impl Bundle {
     /// # Errors
     /// When anything in the files is not sound: every fault of every file, with its place.
     pub fn compile(files: &Files, extra_targets: Vec<Target>) -> Result<Self, BundleErrors> {
+        // Before anything is parsed: how large the files are, and how many.
+        BundleErrors::check(files.excess())?;
+        compiler_thread::run(|| Self::compile_here(files, extra_targets))
+            .unwrap_or_else(|why| Err(Fault::of_file("", why).into()))
+    }
+
+    fn compile_here(files: &Files, extra_targets: Vec<Target>) -> Result<Self, BundleErrors> {
         let mut faults = files.faults();
         let schema = schema()?;
         let targets = collect_targets(files, extra_targets, &mut faults);
         let chains = chains::read(files, &mut faults);
         let masking = masking::read(files, &targets, &chains, &mut faults);
+        let limits = limits::read(files, &mut faults);
         let rules = Rules::new(policies(files, &schema, &masking.classes, &mut faults));
         faults.extend(unknown_chains(&rules, &chains));
         BundleErrors::check(faults)?;
@@ -54,7 +64,7 @@ impl Bundle {
         let classes = Classes { of_targets: classes, lookups_max: Arc::new(lookups_max(&terms)) };
         let targets = targets.into_values().map(|listed| listed.target).collect();
         let engine = Engine::new(&schema, rules, chains, targets, classes)?;
-        Ok(Self { version: BundleVersion::of(&digest), digest, engine, columns, terms })
+        Ok(Self { version: BundleVersion::of(&digest), digest, engine, columns, terms, limits })
     }
 
     /// Its version: equal for equal files (and equal extra targets) on every node.
@@ -96,6 +106,12 @@ impl Bundle {
     #[must_use]
     pub fn chains(&self) -> &BTreeMap<ChainName, Chain> {
         self.engine.chains()
+    }
+
+    /// How many requests may be open at once.
+    #[must_use]
+    pub fn limits(&self) -> RequestLimits {
+        self.limits
     }
 
     /// How many policies its files have. Those that follow from `masking.yaml` are not counted.

@@ -25,15 +25,26 @@ pub struct Position {
     pub column: usize,
 }
 
-impl Position {
-    /// The position of a byte of a text; the end of the text when the byte lies beyond it.
-    pub(crate) fn of(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self {
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        }
+/// Where the lines of a text begin, so that finding a position does not read the text from its start each time.
+#[derive(Debug)]
+pub(crate) struct Lines<'a> {
+    text: &'a str,
+    begin_at: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { text, begin_at: std::iter::once(0).chain(after_newlines).collect() }
+    }
+
+    /// The position of a byte of the text; the end of the text when the byte lies beyond it.
+    pub(crate) fn position(&self, offset: usize) -> Position {
+        let offset = if self.text.is_char_boundary(offset) { offset } else { self.text.len() };
+        let line = self.begin_at.partition_point(|begin| *begin <= offset);
+        let begin =
+            line.checked_sub(1).and_then(|before| self.begin_at.get(before)).copied().unwrap_or_default();
+        Position { line, column: self.text.get(begin..offset).unwrap_or_default().chars().count() + 1 }
     }
 }
 
@@ -59,6 +70,9 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The most faults that are listed; a file of another kind would have one in each line.
+pub(crate) const FAULTS_MAX: usize = 200;
+
 /// Everything that is wrong with a bundle; never empty. The text has a line for each fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleErrors(Vec<Fault>);
@@ -77,6 +91,10 @@ impl BundleErrors {
         }
         faults.sort();
         faults.dedup();
+        if faults.len() > FAULTS_MAX {
+            let more = faults.split_off(FAULTS_MAX).len();
+            faults.push(Fault::of_file("", format!("and {more} more faults")));
+        }
         Err(Self(faults))
     }
 }
@@ -120,8 +138,8 @@ mod tests {
 
     #[test]
     fn a_position_counts_lines_and_characters_from_one() {
-        assert_eq!(Position::of("ä\nöx", 5), Position { line: 2, column: 2 });
-        assert_eq!(Position::of("", 0), Position { line: 1, column: 1 });
-        assert_eq!(Position::of("a\n", 99), Position { line: 2, column: 1 });
+        assert_eq!(Lines::of("ä\nöx").position(5), Position { line: 2, column: 2 });
+        assert_eq!(Lines::of("").position(0), Position { line: 1, column: 1 });
+        assert_eq!(Lines::of("a\n").position(99), Position { line: 2, column: 1 });
     }
 }

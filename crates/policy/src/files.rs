@@ -8,6 +8,7 @@ use countersign_common::Digest;
 use countersign_common::digest::DigestBuilder;
 
 use crate::error::{BundleErrors, Fault};
+use crate::nesting;
 
 /// The most files a bundle may have.
 pub const FILES_MAX: usize = 256;
@@ -20,7 +21,7 @@ pub const BYTES_MAX: usize = 4 << 20;
 pub struct Files(BTreeMap<String, Vec<u8>>);
 
 /// The YAML files that a bundle may have, without their extension.
-const YAML_STEMS: [&str; 3] = ["targets", "chains", "masking"];
+const YAML_STEMS: [&str; 4] = ["targets", "chains", "masking", "limits"];
 
 impl Files {
     /// Reads the files of a folder. Hidden files are left alone; it does not descend into folders.
@@ -71,7 +72,7 @@ impl Files {
         self.iter().find(|(name, _)| yaml_stem(name) == Some(stem))
     }
 
-    /// What is wrong with the files as such: kinds, doubles, number, size.
+    /// What is wrong with the files as such: kinds and doubles.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let mut faults: Vec<_> = self.0.keys().filter_map(|name| refuse_kind(name).err()).collect();
         for stem in YAML_STEMS {
@@ -83,11 +84,21 @@ impl Files {
                 ));
             }
         }
+        faults
+    }
+
+    /// What is too much of the files: their number, their size.
+    pub(crate) fn excess(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
         if self.0.len() > FILES_MAX {
             faults.push(too_many());
         }
         if self.0.values().map(Vec::len).sum::<usize>() > BYTES_MAX {
             faults.push(Fault::of_file("", too_large()));
+        }
+        if self.cedar().map(|(_, bytes)| bytes.len()).sum::<usize>() > nesting::TEXT_BYTES_MAX {
+            let max = nesting::TEXT_BYTES_MAX;
+            faults.push(Fault::of_file("", format!("the policies have more than {max} bytes together")));
         }
         faults
     }
@@ -137,7 +148,7 @@ fn refuse_kind(name: &str) -> Result<(), Fault> {
     }
     Err(Fault::of_file(
         name,
-        "not a file of a bundle; expected `*.cedar`, `targets.yaml`, `chains.yaml` or `masking.yaml`",
+        "not a file of a bundle; expected `*.cedar`, `targets.yaml`, `chains.yaml`, `masking.yaml` or `limits.yaml`",
     ))
 }
 
@@ -174,9 +185,9 @@ mod tests {
         std::fs::create_dir(dir.path().join("more")).unwrap();
         insta::assert_snapshot!(Files::read_dir(dir.path()).unwrap_err(), @r"
         the bundle does not validate:
-          README.md: not a file of a bundle; expected `*.cedar`, `targets.yaml`, `chains.yaml` or `masking.yaml`
+          README.md: not a file of a bundle; expected `*.cedar`, `targets.yaml`, `chains.yaml`, `masking.yaml` or `limits.yaml`
           more: is a folder; a bundle has no folders in it
-          policy.yaml: not a file of a bundle; expected `*.cedar`, `targets.yaml`, `chains.yaml` or `masking.yaml`
+          policy.yaml: not a file of a bundle; expected `*.cedar`, `targets.yaml`, `chains.yaml`, `masking.yaml` or `limits.yaml`
         ");
     }
 

@@ -8,8 +8,9 @@ use cedar_policy::{Effect, Policy, PolicySet, Schema, ValidationMode, Validation
 use countersign_common::id::{ChainName, PolicyId};
 
 use crate::context::Attributes;
-use crate::error::{Fault, Position};
+use crate::error::{FAULTS_MAX, Fault, Lines, Position};
 use crate::files::Files;
+use crate::nesting::{self, DEPTH_MAX, POLICIES_MAX, TooDeep};
 
 /// One policy with what its annotations say.
 #[derive(Debug, Clone)]
@@ -87,12 +88,27 @@ pub(crate) fn read(files: &Files, schema: &Schema, faults: &mut Vec<Fault>) -> V
     let validator = Validator::new(schema.clone());
     let mut rules: Vec<Rule> = Vec::new();
     let mut seen: BTreeMap<PolicyId, String> = BTreeMap::new();
+    let mut policies = 0;
     for (file, bytes) in files.cedar() {
         let Ok(text) = std::str::from_utf8(bytes) else {
             faults.push(Fault::of_file(file, "is not UTF-8"));
             continue;
         };
-        let source = Source { file, text };
+        let source = Source { file, text, lines: Lines::of(text) };
+        match nesting::check(text) {
+            Ok(count) => policies += count,
+            Err(TooDeep { offset }) => {
+                let reason = format!(
+                    "the policy is nested more than {DEPTH_MAX} levels deep; write long lists as `[..].contains(..)`"
+                );
+                faults.push(Fault::at(file, source.lines.position(offset), reason));
+                continue;
+            }
+        }
+        if policies > POLICIES_MAX {
+            faults.push(Fault::of_file(file, format!("the bundle has more than {POLICIES_MAX} policies")));
+            return Vec::new();
+        }
         for rule in source.rules(&validator, faults) {
             let place = format!("{file}:{}", rule.at.line);
             if let Some(first) = seen.get(&rule.id) {
@@ -126,6 +142,7 @@ pub(crate) fn add_built_in(rules: &mut Vec<Rule>, built_in: Vec<Rule>, faults: &
 struct Source<'a> {
     file: &'a str,
     text: &'a str,
+    lines: Lines<'a>,
 }
 
 impl Source<'_> {
@@ -139,7 +156,7 @@ impl Source<'_> {
             }
         };
         for template in set.templates() {
-            let at = Position::of(self.text, self.text.find(&template.to_string()).unwrap_or_default());
+            let at = self.lines.position(self.text.find(&template.to_string()).unwrap_or_default());
             let slot = "the policy has a slot such as `?principal`; templates are not used in bundles";
             faults.push(Fault::at(self.file, at, slot));
         }
@@ -171,6 +188,7 @@ impl Source<'_> {
         }
         faults.sort();
         faults.dedup_by(|later, earlier| later.at.is_some() && later.at == earlier.at);
+        faults.truncate(FAULTS_MAX + 1);
         for fault in &mut faults {
             fault.reason = own_ids(set, &fault.reason);
         }
@@ -198,7 +216,7 @@ impl Source<'_> {
     }
 
     fn rule(&self, offset: usize, policy: &Policy, faults: &mut Vec<Fault>) -> Option<Rule> {
-        let at = Position::of(self.text, offset);
+        let at = self.lines.position(offset);
         let before = faults.len();
         let mut fault = |reason: String| faults.push(Fault::at(self.file, at, reason));
         for (name, _) in policy.annotations().filter(|(name, _)| !ANNOTATIONS.contains(name)) {
@@ -249,7 +267,7 @@ impl Source<'_> {
         let reason = [Some(&error.message), error.help.as_ref()].into_iter().flatten();
         let reason = reason.map(|part| part.as_str()).collect::<Vec<_>>().join("; ");
         match error.source_locations.first() {
-            Some(label) => Fault::at(self.file, Position::of(self.text, label.loc.start), reason),
+            Some(label) => Fault::at(self.file, self.lines.position(label.loc.start), reason),
             None => Fault::of_file(self.file, reason),
         }
     }

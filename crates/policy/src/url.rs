@@ -80,6 +80,7 @@ pub fn target_from_url(
         safe_functions: BTreeSet::new(),
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
+        unmatched_rules: Default::default(),
         notifications: countersign_common::target::Notifications::default(),
         generation: Digest::from_bytes([0; 32]),
     };

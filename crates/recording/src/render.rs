@@ -42,38 +42,10 @@ pub fn render_text(envelope: &Envelope) -> String {
     format!("{}  {body}\n", envelope.at)
 }
 
-/// The text with everything that does not print as itself made visible: control characters,
-/// bidirectional controls, zero-width characters as `\u{202E}`. Line feeds and tabs too: what is one
-/// line here was one line there.
+/// The text on one line, with everything written out that a reader cannot see or could take for something else.
 #[must_use]
 pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ if hides(character) => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\u{{{:04X}}}", character as u32);
-            }
-            _ => out.push(character),
-        }
-    }
-    out
-}
-
-/// Characters that a terminal obeys, reorders by, or does not show (Unicode's Cc, Cf, Zl, Zp and other
-/// default-ignorable characters).
-fn hides(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{00AD}' | '\u{034F}' | '\u{0600}'..='\u{0605}' | '\u{061C}' | '\u{06DD}' | '\u{070F}'
-            | '\u{0890}'..='\u{0891}' | '\u{08E2}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
-            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
-            | '\u{FFF0}'..='\u{FFFB}' | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}'
-            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+    countersign_common::visible::visible(text).replace('\n', "\\n")
 }
 
 fn opening(opened: &Opened, envelope: &Envelope) -> String {
@@ -177,7 +149,20 @@ mod tests {
     #[test]
     fn nothing_hides_in_a_statement() {
         let text = "DELETE\u{202E}\x1b[2K FROM t\n-- \u{200B}x";
-        assert_eq!(visible(text), "DELETE\\u{202E}\\u{001B}[2K FROM t\\n-- \\u{200B}x");
+        assert_eq!(visible(text), "DELETE\\u{202e}\\u{1b}[2K FROM t\\n-- \\u{200b}x");
         assert_eq!(visible("größer €"), "größer €");
+    }
+
+    /// `ui/test/visible.json` holds the page to the same.
+    #[test]
+    fn recordings_show_characters_as_the_page_does() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/test/visible.json");
+        let vectors: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let texts: Vec<[String; 2]> = serde_json::from_value(vectors["texts"].clone()).unwrap();
+        assert!(texts.len() > 100);
+        for [text, shown] in texts {
+            assert_eq!(visible(&text), shown.replace('\n', "\\n"));
+        }
     }
 }

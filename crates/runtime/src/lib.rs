@@ -3,6 +3,7 @@
 pub mod awake;
 pub mod certificate;
 pub mod health;
+pub mod heavy;
 pub mod metrics;
 pub mod ops;
 pub mod sampling;

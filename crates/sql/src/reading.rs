@@ -127,7 +127,8 @@ impl Reading {
     }
 
     /// Roughly how many bytes it holds, for the bound of the caches.
-    pub(crate) fn weight(&self) -> usize {
+    #[must_use]
+    pub fn weight(&self) -> usize {
         let names: usize = self.parts.iter().map(Part::names).sum();
         let prepared: usize = self.effects.prepares.iter().map(|(_, inner)| inner.weight()).sum();
         512 + self.parts.len() * 512

@@ -1,6 +1,6 @@
 //! Where the values of a masked column can come out.
 
-#![allow(clippy::unwrap_used, reason = "a broken fixture is to stop the test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a broken fixture is to stop the test")]
 
 mod support;
 
@@ -27,6 +27,7 @@ fn columns(text: &str) -> Vec<bool> {
     flows.columns.unwrap_or_else(|| panic!("columns of {text}")).iter().map(is_email).collect()
 }
 
+// long: a table of statements.
 #[test]
 fn i6_masked_column_is_found_wherever_it_may_come_out() {
     for text in [
@@ -284,9 +285,24 @@ fn copies_name_the_place_that_receives_them() {
         "EXPLAIN INSERT INTO log SELECT email FROM customers",
         "COPY customers FROM STDIN",
         "SELECT vat(1)",
+        "SELECT g.email FROM json_to_record('{}') AS g",
     ] {
         assert_eq!(flows(text).copies.len(), 0, "{text}");
     }
+}
+
+#[test]
+fn each_comparison_with_a_constant_is_a_lookup_of_its_own() {
+    let lookups = |text: &str| flows(text).lookups;
+    assert_eq!(lookups("SELECT id FROM customers WHERE email = 'x'"), 1);
+    assert_eq!(lookups("SELECT id FROM customers WHERE email = 'x' OR email = 'y' OR email = $1"), 3);
+    assert_eq!(
+        lookups(
+            "SELECT id FROM customers WHERE email = 'x' UNION ALL SELECT id FROM customers WHERE email = 'y'"
+        ),
+        2
+    );
+    assert_eq!(lookups("SELECT id FROM customers WHERE name = 'x'"), 0);
 }
 
 #[test]

@@ -104,6 +104,17 @@ impl Bundle {
         self.folder.write(name, text).map(drop)
     }
 
+    /// Lifts the limits on open requests, for tests with more of them than people would look at.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn without_limits(self) -> Result<Self> {
+        let unlimited =
+            "open_requests: { per_session: unlimited, per_subject: unlimited, per_target: unlimited }\n";
+        self.replace("limits.yaml", unlimited)?;
+        Ok(self)
+    }
+
     /// Lets messages of up to so many bytes be judged.
     ///
     /// # Errors

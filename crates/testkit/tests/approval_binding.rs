@@ -257,7 +257,7 @@ fn i2_same_the_same_text_behind_an_execute_is_one_request() {
     let id = one.hold("EXECUTE fix(7)");
     other.send(&query("EXECUTE fix(7)"));
     other.client.until(b'N').unwrap();
-    assert_eq!(shop.pending(1), [id.clone()]);
+    assert_eq!(shop.pending(1), std::slice::from_ref(&id));
     shop.gateway.approve(&id).unwrap();
     let answers = [one.answer(), other.answer()];
     let ran = answers.iter().filter(|answer| answer.contains("UPDATE 1")).count();

@@ -549,6 +549,9 @@ fn i6_masked_a_function_that_is_run_when_it_is_planned_does_not_quote_masked_val
     let card = server.sql("SELECT card FROM customers ORDER BY id LIMIT 1").unwrap();
     let mut shop = Shop::behind(server, bundle);
     shop.send(&[run("SELECT leak()"), sync()]);
+    // A function that nobody has read may copy masked values, so people are asked first.
+    let held = shop.gateway.pending_one().unwrap();
+    shop.gateway.approve(&held).unwrap();
     let answer = shop.read_all();
     assert!(answer.windows(5).any(|five| five == b"P0001"), "{}", answer.escape_ascii());
     assert!(!answer.windows(card.trim().len()).any(|part| part == card.trim().as_bytes()));

@@ -318,6 +318,8 @@ fn leave(server: &Postgres, dsn: &Dsn, stretch: &[u8], terminates: bool) -> (Vec
     empty(server);
     let (mut client, _) = RawClient::login(dsn).unwrap();
     client.send(stretch).unwrap();
+    // A Bind of what nobody has seen is judged when it is executed, or asked for.
+    client.send(&bare(b'H')).unwrap();
     if terminates {
         client.send(&bare(b'X')).unwrap();
     }

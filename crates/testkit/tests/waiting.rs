@@ -183,3 +183,33 @@ fn a_target_that_cannot_be_reached_again_costs_nobody_their_approval() {
     assert!(answer.contains("UPDATE 1"), "{answer}");
     assert!(shop.gateway.pending().unwrap().is_empty());
 }
+
+#[test]
+fn the_twenty_first_open_request_of_a_session_is_refused_and_asks_nobody() {
+    let mut shop = Shop::new();
+    let token = shop.gateway.token("ann", "agent", &["agents"]).unwrap();
+    let dsn = shop.gateway.dsn("shop", &token, "shop");
+    let update = |number: usize| query(&format!("UPDATE payments SET amount_cents = {number} WHERE id = 1"));
+    let mut waiting = Vec::new();
+    for number in 0..20 {
+        let (mut client, _) = RawClient::login(&dsn).unwrap();
+        client.send(&update(number)).unwrap();
+        client.until(b'N').unwrap();
+        waiting.push(client);
+    }
+    let (mut another, _) = RawClient::login(&dsn).unwrap();
+    another.send(&update(20)).unwrap();
+    let refused = shown(&another.until_ready().unwrap());
+    let refused = refused.replace('\\', "");
+    for part in
+        ["C55G06", "countersign: limited: ", r#""state":"limited""#, r#""executed":false"#, "retry_after_s"]
+    {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    assert_eq!(shop.gateway.pending().unwrap().len(), 20);
+    // Joining does not count, and another session has requests of its own.
+    another.send(&update(7)).unwrap();
+    assert!(shown(&another.until(b'N').unwrap()).contains("waiting for approval"));
+    shop.agent.send(&update(20)).unwrap();
+    assert!(shown(&shop.agent.until(b'N').unwrap()).contains("waiting for approval"));
+}

@@ -110,7 +110,7 @@ impl System {
         let server = postgres.dsn();
         let tap = Tap::start(format!("{}:{}", server.host, server.port).parse()?).await?;
         let terms = Terms { hold: "1h", notice_every: "10m", timeout: "2h", ..Terms::default() };
-        let bundle = Bundle::example(&postgres, &terms)?;
+        let bundle = Bundle::example(&postgres, &terms)?.without_limits()?;
         if setup.tapped {
             lead_through(&bundle, server.port, tap.address().port())?;
         }

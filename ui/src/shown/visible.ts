@@ -1,41 +1,137 @@
-// Text in which nothing hides, as `crates/common/src/rendering.rs` writes it: control characters other than line feed
-// and tab, marks that change the direction or are not seen, and the backslash that makes them visible, are written
-// out. Both have to write the same; `test/vectors.json` holds them together.
+// Text as people are shown it, as `crates/common/src/visible.rs` writes it: characters that cannot be seen, or that pass
+// for others, are written out. Both have to write the same; `characters.json` is the table that the other side generates
+// from Unicode's data, and `test/visible.json` holds them together.
+import table from "./characters.json";
 
-/** Spans of code points that a reader could miss or be misled by, besides control characters and odd spaces. */
-const HIDING: readonly (readonly [number, number])[] = [
-  [0xad, 0xad], [0x34f, 0x34f], [0x61c, 0x61c], [0x115f, 0x1160], [0x17b4, 0x17b5], [0x180b, 0x180f],
-  [0x200b, 0x200f], [0x202a, 0x202e], [0x2060, 0x206f], [0x3164, 0x3164], [0xfe00, 0xfe0f], [0xfeff, 0xfeff],
-  [0xffa0, 0xffa0], [0xfff0, 0xfffb], [0x1bca0, 0x1bca3], [0x1d173, 0x1d17a], [0xe0000, 0xe0fff],
-];
-
-/** White space of Unicode other than the space. */
-const ODD_SPACE: readonly (readonly [number, number])[] = [
-  [0x9, 0xd], [0x85, 0x85], [0xa0, 0xa0], [0x1680, 0x1680], [0x2000, 0x200a], [0x2028, 0x2029], [0x202f, 0x202f],
-  [0x205f, 0x205f], [0x3000, 0x3000],
-];
-
-function within(point: number, spans: readonly (readonly [number, number])[]): boolean {
-  return spans.some(([first, last]) => first <= point && point <= last);
+/** Spans of code points, sorted: where each begins, and where it ends. */
+interface Spans {
+  first: Uint32Array;
+  last: Uint32Array;
 }
+
+/** Spans from the table: the distance from the end of the one before, and the length, in turn. */
+function spans(deltas: readonly number[], step = 2): Spans {
+  const first = new Uint32Array(deltas.length / step);
+  const last = new Uint32Array(deltas.length / step);
+  for (let at = 0, end = 0; at < first.length; at += 1) {
+    first[at] = end + (deltas[at * step] ?? 0);
+    end = (first[at] ?? 0) + (deltas[at * step + 1] ?? 0);
+    last[at] = end - 1;
+  }
+  return { first, last };
+}
+
+/** The number of the span that has this code point; -1: none has. */
+function find(spans: Spans, point: number): number {
+  let [low, high] = [0, spans.first.length - 1];
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    if (point < (spans.first[middle] ?? 0)) high = middle - 1;
+    else if (point > (spans.last[middle] ?? 0)) low = middle + 1;
+    else return middle;
+  }
+  return -1;
+}
+
+const HIDES = spans(table.hides);
+const LETTERS = spans(table.letters);
+const MARKS = spans(table.marks);
+const OVER_LETTER = spans(table.over_letter);
+const CONNECTORS = spans(table.connectors);
+const LOOKALIKES = spans(table.lookalikes);
+const SCRIPTS = spans(table.scripts, 3);
+const SCRIPT_SETS = table.script_sets.map((set) => set.split(" "));
+
+/** The longest row of combining marks that is shown. */
+const MARKS_MAX = 2;
 
 function hides(point: number): boolean {
-  const control = point < 0x20 || (0x7f <= point && point <= 0x9f);
-  return control || within(point, ODD_SPACE) || within(point, HIDING);
+  return point < 0x80 ? point < 0x20 || point === 0x7f : find(HIDES, point) >= 0;
 }
 
-/** One character as it is shown. */
-function shown(character: string): string {
-  if (character === "\n" || character === "\t") return character;
-  if (character === "\\") return "\\\\";
-  const point = character.codePointAt(0) ?? 0;
-  return hides(point) ? `\\u{${point.toString(16)}}` : character;
+function isLetter(point: number): boolean {
+  if (point >= 0x80) return find(LETTERS, point) >= 0;
+  return (0x30 <= point && point <= 0x39) || (0x41 <= point && point <= 0x5a) || (0x61 <= point && point <= 0x7a);
+}
+
+/** Letters, marks, digits and connectors: what identifiers are made of. */
+function isOfWord(point: number): boolean {
+  if (point < 0x80) return isLetter(point) || point === 0x5f;
+  return isLetter(point) || find(MARKS, point) >= 0 || find(CONNECTORS, point) >= 0;
+}
+
+/** The scripts that a character of a word goes with; undefined: with every one. */
+function scriptsOf(point: number): string[] | undefined {
+  if (point < 0x80) return (0x41 <= point && point <= 0x5a) || (0x61 <= point && point <= 0x7a) ? ["Latn"] : undefined;
+  const span = find(SCRIPTS, point);
+  return span < 0 ? undefined : SCRIPT_SETS[table.scripts[span * 3 + 2] ?? 0];
+}
+
+/** The scripts that all of them go with; undefined: every one. */
+function common(scripts: (string[] | undefined)[]): string[] | undefined {
+  return scripts.reduce<string[] | undefined>((all, one) => {
+    if (all === undefined || one === undefined) return all ?? one;
+    return all.filter((script) => one.includes(script));
+  }, undefined);
+}
+
+function mixesScripts(word: number[]): boolean {
+  const scripts = word.map(scriptsOf);
+  if (common(scripts)?.length !== 0) return false;
+  // Latin beside Han, Japanese or Korean is usual.
+  const rest = common(scripts.filter((one) => one?.includes("Latn") !== true));
+  return rest !== undefined && !rest.some((script) => script === "Hanb" || script === "Jpan" || script === "Kore");
+}
+
+function readsAsAscii(word: number[]): boolean {
+  return word.every((point) => point < 0x80 || find(LOOKALIKES, point) >= 0);
+}
+
+function written(point: number): string {
+  return `\\u{${point.toString(16)}}`;
+}
+
+/** A row of characters of a word, as it is shown. */
+function shownWord(word: number[]): string {
+  const misleads = mixesScripts(word) || readsAsAscii(word);
+  let text = "";
+  let left = 0;
+  for (const point of word) {
+    let shows = point < 0x80 || !misleads;
+    if (point < 0x80 || find(MARKS, point) < 0) {
+      left = isLetter(point) ? MARKS_MAX : 0;
+    } else if (left === 0 || find(OVER_LETTER, point) >= 0) {
+      left = 0;
+      shows = false;
+    } else {
+      left -= 1;
+    }
+    text += shows ? String.fromCodePoint(point) : written(point);
+  }
+  return text;
+}
+
+/** A row of characters without plain punctuation in between. */
+function shownRow(row: string): string {
+  if (/^[A-Za-z0-9_]*$/.test(row)) return row;
+  let text = "";
+  let word: number[] = [];
+  for (const character of row) {
+    const point = character.codePointAt(0) ?? 0;
+    if (isOfWord(point)) {
+      word.push(point);
+      continue;
+    }
+    text += shownWord(word) + (hides(point) ? written(point) : character);
+    word = [];
+  }
+  return text + shownWord(word);
 }
 
 /** A text in which nothing hides. */
 export function visible(text: string): string {
   // Most text is plain: only what is not is looked at, character by character.
-  return text.replace(/[^\x20-\x5b\x5d-\x7e\n\t]/gu, shown);
+  return text.replaceAll("\\", "\\\\").replace(/[A-Za-z0-9_\u{80}-\u{10ffff}]+|[\0-\x09\x0b-\x1f\x7f]/gu, shownRow);
 }
 
 /** The same on one line. */

@@ -193,6 +193,7 @@ impl From<&Decision> for v1::Decision {
             reason: decision.reason.clone(),
             method: decision.method.clone(),
             decide_time: Some(timestamp_to_wire(decision.at)),
+            issuers: decision.issuers.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -207,6 +208,11 @@ impl TryFrom<v1::Decision> for Decision {
             reason: optional(wire.reason.as_deref(), "decision.reason")?,
             method: parsed(&wire.method, "decision.method")?,
             at: timestamp(wire.decide_time, "decision.decide_time")?,
+            issuers: wire
+                .issuers
+                .iter()
+                .map(|issuer| parsed(issuer, "decision.issuers"))
+                .collect::<Result<_, _>>()?,
         })
     }
 }

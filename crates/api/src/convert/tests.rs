@@ -48,6 +48,7 @@ fn approval(state: State) -> Approval {
             reason: Some("fine".into()),
             method: "token".into(),
             at: Timestamp::from_micros(1_700_000_000_500_000),
+            issuers: ["root", "carol"].map(|name| Subject::new(name).unwrap()).into(),
         }],
         state,
         evidence: Evidence::Presented("xid:749".into()),

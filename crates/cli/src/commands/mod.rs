@@ -49,7 +49,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), CliError> {
         Command::Gateway(arguments) => Box::pin(gateway::run(&arguments, &around)).await,
         Command::Fleet(command) => fleet::run(command, &around).await,
         Command::Apply(arguments) => apply::run(&arguments, &around).await,
-        Command::Policy(command) => policy::run(&command, &around),
+        Command::Policy(command) => policy::run(&command, &around).await,
         Command::Token(command) => token::run(command, &around).await,
         Command::Requests(arguments) => requests::run(arguments, &around).await,
         Command::Approve(arguments) => decide::approve(arguments, &around).await,

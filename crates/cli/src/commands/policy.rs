@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use countersign_common::id::BundleVersion;
+use countersign_common::error::code;
+use countersign_common::id::{BundleVersion, TargetName};
 use countersign_policy::{Bundle, ClassTerms, Files};
 use serde::Serialize;
 
 use super::Surroundings;
-use crate::error::CliError;
+use crate::error::{CliError, Exit};
 use crate::view::fault;
 
 /// What is done with policies.
@@ -18,6 +19,10 @@ pub(crate) enum Command {
     Check {
         /// The folder of the bundle.
         dir: PathBuf,
+        /// A target of the bundle that is asked whether every masking rule of it matches a column there; may be given several
+        /// times. It is reached from here, with the credential of its default role.
+        #[arg(long = "target", value_name = "NAME")]
+        targets: Vec<TargetName>,
     },
 }
 
@@ -32,10 +37,13 @@ struct Sound {
     classes: Vec<ClassTerms>,
 }
 
-pub(crate) fn run(command: &Command, around: &Surroundings) -> Result<(), CliError> {
-    let Command::Check { dir } = command;
+pub(crate) async fn run(command: &Command, around: &Surroundings) -> Result<(), CliError> {
+    let Command::Check { dir, targets } = command;
     let bundle = Files::read_dir(dir).and_then(|files| Bundle::compile(&files, Vec::new()));
     let bundle = bundle.map_err(|errors| fault::refuse(&fault::of_dir(&errors, dir), around.output))?;
+    for target in targets {
+        all_match(&bundle, target).await?;
+    }
     let sound = Sound {
         ok: true,
         version: bundle.version().clone(),
@@ -55,6 +63,28 @@ pub(crate) fn run(command: &Command, around: &Surroundings) -> Result<(), CliErr
         );
         sound.classes.iter().fold(summary, |text, terms| text + "\n" + &terms_line(terms))
     })
+}
+
+/// Asks a target whether its masking rules match something there.
+async fn all_match(bundle: &Bundle, name: &TargetName) -> Result<(), CliError> {
+    let target = bundle
+        .target(name)
+        .ok_or_else(|| CliError::new(Exit::Usage, format!("there is no target `{name}` in the bundle")))?;
+    let asked = countersign_gateway::unmatched_rules(target, bundle.column_rules(name)).await;
+    let unmatched = asked.map_err(|error| {
+        CliError::because(Exit::Failed, format!("target `{name}` cannot be asked"), &error)
+    })?;
+    if unmatched.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "masking rules of target `{name}` match nothing there, and mask nothing: {}",
+        unmatched.join(", ")
+    );
+    Err(CliError::new(Exit::Unsound, reason).code(code::BUNDLE_INVALID).help(
+        "was a column or relation renamed? correct `masking.yaml`; `unmatched_rules: block` of the target closes access \
+         until it is",
+    ))
 }
 
 /// What becomes of commands that use a class of data which their requester may not see.

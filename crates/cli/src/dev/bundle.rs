@@ -1,9 +1,11 @@
 //! The bundle that `dev` judges by. One way for all of them: a folder that changed, or an `apply`, makes a
 //! bundle the control plane's current one, and the gateway follows the control plane.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use countersign_common::id::Subject;
 use countersign_controlplane::ControlPlane;
@@ -89,11 +91,18 @@ impl Source {
     /// Safe: a bundle is in force wholly or not at all.
     pub(super) async fn reload(self, control: Arc<ControlPlane>, compiler: Arc<PolicyCompiler>) {
         let Self::Folder(_) = &self else { return };
+        let mut stood = self.stand().await;
         let mut seen = self.look(&compiler).await;
         let mut tick = tokio::time::interval(RELOAD_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
+            // Taken before the files are read: what changes in between is seen at the next tick.
+            let stands = self.stand().await;
+            if stands.as_ref().is_some_and(|stands| Some(stands) == stood.as_ref() && !stands.is_fresh()) {
+                continue;
+            }
+            stood = stands;
             let now = self.look(&compiler).await;
             if now == seen {
                 continue;
@@ -110,6 +119,12 @@ impl Source {
         }
     }
 
+    /// How the folder stands, by its files' names, sizes and times. `None`: it cannot be read.
+    async fn stand(&self) -> Option<FolderStamp> {
+        let dir = self.dir().to_owned();
+        tokio::task::spawn_blocking(move || FolderStamp::of(&dir).ok()).await.ok().flatten()
+    }
+
     /// Reading and compiling take milliseconds that other tasks need.
     async fn look(&self, compiler: &Arc<PolicyCompiler>) -> Look {
         let (source, compiler) = (self.clone(), Arc::clone(compiler));
@@ -122,6 +137,35 @@ impl Source {
         looked.await.unwrap_or(Look::Interrupted)
     }
 }
+
+/// The files of a folder as far as their entries show: comparing it costs a look at each entry, and no compiling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FolderStamp {
+    files: BTreeMap<OsString, (u64, SystemTime)>,
+    newest: SystemTime,
+}
+
+impl FolderStamp {
+    fn of(dir: &Path) -> std::io::Result<Self> {
+        let mut files = BTreeMap::new();
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            // Of what a link points to: folders of bundles are often links that are swapped.
+            let metadata = std::fs::metadata(entry.path())?;
+            files.insert(entry.file_name(), (metadata.len(), metadata.modified()?));
+        }
+        let newest = files.values().map(|(_, modified)| *modified).max().unwrap_or(SystemTime::UNIX_EPOCH);
+        Ok(Self { files, newest })
+    }
+
+    /// Whether something changed so shortly ago that another change could bear the same time.
+    fn is_fresh(&self) -> bool {
+        self.newest.elapsed().is_ok_and(|ago| ago < FRESH)
+    }
+}
+
+/// How long after a change its time could stand for a later one, too: file systems count in up to two seconds.
+const FRESH: Duration = Duration::from_secs(3);
 
 /// What stands in the folder.
 #[derive(Debug, PartialEq, Eq)]
@@ -188,5 +232,36 @@ pub(super) async fn follow(
         if bundles.changed().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_stands_otherwise_after_any_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str, seconds: u64| {
+            std::fs::write(dir.path().join(name), text).unwrap();
+            let file = std::fs::File::options().write(true).open(dir.path().join(name)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        };
+        let stands = || FolderStamp::of(dir.path()).unwrap();
+        write("a.cedar", "one", 1000);
+        let first = stands();
+        assert_eq!(stands(), first, "nothing has changed");
+        assert!(!first.is_fresh());
+        write("a.cedar", "two", 1001);
+        let touched = stands();
+        assert_ne!(touched, first, "the same size");
+        write("a.cedar", "three", 1001);
+        assert_ne!(stands(), touched, "the same time");
+        write("b.cedar", "", 1);
+        let added = stands();
+        std::fs::remove_file(dir.path().join("b.cedar")).unwrap();
+        assert_ne!(stands(), added);
+        std::fs::write(dir.path().join("a.cedar"), "now").unwrap();
+        assert!(stands().is_fresh(), "a change within the same tick of the clock must be looked for");
     }
 }

@@ -13,7 +13,7 @@ use countersign_controlplane::ControlPlane;
 use countersign_controlplane::approvals::{self, ApprovalError, Held};
 use countersign_controlplane::sessions::{Revocation, SessionRefused};
 use countersign_lifecycle::ports::{
-    Admitted, Approvals, HoldRequest, NotAdmitted, Redeem, RedeemError, Sessions, Stop, Testimony,
+    Admitted, Approvals, HoldError, HoldRequest, NotAdmitted, Redeem, RedeemError, Sessions, Stop, Testimony,
     Unavailable,
 };
 use parking_lot::Mutex;
@@ -109,7 +109,7 @@ impl Sessions for Embedded {
 
 #[async_trait]
 impl Approvals for Embedded {
-    async fn hold(&self, request: HoldRequest) -> Result<Approval, Unavailable> {
+    async fn hold(&self, request: HoldRequest) -> Result<Approval, HoldError> {
         let locks_held = if request.in_transaction {
             vec!["an open transaction keeps its locks while this waits".to_owned()]
         } else {
@@ -128,7 +128,8 @@ impl Approvals for Embedded {
         };
         match self.control_plane.approvals().hold(request).await {
             Ok(Held { approval, .. }) => Ok(approval),
-            Err(error) => Err(unavailable(&error)),
+            Err(error @ ApprovalError::Limited { .. }) => Err(HoldError::Limited(error.to_string())),
+            Err(error) => Err(unavailable(&error).into()),
         }
     }
 

@@ -20,6 +20,7 @@ use countersign_controlplane::ControlPlane;
 use countersign_controlplane::grpc::ServeError;
 use countersign_controlplane::history::HistoryOptions;
 use countersign_controlplane::journal::{Anchoring, Publisher};
+use countersign_controlplane::sessions::Administrators;
 use countersign_masking::HashKey;
 use countersign_policy::CurrentBundle;
 use countersign_recording::{CheckpointFile, LocalJournal, Newest};
@@ -116,6 +117,9 @@ impl Prepared {
             archive,
             // One process to try things out: nothing is taken away.
             history: HistoryOptions::default(),
+            administrators: Administrators {
+                services: options.administrator_services.iter().cloned().collect(),
+            },
         })
         .await?;
         recordings::admit(&control, &data, &public, true, &options.accept_loss).await?;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
-use countersign_common::id::{EnvironmentName, TargetName};
+use countersign_common::id::{EnvironmentName, Subject, TargetName};
 use countersign_common::target::SecretRef;
 use countersign_common::{Secret, Target};
 use countersign_controlplane::journal::AnchorPlace;
@@ -56,6 +56,10 @@ pub(crate) struct DevOptions {
     /// unless given.
     #[arg(long, value_name = "ADDR")]
     pub(super) listen_ops: Option<SocketAddr>,
+    /// A service of the group `admin` that is trusted to administer: to issue tokens, apply bundles, read recordings. May
+    /// be given several times. People of the group may without being named, agents never.
+    #[arg(long = "administrator-service", value_name = "SUBJECT")]
+    pub(super) administrator_services: Vec<Subject>,
     /// Where checkpoints of the recordings go as they are signed, outside of the data directory: a file that they are appended
     /// to, or an http(s) URL that they are posted to.
     #[arg(long, value_name = "FILE|URL", value_parser = anchor::of_text)]

@@ -1,9 +1,11 @@
 //! The policy engine behind the control plane's port: what the gateway judges by, the control plane
 //! judges by too.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use countersign_common::id::{BundleVersion, EnvironmentName, TargetName};
+use countersign_common::approval::RequestLimits;
+use countersign_common::id::{BundleVersion, EnvironmentName, GroupName, TargetName};
 use countersign_common::verdict::Reason;
 use countersign_common::{Digest, Target, Verdict};
 use countersign_controlplane::bundles::{Compile, Fault, Files, Judge, Question};
@@ -66,6 +68,15 @@ impl Judge for PolicyJudge {
 
     fn environment(&self, target: &TargetName) -> Option<EnvironmentName> {
         self.0.target(target).map(|target| target.environment.clone())
+    }
+
+    fn groups(&self) -> BTreeSet<GroupName> {
+        let stages = self.0.chains().values().flat_map(|chain| &chain.stages);
+        stages.flat_map(|stage| stage.groups.iter().cloned()).collect()
+    }
+
+    fn limits(&self) -> RequestLimits {
+        self.0.limits()
     }
 
     fn judge(&self, question: &Question<'_>) -> Verdict {

@@ -27,6 +27,23 @@ struct Fault {
     reason: String,
 }
 
+/// Stack of the thread that parses. The parser bounds the depth of nesting, but a caller's thread may be too small even for that.
+const PARSER_STACK_BYTES: usize = 16 << 20;
+
+type Entries = Option<BTreeMap<String, Spanned<Value>>>;
+
+/// Parses on a thread of its own.
+///
+/// # Errors
+/// The outer one if the thread cannot be started or panicked; the inner one if the text is not such a map.
+fn parse(text: &str) -> std::io::Result<Result<Entries, serde_saphyr::Error>> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
+        let parsing = thread.spawn_scoped(scope, || serde_saphyr::from_str(text))?;
+        parsing.join().map_err(|_| std::io::Error::other("the parser failed"))
+    })
+}
+
 impl Document {
     /// Reads a file.
     ///
@@ -36,7 +53,9 @@ impl Document {
         let text = std::fs::read_to_string(file).map_err(|error| {
             CliError::failed(format!("cannot read the configuration `{}`: {error}", file.display()))
         })?;
-        let parsed: Result<Option<BTreeMap<String, Spanned<Value>>>, _> = serde_saphyr::from_str(&text);
+        let parsed = parse(&text).map_err(|error| {
+            CliError::failed(format!("cannot read the configuration `{}`: {error}", file.display()))
+        })?;
         let mut document =
             Self { file: file.to_owned(), entries: BTreeMap::new(), known: Vec::new(), faults: Vec::new() };
         match parsed {
@@ -144,6 +163,19 @@ mod tests {
             ]
         );
         assert_eq!(error.exit(), Exit::Unsound);
+    }
+
+    #[test]
+    fn a_file_that_is_nested_without_end_is_refused_on_a_small_stack() {
+        for text in [
+            "[".repeat(20_000),
+            format!("a: {}1{}", "{b: ".repeat(20_000), "}".repeat(20_000)),
+            "- ".repeat(20_000),
+        ] {
+            let thread =
+                std::thread::Builder::new().stack_size(512 << 10).spawn(move || read(&text).is_err());
+            assert!(thread.unwrap().join().unwrap());
+        }
     }
 
     #[test]

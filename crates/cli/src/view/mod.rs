@@ -23,7 +23,7 @@ pub(crate) fn who(principal: &Principal) -> String {
 
 /// One line of a table, in which nothing hides and nothing breaks the line.
 pub(crate) fn line(text: &str) -> String {
-    visible(text).replace('\n', "\\n").replace('\t', "\\t")
+    visible(text).replace('\n', "\\n")
 }
 
 /// A time-span for people, in its two largest units: `1h 30m`.

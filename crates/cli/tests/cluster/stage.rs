@@ -26,7 +26,7 @@ impl Stage {
         let server = Postgres::start(PostgresOptions::default()).unwrap();
         server.sql("SET ROLE shop_app; CREATE TABLE effects (id text NOT NULL)").unwrap();
         let terms = Terms { hold: "5m", hold_in_transaction: "1m", ..Terms::default() };
-        let bundle = Bundle::example(&server, &terms).unwrap();
+        let bundle = Bundle::example(&server, &terms).unwrap().without_limits().unwrap();
         let cluster = Cluster::start(&bundle, &ClusterOptions::default()).unwrap();
         let token = cluster.token("agent-7", "agent", &["agents"]).unwrap();
         let agent = cluster.dsn("shop", &token, shop::DATABASE);

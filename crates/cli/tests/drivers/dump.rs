@@ -51,7 +51,6 @@ fn parallel_dump(dsn: &Dsn) -> String {
 }
 
 #[test]
-#[ignore = "our question for settings comes before SET TRANSACTION SNAPSHOT still"]
 fn a_parallel_dump_is_the_same_as_directly() {
     let stage = Stage::allow_all();
     let direct = parallel_dump(&stage.server.dsn());

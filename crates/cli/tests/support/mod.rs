@@ -158,6 +158,7 @@ impl Server {
             ttl: Duration::from_secs(3600),
             target: None,
             issued_by: subject("operator"),
+            issuers: Default::default(),
         };
         self.control.sessions().issue(order).await.unwrap().secret
     }

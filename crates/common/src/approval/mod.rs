@@ -16,11 +16,15 @@
 //! Redeemed (promised) ─ present ─► Redeemed (presented)          Redeemed (promised) ─ owner lost ─► NotRun
 //! ```
 
+mod limits;
 mod step;
 mod terms;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+pub use limits::RequestLimits;
 pub use step::{Event, Rejection, step};
 pub use terms::{Chain, Stage, Terms};
 
@@ -104,6 +108,9 @@ pub struct Decision {
     pub method: String,
     /// When.
     pub at: Timestamp,
+    /// Who issued the token that the approver voted with, and who issued those issuers' tokens, and so on.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub issuers: BTreeSet<Subject>,
 }
 
 /// Yes or no.

@@ -26,6 +26,8 @@ pub enum Event {
         reason: Option<String>,
         /// How they proved to be themselves.
         method: String,
+        /// Who issued the token that they vote with, and who issued those issuers' tokens, and so on.
+        issuers: BTreeSet<Subject>,
     },
     /// Its deadline has passed.
     Expire,
@@ -105,6 +107,12 @@ pub enum Rejection {
     /// The requester, or anyone it acts for, cannot decide (I4).
     #[error("`{0}` asked for this command, or it is asked for on their behalf, so they cannot decide on it")]
     OwnRequest(Subject),
+    /// A token that the requester, or anyone it acts for, has issued proves nothing to the requester (I4).
+    #[error(
+        "the token comes from `{0}`, who asked for this command, or for whom it is asked; decide with a token that \
+         somebody else has issued"
+    )]
+    OwnToken(Subject),
     /// Only people countersign.
     #[error("`{0}` is not a person; only people can countersign")]
     NotHuman(Subject),
@@ -149,8 +157,12 @@ pub enum Rejection {
 /// I1 and I3, so no event does.
 pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approval, Rejection> {
     let (state, decision) = match (&approval.state, event) {
-        (State::Pending { stage }, Event::Decide { by, vote, reason, method }) => {
-            let decision = decide(approval, *stage, by, *vote, reason.as_deref(), method, now)?;
+        (State::Pending { stage }, Event::Decide { by, vote, reason, method, issuers }) => {
+            let mut decision = decide(approval, *stage, by, *vote, reason.as_deref(), method, now)?;
+            if let Some(own) = own_issuer(approval, issuers) {
+                return Err(Rejection::OwnToken(own.clone()));
+            }
+            decision.issuers.clone_from(issuers);
             (after_vote(approval, *stage, *vote), Some(decision))
         }
         (State::Pending { .. } | State::Approved, Event::Expire) if now < approval.expires_at => {
@@ -252,8 +264,8 @@ fn decide(
         return Err(Rejection::PastDeadline(approval.expires_at));
     }
     // INVARIANT: I4. Neither chain may share anybody with the other: a person who acts through a
-    // delegate is still that person.
-    if let Some(own) = by.chain().find(|subject| approval.requester.involves(subject)) {
+    // delegate is still that person, and so is one whose name is spelt to look the same.
+    if let Some(own) = by.chain().find(|subject| asks(approval, subject)) {
         return Err(Rejection::OwnRequest(own.clone()));
     }
     if by.kind != Kind::Human {
@@ -263,7 +275,8 @@ fn decide(
     if !stage.is_some_and(|stage| stage.groups.iter().any(|group| by.groups.contains(group))) {
         return Err(Rejection::NotEligible { subject: by.subject.clone(), groups: groups_of(stage) });
     }
-    if approval.decisions.iter().any(|decision| decision.approver == by.subject) {
+    // INVARIANT: I4. A quorum of two is two people, not two spellings of one name.
+    if approval.decisions.iter().any(|decision| decision.approver.passes_for(&by.subject)) {
         return Err(Rejection::AlreadyDecided(by.subject.clone()));
     }
     Ok(Decision {
@@ -273,7 +286,18 @@ fn decide(
         reason: reason.map(cut),
         method: method.to_owned(),
         at: now,
+        issuers: BTreeSet::new(),
     })
+}
+
+/// Whether the command is asked for by, or on behalf of, somebody who passes for this one.
+fn asks(approval: &Approval, subject: &Subject) -> bool {
+    approval.requester.chain().any(|one| one.passes_for(subject))
+}
+
+/// The requester, or whom it acts for, if one of them is among the issuers.
+fn own_issuer<'a>(approval: &Approval, issuers: &'a BTreeSet<Subject>) -> Option<&'a Subject> {
+    issuers.iter().find(|issuer| asks(approval, issuer))
 }
 
 /// Where the approval stands after one more vote in this stage. One no is enough.
@@ -306,7 +330,10 @@ fn redeem(
         return Err(Rejection::DigestMismatch);
     }
     for (index, stage) in approval.terms.stages.iter().enumerate() {
-        let yes = approving(approval, index).filter(|d| !ineligible.contains(&d.approver)).count();
+        // INVARIANT: I4. Looked at again: a vote may have been counted by a version that did not look.
+        let counts =
+            |d: &&Decision| !ineligible.contains(&d.approver) && own_issuer(approval, &d.issuers).is_none();
+        let yes = approving(approval, index).filter(counts).count();
         if !reaches_quorum(Some(stage), yes) {
             return Err(Rejection::QuorumLost);
         }

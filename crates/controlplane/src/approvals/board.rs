@@ -11,6 +11,7 @@ use countersign_common::id::{ApprovalId, NodeId, SessionId};
 use countersign_common::{Digest, Timestamp};
 use tokio::sync::watch;
 
+use super::limits::OpenRequests;
 use super::record::Snapshot;
 use crate::store::Revision;
 
@@ -28,6 +29,7 @@ pub(super) struct Board {
     /// The last no of each session: which command, and when.
     denials: HashMap<SessionId, Denial>,
     waiters: HashMap<ApprovalId, watch::Sender<Arc<Snapshot>>>,
+    open: OpenRequests,
     /// Every change up to here is on the board; later ones may be.
     complete_up_to: Revision,
 }
@@ -51,10 +53,16 @@ impl Board {
         let was_open = known.is_some_and(|known| known.approval.state.is_open());
         let deadline = (snapshot.approval.expires_at, id);
         match (was_open, snapshot.approval.state.is_open()) {
-            (false, true) => self.deadlines.insert(deadline),
-            (true, false) => self.deadlines.remove(&deadline),
-            _ => false,
-        };
+            (false, true) => {
+                self.deadlines.insert(deadline);
+                self.open.add(&snapshot.approval);
+            }
+            (true, false) => {
+                self.deadlines.remove(&deadline);
+                self.open.remove(&snapshot.approval);
+            }
+            (true, true) | (false, false) => {}
+        }
         if matches!(snapshot.approval.state, State::Denied | State::Revoked { .. }) {
             let denial = Denial { approval: id, digest: snapshot.approval.digest, at: snapshot.changed_at };
             self.denials.insert(snapshot.approval.session, denial);
@@ -79,7 +87,9 @@ impl Board {
     /// Nothing is known of an approval any more: its newest record cannot be read here.
     pub(super) fn forget(&mut self, id: ApprovalId) {
         let Some(known) = self.known.remove(&id) else { return };
-        self.deadlines.remove(&(known.approval.expires_at, id));
+        if self.deadlines.remove(&(known.approval.expires_at, id)) {
+            self.open.remove(&known.approval);
+        }
         self.ended.retain(|ended| *ended != id);
         self.waiters.remove(&id);
         crate::metrics::approval_forgotten(&known.approval.state);
@@ -156,6 +166,11 @@ impl Board {
         let open =
             |known: &&Arc<Snapshot>| known.approval.session == session && known.approval.state.is_open();
         self.known.values().filter(open).map(|known| known.approval.id).collect()
+    }
+
+    /// How many requests are open.
+    pub(super) fn open(&self) -> &OpenRequests {
+        &self.open
     }
 
     /// Those whose deadline has passed.

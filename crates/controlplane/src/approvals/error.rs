@@ -46,6 +46,18 @@ pub enum ApprovalError {
         /// How large it may be.
         bytes_max: usize,
     },
+    /// Too many requests are open already. Nobody was asked.
+    #[error(
+        "{whose} {open} requests for approval open, and {limit} are allowed; wait until some of them are decided"
+    )]
+    Limited {
+        /// Whose they are, in words.
+        whose: String,
+        /// How many are open.
+        open: u32,
+        /// How many may be.
+        limit: u32,
+    },
     /// There is no bundle to judge by.
     #[error("there is no bundle to judge by; apply one first (`countersign apply -f DIR`)")]
     NoBundle,
@@ -61,7 +73,7 @@ impl ApprovalError {
     /// Whether it is the fault of one approval, and others need not wait for it.
     pub(crate) fn is_of_one_approval(&self) -> bool {
         match self {
-            Self::NotFound(_) | Self::TooLarge { .. } | Self::Contended => true,
+            Self::NotFound(_) | Self::TooLarge { .. } | Self::Contended | Self::Limited { .. } => true,
             Self::Store(error) => matches!(error, StoreError::BadValue { .. } | StoreError::TooLarge { .. }),
             _ => false,
         }
@@ -76,6 +88,7 @@ impl Report for ApprovalError {
             | Self::SawSomethingElse
             | Self::SessionEnded(_)
             | Self::NotYours
+            | Self::Limited { .. }
             | Self::TooLarge { .. } => Origin::Client,
             Self::WrongDigest => Origin::Gateway,
             Self::NoBundle | Self::Contended => Origin::ControlPlane,
@@ -85,7 +98,7 @@ impl Report for ApprovalError {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::NoBundle | Self::Contended => Retry::Safe,
+            Self::NoBundle | Self::Contended | Self::Limited { .. } => Retry::Safe,
             Self::Store(error) => error.retry(),
             _ => Retry::Never,
         }
@@ -95,6 +108,7 @@ impl Report for ApprovalError {
         match self {
             Self::SessionEnded(_) => code::SESSION_ENDED,
             Self::TooLarge { .. } => code::MESSAGE_TOO_LARGE,
+            Self::Limited { .. } => code::LIMIT_REACHED,
             Self::Store(error) => error.code(),
             _ => code::APPROVAL_REJECTED,
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use countersign_common::approval::{Approval, Evidence, State, Terms};
+use countersign_common::approval::{Approval, Evidence, RequestLimits, State, Terms};
 use countersign_common::command::{self, Command, Context};
 use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
 use countersign_common::rendering::Rendering;
@@ -77,7 +77,8 @@ impl Approvals {
     ///
     /// # Errors
     /// When the digest is not the command's (I2), the session has ended, policy blocks the command by
-    /// now, there is no bundle, the text is larger than 32 MiB, or the store fails. Nobody was asked then.
+    /// now, there is no bundle, too many requests are open, the text is larger than 32 MiB, or the store fails. Nobody was
+    /// asked then.
     ///
     /// # Cancel safety
     /// People may have been asked all the same; the same command joins that request.
@@ -89,6 +90,11 @@ impl Approvals {
             return Err(ApprovalError::WrongDigest);
         }
         let asked_key = record::asked_key(request.session, &digest);
+        if let Some(held) = self.join(self.store.get(&asked_key).await?.as_ref()).await? {
+            return Ok(held);
+        }
+        let limits = self.limits();
+        let _turn = if limits.any() { self.fences.turn(&session.target).await } else { None };
         let mut prepared = None;
         for _ in 0..ATTEMPTS_MAX {
             let asked = self.store.get(&asked_key).await?;
@@ -97,14 +103,22 @@ impl Approvals {
             }
             let (stored, content) = match prepared.take() {
                 Some(again) => again,
-                None => self.prepare(&session, &request).await?,
+                None => {
+                    let terms = self.terms(&session, &request, self.now())?;
+                    // Before its text is stored: what is refused, as far as this node knows, leaves nothing behind.
+                    self.board.lock().open().admit(&session, limits)?;
+                    self.prepare(&session, &request, terms).await?
+                }
             };
-            let transaction = content.finish(asking(&asked_key, asked.as_ref(), &stored));
-            match self.store.transact(transaction).await {
+            let passed = self.pass(&session, limits).await?;
+            let asking = passed.open(asking(&asked_key, asked.as_ref(), &stored), stored.approval.id);
+            match self.store.transact(content.finish(asking)).await {
                 Ok(Outcome::Committed(revision)) => {
                     let approval = stored.approval.clone();
                     crate::metrics::stepped(&approval, self.now());
                     self.take_over(stored, Some(revision));
+                    // Only now: whoever finds the fence known relies on the count.
+                    self.passed(&passed, revision);
                     return Ok(Held { approval, joined: Joined::New });
                 }
                 // Somebody else asked, or nobody knows whether we did: look again.
@@ -115,6 +129,11 @@ impl Approvals {
             }
         }
         Err(ApprovalError::Contended)
+    }
+
+    /// How many requests may be open, by the current bundle.
+    fn limits(&self) -> RequestLimits {
+        self.bundles.current().map_or_else(RequestLimits::default, |current| current.judge.limits())
     }
 
     /// The approval that the same command has already, if it is to be joined.
@@ -157,9 +176,9 @@ impl Approvals {
         &self,
         session: &Session,
         request: &HoldRequest,
+        terms: Terms,
     ) -> Result<(Stored, Content), ApprovalError> {
         let now = self.now();
-        let terms = self.terms(session, request, now)?;
         let rendering = Rendering::of(&request.command, &request.context, &session.principal);
         let details = crate::encode(&Details {
             command: request.command.clone(),

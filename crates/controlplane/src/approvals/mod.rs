@@ -6,6 +6,7 @@ mod agreed;
 mod board;
 mod error;
 mod hold;
+mod limits;
 mod record;
 mod redeem;
 mod search;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use countersign_common::approval::{
     Approval, Event, Evidence, Outcome as CommandOutcome, Rejection, State, Vote, step,
 };
-use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId, Subject};
+use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId, Subject, TargetName};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Principal, Timestamp};
 use futures::StreamExt as _;
@@ -36,10 +37,11 @@ pub use redeem::Redeem;
 
 use self::agreed::AgreedTo;
 use self::board::Board;
+use self::limits::Fences;
 use crate::bundles::Bundles;
 use crate::content;
 use crate::hints::Hint;
-use crate::sessions::{Session, Sessions};
+use crate::sessions::{Caller, Session, Sessions};
 use crate::store::{Change, Entry, Outcome, Revision, Store, StoreError, Transaction, range_all};
 use crate::trace;
 
@@ -68,6 +70,10 @@ pub struct Decide {
     pub method: String,
     /// The digest of the text that they were shown (I2).
     pub rendering: Digest,
+    /// Who issued the token they vote with, who issued those issuers' tokens, and so on.
+    pub issuers: BTreeSet<Subject>,
+    /// The only target that their token is for; `None`: every target.
+    pub only_target: Option<TargetName>,
 }
 
 /// What became of a write whose answer was lost.
@@ -89,6 +95,7 @@ pub struct Approvals {
     bundles: Arc<Bundles>,
     board: Mutex<Board>,
     agreed: Mutex<AgreedTo>,
+    fences: Fences,
     /// Rung when a deadline may have become the next one.
     deadlines: Notify,
     changes: broadcast::Sender<Arc<Snapshot>>,
@@ -143,9 +150,20 @@ impl Approvals {
         let deadlines = Notify::new();
         let (changes, _) = broadcast::channel(CHANGES_BEHIND_MAX);
         let (steps, _) = broadcast::channel(CHANGES_BEHIND_MAX);
-        let searches = search::turns();
-        let approvals =
-            Self { store, clock, sessions, bundles, board, agreed, deadlines, changes, steps, searches };
+        let (searches, fences) = (search::turns(), Fences::default());
+        let approvals = Self {
+            store,
+            clock,
+            sessions,
+            bundles,
+            board,
+            agreed,
+            fences,
+            deadlines,
+            changes,
+            steps,
+            searches,
+        };
         let revision = approvals.reload().await?;
         Ok((approvals, revision))
     }
@@ -307,23 +325,27 @@ impl Approvals {
     /// The decision may count all the same; a second one is refused.
     pub async fn decide(&self, decide: Decide) -> Result<Approval, ApprovalError> {
         let (_, stored) = self.read(decide.id).await?;
+        if decide.only_target.as_ref().is_some_and(|only| *only != stored.approval.target) {
+            return Err(ApprovalError::NotFound(decide.id));
+        }
         // INVARIANT: I2. The rendering never changes, so it may be compared before the step is taken.
         if stored.approval.rendering != decide.rendering {
             return Err(ApprovalError::SawSomethingElse);
         }
-        let Decide { id, by, vote, reason, method, .. } = decide;
+        let Decide { id, by, vote, reason, method, issuers, .. } = decide;
         let span = trace::decide(stored.trace, id, vote);
-        self.advance(id, &Event::Decide { by, vote, reason, method }).instrument(span).await
+        self.advance(id, &Event::Decide { by, vote, reason, method, issuers }).instrument(span).await
     }
 
-    /// Whether this person could decide on the approval as it stands here and now, by the rules of the step that a
+    /// Whether this caller could decide on the approval as it stands here and now, by the rules of the step that a
     /// decision is.
     ///
     /// # Errors
     /// Why not.
-    pub fn may_decide(&self, approval: &Approval, by: &Principal) -> Result<(), Rejection> {
+    pub fn may_decide(&self, approval: &Approval, caller: &Caller) -> Result<(), Rejection> {
+        let (by, issuers) = ((*caller.principal).clone(), caller.issuers.clone());
         let (vote, reason, method) = (Vote::Approve, None, String::new());
-        step(approval, &Event::Decide { by: by.clone(), vote, reason, method }, self.now()).map(drop)
+        step(approval, &Event::Decide { by, vote, reason, method, issuers }, self.now()).map(drop)
     }
 
     /// The client takes its request back.

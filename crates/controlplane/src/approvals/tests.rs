@@ -1,6 +1,7 @@
 //! The invariants that approvals uphold, each against a real store.
 
 mod crash;
+mod limits;
 mod model;
 mod nodes;
 mod reads;

@@ -12,7 +12,7 @@ use futures::stream::BoxStream;
 use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status};
 
-use super::auth::{caller, is_admin, may_look_back, may_see, may_settle};
+use super::auth::{caller, is_admin_of, may_look_back, may_see, may_settle};
 use super::{commands, page_size, status, stopped};
 use crate::approvals::{ApprovalChange, ApprovalError, Decide, Details, Snapshot};
 use crate::sessions::Caller;
@@ -312,6 +312,8 @@ fn decision(request: v1::DecideApprovalRequest, caller: &Caller) -> Result<Decid
         reason,
         method: "token".into(),
         rendering: digest(&request.rendering_digest, "rendering_digest")?,
+        issuers: caller.issuers.clone(),
+        only_target: caller.target.clone(),
     })
 }
 
@@ -345,7 +347,7 @@ impl Wanted {
 /// An approval as this caller sees it.
 fn to_wire(control: &ControlPlane, caller: &Caller, snapshot: &Snapshot) -> v1::ApprovalEntry {
     let approval = &snapshot.approval;
-    let may_decide = control.approvals().may_decide(approval, &caller.principal);
+    let may_decide = control.approvals().may_decide(approval, caller);
     let bundle = control.bundles().current();
     let environment = bundle.and_then(|bundle| bundle.judge.environment(&approval.target));
     v1::ApprovalEntry {
@@ -387,9 +389,10 @@ async fn missing(control: &ControlPlane, caller: &Caller) -> Vec<v1::MissingAppr
         Missing::Session(_) => None,
     });
     let visible = approvals.filter(|approval| {
-        is_admin(caller)
-            || approval.requester.contains(&caller.principal.subject)
-            || approval.groups.iter().any(|group| caller.principal.groups.contains(group))
+        caller.reaches(&approval.target)
+            && (is_admin_of(caller, &approval.target)
+                || approval.requester.contains(&caller.principal.subject)
+                || approval.groups.iter().any(|group| caller.principal.groups.contains(group)))
     });
     let to_wire = |approval: SeenApproval| v1::MissingApproval {
         id: approval.id.to_string(),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use countersign_common::Secret;
 use countersign_common::approval::Approval;
+use countersign_common::id::{Subject, TargetName};
 use countersign_common::principal::Kind;
+use countersign_common::visible::on_one_line;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
@@ -56,9 +58,14 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     caller.ok_or_else(|| Status::unauthenticated("the call was not authenticated"))
 }
 
-/// Whether the caller is in the group that runs the control plane.
-pub(super) fn is_admin(caller: &Caller) -> bool {
-    caller.principal.groups.iter().any(|group| group.as_str() == ADMIN)
+/// Whether the caller runs the control plane. A token for one target runs nothing that is not that target's.
+fn is_admin(caller: &Caller) -> bool {
+    caller.administers && caller.target.is_none()
+}
+
+/// Whether the caller administers this target.
+pub(super) fn is_admin_of(caller: &Caller, target: &TargetName) -> bool {
+    caller.administers && caller.reaches(target)
 }
 
 /// The caller, if it is in that group.
@@ -67,34 +74,57 @@ pub(super) fn admin<T>(request: &Request<T>, to_do: &str) -> Result<Caller, Stat
     if is_admin(&caller) {
         return Ok(caller);
     }
-    Err(Status::permission_denied(format!(
-        "only members of the group `{ADMIN}` may {to_do}; `{}` is not one: ask for a token with `--group {ADMIN}`",
-        caller.principal.subject
-    )))
+    Err(Status::permission_denied(why_no_admin(&caller, to_do)))
+}
+
+fn why_no_admin(caller: &Caller, to_do: &str) -> String {
+    let subject = on_one_line(caller.principal.subject.as_str());
+    if let Some(target) = caller.target.as_ref().filter(|_| caller.administers) {
+        return format!("the token is for target `{target}` only; to {to_do} takes one without `--target`");
+    }
+    if !caller.principal.groups.iter().any(|group| group.as_str() == ADMIN) {
+        return format!(
+            "only members of the group `{ADMIN}` may {to_do}; `{subject}` is not one: ask for a token with `--group {ADMIN}`"
+        );
+    }
+    match caller.principal.kind {
+        Kind::Service => format!(
+            "service `{subject}` is not trusted to {to_do}; name it under `administrators: {{ services: [..] }}` in the control plane's configuration"
+        ),
+        Kind::Agent | Kind::Human => {
+            format!("`{subject}` is an agent, and no agent may {to_do}, whatever its groups: ask a person")
+        }
+    }
 }
 
 /// Whether the caller decides in any stage of this approval.
 pub(super) fn is_of_the_chain(caller: &Caller, approval: &Approval) -> bool {
     let mut groups = approval.terms.stages.iter().flat_map(|stage| &stage.groups);
-    caller.principal.kind == Kind::Human && groups.any(|group| caller.principal.groups.contains(group))
+    caller.principal.kind == Kind::Human
+        && caller.reaches(&approval.target)
+        && groups.any(|group| caller.principal.groups.contains(group))
+}
+
+fn is_asked_by(approval: &Approval, subject: &Subject) -> bool {
+    approval.requester.chain().any(|one| one.passes_for(subject))
 }
 
 /// Whether the caller may see what the session of this approval sent before: those who decide, and the administrators.
 pub(super) fn may_look_back(caller: &Caller, approval: &Approval) -> bool {
-    is_of_the_chain(caller, approval) || is_admin(caller)
+    is_of_the_chain(caller, approval) || is_admin_of(caller, &approval.target)
 }
 
 /// Whether the caller may see this approval: those who asked, those who decide, and the administrators.
 pub(super) fn may_see(caller: &Caller, approval: &Approval) -> bool {
-    approval.requester.involves(&caller.principal.subject)
-        || is_of_the_chain(caller, approval)
-        || is_admin(caller)
+    caller.reaches(&approval.target)
+        && (approval.requester.involves(&caller.principal.subject) || may_look_back(caller, approval))
 }
 
 /// Whether the caller may say what became of this approval's command, or take the approval back: people
-/// of the chain and administrators, but nobody who is in the requester's own chain (I4).
+/// of the chain and administrators, but nobody who is in the requester's own chain, or calls with a token that somebody in
+/// it has issued (I4).
 pub(super) fn may_settle(caller: &Caller, approval: &Approval) -> bool {
     caller.principal.kind == Kind::Human
-        && (is_of_the_chain(caller, approval) || is_admin(caller))
-        && !caller.principal.chain().any(|one| approval.requester.involves(one))
+        && may_look_back(caller, approval)
+        && !caller.principal.chain().chain(&caller.issuers).any(|one| is_asked_by(approval, one))
 }

@@ -56,7 +56,7 @@ impl BundleService for Service {
     ) -> Result<Response<v1::CheckBundleResponse>, Status> {
         admin(&request, "check bundles against this control plane")?;
         let files = files(request.into_inner().bundle)?;
-        match self.0.bundles().check(&files) {
+        match self.0.bundles().check(files).await {
             Ok(version) => Ok(Response::new(v1::CheckBundleResponse {
                 version: Some(version.to_string()),
                 faults: Vec::new(),

@@ -7,7 +7,7 @@ use countersign_api::{duration, optional, parsed, required, timestamp_to_wire, v
 use countersign_common::id::{SessionId, Subject, TargetName};
 use tonic::{Request, Response, Status};
 
-use super::auth::{admin, caller, is_admin};
+use super::auth::{admin, caller, is_admin_of};
 use super::{page_size, status};
 use crate::sessions::{Caller, IssueToken, Session, What};
 use crate::{ControlPlane, Missing, SeenSession};
@@ -125,10 +125,10 @@ fn order(request: v1::IssueTokenRequest, by: &Caller) -> Result<IssueToken, coun
         ttl: duration(request.ttl, "ttl")?,
         target: optional(request.target.as_deref(), "target")?,
         issued_by: by.principal.subject.clone(),
+        issuers: by.principal.chain().chain(&by.issuers).cloned().collect(),
     })
 }
 
-/// Everybody sees the sessions that are theirs or on their behalf; administrators see all.
 /// What is missing from the store, as far as the caller might have seen it there. A list is shown though that cannot be found out.
 async fn missing(control: &ControlPlane, caller: &Caller) -> Vec<v1::MissingSession> {
     let missing = control.missing().await.unwrap_or_else(|error| {
@@ -139,8 +139,10 @@ async fn missing(control: &ControlPlane, caller: &Caller) -> Vec<v1::MissingSess
         Missing::Session(session) => Some(session),
         Missing::Approval(_) => None,
     });
-    let visible =
-        sessions.filter(|one| is_admin(caller) || one.principal.contains(&caller.principal.subject));
+    let visible = sessions.filter(|one| {
+        caller.reaches(&one.target)
+            && (is_admin_of(caller, &one.target) || one.principal.contains(&caller.principal.subject))
+    });
     let to_wire = |session: SeenSession| v1::MissingSession {
         id: session.id.to_string(),
         subject: session.principal.first().map(ToString::to_string).unwrap_or_default(),
@@ -150,8 +152,10 @@ async fn missing(control: &ControlPlane, caller: &Caller) -> Vec<v1::MissingSess
     visible.map(to_wire).collect()
 }
 
+/// Everybody sees the sessions that are theirs or on their behalf; administrators see all.
 fn may_see(caller: &Caller, session: &Session) -> bool {
-    is_admin(caller) || session.principal.involves(&caller.principal.subject)
+    caller.reaches(&session.target)
+        && (is_admin_of(caller, &session.target) || session.principal.involves(&caller.principal.subject))
 }
 
 /// A session on the wire.

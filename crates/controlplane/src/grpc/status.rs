@@ -57,7 +57,10 @@ pub(super) fn approval(error: &ApprovalError) -> Status {
     let grpc = match error {
         ApprovalError::NotFound(_) => Code::NotFound,
         ApprovalError::Rejected(
-            Rejection::OwnRequest(_) | Rejection::NotHuman(_) | Rejection::NotEligible { .. },
+            Rejection::OwnRequest(_)
+            | Rejection::OwnToken(_)
+            | Rejection::NotHuman(_)
+            | Rejection::NotEligible { .. },
         )
         | ApprovalError::NotYours => Code::PermissionDenied,
         ApprovalError::Rejected(_)
@@ -67,6 +70,7 @@ pub(super) fn approval(error: &ApprovalError) -> Status {
         | ApprovalError::NoBundle => Code::FailedPrecondition,
         ApprovalError::WrongDigest | ApprovalError::TooLarge { .. } => Code::InvalidArgument,
         ApprovalError::Contended => Code::Aborted,
+        ApprovalError::Limited { .. } => Code::ResourceExhausted,
         ApprovalError::Store(error) => return store(error),
     };
     with_code(grpc, error.code(), &error.to_string())
@@ -77,6 +81,10 @@ pub(super) fn issue(error: &IssueError) -> Status {
     match error {
         IssueError::Lifetime { .. } => Status::invalid_argument(format!("`ttl`: {error}")),
         IssueError::TooLarge { .. } => Status::invalid_argument(format!("`principal`: {error}")),
+        IssueError::ManyNames { .. } | IssueError::LooksLike { .. } | IssueError::ManyIssuers { .. } => {
+            Status::invalid_argument(format!("`principal`: {error}"))
+        }
+        IssueError::Contended => Status::aborted(error.to_string()),
         IssueError::NoRandom | IssueError::NoLease => Status::unavailable(error.to_string()),
         IssueError::Store(error) => store(error),
     }

@@ -116,6 +116,40 @@ pub enum IssueError {
         /// How large it may be.
         bytes_max: usize,
     },
+    /// A name looks like another one that is in use.
+    #[error(
+        "{kind} `{name}` looks like `{other}`, which is in use, or differs from it in case only: use that one, or a name that \
+         nobody takes for it"
+    )]
+    LooksLike {
+        /// What it names.
+        kind: &'static str,
+        /// The name, with what hides written out.
+        name: String,
+        /// The one in use.
+        other: String,
+    },
+    /// It names too many.
+    #[error("the principal has {names} groups and people it acts for, and at most {names_max} are taken")]
+    ManyNames {
+        /// How many it names.
+        names: usize,
+        /// How many it may name.
+        names_max: usize,
+    },
+    /// Too many had a part in it.
+    #[error(
+        "the token would come from a row of {issuers} issuers, and at most {issuers_max} are taken; have an earlier one issue it"
+    )]
+    ManyIssuers {
+        /// How many there are.
+        issuers: usize,
+        /// How many there may be.
+        issuers_max: usize,
+    },
+    /// The names kept being registered by others.
+    #[error("the same names are being registered elsewhere; try again")]
+    Contended,
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),

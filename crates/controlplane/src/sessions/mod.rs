@@ -6,20 +6,24 @@ mod error;
 mod expiry;
 mod index;
 mod learn;
+mod names;
 mod record;
 mod revoke;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
 use countersign_common::id::{SessionId, Subject, TargetName, TokenId};
+use countersign_common::principal::Kind;
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Principal, Secret, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, broadcast};
 
 pub use error::{IssueError, SessionRefused};
+pub(crate) use names::register_groups;
 pub use record::{Mark, Session, Token};
 pub(crate) use record::{REVOCATIONS, SESSIONS, TOKENS};
 pub use revoke::{Revocation, Revocations, RevokeError, What};
@@ -36,6 +40,9 @@ const TOKEN_BYTES: usize = 32;
 
 /// The longest life of a token.
 const TTL_MAX_DAYS: u64 = 3660;
+
+/// The most people who have a part in issuing a token: votes carry their names, and records stay small.
+const ISSUERS_MAX: usize = 8;
 
 /// The largest record of a token, in bytes.
 const TOKEN_RECORD_BYTES_MAX: usize = 16 * 1024;
@@ -67,6 +74,8 @@ pub struct IssueToken {
     pub target: Option<TargetName>,
     /// Who issues it.
     pub issued_by: Subject,
+    /// For whom else the issuer acts, and who had a part in issuing the issuer's own token.
+    pub issuers: BTreeSet<Subject>,
 }
 
 /// An issued token.
@@ -89,6 +98,38 @@ pub struct Caller {
     pub principal: Arc<Principal>,
     /// From when on it is not accepted any more.
     pub expires_at: Timestamp,
+    /// The only target that the token is for; `None`: every target.
+    pub target: Option<TargetName>,
+    /// Everybody who had a part in issuing the token.
+    pub issuers: BTreeSet<Subject>,
+    /// Whether the principal administers: see [`Administrators`].
+    pub administers: bool,
+}
+
+impl Caller {
+    /// Whether the caller's token is good for this target.
+    #[must_use]
+    pub fn reaches(&self, target: &TargetName) -> bool {
+        self.target.as_ref().is_none_or(|only| only == target)
+    }
+}
+
+/// Who administers, of the members of the group `admin`: people, and the services named here. Never an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Administrators {
+    /// The services that are trusted with it.
+    pub services: BTreeSet<Subject>,
+}
+
+impl Administrators {
+    fn include(&self, principal: &Principal) -> bool {
+        let trusted = match principal.kind {
+            Kind::Human => true,
+            Kind::Service => self.services.contains(&principal.subject),
+            Kind::Agent => false,
+        };
+        trusted && principal.groups.iter().any(|group| group.as_str() == crate::ADMIN)
+    }
 }
 
 /// Tokens and sessions.
@@ -100,6 +141,7 @@ pub struct Sessions {
     revocations: broadcast::Sender<Revocation>,
     leases: Mutex<expiry::Known>,
     unknown_tokens: Semaphore,
+    administrators: Administrators,
 }
 
 impl Sessions {
@@ -107,6 +149,7 @@ impl Sessions {
     pub(crate) async fn load(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
+        administrators: Administrators,
     ) -> Result<(Self, Revision), StoreError> {
         let (revocations, _) = broadcast::channel(REVOCATIONS_BEHIND_MAX);
         let sessions = Self {
@@ -116,6 +159,7 @@ impl Sessions {
             revocations,
             leases: Mutex::default(),
             unknown_tokens: Semaphore::new(UNKNOWN_TOKENS_MAX),
+            administrators,
         };
         let revision = sessions.reload().await?;
         Ok((sessions, revision))
@@ -155,7 +199,8 @@ impl Sessions {
     /// Issues a token. The token itself is returned once and stored nowhere.
     ///
     /// # Errors
-    /// When its life is out of bounds, there are no random bytes, or the store fails.
+    /// When its life is out of bounds, a name in it looks like one that is used already, there are no random bytes, or the
+    /// store fails.
     pub async fn issue(&self, order: IssueToken) -> Result<Issued, IssueError> {
         if order.ttl < Duration::from_secs(1) || order.ttl > Duration::from_secs(TTL_MAX_DAYS * 86_400) {
             return Err(IssueError::Lifetime { max_days: TTL_MAX_DAYS });
@@ -170,6 +215,7 @@ impl Sessions {
             principal: Arc::new(order.principal),
             target: order.target,
             issued_by: order.issued_by,
+            issuers: order.issuers,
             issued_at: stopped.map_or(now, |stopped| now.max(stopped.after(A_MOMENT))),
             expires_at: now.after(order.ttl),
             revoked: None,
@@ -179,6 +225,11 @@ impl Sessions {
         if value.len() > TOKEN_RECORD_BYTES_MAX {
             return Err(IssueError::TooLarge { bytes: value.len(), bytes_max: TOKEN_RECORD_BYTES_MAX });
         }
+        if token.issuers.len() > ISSUERS_MAX {
+            return Err(IssueError::ManyIssuers { issuers: token.issuers.len(), issuers_max: ISSUERS_MAX });
+        }
+        // INVARIANT: I4. Two names that a reader takes for one are not two people, nor two groups.
+        self.register(&token.principal).await?;
         let key = record::token_key(&hash);
         let write = |lease| Transaction::new().if_absent(&key).put_own_under(lease, &key, value.as_slice());
         match self.write_until(token.expires_at, write).await? {
@@ -195,7 +246,14 @@ impl Sessions {
     /// When the token is unknown, expired or revoked.
     pub fn authenticate(&self, token: &Secret<String>) -> Result<Caller, SessionRefused> {
         let token = self.live_token(token)?;
-        Ok(Caller { token: token.id, principal: Arc::clone(&token.principal), expires_at: token.expires_at })
+        Ok(Caller {
+            token: token.id,
+            principal: Arc::clone(&token.principal),
+            expires_at: token.expires_at,
+            target: token.target.clone(),
+            issuers: token.all_issuers(),
+            administers: self.administrators.include(&token.principal),
+        })
     }
 
     /// Whether a caller that was authenticated before still is: for streams that outlive their token.
@@ -389,7 +447,7 @@ impl Sessions {
             let delete = batch.iter().fold(Transaction::new(), |all, key| all.delete(key));
             self.write(delete).await?;
         }
-        Ok(keys.len() + self.sweep_stops(now).await?)
+        Ok(keys.len() + self.sweep_stops(now).await? + self.sweep_names(now).await?)
     }
 
     /// Deletes stop buttons that stop nothing any more: no token is left, not even an expired one, that was issued to

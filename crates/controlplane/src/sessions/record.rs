@@ -1,5 +1,6 @@
 //! What is stored of tokens, sessions and revocations, and under which keys.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_common::id::{SessionId, Subject, TargetName, TokenId};
@@ -33,6 +34,10 @@ pub struct Token {
     pub target: Option<TargetName>,
     /// Who issued it.
     pub issued_by: Subject,
+    /// Who issued the token with which it was issued, and so on up to the first. None of them, nor the issuer, can have a
+    /// request of theirs decided with it (I4).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub issuers: BTreeSet<Subject>,
     /// When.
     pub issued_at: Timestamp,
     /// From when on it is not accepted any more.
@@ -43,6 +48,14 @@ pub struct Token {
     /// What a later version noted.
     #[serde(default, skip_serializing_if = "Also::is_nothing")]
     pub also: Also,
+}
+
+impl Token {
+    /// Everybody who had a part in issuing it.
+    #[must_use]
+    pub fn all_issuers(&self) -> BTreeSet<Subject> {
+        self.issuers.iter().chain([&self.issued_by]).cloned().collect()
+    }
 }
 
 /// One run of one principal against one target.

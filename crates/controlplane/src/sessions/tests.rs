@@ -10,7 +10,7 @@ use countersign_common::{Digest, Secret};
 use super::{IssueError, REVOCATIONS, Revocation, SESSIONS, SessionRefused, TOKENS, What, record};
 use crate::approvals::ApprovalError;
 use crate::store::{Change, Transaction};
-use crate::testing::{Scratch, agent, human, order, subject, target};
+use crate::testing::{Scratch, agent, bundle, human, order, subject, target};
 
 #[tokio::test]
 async fn a_token_is_shown_once_and_only_its_hash_is_on_disk() {
@@ -119,7 +119,8 @@ async fn records_are_swept_a_week_after_they_expired_and_not_before() {
     assert_eq!(scratch.control.sessions().sweep().await.unwrap(), 0);
     assert!(scratch.control.sessions().get(session.id).is_some());
     scratch.clock.advance(Duration::from_secs(7 * 86_400));
-    assert_eq!(scratch.control.sessions().sweep().await.unwrap(), 3);
+    // The token, its session twice, and four names by both of their skeletons.
+    assert_eq!(scratch.control.sessions().sweep().await.unwrap(), 11);
     assert!(scratch.control.sessions().get(session.id).is_none());
     assert!(matches!(scratch.control.sessions().authenticate(&token), Err(SessionRefused::UnknownToken)));
 }
@@ -233,4 +234,51 @@ async fn the_stop_button_stops_what_was_issued_and_voted_by_a_clock_that_goes_be
     // What is issued after it holds, by whichever clock.
     let new = scratch.token(&carol).await;
     sessions.authenticate(&new).unwrap();
+}
+
+#[tokio::test]
+async fn i4_separate_names_that_look_alike_cannot_both_exist() {
+    let scratch = Scratch::new().await;
+    let sessions = scratch.control.sessions();
+    scratch.token(&human("alice", &["dba"])).await;
+    for (name, group) in
+        [("Alice", "dba"), ("\u{430}lice", "dba"), ("a1ice", "dba"), ("bob", "DBA"), ("bob", "db\u{430}")]
+    {
+        let refused = sessions.issue(order(&human(name, &[group]))).await;
+        assert!(matches!(refused, Err(IssueError::LooksLike { .. })), "{name} {group}: {refused:?}");
+    }
+    let mut behalf = agent();
+    behalf.on_behalf_of = vec![subject("ALICE")];
+    assert!(matches!(sessions.issue(order(&behalf)).await, Err(IssueError::LooksLike { .. })));
+    // The same names again, also in another encoding, and a subject that looks like a group.
+    scratch.token(&human("\u{ff41}lice", &["dba"])).await;
+    scratch.token(&human("dba", &["alice"])).await;
+    let by = subject("operator");
+    let refused = scratch.control.apply_bundle(bundle("hold db\u{430} 1"), &by).await.unwrap_err();
+    assert!(refused.to_string().contains("group `db\\u{430}` looks like `dba`"), "{refused}");
+    let beside = scratch.beside().await;
+    let refused = beside.control.sessions().issue(order(&human("Alice", &[]))).await;
+    let text = refused.unwrap_err().to_string();
+    assert!(text.starts_with("subject `Alice` looks like `alice`, which is in use"), "{text}");
+}
+
+#[tokio::test]
+async fn a_name_is_free_again_when_no_token_bears_it_any_more() {
+    let scratch = Scratch::new().await;
+    let sessions = scratch.control.sessions();
+    scratch.token(&human("Carol", &[])).await;
+    scratch.clock.advance(Duration::from_secs(2 * 86_400));
+    sessions.sweep().await.unwrap();
+    assert!(sessions.issue(order(&human("carol", &[]))).await.is_err(), "its token has expired, and is kept");
+    scratch.clock.advance(Duration::from_secs(7 * 86_400));
+    sessions.sweep().await.unwrap();
+    sessions.issue(order(&human("carol", &[]))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_of_issuers_is_bounded() {
+    let scratch = Scratch::new().await;
+    let mut order = order(&agent());
+    order.issuers = (0..9).map(|number| subject(&format!("issuer-{number}"))).collect();
+    assert!(matches!(scratch.control.sessions().issue(order).await, Err(IssueError::ManyIssuers { .. })));
 }

@@ -27,6 +27,12 @@ use super::{
 /// The oldest etcd that has what we need: watches in fragments, and linearizable reads that are.
 const OLDEST: &str = "3.4";
 
+/// The first of the line 3.5 that is taken: the members of those before can come to hold different data.
+const OLDEST_OF_3_5: &str = "3.5.3";
+
+/// The first of each line without known faults in reads.
+const SOUND: [&str; 3] = ["3.4.42", "3.5.28", "3.6.9"];
+
 /// The key by which a start finds out what it may write. Nothing ever stands there.
 const PROBE: &str = "/cs/probe";
 
@@ -85,10 +91,19 @@ impl EtcdStore {
     async fn check_versions(&self) -> Result<(), StoreError> {
         for (endpoint, answer) in self.cluster.versions().await {
             match answer {
-                Ok(found) if is_too_old(&found) => {
-                    return Err(StoreError::TooOld { endpoint, found, oldest: OLDEST });
+                Ok(found) => {
+                    if let Some(oldest) = oldest_instead_of(&found) {
+                        return Err(StoreError::TooOld { endpoint, found, oldest });
+                    }
+                    if has_known_faults(&found) {
+                        tracing::warn!(
+                            endpoint,
+                            version = found,
+                            "this version of etcd has known faults in reads"
+                        );
+                    }
+                    tracing::info!(endpoint, version = found, "etcd member");
                 }
-                Ok(found) => tracing::info!(endpoint, version = found, "etcd member"),
                 Err(Connecting::Access(error)) => return Err(error),
                 // Whether enough of them answer, and let us in, shows in the read that follows.
                 Err(Connecting::Fault(fault)) => tracing::warn!(endpoint, ?fault, "etcd member"),
@@ -232,14 +247,30 @@ fn unknown(detail: impl Into<String>) -> StoreError {
     StoreError::Unknown(Arc::new(std::io::Error::other(detail.into())))
 }
 
-/// Whether a version such as `3.3.27` is below [`OLDEST`]. One that does not read is not.
-fn is_too_old(version: &str) -> bool {
-    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
-    let parts = |text: &str| {
-        let mut parts = text.split('.');
-        Some((number(parts.next())?, number(parts.next())?))
-    };
-    parts(version).zip(parts(OLDEST)).is_some_and(|(found, oldest)| found < oldest)
+/// A version such as `3.5.28`; what follows a hyphen is left out.
+fn numbers(version: &str) -> Option<[u32; 3]> {
+    let mut parts = version.split('-').next()?.split('.').map(|part| part.parse().ok());
+    Some([parts.next()??, parts.next()??, parts.next().flatten().unwrap_or_default()])
+}
+
+/// The version that is needed at least, where this one is not taken. One that does not read is.
+fn oldest_instead_of(version: &str) -> Option<&'static str> {
+    let found = numbers(version)?;
+    let too_old = |oldest: &str| numbers(oldest).is_some_and(|oldest| found < oldest);
+    match found {
+        [3, 5, _] if too_old(OLDEST_OF_3_5) => Some(OLDEST_OF_3_5),
+        _ if too_old(OLDEST) => Some(OLDEST),
+        _ => None,
+    }
+}
+
+/// Whether a version has faults in reads that later ones of its line have not.
+fn has_known_faults(version: &str) -> bool {
+    let Some(found) = numbers(version) else { return false };
+    SOUND
+        .iter()
+        .filter_map(|sound| numbers(sound))
+        .any(|sound| (found[0], found[1]) == (sound[0], sound[1]) && found < sound)
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use countersign_api::v1::answer::Answer;
 use countersign_api::v1::call::Call;
 use countersign_common::approval::{Approval, Rejection, State};
 use countersign_common::id::{ApprovalId, SessionId};
-use countersign_lifecycle::ports::{Approvals, HoldRequest, Redeem, RedeemError, Testimony, Unavailable};
+use countersign_lifecycle::ports::{
+    Approvals, HoldError, HoldRequest, Redeem, RedeemError, Testimony, Unavailable,
+};
 
 use super::errands::Errand;
 use super::ports::LinkPorts;
@@ -16,15 +18,16 @@ use super::shared::{odd, silent};
 
 #[async_trait]
 impl Approvals for LinkPorts {
-    async fn hold(&self, request: HoldRequest) -> Result<Approval, Unavailable> {
+    async fn hold(&self, request: HoldRequest) -> Result<Approval, HoldError> {
         let proof = self.proof(request.session);
         match self.shared.ask(Call::Hold(hold(&request, proof))).await? {
-            Answer::Approval(approval) => read(approval),
+            Answer::Approval(approval) => Ok(read(approval)?),
+            Answer::NotTaken(no) if no.limited => Err(HoldError::Limited(no.reason)),
             Answer::NotTaken(no) => {
                 tracing::warn!(session = %request.session, reason = no.reason, "a hold was not taken");
-                Err(silent())
+                Err(silent().into())
             }
-            other => Err(odd(&other)),
+            other => Err(odd(&other).into()),
         }
     }
 

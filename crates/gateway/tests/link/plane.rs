@@ -414,7 +414,8 @@ impl Truth {
             groups: words::dba(),
             on_behalf_of: Vec::new(),
         };
-        let event = Event::Decide { by, vote: Vote::Approve, reason: None, method: "token".into() };
+        let (reason, method, issuers) = (None, "token".into(), Default::default());
+        let event = Event::Decide { by, vote: Vote::Approve, reason, method, issuers };
         let _ = self.step(&id.to_string(), &event);
     }
 
@@ -472,6 +473,7 @@ impl Truth {
                 digest_mismatch: rejection == countersign_common::approval::Rejection::DigestMismatch,
                 past_deadline: false,
                 standing: Some((&*approval).into()),
+                limited: false,
             }),
         }
     }

@@ -436,7 +436,7 @@ impl Exchange for SimExchange<'_> {
     }
 
     fn into_wire(self) -> Bytes {
-        Bytes::from(self.command.text)
+        self.command.text
     }
 }
 

@@ -10,7 +10,7 @@ use countersign_common::approval::{Approval, Event as Step, Evidence, Rejection}
 use countersign_common::id::{ApprovalId, BundleVersion, NodeId, SessionId};
 use countersign_common::verdict::{Duties, Reason};
 use countersign_lifecycle::ports::{
-    Approvals, HoldRequest, Judge, Question, Redeem, RedeemError, Ruling, Testimony, Unavailable,
+    Approvals, HoldError, HoldRequest, Judge, Question, Redeem, RedeemError, Ruling, Testimony, Unavailable,
 };
 use countersign_recording::VerdictWord;
 use parking_lot::Mutex;
@@ -87,17 +87,17 @@ impl Judge for Line {
 
 #[async_trait]
 impl Approvals for Line {
-    async fn hold(&self, request: HoldRequest) -> Result<Approval, Unavailable> {
+    async fn hold(&self, request: HoldRequest) -> Result<Approval, HoldError> {
         let world = &self.world;
         let mishap = world.mishap();
         world.pause(world.plan.slow_ms).await;
         if mishap == Mishap::RequestLost || self.revoked() {
-            return Err(self.fault());
+            return Err(self.fault().into());
         }
         world.kinds.lock().insert(request.digest, kind(&request.facts));
         let approval = world.create_or_join(&request);
         world.pause(world.plan.slow_ms).await;
-        if mishap == Mishap::AnswerLost { Err(self.fault()) } else { Ok(approval) }
+        if mishap == Mishap::AnswerLost { Err(self.fault().into()) } else { Ok(approval) }
     }
 
     async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Arc<Approval>, Unavailable> {

@@ -242,6 +242,7 @@ fn target(dice: &mut Dice) -> Target {
         safe_functions: BTreeSet::new(),
         judged_bytes_max: 1 << 20,
         reads_when_isolated: None,
+        unmatched_rules: Default::default(),
         notifications: countersign_common::target::Notifications::default(),
         generation: Digest::of(b"shop"),
     }
@@ -333,6 +334,7 @@ fn vote(world: &World, everyone: &[Principal]) -> Step {
         vote: if dice.chance(85) { Vote::Approve } else { Vote::Deny },
         reason: None,
         method: "token".into(),
+        issuers: Default::default(),
     })
 }
 

@@ -153,8 +153,8 @@ fn i11_no_credentials_a_password_in_a_bundle_is_refused_and_not_repeated() {
 fn two_files_for_the_same_thing_and_foreign_files_are_refused() {
     assert_snapshot!(refused([("chains.yaml", CHAINS), ("chains.yml", CHAINS), ("notes.txt", ""), ("../a.cedar", "")]), @r"
     the bundle does not validate:
-      ../a.cedar: not a file of a bundle; expected `*.cedar`, `targets.yaml`, `chains.yaml` or `masking.yaml`
+      ../a.cedar: not a file of a bundle; expected `*.cedar`, `targets.yaml`, `chains.yaml`, `masking.yaml` or `limits.yaml`
       chains.yml: `chains.yaml` is there too; keep one of them
-      notes.txt: not a file of a bundle; expected `*.cedar`, `targets.yaml`, `chains.yaml` or `masking.yaml`
+      notes.txt: not a file of a bundle; expected `*.cedar`, `targets.yaml`, `chains.yaml`, `masking.yaml` or `limits.yaml`
     ");
 }

@@ -222,7 +222,7 @@ classes:
       masking.yaml:1:8: chain `nobody` is not in chains.yaml
     ");
     let unknown = refused(&format!("{RULES}classes: {{ email: {{ predicates: maybe }} }}"));
-    assert!(unknown.contains("masking.yaml:6:") && unknown.contains("maybe"), "{unknown}");
+    assert!(unknown.contains("masking.yaml:5:") && unknown.contains("maybe"), "{unknown}");
 }
 
 #[test]

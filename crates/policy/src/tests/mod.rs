@@ -1,5 +1,6 @@
 //! Tests of bundles as a whole.
 
+mod bombs;
 mod broken;
 mod cached;
 mod docs;

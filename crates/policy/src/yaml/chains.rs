@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_common::approval::{Chain, Stage};
 use countersign_common::id::{ChainName, GroupName};
+use countersign_common::skeleton::Skeletons;
+use countersign_common::visible::on_one_line;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -49,7 +51,30 @@ pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> BTreeMap<ChainName
         let chain = Chain { name: name.clone(), stages: stages.collect(), timeout: entry.value.timeout.0 };
         (name.clone(), chain)
     };
-    document.content.chains.iter().flatten().map(chain).collect()
+    let chains: BTreeMap<_, _> = document.content.chains.iter().flatten().map(chain).collect();
+    faults.extend(groups_that_look_alike(&document, &chains));
+    chains
+}
+
+/// Two groups whose names a reader takes for one: an approver could not tell who is asked.
+fn groups_that_look_alike(
+    document: &Document<'_, Chains>,
+    chains: &BTreeMap<ChainName, Chain>,
+) -> Vec<Fault> {
+    let stages = chains.values().flat_map(|chain| &chain.stages);
+    let groups: BTreeSet<&GroupName> = stages.flat_map(|stage| &stage.groups).collect();
+    let groups: Vec<_> = groups.into_iter().map(|group| (group, Skeletons::of(group.as_str()))).collect();
+    let mut faults = Vec::new();
+    for (number, (group, skeletons)) in groups.iter().enumerate() {
+        let before = groups.iter().take(number).find(|(_, other)| skeletons.meet(other));
+        if let Some((other, _)) = before {
+            let (group, other) = (on_one_line(group.as_str()), on_one_line(other.as_str()));
+            let reason =
+                format!("the groups `{other}` and `{group}` look alike or differ in case only; use one name");
+            faults.push(Fault::of_file(document.file, reason));
+        }
+    }
+    faults
 }
 
 fn check(

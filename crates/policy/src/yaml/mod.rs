@@ -2,6 +2,7 @@
 //! cannot check is checked afterwards, all faults together.
 
 pub(crate) mod chains;
+pub(crate) mod limits;
 pub(crate) mod masking;
 pub(crate) mod targets;
 

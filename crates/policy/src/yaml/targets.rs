@@ -10,7 +10,7 @@ use countersign_common::Target;
 use countersign_common::id::{EnvironmentName, RoleName, TargetName};
 use countersign_common::target::{
     JUDGED_BYTES_MAX_DEFAULT, Notifications, OnDisconnect, RecordingTerms, Role, SecretRef, Tls, TlsMode,
-    Waiting,
+    UnmatchedRules, Waiting,
 };
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -56,6 +56,8 @@ struct Entry {
     safe_functions: BTreeSet<String>,
     judged_bytes_max: Option<Spanned<usize>>,
     reads_when_isolated: Option<Span>,
+    #[serde(default)]
+    unmatched_rules: UnmatchedRules,
     #[serde(default)]
     notifications: Notifications,
 }
@@ -180,6 +182,7 @@ impl Reader<'_> {
                 .as_ref()
                 .map_or(JUDGED_BYTES_MAX_DEFAULT, |bytes| bytes.value),
             reads_when_isolated: entry.reads_when_isolated.map(|span| span.0),
+            unmatched_rules: entry.unmatched_rules,
             notifications: entry.notifications,
             generation: countersign_common::Digest::from_bytes([0; 32]),
         };

@@ -190,6 +190,10 @@ impl Exchange for PgExchange<'_> {
     }
 
     fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
+        // INVARIANT: I6. A rule that matches nothing masks nothing, whatever its column is called by now.
+        if let Some(why) = self.flow.closed(&self.unit.described.facts, &duties.unmask) {
+            return Some(Refusal::new(State::Blocked, why));
+        }
         let rules = self.rules.current();
         let mut outputs = Arc::clone(&self.outputs);
         if !Arc::ptr_eq(&rules, &self.flow.rules) || self.prepared {

@@ -30,6 +30,7 @@ mod session;
 mod settings_at_login;
 mod statements;
 mod stream;
+mod unmatched;
 pub mod upstream;
 mod witness;
 
@@ -39,6 +40,7 @@ pub use message_budget::MessageBudget;
 pub use parameters::{ServerParameters, StartupParameters};
 pub use session::settings::QUERY as SETTINGS_QUERY;
 pub use stream::Stream;
+pub use unmatched::ask as unmatched_rules;
 
 /// The name of the protocol in TLS (ALPN).
 pub const ALPN: &[u8] = b"postgresql";

@@ -42,7 +42,8 @@ impl MaskedUse {
         for predicate in &flows.predicates {
             for class in classes(&predicate.sources, rules) {
                 if predicate.equality_with_constant {
-                    *found.lookups.entry(class.clone()).or_default() += 1;
+                    // INVARIANT: I7. Comparisons are counted for the command as a whole, whichever column each is of.
+                    found.lookups.insert(class.clone(), flows.lookups.max(1));
                     found.uses.equalities.insert(class);
                 } else {
                     found.uses.predicates.insert(class);
@@ -224,12 +225,12 @@ mod tests {
         let predicate =
             |name: &str, equality_with_constant| Predicate { sources: column(name), equality_with_constant };
         let predicates = BTreeSet::from([predicate("email", true), predicate("phone", false)]);
-        let found = MaskedUse::of(&Flows { predicates, ..Flows::default() }, &rules());
+        let found = MaskedUse::of(&Flows { predicates, lookups: 3, ..Flows::default() }, &rules());
         assert_eq!(found.uses.equalities, [class("email")].into());
         assert_eq!(found.uses.predicates, [class("phone")].into());
         let (nothing, email) = (sees(&[]), sees(&["email"]));
         let counted: Vec<_> = found.counted(&nothing).map(|(class, count)| (&*class.0, count)).collect();
-        assert_eq!(counted, [("email", 1)]);
+        assert_eq!(counted, [("email", 3)]);
         assert_eq!(found.counted(&email).count(), 0);
     }
 

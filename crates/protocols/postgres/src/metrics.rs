@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use countersign_common::id::TargetName;
 use countersign_common::metric::Metric;
 use countersign_runtime::metrics::Level;
 use metrics::{Counter, Gauge, counter, gauge};
@@ -21,6 +22,11 @@ const UPSTREAM_FAILED: Metric = Metric::counter(
     "Connections to targets that could not be opened, by what failed",
 );
 
+const RULES_UNMATCHED: Metric = Metric::gauge(
+    "countersign_masking_rules_unmatched",
+    &["target"],
+    "Masking rules of the target that match nothing in its catalogue and so mask nothing: look at the bundle",
+);
 pub(crate) const LARGE_MESSAGE_BYTES: Metric = Metric::gauge(
     "countersign_large_message_bytes",
     &[],
@@ -33,8 +39,15 @@ pub(crate) const LARGE_MESSAGE_WAITS: Metric = Metric::counter(
 );
 
 /// All of them.
-pub const ALL: &[Metric] =
-    &[LOGINS, UPSTREAM, UPSTREAM_OPENED, UPSTREAM_FAILED, LARGE_MESSAGE_BYTES, LARGE_MESSAGE_WAITS];
+pub const ALL: &[Metric] = &[
+    LOGINS,
+    UPSTREAM,
+    UPSTREAM_OPENED,
+    UPSTREAM_FAILED,
+    LARGE_MESSAGE_BYTES,
+    LARGE_MESSAGE_WAITS,
+    RULES_UNMATCHED,
+];
 
 static OPEN: LazyLock<Gauge> = LazyLock::new(|| gauge!(UPSTREAM.name));
 static ACCEPTED: LazyLock<Counter> = LazyLock::new(|| counter!(LOGINS.name, "outcome" => "accepted"));
@@ -48,6 +61,11 @@ pub(crate) fn let_in() {
 /// A client was not let in.
 pub(crate) fn shut_out(why: &LoginRefused) {
     counter!(LOGINS.name, "outcome" => outcome(why)).increment(1);
+}
+
+/// So many masking rules of a target match nothing.
+pub(crate) fn rules_unmatched(target: &TargetName, count: usize) {
+    gauge!(RULES_UNMATCHED.name, "target" => target.to_string()).set(count as f64);
 }
 
 /// A session holds a connection to its target, for as long as this is held.

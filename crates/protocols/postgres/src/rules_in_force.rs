@@ -7,6 +7,9 @@ use arc_swap::ArcSwap;
 use countersign_common::id::{BundleVersion, TargetName};
 use countersign_lifecycle::ports::Directory;
 use countersign_masking::Rules;
+use parking_lot::Mutex;
+
+use crate::unmatched::Unmatched;
 
 /// The masking rules of one target, as the bundle in force has them.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub(crate) struct RulesInForce {
     directory: Arc<dyn Directory>,
     target: TargetName,
     latest: ArcSwap<OfBundle>,
+    /// What was last told of rules that match nothing.
+    told: Mutex<Unmatched>,
 }
 
 #[derive(Debug)]
@@ -34,7 +39,23 @@ impl RulesInForce {
     /// The rules that `directory` has for this target.
     pub(crate) fn new(directory: Arc<dyn Directory>, target: TargetName) -> Self {
         let latest = ArcSwap::from_pointee(OfBundle::read(&*directory, &target));
-        Self { directory, target, latest }
+        Self { directory, target, latest, told: Mutex::default() }
+    }
+
+    /// Tells operators which rules match nothing, once for all sessions and whenever it changes.
+    pub(crate) fn tell_unmatched(&self, unmatched: &Unmatched) {
+        let mut told = self.told.lock();
+        if *told == *unmatched {
+            return;
+        }
+        crate::metrics::rules_unmatched(&self.target, unmatched.len());
+        if unmatched.is_empty() {
+            tracing::info!(target_name = %self.target, "all masking rules match the catalogue again");
+        } else {
+            let rules = unmatched.line();
+            tracing::error!(target_name = %self.target, rules, "masking rules match nothing in the target's catalogue, and mask nothing");
+        }
+        told.clone_from(unmatched);
     }
 
     /// The rules of the bundle that is in force now; the same ones as long as it is the same bundle.

@@ -187,11 +187,6 @@ impl Executed {
     pub(crate) fn readings(&self) -> impl Iterator<Item = Arc<Reading>> {
         self.0.iter().flat_map(|known| known.values().cloned())
     }
-
-    /// What a name stood for.
-    pub(crate) fn get(&self, name: &str) -> Option<Arc<Reading>> {
-        self.0.as_ref()?.get(name).cloned()
-    }
 }
 
 /// A table of names of which some changes are on their way to the server and not yet confirmed.

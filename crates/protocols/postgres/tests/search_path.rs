@@ -71,11 +71,14 @@ async fn open(port: u16, user: &str) -> Upstream {
         roles: BTreeMap::from([(role.clone(), Role { user: user.into(), credential: None })]),
         default_role: role.clone(),
         default_database: None,
+        databases: std::collections::BTreeSet::new(),
         waiting: Waiting::default(),
         recording: RecordingTerms::default(),
         safe_functions: BTreeSet::new(),
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
+        unmatched_rules: Default::default(),
+        notifications: Default::default(),
         generation: Digest::of(b"1"),
     };
     let parameters = StartupParameters::default();

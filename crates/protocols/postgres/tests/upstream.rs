@@ -47,6 +47,7 @@ fn target(host: &str, port: u16, tls: Tls) -> Target {
         safe_functions: BTreeSet::new(),
         judged_bytes_max: JUDGED_BYTES_MAX_DEFAULT,
         reads_when_isolated: None,
+        unmatched_rules: Default::default(),
         notifications: countersign_common::target::Notifications::default(),
         generation: Digest::of(b"1"),
     }

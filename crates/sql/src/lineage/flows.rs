@@ -72,6 +72,9 @@ pub struct Flows {
     pub copies: BTreeSet<ValueCopy>,
     /// Values that decide which rows come, how many, or in which order.
     pub predicates: BTreeSet<Predicate>,
+    /// How many comparisons of a column with a constant for equality there are. Equal ones are one predicate, but each
+    /// asks about a value of its own.
+    pub lookups: u64,
     /// Values that leave the query other than in rows: settings, notifications, lock numbers.
     pub side_channels: BTreeSet<SideChannel>,
     /// A result column that the server describes as the column of a relation may hold another value: the command
@@ -91,6 +94,7 @@ impl Flows {
             columns: None,
             copies: BTreeSet::from([ValueCopy { into: Place::Unknown, sources: Sources::unknown() }]),
             predicates: BTreeSet::new(),
+            lookups: 0,
             side_channels: BTreeSet::new(),
             returns_written: true,
             touched: Sources::unknown(),
@@ -112,6 +116,7 @@ impl Flows {
         };
         self.copies.extend(other.copies);
         self.predicates.extend(other.predicates);
+        self.lookups = self.lookups.saturating_add(other.lookups);
         self.side_channels.extend(other.side_channels);
         self.returns_written |= other.returns_written;
         self.touched.add(&other.touched);

@@ -1,16 +1,19 @@
 //! The configuration file of a control plane.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_common::id::Subject;
 use countersign_controlplane::fleet::CERTIFICATE_TTL_MAX;
 use countersign_controlplane::fleet::authority::AuthorityFiles;
 use countersign_controlplane::grpc::PublicUrl;
 use countersign_controlplane::history::{APPROVALS_KEPT, APPROVALS_KEPT_MIN};
 use countersign_controlplane::journal::AnchorPlace;
 use countersign_controlplane::redis::RedisOptions;
+use countersign_controlplane::sessions::Administrators;
 use countersign_controlplane::store::etcd::EtcdConfig;
 use countersign_runtime::certificate::{self, Shown};
 use countersign_runtime::tls;
@@ -58,6 +61,9 @@ pub(super) struct Config {
     /// `approvals.keep`: how long approvals stay in the store after they have ended; with `archive` they go there then.
     /// Default 30 days, at least an hour.
     pub(super) approvals_kept: Duration,
+    /// `administrators.services`: the services of the group `admin` that may administer. Default none: only people of the
+    /// group may, and never an agent.
+    pub(super) administrators: Administrators,
     /// `listen_ops`: address of `/livez`, `/readyz` and `/metrics`, plain HTTP. Default 127.0.0.1:9443; `off`: none.
     pub(super) listen_ops: Option<ListenOps>,
     /// `otlp`: the OTLP receiver of traces (gRPC, no TLS). Default: that of `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
@@ -79,6 +85,14 @@ pub(super) enum StoreConfig {
 #[serde(deny_unknown_fields)]
 struct ApprovalsConfig {
     keep: Option<String>,
+}
+
+/// `administrators`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdministratorsConfig {
+    #[serde(default)]
+    services: BTreeSet<Subject>,
 }
 
 /// What concerns gateways.
@@ -137,6 +151,7 @@ impl Config {
         }
         let anchor = anchor(&mut document);
         let approvals_kept = approvals_kept(&mut document);
+        let administrators: AdministratorsConfig = document.optional("administrators").unwrap_or_default();
         let redis = redis.and_then(|redis| redis.options(&mut document));
         // Missing only with a fault, which `finish` returns.
         let data = DataDir::of(data.as_deref());
@@ -153,6 +168,7 @@ impl Config {
             anchor,
             records,
             approvals_kept,
+            administrators: Administrators { services: administrators.services },
             listen_ops,
             otlp,
         })

@@ -111,6 +111,7 @@ impl Running {
         let history = archived.clone().map(|store| HistoryArchive { store, key: Arc::clone(&key) });
         let options = Options {
             history: HistoryOptions { approvals_kept: config.approvals_kept, archive: history },
+            administrators: config.administrators.clone(),
             ..Options::new(config.data.path(), Arc::new(PolicyCompiler::default()), Arc::new(archive))
         };
         let control = open_on(store.clone(), options).await?;

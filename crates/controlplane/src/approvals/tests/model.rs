@@ -54,6 +54,7 @@ fn event(act: Act, digest: Digest, fence: u64) -> Option<Event> {
             vote: if yes { Vote::Approve } else { Vote::Deny },
             reason: None,
             method: "token".into(),
+            issuers: BTreeSet::new(),
         },
         Act::Expire => Event::Expire,
         Act::Withdraw => Event::Withdraw,

@@ -244,6 +244,7 @@ fn refusal(undone: &Undone, standing: Option<&Approval>) -> Answer {
             digest_mismatch,
             past_deadline,
             standing: standing.map(Into::into),
+            limited: matches!(undone, Undone::Approval(ApprovalError::Limited { .. })),
         })
     };
     match undone {

@@ -143,6 +143,7 @@ impl Bed {
             compiler: Arc::new(StubCompiler),
             archive: Arc::new(StubArchive),
             history: Default::default(),
+            administrators: Default::default(),
         };
         let control = ControlPlane::over(Arc::clone(&self.store) as _, options).await.unwrap();
         if control.bundles().current().is_none() {

@@ -78,6 +78,8 @@ pub(super) async fn approved(node: &Running, link: &mut Linked, session: &Sessio
         reason: None,
         method: "token".into(),
         rendering: held.rendering,
+        issuers: Default::default(),
+        only_target: None,
     };
     node.scratch.control.approvals().decide(yes).await.unwrap();
     link.standing(&held, "approved").await

@@ -139,7 +139,8 @@ async fn without_hints_the_store_tells() {
 
 async fn decide_at(node: &Running, held: &Approval, vote: Vote) -> Approval {
     let (by, method) = (human("bob", &["dba"]), "token".into());
-    let decide = Decide { id: held.id, by, vote, reason: None, method, rendering: held.rendering };
+    let (reason, rendering, issuers, only_target) = (None, held.rendering, Default::default(), None);
+    let decide = Decide { id: held.id, by, vote, reason, method, rendering, issuers, only_target };
     node.scratch.control.approvals().decide(decide).await.unwrap()
 }
 

@@ -7,11 +7,12 @@ use std::str::FromStr as _;
 use axum::http::uri::PathAndQuery;
 use bytes::{Buf as _, BufMut as _};
 use countersign_common::id::TokenId;
+use countersign_common::principal::Kind;
 use prost::Message as _;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use super::*;
-use crate::testing::principal;
+use crate::testing::{order, principal, subject, target};
 
 /// Bytes as they are.
 #[derive(Debug, Default)]
@@ -173,18 +174,32 @@ async fn i4_separate_everybody_may_do_what_this_table_says() {
         ("agent", Some(agent())),
         ("behalf", Some(human("alice", &["dba"]))),
         ("approver", Some(human("bob", &["dba"]))),
-        ("robot", Some(principal(countersign_common::principal::Kind::Service, "robot", &["dba"], &[]))),
+        ("robot", Some(principal(Kind::Service, "robot", &["dba"], &[]))),
         ("admin", Some(human("root", &["admin"]))),
+        ("ai-admin", Some(principal(Kind::Agent, "agent-9", &["admin"], &[]))),
+        ("service", Some(principal(Kind::Service, "robot", &["admin"], &[]))),
+        ("trusted", Some(principal(Kind::Service, "deployer", &["admin"], &[]))),
+        ("limited", Some(human("root", &["admin", "dba"]))),
+        ("issued", Some(human("bob", &["admin", "dba"]))),
     ];
     let mut table: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (_, caller) in &callers {
+    for (name, caller) in &callers {
         let served = Served::new().await;
         let session = served.scratch.session(&agent()).await;
         let approval = served.scratch.hold(&session, "DELETE FROM carts").await.approval;
         let rendering = served.scratch.control.approvals().details(approval.id).await.unwrap().rendering;
         let things = Things { approval, rendering, session: session.id.to_string(), token: session.token };
         let token = match caller {
-            Some(caller) => Some(served.scratch.token(caller).await),
+            Some(caller) => {
+                let mut order = order(caller);
+                match *name {
+                    "limited" => order.target = Some(target("lab")),
+                    // By somebody for whom the agent acts, at one remove.
+                    "issued" => order.issuers = [subject("alice")].into(),
+                    _ => {}
+                }
+                Some(served.scratch.control.sessions().issue(order).await.unwrap().secret)
+            }
             None => None,
         };
         for (method, request) in calls(&things) {

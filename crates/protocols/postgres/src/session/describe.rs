@@ -1,13 +1,17 @@
 //! What a command does, in this session, at this moment: its text read, its names resolved under settings
 //! that the server was asked for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_common::Facts;
 use countersign_common::facts::{Flag, Operation};
+use countersign_common::target::UnmatchedRules;
+use countersign_common::verdict::DataClass;
 use countersign_lifecycle::Described;
 use countersign_lifecycle::ports::Stop;
 use countersign_masking::Rules;
+use countersign_runtime::heavy;
 use countersign_sql::{Lexing, Reading};
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
@@ -21,6 +25,7 @@ use crate::exchange::Unit;
 use crate::masked_outputs::MaskedOutputs;
 use crate::masked_use::MaskedUse;
 use crate::statements::{Known, Meaning, Portal};
+use crate::unmatched::Unmatched;
 
 /// Readings whose facts are kept for one connection.
 const KEPT_MAX: usize = 256;
@@ -94,15 +99,16 @@ impl Kept {
 }
 
 impl Session {
-    /// Reads a text as the server would now.
-    pub(super) fn read(&self, text: &[u8]) -> Arc<Reading> {
+    /// Reads a text as the server would now. A large one is read off the threads that serve.
+    pub(super) async fn read(&mut self, text: &[u8]) -> Arc<Reading> {
+        let turn = heavy::turn(text.len()).await;
         // INVARIANT: I7. Under settings that are not known, where a string ends is not known either.
         let lexing = match self.flow.settings.readable() {
             Some(settings) if settings.utf8 || text.is_ascii() => settings.lexing,
             None if lexes_alike(text) => Lexing::STANDARD,
             Some(_) | None => Lexing::UNKNOWN,
         };
-        self.reader.read(text, lexing)
+        turn.run(|| self.reader.read(text, lexing))
     }
 
     /// What a reading does, its names resolved.
@@ -117,16 +123,17 @@ impl Session {
             }
         }
         self.know_definitions().await;
+        self.match_rules();
         let rules = Arc::clone(&self.flow.rules);
         if let Some(described) = self.kept.get(reading, types, self.basis(), &rules) {
             return Ok(described);
         }
-        let mut facts = self.facts(reading, types);
+        let mut facts = self.facts_of(reading, types).await;
         if is_unresolved(&facts) && self.flow.settings.readable().is_some() && !self.flow.hides_definitions()
         {
             // Boxed: rare, and large beside a session that mostly knows all names.
             Box::pin(self.flow.database.look_up(reading.mentioned_objects())).await;
-            facts = self.facts(reading, types);
+            facts = self.facts_of(reading, types).await;
         }
         let flows = self.flow.flows(reading, None, &rules);
         let masked = Arc::new(MaskedUse::of(&flows, &rules));
@@ -203,6 +210,33 @@ impl Session {
         })
     }
 
+    /// The facts of a reading; those of a large one are found off the threads that serve.
+    async fn facts_of(&mut self, reading: &Reading, types: &[u32]) -> Facts {
+        let turn = heavy::turn(reading.weight()).await;
+        turn.run(|| self.facts(reading, types))
+    }
+
+    /// Looks whether all masking rules match something in the catalogue, when either has changed.
+    fn match_rules(&mut self) {
+        // The rules are those of the target's own database; in another one nothing need match.
+        let is_default =
+            self.road.target.default_database.as_ref().is_none_or(|own| *own == self.road.database);
+        let generation = self.flow.database.generation();
+        let same =
+            |(rules, at): &(Arc<Rules>, u64)| Arc::ptr_eq(rules, &self.flow.rules) && *at == generation;
+        if !is_default || self.flow.rules.is_empty() || self.matched.as_ref().is_some_and(same) {
+            return;
+        }
+        let catalogue = self.flow.database.current();
+        if !catalogue.is_loaded() {
+            return;
+        }
+        let unmatched = Unmatched::of(&self.flow.rules, &catalogue);
+        self.rules.tell_unmatched(&unmatched);
+        self.flow.unmatched = Some(Arc::new(unmatched));
+        self.matched = Some((Arc::clone(&self.flow.rules), generation));
+    }
+
     fn facts(&self, reading: &Reading, types: &[u32]) -> Facts {
         let mut facts = self.flow.with_session(|session| reading.facts_with(session, types));
         // SQL's cursors and the protocol's portals share their names: FETCH runs a portal that was bound and never
@@ -250,7 +284,7 @@ impl Session {
     /// The same for a text that has not been read yet.
     pub(super) async fn know_settings_for_text(&mut self, text: &[u8]) -> Result<(), Broken> {
         if self.flow.settings.current().is_none() && lexes_alike(text) {
-            let reading = self.read(text);
+            let reading = self.read(text).await;
             return self.know_settings_for(&reading).await;
         }
         self.know_settings().await
@@ -322,6 +356,16 @@ impl Flow {
     /// What gives names their meaning at the moment.
     pub(crate) fn meaning(&self) -> Meaning {
         Meaning { settings: self.settings.shared(), catalogue: self.catalogue() }
+    }
+
+    /// Why a command is closed, where the target closes what a masking rule that matches nothing may have meant.
+    pub(crate) fn closed(&self, facts: &Facts, unmask: &BTreeSet<DataClass>) -> Option<String> {
+        let unmatched = self.unmatched.as_ref().filter(|unmatched| !unmatched.is_empty())?;
+        if self.target.unmatched_rules != UnmatchedRules::Block {
+            return None;
+        }
+        let why = unmatched.closes(facts, &self.rules, unmask)?;
+        Some(format!("{why}; the target closes access until its masking rules are corrected"))
     }
 }
 

@@ -31,6 +31,7 @@ use crate::inert::InertFrames;
 use crate::masked_outputs::MaskedOutputs;
 use crate::parameters::ServerParameters;
 use crate::statements::{Known, Meaning, Name, Names, Portal, Prepared};
+use crate::unmatched::Unmatched;
 use crate::upstream::{CancelToken, Connector};
 
 /// Answers awaited at once. A client that pipelines more has to read first.
@@ -169,6 +170,8 @@ pub(crate) struct Flow {
     pub(crate) skipping: bool,
     pub(crate) rules: Arc<Rules>,
     pub(crate) hash_key: Arc<HashKey>,
+    /// The rules that match nothing in the catalogue; `None`: that is not known.
+    pub(crate) unmatched: Option<Arc<Unmatched>>,
     /// Bytes of the client that intake cannot use before more come.
     pub(crate) wanted: usize,
     /// Intake stopped for want of room, with messages left to take in: it has to be called again when there is some.
@@ -411,7 +414,7 @@ impl Flow {
     /// target has been told.
     pub(crate) fn cancel_running(&self, connector: &Arc<Connector>, request: CancelRequest) {
         let token = self.upstream.as_ref().and_then(|open| open.cancel.clone());
-        if let (Some(token), false) = (token, self.expected.is_empty()) {
+        if let (Some(token), true) = (token, self.expected.has_commands()) {
             let connector = Arc::clone(connector);
             // Bounded by the connector's time-outs.
             tokio::spawn(async move {

@@ -189,7 +189,7 @@ impl Session {
         if self.is_skipping() {
             return Ok(());
         }
-        let reading = trace::read().in_scope(|| self.read(&text));
+        let reading = self.read(&text).instrument(trace::read()).await;
         let described = self.describe(&reading, &[]).instrument(trace::resolve()).await?;
         let command = Command { form: "query".into(), text, parameters: Vec::new() };
         let text_reading = Some(Arc::clone(&reading));
@@ -288,7 +288,6 @@ impl Session {
                 noted: None,
                 lookups: &self.lookups,
                 prepared: false,
-                cancelled: None,
                 road: &self.road,
                 flow: &mut self.flow,
                 cancel: &self.cancel,
@@ -300,6 +299,7 @@ impl Session {
                 batch_ran: self.batch_sent && in_transaction,
                 wire: wire.clone(),
                 seen: None,
+                cancelled: None,
                 evidence: None,
                 binding: None,
             };
@@ -350,9 +350,10 @@ impl Session {
             self.refuse(&limits::too_many_statements(), Form::Extended);
             return Ok(());
         }
+        let reading = self.read(parse.text).await;
         let statement = Arc::new(Prepared {
             text: part_of(&frame, parse.text),
-            reading: self.read(parse.text),
+            reading,
             types: Oids::iter(parse.types).collect(),
             by_sql: false,
         });

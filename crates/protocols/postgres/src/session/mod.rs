@@ -33,7 +33,7 @@ use countersign_common::Facts;
 use countersign_common::facts::Class;
 use countersign_lifecycle::ports::{Stop, stopped};
 use countersign_lifecycle::{ClientSide, End, Road};
-use countersign_masking::HashKey;
+use countersign_masking::{HashKey, Rules};
 use countersign_sql::Reader;
 use tokio::sync::watch;
 
@@ -99,6 +99,8 @@ pub(crate) struct Session {
     lookups: Lookups,
     pub(crate) flow: Flow,
     kept: Kept,
+    /// With which rules, and which state of the catalogue, it was last looked whether all rules match.
+    matched: Option<(Arc<Rules>, u64)>,
     pending: Pending,
     /// Something of the current batch (up to the next Sync) is upstream.
     batch_sent: bool,
@@ -157,6 +159,7 @@ impl Session {
             skipping: false,
             rules: setting.rules.current(),
             hash_key: setting.hash_key,
+            unmatched: None,
             wanted: 0,
             stalled: false,
             awaits_answers: false,
@@ -184,6 +187,7 @@ impl Session {
             lookups: setting.lookups,
             flow,
             kept: Kept::default(),
+            matched: None,
             pending: Pending::default(),
             batch_sent: false,
             batch_ran: false,

@@ -53,6 +53,17 @@ impl Pending {
         self.expects.push(expect);
     }
 
+    /// Drops the Bind that may run something unknown, and what came behind it.
+    pub(super) fn drop_risky(&mut self) {
+        let is_risky = |one: &Waiting| one.vouched.is_none() && one.frame.first() == Some(&b'B');
+        if self.risky.take().is_some()
+            && let Some(first) = self.frames.iter().position(is_risky)
+        {
+            self.frames.truncate(first);
+            self.expects.truncate(first);
+        }
+    }
+
     /// All of it and `frame` as one.
     pub(super) fn joined(&self, frame: &[u8]) -> Bytes {
         let mut wire = BytesMut::with_capacity(

@@ -30,7 +30,8 @@ impl Session {
     /// Sends what waited for a command that never came: the server would have read it, and says what is wrong with it. A
     /// Bind that may run something unknown was to be judged with its Execute, and is left out.
     fn send_rest(&mut self) {
-        if self.pending.risky.is_none() && !self.is_skipping() {
+        if !self.is_skipping() {
+            self.pending.drop_risky();
             self.send_pending();
         }
     }

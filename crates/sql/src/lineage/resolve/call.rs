@@ -89,8 +89,15 @@ impl<'a> Resolution<'a> {
             && self.added_functions(name).is_empty()
     }
 
-    /// A function of a row, written as its attribute.
-    pub(super) fn call_of_row(&mut self, name: &Name, row: &Value) -> Value {
+    /// A function of a row, written as its attribute. Where no function has that name it is a column: one of the row's,
+    /// if the row's columns are not all known, or else one that the catalogue does not know yet.
+    pub(super) fn call_of_row(&mut self, name: &Name, row: &Value, may_be_column: bool) -> Value {
+        let is_function = functions::builtin(&name.name).is_some()
+            || !self.added_functions(name).is_empty()
+            || self.is_type(name);
+        if !is_function {
+            return if may_be_column { Value::computed([row]) } else { Value::unknown() };
+        }
         Value::of(self.called(name, &row.sources, false))
     }
 
@@ -184,7 +191,11 @@ impl<'a> Resolution<'a> {
     /// Code that cannot be read: it may return, store and say anything.
     pub(super) fn unread_code(&mut self) -> Sources {
         self.runs_unread_code = true;
-        self.copies(Place::Unknown, &Sources::unknown());
+        self.touch(&Sources::unknown());
+        // What definitions call was chosen by their author.
+        if !self.in_definition {
+            self.copies(Place::Unknown, &Sources::unknown());
+        }
         Sources::unknown()
     }
 }

@@ -156,14 +156,14 @@ impl<'a> Resolution<'a> {
         match named.as_slice() {
             [only] if table.is_surely_complete() => (*only).clone(),
             [] if is_system_column(name) => Value::constant(),
-            [] => self.call_of_row(&Name::bare(name), &table.whole()),
+            [] => self.call_of_row(&Name::bare(name), &table.whole(), false),
             several => {
                 let exact = table.columns.iter().any(|column| column.name.as_deref() == Some(name));
                 let column = Value::any_of(several.iter().copied());
                 if exact || is_system_column(name) {
                     return column;
                 }
-                let called = self.call_of_row(&Name::bare(name), &table.whole());
+                let called = self.call_of_row(&Name::bare(name), &table.whole(), true);
                 Value::any_of([&column, &called])
             }
         }
@@ -175,7 +175,7 @@ impl<'a> Resolution<'a> {
             let table = Table { columns: row.clone(), open: None };
             return self.column_of(&table, name);
         }
-        self.call_of_row(&Name::bare(name), value)
+        self.call_of_row(&Name::bare(name), value, true)
     }
 
     /// `t.*` as one value.

@@ -17,7 +17,7 @@ impl<'a> Resolution<'a> {
     pub(super) fn from<'s>(&mut self, items: &'a [FromItem], outer: &'s Scope<'s>) -> Scope<'s> {
         let mut scope = Scope::inside(outer);
         for item in items {
-            let item = self.from_item(item, &scope);
+            let item = self.range_item(item, &scope);
             scope.entries.extend(item.entries);
             scope.star.append(&item.star);
         }
@@ -25,18 +25,18 @@ impl<'a> Resolution<'a> {
     }
 
     /// One item, which sees those before it where it is LATERAL.
-    fn from_item(&mut self, item: &'a FromItem, before: &Scope<'_>) -> Item {
+    fn range_item(&mut self, item: &'a FromItem, before: &Scope<'_>) -> Item {
         match item {
-            FromItem::Relation { name, alias } => self.from_relation(name, alias),
-            FromItem::Query { query, alias, lateral } => self.from_query(query, alias, *lateral, before),
+            FromItem::Relation { name, alias } => self.range_relation(name, alias),
+            FromItem::Query { query, alias, lateral } => self.range_query(query, alias, *lateral, before),
             FromItem::Computed { values, name, alias } => {
-                self.from_computed(values, name.as_deref(), alias, before)
+                self.range_computed(values, name.as_deref(), alias, before)
             }
-            FromItem::Join(join) => self.from_join(join, before),
+            FromItem::Join(join) => self.range_join(join, before),
             FromItem::Sampled(item, arguments) => {
                 let sources = self.values(arguments, before).sources;
                 self.predicate(&sources, false);
-                self.from_item(item, before)
+                self.range_item(item, before)
             }
             FromItem::Opaque => {
                 let entry = Entry { alias: "".into(), schema: None, table: Table::unknown() };
@@ -45,7 +45,7 @@ impl<'a> Resolution<'a> {
         }
     }
 
-    fn from_relation(&mut self, name: &Name, alias: &TableAlias) -> Item {
+    fn range_relation(&mut self, name: &Name, alias: &TableAlias) -> Item {
         let common =
             self.common.iter().rev().find(|(known, _)| name.schema.is_none() && **known == *name.name);
         let (table, schema) = match common {
@@ -63,7 +63,7 @@ impl<'a> Resolution<'a> {
         named(called, schema, table.renamed(&alias.columns))
     }
 
-    fn from_query(
+    fn range_query(
         &mut self,
         query: &'a Query,
         alias: &TableAlias,
@@ -77,7 +77,7 @@ impl<'a> Resolution<'a> {
         named(alias.name.clone().unwrap_or_default(), None, table)
     }
 
-    fn from_computed(
+    fn range_computed(
         &mut self,
         values: &'a [Expression],
         name: Option<&str>,
@@ -93,11 +93,11 @@ impl<'a> Resolution<'a> {
         named(called.into(), None, table)
     }
 
-    fn from_join(&mut self, join: &'a Join, before: &Scope<'_>) -> Item {
-        let left = self.from_item(&join.left, before);
+    fn range_join(&mut self, join: &'a Join, before: &Scope<'_>) -> Item {
+        let left = self.range_item(&join.left, before);
         let mut lateral = before.clone();
         lateral.entries.extend(left.entries.iter().cloned());
-        let right = self.from_item(&join.right, &lateral);
+        let right = self.range_item(&join.right, &lateral);
         let mut both = Scope {
             entries: left.entries.iter().chain(&right.entries).cloned().collect(),
             outer: before.outer,

@@ -119,6 +119,7 @@ impl<'a> Resolution<'a> {
         if self.in_definition {
             self.definition_predicates.add(sources);
         } else {
+            self.flows.lookups += u64::from(equality_with_constant);
             self.flows.predicates.insert(Predicate { sources: sources.clone(), equality_with_constant });
         }
     }

@@ -11,6 +11,7 @@ use crate::name::Name;
 
 impl<'a> Resolution<'a> {
     /// The rows that the client receives of a statement.
+    // long: one arm for each kind of statement.
     pub(super) fn inner_statement(&mut self, kind: &'a StatementKind, outer: &Scope<'_>) -> Table {
         match kind {
             StatementKind::Query(query) => self.query(query, outer),

@@ -3,7 +3,7 @@
 use countersign_common::error::{Report as _, Retry, code};
 use countersign_testkit::{Certificates, Etcd, EtcdOptions, free_port};
 
-use super::super::{EtcdConfig, EtcdStore, EtcdTls, EtcdUser, is_too_old};
+use super::super::{EtcdConfig, EtcdStore, EtcdTls, EtcdUser, has_known_faults, oldest_instead_of};
 use crate::store::{Outcome, Store as _, StoreError, Transaction};
 
 async fn refused(config: EtcdConfig) -> StoreError {
@@ -48,16 +48,33 @@ async fn a_configuration_that_does_not_hold_together_is_refused_before_anything_
 }
 
 #[test]
-fn a_version_before_3_4_is_too_old() {
-    for (version, old) in [
-        ("3.3.27", true),
-        ("2.3.8", true),
-        ("3.4.0", false),
-        ("3.10.1", false),
-        ("4.0.0", false),
-        ("?", false),
+fn a_version_before_3_4_or_with_data_that_differs_is_refused() {
+    for (version, oldest) in [
+        ("3.3.27", Some("3.4")),
+        ("2.3.8", Some("3.4")),
+        ("3.4.0", None),
+        ("3.4.23", None),
+        ("3.5.0", Some("3.5.3")),
+        ("3.5.2", Some("3.5.3")),
+        ("3.5.3-rc.1", None),
+        ("3.5.28", None),
+        ("3.6.0", None),
+        ("3.10", None),
+        ("4.0.0", None),
+        ("", None),
+        ("latest", None),
     ] {
-        assert_eq!(is_too_old(version), old, "{version}");
+        assert_eq!(oldest_instead_of(version), oldest, "{version}");
+    }
+    for (version, faulty) in [
+        ("3.4.23", true),
+        ("3.4.42", false),
+        ("3.5.27", true),
+        ("3.5.28", false),
+        ("3.6.8", true),
+        ("3.7.0", false),
+    ] {
+        assert_eq!(has_known_faults(version), faulty, "{version}");
     }
 }
 

@@ -1,0 +1,22 @@
+//! A thread whose stack is known to be large enough for the deepest text that is compiled. Bundles come from people and over
+//! the network, and are compiled on threads of any size.
+
+/// Enough for [`crate::nesting::DEPTH_MAX`] levels of Cedar's parser and validator, in a build without optimisation. Only the
+/// pages that are used take memory.
+const STACK_BYTES: usize = 128 << 20;
+
+/// Runs `work` there and waits for it.
+///
+/// # Errors
+/// Why there is no answer: the thread could not be started, or `work` panicked.
+pub(crate) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("bundle-compiler".into())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, work)
+            .map_err(|error| format!("the compiler's thread cannot be started: {error}"))?;
+        // The panic's text is in the log already.
+        thread.join().map_err(|_| "the compiler failed on this bundle".to_owned())
+    })
+}
