@@ -5,11 +5,9 @@ mod support;
 use std::collections::BTreeSet;
 
 use countersign_common::facts::{Action, Class, Facts, Flag};
-use countersign_sql::catalogue::Rows;
-use countersign_sql::catalogue::refresh::{Draft, Scope};
 use countersign_sql::{Catalogue, Session};
 use countersign_testkit::{Postgres, PostgresOptions};
-use support::{cell, read};
+use support::{read, served};
 
 const SCHEMA: &str = "
 CREATE SCHEMA w;
@@ -62,7 +60,7 @@ impl World {
     fn new(schema: &str) -> Self {
         let server = Postgres::start(PostgresOptions::default()).unwrap();
         server.sql(schema).unwrap();
-        let catalogue = catalogue(&server);
+        let catalogue = served::catalogue(&server);
         let path = ["pg_catalog", "w", "public"].map(String::from).into();
         Self { server, catalogue, safe: BTreeSet::new(), path }
     }
@@ -87,29 +85,6 @@ impl World {
         let answer = self.server.sql(&seen).unwrap_or_else(|error| panic!("{text}: {error}"));
         answer.lines().filter_map(|line| line.strip_prefix("seen ")).map(String::from).collect()
     }
-}
-
-fn rows(server: &Postgres, query: &str) -> Rows {
-    let answer =
-        server.sql(&format!("SET search_path = pg_catalog; COPY ({query}) TO STDOUT; SELECT 'end'")).unwrap();
-    // The answer loses its trailing white space, which is a column.
-    let lines = answer.lines().take_while(|line| *line != "end");
-    lines.map(|line| line.split('\t').map(cell).collect()).collect()
-}
-
-/// The catalogue of a server, as the gateway reads it.
-fn catalogue(server: &Postgres) -> Catalogue {
-    let empty = Catalogue::empty();
-    let plan = empty.plan(&Scope::All, &rows(server, &Scope::All.versions_query())).unwrap();
-    let results = plan.queries().iter().map(|query| rows(server, query)).collect();
-    let mut draft = Draft::new(plan, results).unwrap();
-    for definition in draft.definitions().to_vec() {
-        match rows(server, &definition.sql()).pop().and_then(|mut row| row.pop()).flatten() {
-            Some(text) => draft.define(&definition, text),
-            None => draft.define_nothing(&definition),
-        }
-    }
-    empty.with(&draft).unwrap()
 }
 
 fn names(

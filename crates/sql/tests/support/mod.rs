@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses some of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken fixture is to stop the test")]
 
+pub(crate) mod served;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
