@@ -79,7 +79,7 @@ impl<'t> Evidence<'t> {
                 Condition::Term(at) => self.strong(*at).filter(|_| self.may_be_true(*at)),
                 Condition::Like { text, pattern, .. } => self.like(text, pattern),
                 Condition::Distinct(left, right) => self.compare(EQUAL, left, right),
-                _ => None,
+                other => self.sound(other),
             },
             Condition::Compare(mask, left, right) => self.compare(*mask, left, right),
             Condition::Distinct(left, right) => self.compare(LESS | GREATER, left, right),
@@ -88,7 +88,7 @@ impl<'t> Evidence<'t> {
                 (_, Condition::Term(at)) => self.strong(*at),
                 (&TRUE, inner) => self.of(inner),
                 (&FALSE, inner) => self.of(&inner.clone().not()),
-                _ => None,
+                (_, inner) => self.sound(inner),
             },
             Condition::Like { text, pattern, .. } => self.like(text, pattern),
             Condition::Case(..) | Condition::Coalesce(_) => self.sound(condition),
@@ -143,6 +143,9 @@ impl<'t> Evidence<'t> {
                 let opposite = mask ^ (LESS | EQUAL | GREATER);
                 Some(self.compare(*mask, left, right)?.and(self.compare(opposite, left, right)?))
             }
+            Condition::Distinct(left, right) => {
+                Some(self.compare(EQUAL, left, right)?.and(self.compare(LESS | GREATER, left, right)?))
+            }
             Condition::IsNull(inner) => self.plain(inner),
             Condition::Like { text, pattern, .. } => self.like(text, pattern),
             Condition::Case(whens, otherwise) => {
@@ -168,14 +171,12 @@ impl<'t> Evidence<'t> {
         match (ours.is_empty(), theirs.is_empty()) {
             (true, true) => None,
             (false, false) => {
-                let apart = ours.is_disjoint(&theirs);
-                // Of two columns that are the same nothing is unequal.
+                // Of a term that is the same on both sides nothing is unequal; all else was computed for the samples.
                 let same = matches!((left, right), (Condition::Term(a), Condition::Term(b)) if a == b);
-                match (apart, same) {
-                    (true, _) => Some(self.plain(left)?.and(self.plain(right)?)),
-                    (false, true) => (mask & EQUAL == 0).then(Needs::default),
-                    (false, false) => None,
+                if same {
+                    return (mask & EQUAL == 0).then(Needs::default);
                 }
+                Some(self.plain(left)?.and(self.plain(right)?))
             }
             (false, true) => self.with(mask, left, right),
             (true, false) => self.with(turned(mask), right, left),
@@ -287,7 +288,7 @@ impl<'t> Evidence<'t> {
             },
             Condition::Cast(_, inner) => self.plain(inner),
             Condition::Arithmetic(_, left, right) => Some(self.plain(left)?.and(self.plain(right)?)),
-            Condition::Coalesce(parts) | Condition::Row(parts) => {
+            Condition::Coalesce(parts) | Condition::Row(parts) | Condition::Extreme(_, parts) => {
                 let mut parts = parts.iter().map(|part| self.plain(part));
                 parts.try_fold(Needs::default(), |all, one| Some(all.and(one?)))
             }
