@@ -1,7 +1,7 @@
 //! Which names in a condition mean columns of the relation that is changed.
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Node, RangeVar, SelectStmt, WithClause};
+use pg_query::protobuf::{Node, RangeVar, WithClause};
 
 use super::evidence::Needs;
 use super::own_rows::is_named;
