@@ -215,6 +215,8 @@ impl Flow {
                 matches!(decoded, Backend::RowDescription(_) | Backend::NoData)
             }
             Some(Expect::Provoked(_)) => matches!(decoded, Backend::ErrorResponse(_)),
+            // Its error is the client's: the server says what is wrong with the text.
+            Some(Expect::Probed) => matches!(decoded, Backend::ParseComplete | Backend::CloseComplete),
             _ => false,
         }
     }
@@ -272,6 +274,9 @@ impl Flow {
                 Backend::RowDescription(fields),
             ) => self.describe_portal(&portal, &outputs, *fields),
             (Some(Expect::DescribePortal { .. }), _) => {}
+            (Some(Expect::Probed), Backend::ParseComplete) => self.expected.unpop(Expect::Probed),
+            // The server finds nothing wrong with it: the refusal follows.
+            (Some(Expect::Probed), _) => {}
             (Some(Expect::Provoked(saying)), _) => {
                 outlet.insert(&Plain::ours(&saying));
                 self.batch_failed = Some(IN_FAILED_TRANSACTION);
@@ -317,7 +322,13 @@ impl Flow {
                 flight.masked || flight.sets_off_code
             }
             // The end of a batch speaks for all of it: deferred constraints quote values. So may what is planned at Bind.
-            Some(Expect::Sync | Expect::Bind(..) | Expect::DescribePortal { .. } | Expect::Closing(_))
+            Some(
+                Expect::Sync
+                | Expect::Bind(..)
+                | Expect::DescribePortal { .. }
+                | Expect::Closing(_)
+                | Expect::Probed,
+            )
             | None => self.masked_sent,
             // Constants are converted when a statement is parsed; a domain may call what nobody has read.
             Some(Expect::Parse(_, statement)) => {
@@ -436,8 +447,15 @@ impl Flow {
 
     /// Portals do not outlive their transaction, nor do settings that were made for it.
     async fn transaction_over(&mut self) {
-        if std::mem::take(&mut self.settings_touched) {
+        // What was sent behind may have touched them, too: then the next end of a transaction counts as well.
+        let in_flight = !self.expected.is_empty();
+        if self.settings_touched {
             self.settings.mark_stale();
+            self.settings_touched = in_flight;
+        }
+        if self.values_touched {
+            self.settings.mark_outdated();
+            self.values_touched = in_flight;
         }
         if !self.expected.has_effects() && std::mem::take(&mut self.definitions_touched) {
             let redefined = std::mem::take(&mut self.redefined);

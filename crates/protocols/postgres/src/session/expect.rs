@@ -42,6 +42,8 @@ pub(crate) enum Expect {
     Sync,
     /// ReadyForQuery of a Sync of our own; not passed on.
     OurSync,
+    /// ParseComplete and CloseComplete of a refused text that the server looked at, not passed on; or its error, which is.
+    Probed,
     /// The error that we provoked; the client is told this instead.
     Provoked(Bytes),
     /// Nothing from the server: it is our turn to say this.
@@ -170,6 +172,7 @@ impl Expected {
             | Expect::Asked(..)
             | Expect::AskedInBatch(..)
             | Expect::Settings(_)
+            | Expect::Probed
             | Expect::Provoked(_)
             | Expect::Say(_)
             | Expect::SayReady

@@ -142,6 +142,8 @@ pub(crate) struct Flow {
     pub(crate) settings: settings::Known,
     /// A setting was changed inside the open transaction: its end may change it back.
     pub(crate) settings_touched: bool,
+    /// The same for settings by which nothing is read.
+    pub(crate) values_touched: bool,
     /// A cursor of the open transaction may change settings when it is fetched from.
     pub(crate) cursors_may_set: bool,
     /// Definitions were changed inside the open transaction, where nobody else sees them.

@@ -257,7 +257,8 @@ impl Session {
                 Ok(Some(flight))
             }
             Passage::Refused(refusal) => {
-                self.refuse(&limits::explained(refusal, &unit.described.facts), form);
+                let refusal = limits::explained(refusal, &unit.described.facts);
+                self.refuse_command(&refusal, form, unit);
                 Ok(None)
             }
             Passage::Outdated => {

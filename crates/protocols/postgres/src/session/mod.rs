@@ -143,6 +143,7 @@ impl Session {
             suspended: Vec::new(),
             settings: settings::Known::Stale(0),
             settings_touched: false,
+            values_touched: false,
             cursors_may_set: false,
             definitions_touched: false,
             redefined: countersign_sql::Redefined::default(),
@@ -399,6 +400,9 @@ impl Flow {
         let unread = effects.is_none() || may_run_unread_code(&unit.described.facts);
         if unread || effects.is_some_and(|effects| self.may_change_settings(effects)) {
             self.settings_may_change();
+        } else if effects.is_some_and(|effects| self.may_change_values(effects)) {
+            self.settings.mark_outdated();
+            self.values_touched = true;
         }
         self.cursors_may_set |=
             unread || effects.is_some_and(|effects| effects.changes_settings && !effects.declares.is_empty());
@@ -437,10 +441,17 @@ impl Flow {
     // INVARIANT: I7. What a cursor calls is called when it is fetched from.
     fn may_change_settings(&self, effects: &countersign_sql::Effects) -> bool {
         effects.changes_settings
+            // The end of a transaction takes back what was set in it, and nothing else.
+            || (effects.ends_settings && self.settings_touched)
             || effects.fetches.iter().any(|name| match self.portals.get(name.as_bytes()) {
                 Known::As(portal) => portal.statement.reading.effects().changes_settings,
                 Known::Unseen | Known::Unsettled => self.cursors_may_set,
             })
+    }
+
+    /// The same for settings by which nothing is read.
+    fn may_change_values(&self, effects: &countersign_sql::Effects) -> bool {
+        effects.changes_values || (effects.ends_settings && self.values_touched)
     }
 
     /// The server has to be asked for its settings before they are relied on again.
