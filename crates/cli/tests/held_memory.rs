@@ -37,8 +37,7 @@ const ALL: usize = 224;
 /// What is counted.
 const COUNTED: usize = ALL - WARM;
 
-/// The most that one that waits may keep, in bytes. The design aims at 12 KiB of the process, which was kept until
-/// approvals were bound to settings and definitions.
+/// The most that one that waits may keep, in bytes. The design aims at 12 KiB of the process.
 const BYTES_MAX: usize = 12 * 1024;
 
 /// How long what is on its way (records, connections given back) may take to be gone.
