@@ -143,6 +143,13 @@ impl Expected {
         self.0.push_front(expect);
     }
 
+    /// Gives back its memory when nothing is awaited.
+    pub(crate) fn shrink(&mut self) {
+        if self.0.is_empty() {
+            self.0 = VecDeque::new();
+        }
+    }
+
     /// Whether nothing is awaited.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
