@@ -273,7 +273,7 @@ impl Ending {
 pub struct TransactionEnded {
     /// The command that opened the block. All commands of the stream from there to this record ran in it.
     pub since: CommandId,
-    /// Outcome that the target confirmed, if it did.
+    /// Outcome of the transaction block.
     pub outcome: TransactionOutcome,
 }
 
