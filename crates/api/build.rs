@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("countersign.v1.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         .btree_map(".")
-        // Records are many: a line is not copied out of the message that it came in.
+        // There are many records: a line is not copied out of its message.
         .bytes(".countersign.v1.RecordLine.line")
         .bytes(".countersign.v1.RecordLine.session_proof")
         .compile_fds(descriptors)?;

@@ -1,4 +1,4 @@
-//! What can happen next, in words that a path of them can be read by.
+//! The actions of the model, with texts in which a counterexample can be read.
 
 use std::fmt;
 
@@ -6,93 +6,93 @@ use crate::gateway::Start;
 use crate::record::Bytes;
 use crate::target::{Parcel, What};
 
-/// One thing that happens. Gateways and nodes are given by number, 0 or 1.
+/// One action. Gateways and nodes are given by number, 0 or 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// The deadline passes.
+    /// The deadline of the approval passes.
     DeadlinePasses,
-    /// A bundle that blocks the command comes into force.
+    /// A bundle that blocks the command becomes current.
     BundleBlocks,
-    /// A node reads the record and makes the next one of it, with `step`.
+    /// A node reads the record and computes the next one with `step`.
     Read(usize, Intent),
-    /// A node's compare-and-swap is done, or refused because the record has moved on.
+    /// A node completes its compare-and-swap, or fails because the record has changed.
     Swap(usize),
-    /// A node writes and does not hear whether that was done; it was, or it was not.
+    /// A node writes and receives no answer. The flag says whether the write succeeded.
     SwapUnheard(usize, bool),
-    /// A node that did not hear reads again: the attempt id says whether the write was its own.
+    /// A node without an answer reads again: the attempt id says whether the write was its own.
     Reread(usize),
-    /// A node crashes and starts anew.
+    /// A node crashes and restarts.
     NodeCrashes(usize),
     /// The client sends the same bytes on this gateway.
     ClientSends(usize),
-    /// The client cancels.
+    /// The client cancels its command on this gateway.
     ClientCancels(usize),
-    /// A gateway looks at the approval: its watch has moved, or an answer was a refusal.
+    /// A gateway observes the approval: its watch has moved, or its request was rejected.
     Look(usize),
-    /// A hint reaches a gateway; the same hint may come again, late, or never.
+    /// A hint reaches a gateway. The same hint may arrive again, late, or never.
     Hint(usize),
-    /// A gateway that saw the approval asks for the redeeming step, with these bytes. Where its number is kept with that,
-    /// the transaction is open by then.
+    /// A gateway that saw the approval requests the redeeming step for these bytes. In a variant with evidence, its
+    /// transaction is open by then.
     Ask(usize, Bytes),
-    /// A gateway asks the same again, with the same attempt id, and is told that it was done.
+    /// A gateway repeats its request with the same attempt id, and learns that it succeeded.
     AskAgain(usize),
-    /// A gateway no longer waits for the answer, and tells its client so.
+    /// A gateway stops waiting for the answer, and tells its client so.
     GiveUp(usize),
     /// A gateway sends the command to the target.
     Send(usize),
     /// A gateway asks the target to commit.
     Commit(usize),
-    /// A gateway's connection to the target breaks.
+    /// The connection of a gateway to the target breaks.
     Break(usize),
-    /// A gateway crashes.
+    /// A gateway crashes, with all its connections.
     GatewayCrashes(usize),
-    /// A gateway starts anew.
+    /// A gateway restarts as a new incarnation.
     GatewayRestarts(usize),
-    /// The lease of this start of a gateway is lost, whether or not it still runs.
+    /// The lease of an incarnation is lost, whether or not it still runs.
     LeaseLost(usize, u8),
-    /// Bytes reach the target, however late.
+    /// Bytes arrive at the target, at any later time.
     Arrives(usize, u8, bool),
-    /// Bytes never reach the target.
+    /// Bytes are lost on the way to the target.
     NeverArrives(usize, u8, bool),
-    /// The target rolls back the transaction of a start whose connection is gone.
+    /// The target rolls back the transaction of an incarnation whose connection is gone.
     TargetRollsBack(usize, u8),
 }
 
-/// For whom, and for what, a node changes the record.
+/// Reason for which a node changes the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Intent {
-    /// Ann says yes.
+    /// Ann approves the request, which she may.
     Approve,
-    /// Bob says no.
+    /// Bob denies the request, which he may.
     Deny,
-    /// Carol, on whose behalf the agent asks, says yes.
+    /// Carol, whom the agent acts for, tries to approve.
     ApproveOwn,
-    /// An approver takes it back.
+    /// An approver revokes the approval.
     Revoke,
     /// The deadline has passed.
     Expire,
-    /// The bundle in force blocks it.
+    /// The current bundle blocks the command.
     Void,
-    /// The client of this gateway takes it back.
+    /// The client of this gateway withdraws the request.
     Withdraw(usize),
-    /// This gateway wants to use it up.
+    /// This gateway wants to redeem the approval.
     Redeem(usize),
     /// This gateway reports that the command ran.
     Report(usize),
     /// This gateway reports that the command had no effect and will have none.
     NotSent(usize),
-    /// This gateway reports that nobody knows.
+    /// This gateway reports that the outcome is unknown.
     Unknown(usize),
-    /// The owner's lease is gone.
+    /// The lease of the owner is lost.
     OwnerLost,
-    /// The target is asked about the evidence.
+    /// The target is queried about the evidence.
     Testimony,
-    /// A person has found out whether it ran.
+    /// A person has found out the outcome.
     Person,
 }
 
 impl Action {
-    /// The bytes that an arrival is about.
+    /// The bytes that an arrival or a loss refers to.
     pub(crate) const fn parcel(gateway: usize, start: u8, commit: bool) -> Parcel {
         let what = if commit { What::Commit } else { What::Command };
         Parcel { from: Start { gateway, start }, what }

@@ -1,4 +1,4 @@
-//! What is wanted of a node, as an event of the product, and the record that the product makes of it.
+//! Translates an intent into an event of the product, and applies it with the product's `step`.
 
 use countersign_common::approval::{Event, Evidence, Outcome, State, Vote};
 use countersign_common::id::{GroupName, Subject};
@@ -13,8 +13,8 @@ use crate::variant::Variant;
 use crate::world::World;
 
 impl Protocol {
-    /// The record that a node would write now for this intent; `None`: nobody wants it, or the approval does not
-    /// take it.
+    /// Returns the record that a node would write now for this intent. `None` if the intent does not arise, or the
+    /// approval rejects the event.
     pub(crate) fn next_record(&self, world: &World, intent: Intent) -> Option<Record> {
         let event = self.event(world, intent)?;
         let next = world.record.step(&event, world.late)?;
@@ -59,7 +59,7 @@ impl Protocol {
         }
     }
 
-    /// The redeeming step, unless the bundle in force blocks the command by now.
+    /// Redeem event, unless the current bundle blocks the command.
     fn redeem(&self, world: &World, g: usize) -> Option<Event> {
         let Stage::Asking(bytes) = world.gateway(g)?.stage else { return None };
         (!world.blocked).then_some(())?;
@@ -71,12 +71,13 @@ impl Protocol {
         })
     }
 
-    /// Evidence by which the target will remember it; the approval's owner says whose it is.
+    /// Evidence that the target will keep. The approval's owner says whose transaction it is.
     fn evidence(&self) -> Evidence {
         if self.variant.redeems_with_evidence() { Evidence::Presented("xid".into()) } else { Evidence::None }
     }
 
-    /// The target remembers a transaction that was committed or rolled back; of an open one it cannot tell yet.
+    /// Answer of the target: it remembers a transaction that was committed or rolled back, and cannot tell about an
+    /// open one.
     fn testimony(&self, world: &World) -> Option<Event> {
         let owner = world.in_doubt_of()?;
         match world.target.transaction(owner) {
@@ -88,8 +89,8 @@ impl Protocol {
         }
     }
 
-    /// One who gave up says so when the step was taken for it after all, also when it was given up itself
-    /// meanwhile.
+    /// Report of a gateway that gave up but learns that the redeem succeeded for it, even if the control plane
+    /// already regards it as lost.
     fn not_sent(&self, world: &World, g: usize) -> Option<Event> {
         match world.gateway(g)?.stage {
             Stage::GaveUp => {

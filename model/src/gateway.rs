@@ -1,4 +1,4 @@
-//! A gateway with the one connection on which the command was sent.
+//! A gateway, with the one connection on which the command was sent.
 
 use countersign_common::id::NodeId;
 
@@ -7,45 +7,45 @@ use crate::record::Bytes;
 /// One of the two gateways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Gateway {
-    /// Which start of it this is: 0 or 1.
+    /// Number of the current incarnation: 0 or 1.
     pub(crate) start: u8,
-    /// How far the command is.
+    /// Progress of the command on this gateway.
     pub(crate) stage: Stage,
 }
 
-/// How far the command is on this gateway.
+/// Progress of the command on a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
-    /// The client has not sent it here.
+    /// The client has not sent the command here.
     Idle,
-    /// It waits for people.
+    /// The command waits for approval.
     Waiting,
-    /// The client cancelled it; the withdrawal is on its way.
+    /// The client cancelled; the withdrawal is in progress.
     Withdrawing,
-    /// It was seen approved; the redeeming step is asked for, with the digest of these bytes.
+    /// The gateway saw the approval and has requested the redeeming step, with the digest of these bytes.
     Asking(Bytes),
-    /// No answer came in time, or a refusal from one node while another may still be writing. The client was told
-    /// to come back; the gateway will not send, and says so when it learns that the step was taken.
+    /// No answer came in time, or one node rejected the request while another may still be writing. The client was
+    /// told to return later. The gateway will not send, and reports that when it learns that the step succeeded.
     GaveUp,
-    /// These bytes may go.
+    /// These bytes may be sent to the target.
     Cleared { fence: u64, bytes: Bytes },
-    /// It went up.
+    /// The command was sent to the target.
     Sent { fence: u64 },
-    /// The target ran it in the open transaction that the evidence names; it may commit.
+    /// The target ran the command in the open transaction that the evidence names. The gateway may commit.
     Ran { fence: u64 },
-    /// The target was asked to commit.
+    /// The gateway has asked the target to commit.
     Committing { fence: u64 },
-    /// The target said that it ran; that is to be reported.
+    /// The target confirmed that the command ran; the report is outstanding.
     Answered { fence: u64 },
-    /// The connection to the target broke before the answer; that is to be reported.
+    /// The connection to the target broke before the answer; the report is outstanding.
     Broken { fence: u64 },
-    /// The client was told how it ended, as far as known.
+    /// The client was told the outcome, as far as known.
     Over,
-    /// The gateway is down.
+    /// The gateway is not running.
     Down,
 }
 
-/// One start of one gateway: what the product calls a node's incarnation.
+/// One incarnation of one gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Start {
     pub(crate) gateway: usize,
@@ -53,30 +53,30 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// What owns an approval.
+    /// Identifier that owns an approval.
     pub(crate) fn id(self) -> NodeId {
         NodeId::from_u128(1 + self.bit() as u128)
     }
 
-    /// The start with this id.
+    /// Returns the incarnation with this id.
     pub(crate) fn of(id: NodeId) -> Option<Self> {
         let all = [0, 1].into_iter().flat_map(|gateway| [0, 1].map(|start| Self { gateway, start }));
         all.into_iter().find(|start| start.id() == id)
     }
 
-    /// Its place among the four starts that there are.
+    /// Index among the four possible incarnations.
     pub(crate) const fn bit(self) -> usize {
         self.gateway * 2 + self.start as usize
     }
 }
 
 impl Stage {
-    /// Whether a crash now would change what follows.
+    /// Returns `true` if a crash in this stage would affect later steps.
     pub(crate) const fn is_under_way(self) -> bool {
         !matches!(self, Self::Idle | Self::Over | Self::Down)
     }
 
-    /// Whether this gateway can still make the command run.
+    /// Returns `true` if the gateway can still make the command run.
     pub(crate) const fn may_still_send(self) -> bool {
         match self {
             Self::Cleared { .. }

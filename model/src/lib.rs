@@ -1,7 +1,7 @@
-//! The approval protocol, model-checked: two gateways, two nodes of the control plane, one store, one target and
-//! everything that can go wrong between them. `README.md` beside this crate tells what was found.
+//! Model checking of the approval protocol: two gateways, two control-plane nodes, one store, one target, and the
+//! faults between them. The `README.md` of this crate describes the results.
 //!
-//! Nothing here decides what becomes of an approval: every change is the product's own
+//! The model does not decide any state of an approval itself: every change is the product's own
 //! [`countersign_common::approval::step`], called with the product's own events.
 
 mod action;

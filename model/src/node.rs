@@ -1,27 +1,27 @@
-//! A node of the control plane. It keeps nothing but the one write that it is about: read, `step`, compare-and-swap.
+//! A control-plane node. Its only state is the write in progress: read, `step`, compare-and-swap.
 
 use crate::action::Intent;
 use crate::record::Record;
 
-/// One of the two nodes. A crash and a restart are one step: a node remembers nothing.
+/// One of the two nodes. Crash and restart are a single action, because a node remembers nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Node {
-    /// It has nothing to write.
+    /// The node has nothing to write.
     Idle,
-    /// It has read, and is about to write what `step` made of it.
+    /// The node has read the record and is about to write the result of `step`.
     Writing {
-        /// The revision that it read, to be compared.
+        /// Revision that was read, to be compared.
         read: u64,
-        /// What it writes.
+        /// The record to be written.
         next: Record,
-        /// For whom.
+        /// Reason for the write.
         intent: Intent,
     },
-    /// It wrote, and did not hear whether that was done.
+    /// The node has written and received no answer.
     Unsure {
-        /// What it wrote.
+        /// The record that was written.
         next: Record,
-        /// For whom.
+        /// Reason for the write.
         intent: Intent,
     },
 }

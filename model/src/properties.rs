@@ -1,4 +1,4 @@
-//! What must hold in every world.
+//! The properties that must hold in every state of the model.
 
 use countersign_common::approval::State;
 use stateright::{Model as _, Property};
@@ -31,46 +31,47 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
     ]
 }
 
-/// The command is never forwarded twice.
+/// The command is forwarded at most once.
 pub(crate) const I1_SENT: &str = "I1: forwarded at most once";
-/// It never has two effects.
+/// The command has at most one effect.
 pub(crate) const I1_EFFECT: &str = "I1: at most one effect";
-/// Other bytes than those approved never go up.
+/// Only the approved bytes are sent to the target.
 pub(crate) const I2: &str = "I2: what goes up is what was approved";
-/// What ended without it never had and never gets an effect.
+/// A record that ended without the command excludes any effect, before and after.
 pub(crate) const I3_RECORD: &str = "I3: no effect where the record says no";
-/// No client is told no of what ran or may still run.
+/// No client is refused while the command ran or may still run.
 pub(crate) const I3_CLIENT: &str = "I3: no effect where a client was told no";
-/// What is called done has run, once.
+/// A command that is reported as done has run exactly once.
 pub(crate) const DONE: &str = "what is called done has run";
-/// The requester decides nothing.
+/// The requester takes part in no decision.
 pub(crate) const I4: &str = "I4: the requester decides nothing";
-/// Nothing leaves a terminal state; revisions grow by one.
+/// Terminal states are final, and revisions grow by one.
 pub(crate) const I9: &str = "I9: nothing follows a terminal state";
-/// As long as nothing but what has to happen happens, it ends or is shown as in doubt.
+/// Without further requests and faults, the approval ends or is shown as in doubt.
 pub(crate) const I10: &str = "I10: what has come to rest has ended or is shown as in doubt";
-/// The same, as stateright understands it.
+/// Like `I10`, as a liveness property of stateright.
 pub(crate) const I10_EVENTUALLY: &str = "I10: it ends, or is shown as in doubt, in the end";
 
 fn is_done(world: &World) -> bool {
     world.told_done || matches!(world.record.state(), State::Done { .. })
 }
 
-/// Ended, or shown as in doubt.
+/// The approval has ended, or is shown as in doubt.
 fn is_shown(world: &World) -> bool {
     world.record.state().is_terminal() || world.in_doubt_of().is_some()
 }
 
-/// Whether nothing is owed any more. Where the target can testify, an approval in doubt is still owed an end.
+/// Returns `true` if nothing is outstanding. If the target keeps evidence, an approval in doubt must still be
+/// resolved.
 fn is_settled(protocol: &Protocol, world: &World) -> bool {
     let testifies = protocol.variant.redeems_with_evidence();
     if testifies { world.record.state().is_terminal() } else { is_shown(world) }
 }
 
 impl Protocol {
-    /// Whether anything happens even if nobody wants anything and nothing goes wrong. No chain of such steps is
-    /// endless (each moves an actor, the record or the clock forward), so a world in which something goes on, at
-    /// every step of its way, comes to rest.
+    /// Returns `true` if a step is possible that needs no request and no fault. No sequence of such steps is
+    /// infinite, because each moves an actor, the record or the clock forward. So a state that satisfies this at
+    /// every step comes to rest.
     fn goes_on(&self, world: &World) -> bool {
         let mut actions = Vec::new();
         self.actions(world, &mut actions);
@@ -79,7 +80,7 @@ impl Protocol {
     }
 }
 
-/// Whether it happens by itself sooner or later: it takes neither a person, nor a client, nor a fault.
+/// Returns `true` if the action eventually happens without a person, a client or a fault.
 fn is_certain(world: &World, action: &Action) -> bool {
     match action {
         Action::Read(_, intent) => match intent {
@@ -98,7 +99,7 @@ fn is_certain(world: &World, action: &Action) -> bool {
             | Intent::OwnerLost
             | Intent::Testimony => true,
         },
-        // The lease of a gateway that is down runs out for certain; the loss of another is a fault.
+        // The lease of a stopped gateway certainly expires; the loss of any other lease is a fault.
         Action::LeaseLost(gateway, start) => {
             let start = crate::gateway::Start { gateway: *gateway, start: *start };
             world.stage_of(start) == crate::gateway::Stage::Down

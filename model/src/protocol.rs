@@ -1,4 +1,4 @@
-//! What can happen in a world, and what the world is afterwards.
+//! The transition relation of the model: the possible actions and their effects.
 
 use countersign_common::approval::State;
 use stateright::{Model, Property};
@@ -11,16 +11,16 @@ use crate::target::{Parcel, Transaction, What};
 use crate::variant::{Faults, Variant};
 use crate::world::World;
 
-/// The protocol, in one of its forms, and what may go wrong in one run.
+/// The protocol in one of its variants, with the faults of one run.
 #[derive(Debug, Clone, Copy)]
 pub struct Protocol {
-    /// The form.
+    /// Variant of the protocol.
     pub variant: Variant,
-    /// What may go wrong.
+    /// Faults that may occur in the run.
     pub faults: Faults,
 }
 
-/// What people, the clock and the reconcilers want of nodes.
+/// Intents that come from people, the clock and the reconcilers, and not from a gateway.
 const OF_NOBODY: [Intent; 9] = [
     Intent::Approve,
     Intent::Deny,
@@ -122,7 +122,7 @@ fn of_gateway(g: usize, stage: Stage, actions: &mut Vec<Action>) {
 }
 
 impl Protocol {
-    /// Lets the action happen; `None`: it cannot.
+    /// Applies the action; `None` if it is not possible.
     fn apply(&self, world: &mut World, action: &Action) -> Option<()> {
         match *action {
             Action::DeadlinePasses => world.late = true,
@@ -160,7 +160,7 @@ impl Protocol {
                 let parcel = Action::parcel(g, start, commit);
                 world.target.take(parcel)?;
                 if world.start(g) == Some(parcel.from) {
-                    // Bytes are lost only with the connection that carries them.
+                    // Bytes are lost only together with their connection.
                     break_off(world, g);
                 }
             }
@@ -175,7 +175,7 @@ impl Protocol {
         Some(())
     }
 
-    /// A node reads, and makes what it will write.
+    /// A node reads the record and computes the next one.
     fn read(&self, world: &mut World, n: usize, intent: Intent) -> Option<()> {
         let next = self.next_record(world, intent)?;
         let read = world.record.revision();
@@ -183,7 +183,7 @@ impl Protocol {
         Some(())
     }
 
-    /// A node's compare-and-swap, heard.
+    /// A node's compare-and-swap with an answer.
     fn swap(&self, world: &mut World, n: usize) -> Option<()> {
         let Node::Writing { read, next, intent } = std::mem::replace(world.nodes.get_mut(n)?, Node::Idle)
         else {
@@ -196,7 +196,7 @@ impl Protocol {
         Some(())
     }
 
-    /// A node that did not hear looks for its attempt id: mine means done.
+    /// A node without an answer looks for its attempt id. If it finds it, its write succeeded.
     fn reread(&self, world: &mut World, n: usize) -> Option<()> {
         let Node::Unsure { next, intent } = std::mem::replace(world.nodes.get_mut(n)?, Node::Idle) else {
             return None;
@@ -207,7 +207,7 @@ impl Protocol {
         Some(())
     }
 
-    /// A gateway sees how the approval stands, or that what it asked for is refused.
+    /// A gateway observes the state of the approval, or the rejection of its request.
     fn look(&self, world: &mut World, g: usize) -> Option<()> {
         let open = world.record.state().is_open();
         match world.gateway(g)?.stage {
@@ -221,8 +221,8 @@ impl Protocol {
                 tell(world, g)
             }
             Stage::Asking(_) if self.refuses(world, Intent::Redeem(g)) && !owns(world, g) => {
-                // Too late, blocked by now, or for other bytes. While the record is open, an earlier asking of the
-                // same may still be under way at another node: it is not sent whatever becomes of that.
+                // Too late, blocked by now, or for other bytes. While the record is open, an earlier request for the
+                // same may still be in progress at another node. The gateway will not send, whatever its result.
                 if open { go(world, g, Stage::GaveUp) } else { tell(world, g) }
             }
             Stage::GaveUp if !open && self.refuses(world, Intent::NotSent(g)) => go(world, g, Stage::Over),
@@ -239,7 +239,7 @@ impl Protocol {
         self.next_record(world, intent).is_none()
     }
 
-    /// A hint says "look again"; the broken gateway takes it for the grant.
+    /// A hint means "look again"; the broken gateway mistakes it for the grant.
     fn hint(&self, world: &mut World, g: usize) -> Option<()> {
         if !world.hinted {
             return None;
@@ -250,7 +250,8 @@ impl Protocol {
         }
     }
 
-    /// A gateway that sees the approval asks for it; with the number of a transaction that it has opened, or without.
+    /// A gateway that sees the approval requests the redeem, in a variant with evidence together with the number of a
+    /// transaction that it has opened.
     fn ask(&self, world: &mut World, g: usize, bytes: Bytes) -> Option<()> {
         let waits = world.gateway(g)?.stage == Stage::Waiting;
         (waits && *world.record.state() == State::Approved).then_some(())?;
@@ -265,19 +266,19 @@ impl Protocol {
         let Stage::Cleared { fence, bytes } = world.gateway(g)?.stage else { return None };
         let from = world.start(g)?;
         if self.variant == Variant::OtherTransaction {
-            // The one of which the number is kept is given up.
+            // The transaction whose number is stored is rolled back, and another one is used.
             world.target.become_of(from, Transaction::RolledBack);
         }
         world.target.send(from, bytes);
         go(world, g, Stage::Sent { fence })
     }
 
-    /// Whether the command runs in the transaction whose number is kept.
+    /// Returns `true` if the command runs in the transaction whose number is stored.
     fn runs_in_kept(&self) -> bool {
         self.variant.redeems_with_evidence() && self.variant != Variant::OtherTransaction
     }
 
-    /// Bytes reach the target.
+    /// Bytes arrive at the target.
     fn arrive(&self, world: &mut World, parcel: Parcel) -> Option<()> {
         world.target.take(parcel)?;
         let stage = match (parcel.what, world.stage_of(parcel.from)) {
@@ -285,11 +286,11 @@ impl Protocol {
             (What::Command, Stage::Sent { fence }) | (What::Commit, Stage::Committing { fence }) => {
                 Some(Stage::Answered { fence })
             }
-            // Nobody is there any more to hear the answer.
+            // The sender is gone and does not receive the answer.
             _ => None,
         };
         match parcel.what {
-            // It runs in the transaction that was opened for it.
+            // Runs in the transaction that was opened for it, and has no effect before the commit.
             What::Command if self.runs_in_kept() => {}
             What::Command if self.variant == Variant::TakeBackMarked && world.target.effects > 0 => {}
             What::Command => world.target.effects += 1,
@@ -305,7 +306,7 @@ impl Protocol {
     }
 }
 
-/// The gateway orders the target to commit.
+/// A gateway asks the target to commit.
 fn commit(world: &mut World, g: usize) -> Option<()> {
     let Stage::Ran { fence } = world.gateway(g)?.stage else { return None };
     let from = world.start(g)?;
@@ -313,16 +314,16 @@ fn commit(world: &mut World, g: usize) -> Option<()> {
     go(world, g, Stage::Committing { fence })
 }
 
-/// What a gateway does when the step that it asked for was taken.
+/// A node's answer to the gateway that requested the redeem.
 fn granted(world: &mut World, intent: Intent, next: &Record) {
     let _ = match (intent, next.state()) {
         (Intent::Redeem(g), State::Redeemed { .. }) => ask_again(world, g),
-        // The others look at the record when they are answered.
+        // Other requesters look at the record when they are answered.
         _ => None,
     };
 }
 
-/// A gateway that asked learns that the step was taken for it, however often it had to ask.
+/// A gateway learns that its redeem succeeded, at its first or a repeated request.
 fn ask_again(world: &mut World, g: usize) -> Option<()> {
     let (owner, fence) = world.redeemed_by()?;
     if world.start(g)? != owner {
@@ -366,7 +367,7 @@ fn restart(world: &mut World, g: usize) -> Option<()> {
     Some(())
 }
 
-/// A dead gateway loses its lease for certain, a living one now and then.
+/// A stopped gateway loses its lease for certain, a running one only as a fault.
 fn lose_lease(world: &mut World, start: Start) -> Option<()> {
     if *world.leases_lost.get(start.bit())? {
         return None;
@@ -378,12 +379,12 @@ fn lose_lease(world: &mut World, start: Start) -> Option<()> {
     Some(())
 }
 
-/// Whether the approval is redeemed by this gateway as it runs now.
+/// Returns `true` if the current incarnation of this gateway has redeemed the approval.
 fn owns(world: &World, g: usize) -> bool {
     world.redeemed_by().is_some_and(|(owner, _)| world.start(g) == Some(owner))
 }
 
-/// The client is told how the record stands, and this gateway is done with the command.
+/// Tells the client the state of the record, and finishes the command on this gateway.
 fn tell(world: &mut World, g: usize) -> Option<()> {
     world.told_no |= world.record.says_no();
     go(world, g, Stage::Over)

@@ -1,4 +1,4 @@
-//! The approval in the store: the product's own record, made small enough to be hashed often.
+//! The approval in the store: the product's own record, with a hash that is cheap to compute.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,20 +11,20 @@ use countersign_common::id::{ApprovalId, ChainName, GroupName, InvalidId, Sessio
 use countersign_common::principal::{Kind, Principal};
 use countersign_common::{Digest, Timestamp};
 
-/// When it was asked; the deadline is one unit later.
+/// Time of the request; the deadline is one unit later.
 const ASKED_AT: Timestamp = Timestamp::from_micros(1);
 const TIMEOUT: Duration = Duration::from_micros(1);
 
-/// What was approved, and what was not.
+/// The approved bytes, and others.
 const COMMAND: &[u8] = b"UPDATE";
 const OTHER: &[u8] = b"DROP";
 
-/// An approval, as it stands in the store or in the hands of a node that is about to write it.
+/// An approval in the store, or in a node that is about to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record(Arc<Approval>);
 
 impl Record {
-    /// A command has just been put on hold: one stage, one person of `dba` has to agree.
+    /// Creates a request that was just put on hold: one stage, and one approver of `dba` is required.
     pub(crate) fn held() -> Result<Self, InvalidId> {
         let dba = BTreeSet::from([GroupName::new("dba")?]);
         Ok(Self(Arc::new(Approval {
@@ -55,13 +55,13 @@ impl Record {
         })))
     }
 
-    /// What the product's own function makes of it; `None`: it does not take the event.
+    /// Applies the product's own function; `None` if it rejects the event.
     pub(crate) fn step(&self, event: &Event, late: bool) -> Option<Self> {
         let now = if late { ASKED_AT.after(TIMEOUT) } else { ASKED_AT };
         step(&self.0, event, now).ok().map(|next| Self(Arc::new(next)))
     }
 
-    /// What no event of the product does: back to approved. For the broken variants.
+    /// Returns the approval to `Approved`, which no event of the product does. For the broken variants.
     pub(crate) fn taken_back(&self) -> Self {
         let mut next = (*self.0).clone();
         next.revision += 1;
@@ -77,17 +77,17 @@ impl Record {
         self.0.revision
     }
 
-    /// Whether the target can be asked.
+    /// Returns `true` if the target can be queried.
     pub(crate) fn has_evidence(&self) -> bool {
         matches!(self.0.evidence, Evidence::Presented(_))
     }
 
-    /// Whether somebody in the requester's chain is among those who decided.
+    /// Returns `true` if a member of the requester's chain is among the deciders.
     pub(crate) fn decided_by_requester(&self) -> bool {
         self.0.decisions.iter().any(|decision| self.0.requester.involves(&decision.approver))
     }
 
-    /// Whether it ended without the command: nothing of it may ever have an effect.
+    /// Returns `true` if the approval ended without the command, which must then never have an effect.
     pub(crate) fn says_no(&self) -> bool {
         match self.state() {
             State::NotRun { .. }
@@ -106,19 +106,19 @@ impl Record {
 }
 
 impl Hash for Record {
-    /// Everything that [`step`] changes: revision, decisions, state, evidence.
+    /// Hashes everything that [`step`] changes: revision, decisions, state, evidence.
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.0.revision.hash(hasher);
         for decision in &self.0.decisions {
             decision.approver.hash(hasher);
             decision.vote.hash(hasher);
         }
-        // The state's own words, so that no field of it can be forgotten. Writing to a hasher does not fail.
+        // Hashes the `Debug` text of the state, so that no field can be forgotten. Writing to a hasher cannot fail.
         let _ = write!(Words(hasher), "{:?}{:?}", self.0.state, self.0.evidence);
     }
 }
 
-/// A hasher that takes text.
+/// Adapter that writes text into a hasher.
 struct Words<'a, H>(&'a mut H);
 
 impl<H: Hasher> std::fmt::Write for Words<'_, H> {
@@ -128,18 +128,18 @@ impl<H: Hasher> std::fmt::Write for Words<'_, H> {
     }
 }
 
-/// What a gateway is about to send.
+/// Bytes that a gateway is about to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bytes {
-    /// Those that people agreed to.
+    /// The bytes that were approved.
     Approved,
-    /// Others.
+    /// Bytes that were not approved.
     Other,
 }
 
-/// The digest of what a gateway is about to send (I2).
+/// Digest of the bytes that a gateway is about to send (I2).
 pub(crate) fn digest_of(bytes: Bytes) -> Digest {
-    // SHA-256 of constants, asked for millions of times.
+    // Cached, because the digests of two constants are needed millions of times.
     static DIGESTS: std::sync::OnceLock<[Digest; 2]> = std::sync::OnceLock::new();
     let [approved, other] = DIGESTS.get_or_init(|| [Digest::of(COMMAND), Digest::of(OTHER)]);
     match bytes {

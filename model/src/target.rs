@@ -1,49 +1,49 @@
-//! The target, and the bytes on their way to it, which arrive as late as they like.
+//! The target, and the bytes in transit to it, which may arrive at any later time.
 
 use crate::gateway::Start;
 use crate::record::Bytes;
 
-/// What happened at the target.
+/// State of the target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Target {
-    /// What was sent and has not arrived; they outlive their sender.
+    /// Bytes that were sent and have not arrived. They outlast their sender.
     pub(crate) on_the_way: Vec<Parcel>,
-    /// How often the command was forwarded.
+    /// Number of times the command was forwarded.
     pub(crate) sent: u8,
-    /// How often it had an effect.
+    /// Number of times the command had an effect.
     pub(crate) effects: u8,
-    /// Whether anything went up that was not approved.
+    /// `true` once bytes were sent that were not approved.
     pub(crate) sent_other: bool,
-    /// The transaction that each start of a gateway has opened for it, by [`Start::bit`].
+    /// Transaction of each incarnation, by [`Start::bit`].
     pub(crate) transactions: [Transaction; 4],
 }
 
-/// Bytes on their way.
+/// Bytes in transit from one incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Parcel {
     pub(crate) from: Start,
     pub(crate) what: What,
 }
 
-/// What is on its way.
+/// Kind of the bytes in transit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum What {
-    /// The command.
+    /// The command itself.
     Command,
-    /// The order to commit it.
+    /// The request to commit the command's transaction.
     Commit,
 }
 
 /// A server-side transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Transaction {
-    /// There is none.
+    /// No transaction was opened.
     None,
-    /// It is open: what ran in it has no effect so far.
+    /// Open: the command has had no effect so far.
     Open,
-    /// It was committed; the target remembers.
+    /// Committed, as the target remembers.
     Committed,
-    /// It was rolled back; the target remembers.
+    /// Rolled back, as the target remembers.
     RolledBack,
 }
 
@@ -58,33 +58,33 @@ impl Target {
         }
     }
 
-    /// A gateway sends the command.
+    /// Sends the command from a gateway.
     pub(crate) fn send(&mut self, from: Start, bytes: Bytes) {
         self.sent += 1;
         self.sent_other |= bytes == Bytes::Other;
         self.put(Parcel { from, what: What::Command });
     }
 
-    /// Puts bytes on their way.
+    /// Adds bytes to those in transit.
     pub(crate) fn put(&mut self, parcel: Parcel) {
         self.on_the_way.push(parcel);
-        // One order for one set, so that equal worlds look equal.
+        // Sorted, so that equal sets compare as equal states.
         self.on_the_way.sort_unstable();
     }
 
-    /// The transaction of this start.
+    /// Returns the transaction of this incarnation.
     pub(crate) fn transaction(&self, of: Start) -> Transaction {
         self.transactions.get(of.bit()).copied().unwrap_or(Transaction::None)
     }
 
-    /// The transaction of this start becomes that.
+    /// Sets the transaction of this incarnation.
     pub(crate) fn become_of(&mut self, of: Start, transaction: Transaction) {
         if let Some(one) = self.transactions.get_mut(of.bit()) {
             *one = transaction;
         }
     }
 
-    /// Takes bytes off their way; `None`: there are none such.
+    /// Removes bytes from those in transit; `None` if there are none like these.
     pub(crate) fn take(&mut self, parcel: Parcel) -> Option<()> {
         let place = self.on_the_way.iter().position(|other| *other == parcel)?;
         self.on_the_way.remove(place);

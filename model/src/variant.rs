@@ -1,53 +1,53 @@
-//! The forms of the protocol that are checked: the two of the product, and broken ones.
+//! The checked variants of the protocol: the two of the product, and broken ones.
 
-/// A form of the protocol.
+/// A variant of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Variant {
-    /// The product's: redeemed by compare-and-swap, never taken back; what is unknown is in doubt.
+    /// The product: redeemed by compare-and-swap and never taken back; an unknown outcome is in doubt.
     Plain,
-    /// The product's where the target can testify: the transaction is opened before the approval is used up, and its number
-    /// kept with the redemption.
+    /// The product if the target keeps evidence: the transaction is opened before the redeem, and its number is
+    /// stored with the redemption.
     Evidence,
-    /// Broken: an approval whose owner's lease is lost goes back to approved, to be tried elsewhere.
+    /// Broken: an approval whose owner lost its lease returns to `Approved`, to be tried elsewhere.
     TakeBack,
-    /// Broken: the same, and the target runs what carries the approval's mark only once.
+    /// Broken: like `TakeBack`, and the target runs a command with the approval's mark only once.
     TakeBackMarked,
-    /// Broken: a gateway takes the hint that an approval was granted for the grant.
+    /// Broken: a gateway mistakes the hint that an approval was granted for the grant.
     HintAlone,
-    /// Broken: the number of one transaction is kept, and the command runs in another.
+    /// Broken: the number of one transaction is stored, and the command runs in another.
     OtherTransaction,
-    /// Broken: a transaction that is still open is taken for one that did not run.
+    /// Broken: a transaction that is still open is regarded as not run.
     OpenTakenForUndone,
-    /// Broken: a gateway tells its client that the approval expired, by the clock and not by the record.
+    /// Broken: a gateway tells its client that the approval expired, by the clock instead of the record.
     ExpiredByTheClock,
-    /// Broken: a gateway tells its client that the request was withdrawn without hearing whether it was.
+    /// Broken: a gateway tells its client that the request was withdrawn, without a confirmation.
     WithdrawnUnheard,
-    /// Broken: a gateway that gave up says "not sent" of whatever is in doubt, its own redemption or another's.
+    /// Broken: a gateway that gave up reports "not sent" for any redemption, its own or another's.
     NotSentOfAnother,
 }
 
 impl Variant {
-    /// Whether the number of an open transaction is kept with the redemption.
+    /// Returns `true` if the number of an open transaction is stored with the redemption.
     pub(crate) const fn redeems_with_evidence(self) -> bool {
         matches!(self, Self::Evidence | Self::OtherTransaction | Self::OpenTakenForUndone)
     }
 
-    /// Whether the loss of an owner puts its approval back to approved.
+    /// Returns `true` if the approval of a lost owner returns to `Approved`.
     pub(crate) const fn takes_back(self) -> bool {
         matches!(self, Self::TakeBack | Self::TakeBackMarked)
     }
 }
 
-/// How often each thing may go wrong in one run. Delays, races, lost and doubled hints, and losing a lease
-/// after a crash are free.
+/// Number of faults of each kind in one run. Delays, races, lost and duplicate hints, and the loss of a lease after a
+/// crash are unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Faults {
-    /// Crashes of gateways and control-plane nodes, together.
+    /// Crashes of gateways and control-plane nodes, in total.
     pub crashes: u8,
-    /// Leases lost by gateways that are alive.
+    /// Leases lost by running gateways.
     pub leases: u8,
-    /// Writes of which the writer does not learn whether they were done.
+    /// Writes whose result the writer does not learn.
     pub writes: u8,
-    /// Connections to the target that break, and bytes that never arrive.
+    /// Broken connections to the target, and lost bytes.
     pub breaks: u8,
 }

@@ -1,4 +1,4 @@
-//! Everything there is at one moment: the store, the nodes, the gateways, the target, what clients were told.
+//! The state of the model: the store, the nodes, the gateways, the target, and the answers to clients.
 
 use countersign_common::approval::State;
 
@@ -8,36 +8,36 @@ use crate::record::Record;
 use crate::target::{Target, Transaction, What};
 use crate::variant::Faults;
 
-/// One moment.
+/// One state of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct World {
     /// The record in the store.
     pub(crate) record: Record,
-    /// The node that wrote it: with the revision, the attempt id.
+    /// The node that wrote the record. Together with the revision, this stands for the attempt id.
     pub(crate) author: Option<usize>,
-    /// Whether a hint that it is approved was ever published.
+    /// `true` once a hint of the approval was published.
     pub(crate) hinted: bool,
-    /// Whether the deadline has passed.
+    /// `true` once the deadline has passed.
     pub(crate) late: bool,
-    /// Whether the bundle in force blocks the command.
+    /// `true` once the current bundle blocks the command.
     pub(crate) blocked: bool,
     pub(crate) nodes: [Node; 2],
     pub(crate) gateways: [Gateway; 2],
-    /// Which leases are lost, by [`Start::bit`].
+    /// Lost leases, by [`Start::bit`].
     pub(crate) leases_lost: [bool; 4],
     pub(crate) target: Target,
-    /// Whether any client was told that it was not and will not be run.
+    /// `true` once a client was told that the command did not run and will not.
     pub(crate) told_no: bool,
-    /// Whether any client was told that it ran.
+    /// `true` once a client was told that the command ran.
     pub(crate) told_done: bool,
-    /// Whether a write ever followed a terminal state, or did not make the revision grow.
+    /// `true` once a write followed a terminal state, or did not increment the revision.
     pub(crate) left_terminal: bool,
-    /// What may still go wrong.
+    /// Faults that may still occur.
     pub(crate) faults: Faults,
 }
 
 impl World {
-    /// A command has just been put on hold by gateway 0.
+    /// Initial state: gateway 0 has just put the command on hold.
     pub(crate) fn new(record: Record, faults: Faults) -> Self {
         let gateway = |stage| Gateway { start: 0, stage };
         Self {
@@ -61,12 +61,12 @@ impl World {
         self.gateways.get(gateway).copied()
     }
 
-    /// This gateway, as it runs now.
+    /// Current incarnation of this gateway.
     pub(crate) fn start(&self, gateway: usize) -> Option<Start> {
         Some(Start { gateway, start: self.gateway(gateway)?.start })
     }
 
-    /// How far the command is on this very start of a gateway: on one that is gone it is down.
+    /// Progress of the command on this incarnation; `Down` for a past one.
     pub(crate) fn stage_of(&self, start: Start) -> Stage {
         match self.gateway(start.gateway) {
             Some(gateway) if gateway.start == start.start => gateway.stage,
@@ -74,7 +74,7 @@ impl World {
         }
     }
 
-    /// The owner and the fence, while the approval is redeemed.
+    /// Owner and fence while the approval is redeemed.
     pub(crate) fn redeemed_by(&self) -> Option<(Start, u64)> {
         match self.record.state() {
             State::Redeemed { owner, fence, .. } => Some((Start::of(*owner)?, *fence)),
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    /// The owner, while the approval is in doubt.
+    /// Owner while the approval is in doubt.
     pub(crate) fn in_doubt_of(&self) -> Option<Start> {
         match self.record.state() {
             State::InDoubt { owner, .. } => Start::of(*owner),
@@ -90,7 +90,7 @@ impl World {
         }
     }
 
-    /// The owner and the fence, while nobody has said what became of the command.
+    /// Owner and fence while the outcome is not reported.
     pub(crate) fn unanswered(&self) -> Option<(Start, u64)> {
         match self.record.state() {
             State::Redeemed { owner, fence } | State::InDoubt { owner, fence } => {
@@ -100,20 +100,21 @@ impl World {
         }
     }
 
-    /// Whether bytes of this start have yet to arrive.
+    /// Returns `true` if bytes of this incarnation are still in transit.
     pub(crate) fn has_parcels_of(&self, from: Start) -> bool {
         self.target.on_the_way.iter().any(|parcel| parcel.from == from)
     }
 
-    /// Whether nothing that this start did can have an effect any more. This is what a person has to make sure of
-    /// before saying `--not-run`.
+    /// Returns `true` if nothing that this incarnation did can have an effect any more. A person must make sure of
+    /// this before `--not-run`.
     pub(crate) fn is_done_with(&self, owner: Start) -> bool {
         !self.stage_of(owner).may_still_send()
             && !self.has_parcels_of(owner)
             && self.target.transaction(owner) != Transaction::Open
     }
 
-    /// Whether the server has lost the connection on which this start's transaction is open, and has read all of it.
+    /// Returns `true` if the server has lost the connection of this incarnation's open transaction, and has read all
+    /// of its bytes.
     pub(crate) fn is_abandoned(&self, from: Start) -> bool {
         let connected = matches!(
             self.stage_of(from),
@@ -126,7 +127,7 @@ impl World {
         !connected && !self.has_parcels_of(from)
     }
 
-    /// The record is written; what clients of the store can see of it is noted.
+    /// Writes the record, and updates what clients of the store can observe.
     pub(crate) fn store(&mut self, next: &Record, author: usize) {
         self.left_terminal |=
             self.record.state().is_terminal() || next.revision() != self.record.revision() + 1;
@@ -135,7 +136,7 @@ impl World {
         self.author = Some(author);
     }
 
-    /// The parcels that have not arrived, as actions name them.
+    /// Bytes in transit, in the form that actions use.
     pub(crate) fn parcels(&self) -> impl Iterator<Item = (usize, u8, bool)> {
         let parcels = self.target.on_the_way.iter();
         parcels.map(|parcel| (parcel.from.gateway, parcel.from.start, parcel.what == What::Commit))

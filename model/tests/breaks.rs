@@ -1,5 +1,5 @@
-//! What was thought of and is broken: the checker finds how, and prints it as a story. Were a story not found,
-//! the checker could not be believed when it finds none in the product's protocol.
+//! The broken variants: the checker must find a counterexample for each, and prints it. Otherwise its finding none in
+//! the product's protocol would prove nothing.
 
 #![allow(clippy::panic, reason = "tests")]
 
@@ -10,10 +10,10 @@ use stateright::{Checker as _, HasDiscoveries, Model as _};
 
 const NO_FAULTS: Faults = Faults { crashes: 0, leases: 0, writes: 0, breaks: 0 };
 
-/// One lease is lost by a gateway that lives on.
+/// One lease is lost by a gateway that keeps running.
 const LEASE_LOST: Faults = Faults { leases: 1, ..NO_FAULTS };
 
-/// The shortest stories that break these properties.
+/// Returns the shortest counterexamples for these properties.
 fn breaks(variant: Variant, faults: Faults, properties: &[&'static str]) -> Vec<Vec<String>> {
     let wanted: BTreeSet<_> = properties.iter().copied().collect();
     let checker =

@@ -1,15 +1,15 @@
-//! The product's protocol, in both of its forms, holds everything, whatever goes wrong.
+//! All properties hold in both variants of the product's protocol, under all faults.
 
 use countersign_model::{Faults, Protocol, Variant};
 use stateright::{Checker as _, Model as _};
 
-/// Goes through every world that the form can come to, and prints how many there are.
+/// Explores every reachable state of the variant, and prints their number.
 fn holds(variant: Variant, faults: Faults) {
     let checker = Protocol { variant, faults }.checker().spawn_dfs().join();
     println!("{variant:?}, {faults:?}: {} worlds", checker.unique_state_count());
     assert!(checker.is_done());
     for (name, path) in checker.discoveries() {
-        // What can happen is found, too: a model in which nothing runs would hold everything.
+        // The `sometimes` properties must be found, too: a model in which nothing runs would satisfy all others.
         let wanted = ["it runs", "it is refused", "it comes in doubt"].contains(&name);
         let steps: String = path.into_actions().iter().map(|action| format!("\n  {action}")).collect();
         assert!(wanted, "{variant:?} breaks `{name}`:{steps}");
@@ -17,10 +17,10 @@ fn holds(variant: Variant, faults: Faults) {
     assert_eq!(checker.discoveries().len(), 3, "something never happens");
 }
 
-/// A crash, and a lease lost by a gateway that lives on and still sends.
+/// A crash, and a lease lost by a gateway that keeps running and still sends.
 const CRASHES: Faults = Faults { crashes: 1, leases: 1, writes: 0, breaks: 0 };
 
-/// A write of which nobody hears, a broken connection, a lease lost alive.
+/// A write without an answer, a broken connection, and a lease lost by a running gateway.
 const SILENCES: Faults = Faults { crashes: 0, leases: 1, writes: 1, breaks: 1 };
 
 #[test]

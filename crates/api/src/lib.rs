@@ -1,5 +1,5 @@
-//! The gRPC types of `proto/countersign/v1`, generated, and their conversion to and from the words of
-//! `countersign-common`. On the way in a missing field is an error that names it, never a default.
+//! The generated gRPC types of `proto/countersign/v1`, and their conversion to and from the types of
+//! `countersign-common`. A missing field in a received message is an error that names the field, never a default.
 
 mod convert;
 
@@ -7,12 +7,13 @@ pub use convert::{
     BadField, digest, duration, duration_to_wire, optional, parsed, required, timestamp, timestamp_to_wire,
 };
 
-/// The version of the language that gateways and control-plane nodes of this version speak on their link: it grows when a
-/// kind of frame, or a field that changes what one means, comes in. Who hears of a lower one says nothing that came later.
+/// Version of the protocol between gateways and control-plane nodes of this release. It grows with a new kind of
+/// frame, or with a field that changes the meaning of a frame. A side does not send anything newer than the version
+/// of the other side.
 pub const LINK_SPEAKS: u32 = 2;
 
-/// The oldest version of it that is still spoken: that of the release before this one. Version 1 sent opening records
-/// without a proof of their session; it was never released.
+/// The oldest version that is still accepted: that of the previous release. Version 1 sent opening records without a
+/// proof of their session; it was never released.
 pub const LINK_SPEAKS_OLDEST: u32 = 2;
 
 /// The generated types and services.
@@ -31,5 +32,5 @@ pub mod v1 {
     tonic::include_proto!("countersign.v1");
 }
 
-/// The descriptors of all of it, for reflection.
+/// The descriptors of all types and services, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/countersign.v1.bin"));

@@ -1,4 +1,4 @@
-//! The unit that is judged, and the digest that an approval is bound to.
+//! The unit that is judged, and the digest that an approval binds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,27 +10,27 @@ use crate::digest::{Digest, DigestBuilder};
 use crate::id::{RoleName, SessionId, TargetName};
 use crate::principal::Principal;
 
-/// The unit that is judged: exact bytes, and what was bound to them.
+/// The unit that is judged: exact bytes and their bound parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// How it came, in the protocol's words: `query`, `execute`, `function_call`.
+    /// Form of the command in the words of its protocol: `query`, `execute`, `function_call`.
     pub form: String,
-    /// The exact bytes of the statement.
+    /// Exact bytes of the statement.
     #[serde(with = "text_or_hex")]
     pub text: Bytes,
-    /// The parameters, in order.
+    /// Bound parameters, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
 }
 
 impl Command {
-    /// The statement for people to read: bytes that are not UTF-8 replaced. Never sent anywhere.
+    /// Text of the statement for people, with invalid UTF-8 replaced. Never sent anywhere.
     #[must_use]
     pub fn text_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.text)
     }
 
-    /// The command as it is recorded: values of more than [`RECORDED_VALUE_BYTES_MAX`] are represented by their digest.
+    /// Form of the command for records: values above [`RECORDED_VALUE_BYTES_MAX`] are replaced by their digest.
     #[must_use]
     pub fn for_record(&self) -> Cow<'_, Self> {
         let is_large = |parameter: &Parameter| {
@@ -55,21 +55,21 @@ impl Command {
     }
 }
 
-/// Values of parameters up to this size, 1 MiB, are recorded whole. A larger one, which the target's `judged_bytes_max`
-/// has to allow, would take twice its size and more in memory to be written down.
+/// Largest parameter value that is recorded in full: 1 MiB. Recording a value takes more than twice its size in
+/// memory, and the target's `judged_bytes_max` may allow larger ones.
 pub const RECORDED_VALUE_BYTES_MAX: usize = 1 << 20;
 
 /// One bound parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameter {
-    /// Its type as the protocol names it (PostgreSQL: the type's oid; `0` unspecified).
+    /// Type as the protocol names it (PostgreSQL: the oid of the type; `0` if unspecified).
     pub type_name: String,
-    /// Whether the value is in the binary format of its type.
+    /// `true` if the value is in the binary format of its type.
     pub binary: bool,
-    /// The exact bytes; `None` is NULL, unless the value was omitted.
+    /// Exact bytes; `None` is NULL, unless the value was omitted.
     #[serde(with = "optional_text_or_hex")]
     pub value: Option<Bytes>,
-    /// In a record: the value was too large to be written down. `None` in every command that is judged.
+    /// Set in a record if the value was too large to be recorded. `None` in every command that is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub omitted: Option<Omitted>,
 }
@@ -77,9 +77,9 @@ pub struct Parameter {
 /// A value that is too large for a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Omitted {
-    /// Its length.
+    /// Length of the value in bytes.
     pub bytes: u64,
-    /// SHA-256 of its exact bytes.
+    /// SHA-256 of the exact bytes.
     pub digest: Digest,
 }
 
@@ -89,45 +89,45 @@ impl std::fmt::Display for Omitted {
     }
 }
 
-/// Everything but the command itself that gives it its meaning.
+/// Everything outside the command that determines its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
-    /// The target.
+    /// Target that the command is for.
     pub target: TargetName,
-    /// The version of the target's entry in the bundle.
+    /// Version of the target's entry in the bundle.
     pub generation: Digest,
-    /// The role used there.
+    /// Login role on the target.
     pub role: RoleName,
-    /// The database.
+    /// Database on the target, by name.
     pub database: String,
-    /// Everything of the session that changes what the text does, by name: settings such as `search_path`, the objects
-    /// that names stand for, the definitions behind them, and the connection where its private state counts.
+    /// Session state that changes the effect of the text, by name: settings such as `search_path`, the objects that
+    /// names resolve to, the definitions behind them, and the connection if its private state matters.
     pub settings: BTreeMap<String, String>,
-    /// Digest over the statements already run in the open transaction; `None` outside one.
+    /// Digest of the statements already run in the open transaction; `None` outside a transaction.
     pub transaction: Option<Digest>,
-    /// Texts that the command runs by name, such as the prepared statement of an EXECUTE, in the order of their names.
+    /// Texts that the command runs by name, such as the prepared statement of an EXECUTE, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub texts: Vec<NamedText>,
 }
 
-/// A text that was sent earlier and that a command runs by its name: a prepared statement, or the query of a cursor.
+/// A text that was sent earlier and that a command runs by name: a prepared statement, or the query of a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedText {
-    /// The kind, the name and the parameter types, in the protocol's words: `prepared statement fix (int4)`.
+    /// Kind, name and parameter types in the words of the protocol: `prepared statement fix (int4)`.
     pub name: String,
-    /// The exact bytes of the text.
+    /// Exact bytes of the text.
     #[serde(with = "text_or_hex")]
     pub text: Vec<u8>,
-    /// The parameters that were bound to it, in order.
+    /// Parameters that were bound to the text, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
 }
 
-/// The digest that was shown, signed, redeemed and run (I2).
+/// Computes the digest that is shown, signed, redeemed and run (I2).
 ///
-/// Two commands have the same digest exactly when they are the same bytes with the same parameters by
-/// the same chain of principals in the same session, on the same target, database and role, under the
-/// same settings, after the same statements of the open transaction, running the same texts by name.
+/// Two commands have the same digest exactly if they have the same bytes and parameters, and come from the same chain
+/// of principals in the same session, on the same target, database and role, under the same settings, after the same
+/// statements of the open transaction, and run the same texts by name.
 #[must_use]
 pub fn digest(command: &Command, context: &Context, principal: &Principal, session: SessionId) -> Digest {
     let mut digest = DigestBuilder::new("countersign.command.v1");
@@ -142,8 +142,8 @@ pub fn digest(command: &Command, context: &Context, principal: &Principal, sessi
     digest.optional(context.transaction.as_ref().map(|d| d.as_bytes().as_slice()));
     digest.text(&command.form).bytes(&command.text);
     parameters_into(&mut digest, &command.parameters);
-    // The number of parameters says where a command without such texts ends, so nothing else has this digest, and a
-    // gateway of an earlier version has the same one for it.
+    // The number of parameters marks the end of a command without such texts. So no other command has its digest, and
+    // gateways of earlier versions compute the same one.
     for named in &context.texts {
         digest.text(&named.name).bytes(&named.text);
         parameters_into(&mut digest, &named.parameters);
@@ -157,14 +157,14 @@ fn parameters_into(digest: &mut DigestBuilder, parameters: &[Parameter]) {
         digest.text(&parameter.type_name).number(u64::from(parameter.binary));
         digest.optional(parameter.value.as_deref());
         if let Some(omitted) = &parameter.omitted {
-            // Nothing that is judged has one; were it so, it must not have the digest of a NULL.
+            // Judged commands have no omitted values. If one did, its digest must still differ from that of a NULL.
             digest.text("omitted").number(omitted.bytes).bytes(omitted.digest.as_bytes());
         }
     }
 }
 
-/// Bytes as text where they are UTF-8, else as `\x` and hex digits; text that itself begins with `\x`
-/// is written as hex, so that reading gives back the same bytes.
+/// Serialises bytes as text if they are UTF-8, else as `\x` and hex digits. Text that itself begins with `\x` is
+/// written as hex, so that deserialising returns the same bytes.
 mod text_or_hex {
     use std::borrow::Cow;
 
@@ -195,7 +195,7 @@ mod text_or_hex {
     }
 }
 
-/// The same for bytes that may be missing.
+/// Like `text_or_hex`, for optional bytes.
 mod optional_text_or_hex {
     use std::borrow::Cow;
 

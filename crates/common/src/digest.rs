@@ -1,4 +1,4 @@
-//! SHA-256 over a canonical encoding: what an approval is bound to, and what links records together.
+//! SHA-256 over a canonical encoding, for the digests that approvals bind and that link records.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,32 +6,32 @@ use std::str::FromStr;
 use aws_lc_rs::digest::{self, Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-/// A SHA-256 digest, 32 bytes; as text 64 lower-case hex digits.
+/// A SHA-256 digest of 32 bytes; as text 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest with these bytes.
+    /// Wraps the 32 bytes of a digest.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// Returns the 32 bytes of the digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Plain SHA-256 of some bytes, without a domain.
+    /// Computes the plain SHA-256 of the bytes, without a domain.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        // In one go: a context would be allocated and given back for every record.
+        // One-shot, because a context would be allocated and freed for every record.
         Self::from_slice(digest::digest(&SHA256, bytes).as_ref())
     }
 
     fn digits<'b>(&self, buffer: &'b mut [u8; 64]) -> &'b str {
-        // Two digits a byte always fit, and digits are text.
+        // Cannot fail: the buffer holds two digits per byte, and digits are UTF-8.
         let _ = hex::encode_to_slice(self.0, buffer);
         std::str::from_utf8(buffer).unwrap_or_default()
     }
@@ -81,14 +81,14 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// The text is not 64 hex digits.
+/// Error for a text that is not 64 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a digest is 64 hex digits")]
 pub struct InvalidDigest;
 
-/// Builds a digest field by field. The encoding is canonical: a domain first, then every field as its
-/// length (8 bytes, big-endian) and its bytes, every list as its count and its items. So no two
-/// different sequences of fields have the same encoding.
+/// Builds a digest field by field. The encoding is canonical: first a domain, then each field as its length (8 bytes,
+/// big-endian) and its bytes, and each list as its count and its items. Different sequences of fields therefore have
+/// different encodings.
 pub struct DigestBuilder(Context);
 
 impl fmt::Debug for DigestBuilder {
@@ -98,7 +98,7 @@ impl fmt::Debug for DigestBuilder {
 }
 
 impl DigestBuilder {
-    /// A digest of its own domain, such as `countersign.command.v1`.
+    /// Starts a digest in its own domain, such as `countersign.command.v1`.
     #[must_use]
     pub fn new(domain: &'static str) -> Self {
         let mut builder = Self(Context::new(&SHA256));
@@ -106,25 +106,25 @@ impl DigestBuilder {
         builder
     }
 
-    /// One field of bytes.
+    /// Adds a field of bytes.
     pub fn bytes(&mut self, field: &[u8]) -> &mut Self {
         self.number(field.len() as u64);
         self.0.update(field);
         self
     }
 
-    /// One field of text.
+    /// Adds a field of text.
     pub fn text(&mut self, field: &str) -> &mut Self {
         self.bytes(field.as_bytes())
     }
 
-    /// One number.
+    /// Adds a number, without a length.
     pub fn number(&mut self, field: u64) -> &mut Self {
         self.0.update(&field.to_be_bytes());
         self
     }
 
-    /// A field that may be missing; missing differs from empty.
+    /// Adds an optional field; a missing field differs from an empty one.
     pub fn optional(&mut self, field: Option<&[u8]>) -> &mut Self {
         match field {
             None => self.number(0),
@@ -132,7 +132,7 @@ impl DigestBuilder {
         }
     }
 
-    /// A list of fields.
+    /// Adds a list of fields.
     pub fn list<'a>(&mut self, fields: impl ExactSizeIterator<Item = &'a [u8]>) -> &mut Self {
         self.number(fields.len() as u64);
         for field in fields {
@@ -141,7 +141,7 @@ impl DigestBuilder {
         self
     }
 
-    /// The digest of all fields so far.
+    /// Returns the digest of all fields so far.
     #[must_use]
     pub fn finish(self) -> Digest {
         Digest::finish(self.0)
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn sha_256_agrees_with_its_test_vector() {
-        // FIPS 180-4, "abc".
+        // Test vector of FIPS 180-4 for "abc".
         assert_eq!(
             Digest::of(b"abc").to_string(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,27 +1,27 @@
-//! What every error of Countersign can say about itself: whose side it is on, whether trying again is
-//! safe, its code with a page in `docs/errors/`, and the text a client may read. Only errors with this
-//! trait reach a client; catch-all errors do not have it.
+//! Properties of every Countersign error that may reach a client: its origin, whether a retry is safe, its code with
+//! a page in `docs/errors/`, and the text for the client. Only errors with this trait reach a client; catch-all
+//! errors do not implement it.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Whose side an error is on; also the label in metrics.
+/// The party at fault for an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// The client sent something wrong.
     Client,
-    /// Policy or people said no.
+    /// A policy or an approver refused the command.
     Policy,
-    /// The control plane did not do its part.
+    /// The control plane failed or did not answer.
     ControlPlane,
-    /// The target did not do its part.
+    /// The target failed or did not answer.
     Target,
-    /// Ours.
+    /// The gateway itself is at fault.
     Gateway,
 }
 
 impl Origin {
-    /// The word used as label.
+    /// Value of the metric label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,18 +34,18 @@ impl Origin {
     }
 }
 
-/// Whether trying the same again is safe.
+/// Safety of sending the same command again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retry {
-    /// Nothing was run.
+    /// Nothing was run, so a retry has no side effects.
     Safe,
-    /// It will fail the same way.
+    /// The retry would fail the same way.
     Never,
-    /// It is not known whether something was run.
+    /// It is unknown if something was run.
     Unknown,
 }
 
-/// A stable code, such as `CS0007`; `docs/errors/CS0007.md` says what to do.
+/// Stable error code, such as `CS0007`, documented in `docs/errors/CS0007.md`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Code(pub u16);
 
@@ -61,56 +61,56 @@ impl fmt::Debug for Code {
     }
 }
 
-/// An error that knows what to tell whom.
+/// An error whose text may be shown to a client.
 pub trait Report: std::error::Error {
-    /// Whose side it is on.
+    /// Returns the party at fault.
     fn origin(&self) -> Origin;
-    /// Whether trying the same again is safe.
+    /// Returns the safety of a retry.
     fn retry(&self) -> Retry;
-    /// Its code.
+    /// Returns the stable error code.
     fn code(&self) -> Code;
-    /// What a client may read: no secrets, no internals, and whether the command was run.
+    /// Returns the text for the client: no secrets, no internals, and it says if the command was run.
     fn client_text(&self) -> Cow<'_, str>;
 }
 
-/// Every code in use. `cargo xtask tidy` checks that each has its page.
+/// All codes in use. `cargo xtask tidy` checks that each has its page.
 pub mod code {
     use super::Code;
 
     /// The token was not accepted.
     pub const TOKEN_REFUSED: Code = Code(1);
-    /// There is no such target, role or database, or the token does not reach it.
+    /// The target, role or database does not exist, or the token does not grant access to it.
     pub const UNKNOWN_TARGET: Code = Code(2);
-    /// The listener wants TLS.
+    /// The listener requires TLS.
     pub const TLS_REQUIRED: Code = Code(3);
-    /// A client sent what the protocol does not allow.
+    /// A client violated the protocol.
     pub const PROTOCOL_VIOLATION: Code = Code(4);
-    /// The target could not be reached, or did not accept its credential.
+    /// The target is unreachable or rejected the credential.
     pub const TARGET_UNREACHABLE: Code = Code(5);
-    /// A credential could not be read from where its reference points.
+    /// A credential reference could not be read.
     pub const CREDENTIAL_UNREADABLE: Code = Code(6);
     /// The control plane did not answer.
     pub const CONTROL_PLANE_SILENT: Code = Code(7);
-    /// A bundle does not validate.
+    /// A bundle is not valid.
     pub const BUNDLE_INVALID: Code = Code(9);
     /// The store could not be opened, read or written.
     pub const STORE_FAILED: Code = Code(10);
-    /// An approval did not take the event.
+    /// An approval did not accept an event.
     pub const APPROVAL_REJECTED: Code = Code(11);
-    /// A recording does not verify.
+    /// A recording failed its verification.
     pub const RECORDING_BROKEN: Code = Code(12);
-    /// A message is larger than what may be judged whole.
+    /// A message is larger than the limit for judging it as a whole.
     pub const MESSAGE_TOO_LARGE: Code = Code(13);
-    /// The configuration does not hold together.
+    /// The configuration is not consistent.
     pub const CONFIG_INVALID: Code = Code(14);
-    /// The session ended: expired or revoked.
+    /// The session has expired or was revoked.
     pub const SESSION_ENDED: Code = Code(15);
-    /// What was asked is not supported.
+    /// The requested feature is not supported.
     pub const UNSUPPORTED: Code = Code(16);
-    /// There are too many at once: connections, sessions.
+    /// A limit on concurrent connections or sessions is reached.
     pub const LIMIT_REACHED: Code = Code(17);
 
-    /// All of them.
+    /// All codes, for the check of their pages.
     pub const ALL: &[Code] = &[
         TOKEN_REFUSED,
         UNKNOWN_TARGET,

@@ -1,5 +1,5 @@
-//! What a command does, derived from it by its protocol. Facts are what policies decide on, so they
-//! say what could *not* be read as plainly as what could (I7).
+//! Facts: what a command does, derived by its protocol. Policies decide on facts, so facts state what could *not* be
+//! determined as plainly as what could (I7).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::verdict::DataClass;
 
-/// What a command does. A command that the server runs or fails as one (a multi-statement string, say)
-/// has one operation for each of its parts; the strictest verdict over all of them holds.
+/// Facts of a command. A command that the server runs or fails as a whole, such as a multi-statement string, has one
+/// operation per part; the strictest verdict over all of them applies.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Facts {
-    /// The parts, in order. Empty when nothing runs (an empty query).
+    /// Operations in order. Empty if nothing runs (an empty query).
     pub operations: Vec<Operation>,
-    /// Whether the command is whole, or opens a flow of bytes that is recorded as it goes.
+    /// Extent of the judgement: the whole command, or the opening of a stream.
     pub granularity: Granularity,
-    /// The command with its literals taken out: equal for commands of the same shape.
+    /// The command with its literals removed: equal for commands of the same shape.
     pub fingerprint: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl Facts {
         Self { operations: Vec::new(), granularity: Granularity::Command, fingerprint: None }
     }
 
-    /// Facts of a command of which nothing could be read: the strictest path.
+    /// Facts of a command that could not be analysed, for the reason `why`: the strictest path.
     #[must_use]
     pub fn unknown(why: Flag) -> Self {
         Self {
@@ -37,8 +37,8 @@ impl Facts {
         }
     }
 
-    /// Whether everything the command does by itself is known to change nothing beyond its session. Such a command needs
-    /// no outcome to be safe, and may overlap its record (I5) unless it makes lasting what others have changed.
+    /// Returns `true` if the command itself is known to change nothing beyond its session. Such a command needs no
+    /// outcome to be safe. It may be sent before its record is synced (I5) unless it commits earlier changes.
     #[must_use]
     pub fn is_plain_read(&self) -> bool {
         self.granularity == Granularity::Command
@@ -46,52 +46,52 @@ impl Facts {
     }
 }
 
-/// Whether a command is whole or opens a stream.
+/// Extent of the judgement of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Granularity {
-    /// All of it is known when it is judged.
+    /// The whole command is known when it is judged.
     Command,
-    /// Judging it opens a flow of bytes (COPY FROM STDIN) that is recorded as it goes.
+    /// The command opens a stream of bytes (COPY FROM STDIN) that is recorded as it flows.
     Stream,
 }
 
 /// One part of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Operation {
-    /// What it does, in the protocol's words.
+    /// Action in the words of the protocol.
     pub action: Action,
-    /// Objects read, qualified (`public.customers`).
+    /// Objects that are read, qualified (`public.customers`).
     pub reads: BTreeSet<String>,
-    /// Objects written, created, altered or dropped, qualified.
+    /// Objects that are written, created, altered or dropped, qualified.
     pub writes: BTreeSet<String>,
-    /// Functions and procedures called, qualified where the catalogue says where they are.
+    /// Functions and procedures that are called, qualified if the catalogue knows their schema.
     pub functions: BTreeSet<String>,
-    /// What is remarkable about it.
+    /// Notable properties that policies may test.
     pub flags: BTreeSet<Flag>,
-    /// Classes of data that it uses without showing them. Empty on a target without masking rules.
+    /// Data classes used without being shown. Empty on a target without masking rules.
     #[serde(default, skip_serializing_if = "MaskedUses::is_empty")]
     pub masked: MaskedUses,
 }
 
-/// The classes of data that an operation uses without showing them: a masked column that is copied or compared leaves by
-/// another path than the result. Derived for every class that the target's masking rules name, whoever the requester is;
-/// policy evaluation keeps those that the requester may not see, and sets the flags accordingly.
+/// Data classes that an operation uses without showing them: a masked column that is copied or compared can leak
+/// outside the result. Derived for every class that the target's masking rules name, regardless of the requester.
+/// Policy evaluation keeps the classes that the requester may not see, and sets the flags accordingly.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct MaskedUses {
-    /// Values of these may be written to a place where no rule of the same class masks them.
+    /// Classes whose values may be written to a place where no rule of the same class masks them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub copies: BTreeSet<DataClass>,
-    /// Columns of these decide which rows, in which order or in which groups the operation works on.
+    /// Classes whose columns select, order or group the rows that the operation works on.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub predicates: BTreeSet<DataClass>,
-    /// Columns of these are compared for equality with a constant or a parameter, and with nothing else.
+    /// Classes whose columns are compared for equality with a constant or a parameter, and with nothing else.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub equalities: BTreeSet<DataClass>,
 }
 
 impl MaskedUses {
-    /// Whether no class is used.
+    /// Returns `true` if no class is used.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.copies.is_empty() && self.predicates.is_empty() && self.equalities.is_empty()
@@ -99,7 +99,7 @@ impl MaskedUses {
 }
 
 impl Operation {
-    /// An operation that does `action` and touches nothing yet.
+    /// Creates an operation that does `action` and touches no object.
     #[must_use]
     pub const fn new(action: Action) -> Self {
         Self {
@@ -116,7 +116,8 @@ impl Operation {
         }
     }
 
-    /// Sets the flags that follow from the classes it uses, for a principal to whom `hides` says that a class is hidden.
+    /// Sets the flags that follow from the used classes. `hides` returns `true` for the classes that the principal
+    /// may not see.
     pub fn flag_masked(&mut self, hides: impl Fn(&DataClass) -> bool) {
         if self.masked.copies.iter().any(&hides) {
             self.flags.insert(Flag::CopiesMasked);
@@ -126,15 +127,15 @@ impl Operation {
         }
     }
 
-    /// An operation that could not be read.
+    /// Creates an operation that could not be analysed, for the reason `why`.
     #[must_use]
     pub fn unknown(why: Flag) -> Self {
         Self { flags: BTreeSet::from([why]), ..Self::new(Action::Unknown) }
     }
 }
 
-/// How far an action reaches. In policies each class is an action group: `action in Action::"write"`.
-/// `session` stands inside `read`: who may read may begin a transaction.
+/// Reach of an action. In policies each class is an action group: `action in Action::"write"`. `session` is a subset
+/// of `read`: a principal that may read may begin a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
@@ -142,13 +143,13 @@ pub enum Class {
     Session,
     /// Reads data and changes nothing.
     Read,
-    /// Changes rows.
+    /// Changes rows or sequences, takes locks, or notifies other sessions.
     Write,
     /// Changes the definition of objects.
     Schema,
-    /// Changes who may do what, how the server works, or reaches outside the database.
+    /// Changes access rights or server behaviour, or reaches outside the database.
     Admin,
-    /// Could not be read, or calls what nobody vouches for.
+    /// Could not be analysed, or calls a function that is not known to be safe.
     Unknown,
 }
 
@@ -157,7 +158,7 @@ impl Class {
     pub const ALL: [Self; 6] =
         [Self::Session, Self::Read, Self::Write, Self::Schema, Self::Admin, Self::Unknown];
 
-    /// The name of the action group in policies.
+    /// Name of the action group in policies.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -173,23 +174,23 @@ impl Class {
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $variant:ident = $name:literal in $class:ident;)*) => {
-        /// What an operation does. In policies: `action == Action::"sql:drop"`.
+        /// Action of an operation. In policies: `action == Action::"sql:drop"`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Action {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)*
         }
 
         impl Action {
-            /// Every action, for the schema of policies.
+            /// All actions, for the Cedar schema.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// Its name in policies.
+            /// Name of the action in policies.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// How far it reaches.
+            /// Class of the action: its reach.
             #[must_use]
             pub const fn class(self) -> Class {
                 match self { $(Self::$variant => Class::$class,)* }
@@ -199,41 +200,41 @@ macro_rules! actions {
 }
 
 actions! {
-    /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their kin.
+    /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT and related statements.
     Transaction = "sql:transaction" in Session;
-    /// SET, RESET, DISCARD of a setting that changes neither access nor the meaning of later text.
+    /// SET, RESET or DISCARD of a setting that changes neither access nor the meaning of later text.
     Set = "sql:set" in Session;
-    /// SHOW.
+    /// SHOW of the value of a setting.
     Show = "sql:show" in Read;
     /// LISTEN, UNLISTEN.
     Listen = "sql:listen" in Session;
-    /// PREPARE and DEALLOCATE; what is prepared is judged when it is executed.
+    /// PREPARE and DEALLOCATE. A prepared statement is judged when it is executed.
     Prepare = "sql:prepare" in Session;
     /// DECLARE of a plain read, FETCH, MOVE, CLOSE.
     Cursor = "sql:cursor" in Session;
-    /// A SELECT, VALUES or TABLE that is known to change nothing.
+    /// SELECT, VALUES or TABLE that is known to change nothing.
     Select = "sql:select" in Read;
-    /// EXPLAIN that runs nothing but plain reads.
+    /// EXPLAIN that runs nothing except plain reads.
     Explain = "sql:explain" in Read;
     /// COPY … TO STDOUT of a plain read.
     CopyOut = "sql:copy_out" in Read;
-    /// SELECT … FOR UPDATE and its kin, LOCK TABLE.
+    /// SELECT … FOR UPDATE and related clauses, LOCK TABLE.
     Lock = "sql:lock" in Write;
-    /// INSERT.
+    /// INSERT of rows into a table.
     Insert = "sql:insert" in Write;
-    /// UPDATE.
+    /// UPDATE of rows in a table.
     Update = "sql:update" in Write;
-    /// DELETE.
+    /// DELETE of rows from a table.
     Delete = "sql:delete" in Write;
-    /// MERGE.
+    /// MERGE of rows into a table.
     Merge = "sql:merge" in Write;
     /// COPY … FROM STDIN.
     CopyIn = "sql:copy_in" in Write;
-    /// TRUNCATE.
+    /// TRUNCATE of one or more tables.
     Truncate = "sql:truncate" in Write;
-    /// NOTIFY.
+    /// NOTIFY with or without a payload.
     Notify = "sql:notify" in Write;
-    /// nextval, setval and other functions known to change rows or sequences only.
+    /// Calls of nextval, setval and other functions that are known to change only rows or sequences.
     Sequence = "sql:sequence" in Write;
     /// REFRESH MATERIALIZED VIEW.
     Refresh = "sql:refresh" in Write;
@@ -250,14 +251,14 @@ actions! {
     /// ALTER SYSTEM, extensions, languages, LOAD, settings that widen access, server functions such as
     /// pg_terminate_backend, replication, databases, tablespaces.
     Administer = "sql:administer" in Admin;
-    /// Reaches outside the database: COPY to or from files and programs, server-side files, large
-    /// objects by path, dblink, foreign servers.
+    /// Access outside the database: COPY to or from files and programs, server-side files, large objects by path,
+    /// dblink, foreign servers.
     Outside = "sql:outside" in Admin;
-    /// Calls a function or procedure that nobody vouches for, DO, CALL.
+    /// Calls a function or procedure that is not known to be safe, DO, CALL.
     Call = "sql:call" in Unknown;
-    /// The protocol's function-call message.
+    /// The function-call message of the protocol.
     FunctionCall = "sql:function_call" in Unknown;
-    /// Could not be read.
+    /// An operation that could not be analysed.
     Unknown = "unknown" in Unknown;
 }
 
@@ -269,17 +270,17 @@ impl fmt::Display for Action {
 
 macro_rules! flags {
     ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// Something remarkable about an operation. In policies: `context.flags.contains("missing_where")`.
+        /// Notable property of an operation. In policies: `context.flags.contains("missing_where")`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Flag {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)*
         }
 
         impl Flag {
-            /// Every flag.
+            /// All flags, for the Cedar schema.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// Its name in policies and records.
+            /// Name of the flag in policies and records.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
@@ -295,47 +296,47 @@ flags! {
     /// UPDATE, DELETE or MERGE whose condition may be true for every row: no column of the relation decides it, or it
     /// could not be computed.
     WeakWhere = "weak_where";
-    /// One of several statements of one string.
+    /// One of several statements in one string.
     MultiStatement = "multi_statement";
-    /// Changes data inside a WITH.
+    /// Changes data inside a WITH clause.
     DataModifyingCte = "data_modifying_cte";
     /// SELECT … INTO, CREATE TABLE … AS.
     SelectInto = "select_into";
-    /// Locks rows or tables.
+    /// Locks rows or tables explicitly.
     Locking = "locking";
-    /// EXPLAIN ANALYZE: what is explained also runs.
+    /// EXPLAIN ANALYZE, which also runs the explained statement.
     ExplainAnalyze = "explain_analyze";
-    /// COPY runs a program on the server.
+    /// COPY that runs a program on the server.
     CopyProgram = "copy_program";
-    /// COPY reads or writes a file on the server.
+    /// COPY that reads or writes a file on the server.
     CopyFile = "copy_file";
-    /// Reads or writes files of the server by function.
+    /// Reads or writes files of the server through a function.
     ServerFile = "server_file";
-    /// Works on large objects.
+    /// Reads or writes large objects.
     LargeObject = "large_object";
-    /// Opens connections from the server.
+    /// Opens network connections from the server.
     Network = "network";
-    /// Runs text that is put together on the server (DO, EXECUTE inside functions, query_to_xml).
+    /// Runs text that is assembled on the server (DO, EXECUTE inside functions, query_to_xml).
     DynamicSql = "dynamic_sql";
     /// Calls a function that is on no list.
     UnlistedFunction = "unlisted_function";
-    /// Changes a setting that widens access or changes how later text is read.
+    /// Changes a setting that widens access or changes how later text is parsed.
     RiskySetting = "risky_setting";
-    /// Does not parse with the server's grammar.
+    /// Text that the server's grammar does not parse.
     Unparsed = "unparsed";
-    /// Nested too deep or too long to be read safely.
+    /// Text nested too deeply or too long to be parsed safely.
     TooLarge = "too_large";
-    /// Arrived under lexing settings or an encoding that can change where strings end.
+    /// Text received under lexing settings or an encoding that can change where strings end.
     OddLexing = "odd_lexing";
-    /// Names something the catalogue does not (yet) know; objects are then all it could mean.
+    /// Contains a name that the catalogue does not know (yet); the objects are then all its possible meanings.
     Unresolved = "unresolved";
-    /// Executes a prepared statement whose text was not seen.
+    /// Executes a prepared statement whose text the gateway has not seen.
     UnseenStatement = "unseen_statement";
     /// Runs or defines code whose definition cannot be read: a trigger, or a function in a language other than SQL.
     UnreadDefinition = "unread_definition";
-    /// Cannot run inside a transaction block.
+    /// Statement that cannot run inside a transaction block.
     OutsideTransaction = "outside_transaction";
-    /// A parameter or a message that could not be read.
+    /// A parameter or a message that could not be decoded.
     UnreadMessage = "unread_message";
     /// May write values that the requester may not see to a place where they are not masked.
     CopiesMasked = "copies_masked";

@@ -1,5 +1,5 @@
-//! Names and identifiers. Each is its own type, so that a session's id is never taken for an
-//! approval's; ids carry a prefix (`apr_…`) that a person can tell apart in a log.
+//! Names and identifiers. Each is its own type, so that a session id cannot be used as an approval id. Identifiers
+//! carry a prefix (`apr_…`) that distinguishes them in logs.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,38 +13,38 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::digest::DigestBuilder;
 use crate::{skeleton, visible};
 
-/// Why a text is not a valid name or identifier.
+/// Error for a text that is not a valid name or identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
     /// The text lacks the prefix of its kind.
     #[error("`{text}` is not a {kind} (expected it to start with `{prefix}`)")]
     Prefix {
-        /// What was expected, in words.
+        /// Expected kind of identifier, in words.
         kind: &'static str,
-        /// The expected prefix.
+        /// Prefix that the kind requires.
         prefix: &'static str,
-        /// What was given.
+        /// The rejected text, truncated to a bounded length.
         text: String,
     },
     /// The part after the prefix is not a ULID.
     #[error("`{text}` is not a {kind}: the part after the prefix is malformed")]
     Body {
-        /// What was expected, in words.
+        /// Expected kind of identifier, in words.
         kind: &'static str,
-        /// What was given.
+        /// The rejected text, truncated to a bounded length.
         text: String,
     },
-    /// A name is empty, too long or has a character that names may not have.
+    /// A name is empty, too long or contains a forbidden character.
     #[error("`{text}` is not a valid {kind}: use 1 to {NAME_BYTES_MAX} printable characters, no spaces")]
     Name {
-        /// What was expected, in words.
+        /// Expected kind of name, in words.
         kind: &'static str,
-        /// What was given, cut to a bounded length.
+        /// The rejected text, truncated to a bounded length.
         text: String,
     },
 }
 
-/// The longest name, in bytes. Names stand in records that must stay small (1 KiB in the store).
+/// Maximum length of a name, in bytes. Names are part of records that must stay small (1 KiB in the store).
 pub const NAME_BYTES_MAX: usize = 128;
 
 macro_rules! ulid_id {
@@ -54,19 +54,19 @@ macro_rules! ulid_id {
         pub struct $name(ulid::Ulid);
 
         impl $name {
-            /// A new identifier: 48 bits of time, 80 random bits.
+            /// Generates a new identifier: 48 bits of time, 80 random bits.
             #[must_use]
             pub fn generate() -> Self {
                 Self(ulid::Ulid::generate())
             }
 
-            /// The identifier with these 128 bits; for tests and for decoding.
+            /// Creates an identifier from 128 bits, for tests and for decoding.
             #[must_use]
             pub const fn from_u128(bits: u128) -> Self {
                 Self(ulid::Ulid(bits))
             }
 
-            /// The 128 bits, as in the canonical encoding of digests.
+            /// Returns the 128 bits, as in the canonical encoding of digests.
             #[must_use]
             pub const fn to_bytes(self) -> [u8; 16] {
                 self.0.0.to_be_bytes()
@@ -102,7 +102,7 @@ macro_rules! ulid_id {
 
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                // In one piece: each record has one, and formatting writes it in many.
+                // Written in one piece: every record has one, and formatting would write it in many.
                 serializer.serialize_str(&[$prefix, self.0.array_to_str(&mut [0; ulid::ULID_LEN])].concat())
             }
         }
@@ -116,7 +116,7 @@ macro_rules! ulid_id {
     };
 }
 
-/// A name in the form in which it is kept. `None`: it is not a name.
+/// Returns the name if it is valid.
 fn checked(text: &str) -> Option<&str> {
     let fits = !text.is_empty()
         && text.len() <= NAME_BYTES_MAX
@@ -125,13 +125,13 @@ fn checked(text: &str) -> Option<&str> {
     fits.then_some(text)
 }
 
-/// The name of a person or group: the same, in Unicode's compatibility form (NFKC), so that what is only encoded in another
-/// way is the same name.
+/// Returns the name of a person or group in Unicode's compatibility form (NFKC), if it is valid. Different encodings
+/// of a name are thereby the same name.
 fn normalised(text: &str) -> Option<Cow<'_, str>> {
     if text.is_ascii() {
         return checked(text).map(Cow::Borrowed);
     }
-    // Before and after: some characters that hide are normalised to a space, others away.
+    // Checked before and after: NFKC turns some hidden characters into a space and removes others.
     let name: String = checked(text)?.nfkc().collect();
     checked(&name).is_some().then_some(Cow::Owned(name))
 }
@@ -147,10 +147,10 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The name, checked.
+            /// Checks and creates a name.
             ///
             /// # Errors
-            /// When it is empty, longer than [`NAME_BYTES_MAX`], or has spaces or characters that hide
+            /// [`InvalidId::Name`] if it is empty, longer than [`NAME_BYTES_MAX`], or has spaces or hidden characters
             /// (see [`visible::has_hidden`]).
             pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
                 let text = text.as_ref();
@@ -160,7 +160,7 @@ macro_rules! name {
                     .ok_or_else(|| InvalidId::Name { kind: $kind, text: cut(text) })
             }
 
-            /// The name as text.
+            /// Returns the name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -196,19 +196,19 @@ macro_rules! name {
 }
 
 ulid_id!(
-    /// One run of one principal against one target.
+    /// One principal's use of one target.
     SessionId, "ses_", "session id"
 );
 ulid_id!(
     /// One connection of a session; its records form one chain.
     StreamId, "str_", "stream id"
 );
-/// Bytes of a stream's id that say when it began, and the how many-th it was.
+/// Number of bytes of a stream id that hold its time and its counter.
 const STREAM_OWN_BYTES: usize = 8;
 
 impl StreamId {
-    /// A new stream of this start of a gateway: 48 bits of time, 16 that count, and 64 by which everybody can tell that it
-    /// is this start's, and nobody can take it for another's.
+    /// Creates the id of a new stream of this gateway incarnation: 48 bits of time, 16 bits of a counter, and a
+    /// 64-bit tag. The tag proves that the stream belongs to this incarnation and to no other.
     #[must_use]
     pub fn of(node: NodeId) -> Self {
         static COUNT: AtomicU16 = AtomicU16::new(0);
@@ -219,7 +219,7 @@ impl StreamId {
         Self::bound(bytes, node)
     }
 
-    /// Whether it is a stream of this start of a gateway.
+    /// Returns `true` if the stream belongs to this gateway incarnation.
     #[must_use]
     pub fn is_of(self, node: NodeId) -> bool {
         Self::bound(self.to_bytes(), node) == self
@@ -239,25 +239,25 @@ ulid_id!(
     ApprovalId, "apr_", "approval id"
 );
 ulid_id!(
-    /// One judged command.
+    /// One command that was judged.
     CommandId, "cmd_", "command id"
 );
 ulid_id!(
-    /// One start of one process of the fleet; a restart is another incarnation.
+    /// One incarnation of a gateway or control-plane process; a restart creates another.
     NodeId, "nod_", "node id"
 );
 ulid_id!(
-    /// One attempt to write, so that an ambiguous write can be told from somebody else's.
+    /// One attempt to write. It tells the attempt's own write from others after an ambiguous error.
     AttemptId, "att_", "attempt id"
 );
 
 ulid_id!(
-    /// One issued token; the name of the token, never the token itself.
+    /// One issued token; identifies the token and is not secret.
     TokenId, "tok_", "token id"
 );
 
 name!(
-    /// Name of a target, as a client gives it for its user name.
+    /// Name of a target. Clients give it as their user name.
     TargetName, "target name"
 );
 name!(
@@ -270,7 +270,8 @@ name!(
 );
 
 impl Subject {
-    /// Whether a reader takes the two for one: a person counts once, however they spell their name.
+    /// Returns `true` if a reader may mistake one name for the other. A person counts once, however their name is
+    /// spelt.
     #[must_use]
     pub fn passes_for(&self, other: &Self) -> bool {
         skeleton::pass_for_each_other(self.as_str(), other.as_str())
@@ -278,7 +279,7 @@ impl Subject {
 }
 
 name!(
-    /// Name of a chain of approval.
+    /// Name of an approval chain.
     ChainName, "chain name"
 );
 name!(
@@ -286,7 +287,7 @@ name!(
     EnvironmentName, "environment name"
 );
 name!(
-    /// Name of a role that a target offers, with a credential of its own.
+    /// Name of a login role that a target offers, with its own credential.
     RoleName, "role name"
 );
 name!(
@@ -294,21 +295,21 @@ name!(
     PolicyId, "policy id"
 );
 
-/// Version of a bundle: the first 16 hex digits of the digest over its files, so that equal bundles
-/// have equal versions on every node.
+/// Version of a bundle: the first 16 hex digits of the digest of its files. Equal bundles have equal versions on
+/// every node.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BundleVersion(Arc<str>);
 
 impl BundleVersion {
-    /// The version of a bundle with this digest.
+    /// Returns the version of a bundle with this digest.
     #[must_use]
     pub fn of(digest: &crate::Digest) -> Self {
         let hex = digest.to_string();
         Self(hex.get(..16).unwrap_or(&hex).into())
     }
 
-    /// As text.
+    /// Returns the version as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -333,7 +334,7 @@ impl From<&str> for BundleVersion {
     }
 }
 
-/// At most the first 64 characters, nothing of them hidden: error texts stay short and legible whatever was given.
+/// Returns the first 64 characters, with hidden ones written out, so that error texts stay short and legible.
 fn cut(text: &str) -> String {
     visible::on_one_line(&text.chars().take(64).collect::<String>())
 }
@@ -399,7 +400,7 @@ mod tests {
     fn encodings_of_one_name_are_one_name() {
         assert_eq!(Subject::new("jos\u{e9}"), Subject::new("jose\u{301}"));
         assert_eq!(GroupName::new("\u{ff44}ba"), GroupName::new("dba"));
-        // What would become a space, or too long, is no name.
+        // A name that becomes a space or too long under NFKC is invalid.
         assert!(Subject::new("a\u{b4}b").is_err(), "NFKC makes a space and a mark of it");
         assert!(Subject::new("\u{fdfa}".repeat(40)).is_err());
     }

@@ -1,9 +1,9 @@
-//! The words of Countersign, as types: who asks ([`Principal`]), of what ([`Target`]), what a command
-//! does ([`Facts`]), what is decided ([`Verdict`]), and the durable record of a held command
-//! ([`approval::Approval`]) with the one pure function that moves it ([`approval::step`]).
+//! The vocabulary of Countersign as types: the requester ([`Principal`]), the [`Target`], the [`Facts`] of a command,
+//! the [`Verdict`], and the durable record of a held command ([`approval::Approval`]) with its pure transition
+//! function ([`approval::step`]).
 //!
-//! Pure data and pure functions: no runtime, no sockets, no store, no clock of its own beyond the
-//! [`time::Clock`] port. Everything above imports these words; they import nothing of ours.
+//! Pure data and pure functions: no runtime, no sockets, no store, and no clock except through the [`time::Clock`]
+//! port. All other crates import this one; it imports none of them.
 
 pub mod approval;
 pub mod command;

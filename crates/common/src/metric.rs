@@ -1,32 +1,32 @@
-//! What a process counts and measures, described in one place per component (`metrics.rs` of each crate), so that the
-//! reference, dashboards and alerts can be checked against it. How it is counted is left to the crates.
+//! Descriptions of metrics, one list per component (`metrics.rs` of each crate), so that the reference, dashboards
+//! and alerts can be checked against them. The counting itself is left to the crates.
 //!
-//! Names: `countersign_…`, base units, the unit last: `_seconds`, `_bytes`; `_total` on what only grows. A label
-//! has a handful of values that stand in the code; never a name, an id or a text that came from outside.
+//! Naming: `countersign_…`, base units, unit last: `_seconds`, `_bytes`; `_total` on counters. A label has a few
+//! values that are fixed in the code, never a name, an id or external text.
 
 use std::fmt;
 
-/// One metric.
+/// Description of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
-    /// Its name.
+    /// Full name, with prefix and unit.
     pub name: &'static str,
-    /// What it does over time.
+    /// Counter, gauge or histogram.
     pub kind: Kind,
-    /// Its labels.
+    /// Names of its labels.
     pub labels: &'static [&'static str],
-    /// What it says, in a sentence.
+    /// Help text, one sentence.
     pub help: &'static str,
 }
 
-/// What a metric does over time.
+/// Behaviour of a metric over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows.
+    /// A total that only grows.
     Counter,
-    /// It goes up and down.
+    /// A value that rises and falls.
     Gauge,
-    /// It counts measured values by their size.
+    /// A distribution of measured values.
     Histogram,
 }
 
@@ -41,19 +41,19 @@ impl fmt::Display for Kind {
 }
 
 impl Metric {
-    /// What only grows.
+    /// Describes a total that only grows.
     #[must_use]
     pub const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
         Self { name, kind: Kind::Counter, labels, help }
     }
 
-    /// What goes up and down.
+    /// Describes a value that rises and falls.
     #[must_use]
     pub const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
         Self { name, kind: Kind::Gauge, labels, help }
     }
 
-    /// What is measured.
+    /// Describes a distribution of measured values.
     #[must_use]
     pub const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
         Self { name, kind: Kind::Histogram, labels, help }

@@ -1,5 +1,5 @@
-//! What a client is told when its command was not run: one JSON in every protocol, and one plain
-//! sentence that an agent obeys.
+//! Refusals: the answer to a client whose command was not run. Every protocol carries the same JSON, and one plain
+//! sentence with instructions for an agent.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,67 +9,68 @@ use serde::{Deserialize, Serialize};
 use crate::id::ApprovalId;
 use crate::time::Timestamp;
 
-/// Why a command was not run, in the terms that every protocol shares.
+/// Refusal of a command, in the terms that every protocol shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// What became of it.
+    /// State of the command.
     pub state: State,
-    /// Whether the command was run. `None` is the honest third answer: unknown.
+    /// `Some(false)` if the command was not run; `None` if that is unknown.
     pub executed: Option<bool>,
-    /// The approval that it waits for, or that decided.
+    /// The approval that the command waits for, or that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<ApprovalId>,
-    /// What the client should do next.
+    /// Action that the client should take.
     pub next_action: NextAction,
-    /// When to come back, in seconds.
+    /// Delay before a retry, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
-    /// When the approval ends by itself.
+    /// Time at which the approval expires, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
-    /// Who has to agree, such as `1 of 2 (dba)`.
+    /// Open quorum, such as `1 of 2 (dba)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub need: Option<String>,
-    /// Why, in a sentence.
+    /// Reason in one sentence.
     pub reason: String,
-    /// Where a person can look at it.
+    /// URL of the request on the approver's page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The sentence for the client where the one of the state does not fit: a limit of the gateway is no policy.
+    /// Replaces the sentence of the state where that does not fit: a limit of the gateway, for example, is not a
+    /// policy.
     #[serde(skip)]
     pub advice: Option<Cow<'static, str>>,
 }
 
-/// What became of a command that was not (or perhaps not) run.
+/// State of a command that was not run, or perhaps not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It waits for people.
+    /// The command waits for approval.
     Pending,
-    /// People said no.
+    /// An approver denied the command.
     Denied,
-    /// Policy says no.
+    /// A policy forbids the command.
     Blocked,
-    /// Nobody decided in time.
+    /// The request or its approval expired.
     Expired,
-    /// It was let go, and nobody knows whether it ran.
+    /// The command was released, and its outcome is unknown.
     InDoubt,
-    /// What was sent is not what was approved, or not where it was approved.
+    /// The command or its context differs from what was approved.
     Mismatch,
     /// Countersign cannot judge or record at the moment.
     Unavailable,
-    /// The same command runs on another connection at the moment.
+    /// The same command is running on another connection.
     RunningElsewhere,
-    /// The client withdrew it.
+    /// The client withdrew the request.
     Withdrawn,
-    /// A limit is reached, such as that of open requests: nobody was asked.
+    /// A limit is reached, such as that of open requests; no approval was requested.
     Limited,
-    /// Its approval was voided: what it would do has changed since it was asked for.
+    /// The approval was voided: the effect of the command has changed since the request.
     Voided,
 }
 
 impl State {
-    /// The word that stands in the primary message, because clients hide codes.
+    /// Word for the state in the primary message, because clients hide codes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -88,22 +89,22 @@ impl State {
     }
 }
 
-/// What the client should do next.
+/// Action that the client should take after a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NextAction {
-    /// Wait, then send the same again.
+    /// Wait, then send the same command again.
     Wait,
-    /// Send exactly the same again.
+    /// Send exactly the same command again.
     RetrySame,
-    /// Change the command.
+    /// Change the command before sending it.
     Edit,
-    /// Leave it.
+    /// Do not send the command again.
     Stop,
 }
 
 impl Refusal {
-    /// A refusal in this state: not executed, with the action that fits the state.
+    /// Creates a refusal that was not executed (unknown for `InDoubt`), with the action that fits the state.
     #[must_use]
     pub fn new(state: State, reason: impl Into<String>) -> Self {
         let (executed, next_action) = match state {
@@ -128,41 +129,41 @@ impl Refusal {
         }
     }
 
-    /// With another sentence than the one of its state. It says first that nothing was executed.
+    /// Replaces the sentence of the state. The text must first say that nothing was executed.
     #[must_use]
     pub fn with_advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
         self.advice = Some(advice.into());
         self
     }
 
-    /// With the approval it belongs to.
+    /// Adds the approval that the refusal belongs to.
     #[must_use]
     pub fn with_ticket(mut self, ticket: ApprovalId) -> Self {
         self.ticket = Some(ticket);
         self
     }
 
-    /// With the moment its approval ends.
+    /// Adds the time at which the approval expires.
     #[must_use]
     pub fn with_expiry(mut self, at: Timestamp) -> Self {
         self.expires_at = Some(at.to_string());
         self
     }
 
-    /// With the time after which trying again makes sense.
+    /// Adds the delay after which a retry makes sense, at least one second.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.retry_after_s = Some(after.as_secs().max(1));
         self
     }
 
-    /// The one JSON that every protocol carries.
+    /// Serialises the JSON that every protocol carries.
     #[must_use]
     pub fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_else(|_| String::from("{}"))
     }
 
-    /// The plain sentence that an agent obeys.
+    /// Returns the plain sentence with instructions for an agent.
     #[must_use]
     pub fn sentence(&self) -> Cow<'static, str> {
         if let Some(advice) = &self.advice {

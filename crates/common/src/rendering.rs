@@ -1,5 +1,5 @@
-//! A held command as people are shown it before they decide: who, where, what, byte for byte, with
-//! everything that could hide something made visible. Its digest is what an approver states to have seen.
+//! Rendering of a held command for approvers: requester, target and exact bytes, with all hidden characters made
+//! visible. Approvers sign its digest.
 
 use std::fmt::Write as _;
 
@@ -9,20 +9,20 @@ use crate::principal::Principal;
 pub use crate::visible::visible;
 use crate::visible::{on_one_line, visible_bytes};
 
-/// What every line of a statement begins with, and no other line does.
+/// Prefix of every line of a statement, and of no other line.
 const STATEMENT_MARK: &str = "| ";
 
-/// A command as text for people, whole.
+/// A command rendered as text for approvers, in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendering {
-    /// The text.
+    /// Text as it is shown.
     pub text: String,
-    /// Its digest.
+    /// Digest of the text.
     pub digest: Digest,
 }
 
 impl Rendering {
-    /// The rendering of a command.
+    /// Renders a command with its context and requester.
     #[must_use]
     pub fn of(command: &Command, context: &Context, principal: &Principal) -> Self {
         let mut text = String::with_capacity(command.text.len() + 256);
@@ -39,7 +39,7 @@ impl Rendering {
     }
 }
 
-/// A statement with its parameters. Marked line by line, so that no statement can contain lines that look like ours.
+/// Appends a statement and its parameters. Each line is marked, so that no statement can imitate the other lines.
 fn statement(text: &mut String, bytes: &[u8], parameters: &[Parameter]) {
     for line in visible_bytes(bytes).split('\n') {
         let _ = writeln!(text, "{STATEMENT_MARK}{line}");
@@ -49,7 +49,7 @@ fn statement(text: &mut String, bytes: &[u8], parameters: &[Parameter]) {
     }
 }
 
-/// The digest of a text as it is shown; what an approver sends back with the decision.
+/// Computes the digest of a rendered text. An approver sends it back with the decision.
 #[must_use]
 pub fn digest(text: &str) -> Digest {
     let mut digest = DigestBuilder::new("countersign.rendering.v1");

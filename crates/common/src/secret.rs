@@ -1,28 +1,28 @@
-//! Values that must not be seen: passwords, tokens, keys.
+//! Values that must not be disclosed: passwords, tokens, keys.
 
 use std::fmt;
 
 use zeroize::Zeroize;
 
-/// A secret: not printed, not serialised, not compared by `==`, wiped when dropped.
+/// A secret value: not printed, not serialised, not comparable with `==`, and zeroized on drop.
 ///
-/// Code that needs the value says so with [`Secret::expose`], which makes every such place easy to find.
+/// Code reads the value with [`Secret::expose`], so every use is easy to find.
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
-    /// Takes the value in.
+    /// Wraps a secret value.
     pub const fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// The value itself. Never log it, never put it in an error.
+    /// Returns the value. Never log it, and never put it in an error.
     pub const fn expose(&self) -> &T {
         &self.0
     }
 }
 
 impl<T: Zeroize + AsRef<[u8]>> Secret<T> {
-    /// Whether both hold the same bytes, in a time that depends on their lengths alone.
+    /// Compares the bytes in a time that depends only on their lengths.
     pub fn same_as(&self, other: &Self) -> bool {
         subtle::ConstantTimeEq::ct_eq(self.0.as_ref(), other.0.as_ref()).into()
     }

@@ -1,30 +1,30 @@
-//! Names that pass for each other: the skeletons of a name by UTS 39, so that two people cannot have names that a reader
-//! takes for one, and one person cannot count as two.
+//! Confusable names: the skeletons of a name as in UTS 39. They ensure that two people cannot have names that a
+//! reader mistakes for each other, and that one person cannot count as two.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
-/// The two forms by which a name is compared. Names that share either pass for each other.
+/// The two forms by which names are compared. Names that share either form pass for each other.
 ///
-/// There are two because case and looks do not commute: `I` is the upper case of `i` and looks like `l`. With one form for
-/// both, `ian` and `lan`, which nobody takes for each other, could not both exist.
+/// There are two because folding case and mapping confusables do not commute: `I` is the upper case of `i` and looks
+/// like `l`. With a single form, `ian` and `lan`, which are not confusable, could not both exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skeletons {
     /// Equal for names that look alike: `alice` and `аlice` with a Cyrillic letter, `Ian` and `lan`.
     pub looks: Skeleton,
-    /// Equal for names that differ in case only, or look alike when case is ignored: `Alice` and `alice`.
+    /// Equal for names that differ only in case, or look alike if case is ignored: `Alice` and `alice`.
     pub folded: Skeleton,
 }
 
-/// A name with everything replaced by what it could be taken for. For comparison only: it is no name.
+/// A name with every character replaced by its confusable prototype. For comparison only; it is not a name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Skeleton(String);
 
 impl Skeleton {
-    /// As text.
+    /// Returns the skeleton as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -38,7 +38,7 @@ impl fmt::Debug for Skeleton {
 }
 
 impl Skeletons {
-    /// The skeletons of a name.
+    /// Computes both skeletons of a name.
     #[must_use]
     pub fn of(name: &str) -> Self {
         let name: String = name.nfkc().collect();
@@ -47,21 +47,21 @@ impl Skeletons {
         Self { looks: Skeleton(looks), folded: Skeleton(folded) }
     }
 
-    /// Whether names with these skeletons pass for each other.
+    /// Returns `true` if names with these skeletons pass for each other.
     #[must_use]
     pub fn meet(&self, other: &Self) -> bool {
         self.looks == other.looks || self.folded == other.folded
     }
 }
 
-/// Whether two names pass for each other: they are equal, or differ only in case, compatibility forms, or characters that
-/// look alike.
+/// Returns `true` if two names pass for each other: they are equal, or differ only in case, compatibility forms, or
+/// characters that look alike.
 #[must_use]
 pub fn pass_for_each_other(one: &str, other: &str) -> bool {
     one == other || Skeletons::of(one).meet(&Skeletons::of(other))
 }
 
-/// Upper case first: letters such as `ß`, `ς` and `ı` have no single lower case.
+/// Folds case through upper case, because letters such as `ß`, `ς` and `ı` have no single lower case.
 fn fold_case(text: &str) -> String {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect()
 }
@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    /// Every character whose prototype, after normalisation, is one of ASCII.
+    /// All characters whose prototype, after normalisation, is an ASCII character.
     fn lookalikes() -> &'static [(char, char)] {
         static ALL: std::sync::OnceLock<Vec<(char, char)>> = std::sync::OnceLock::new();
         ALL.get_or_init(|| {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     proptest! {
-        /// One substitution of a confusable character, or of case, is always found.
+        /// One substitution of a confusable character, or of case, is always detected.
         #[test]
         fn a_name_meets_each_of_its_variants(before in "[a-z0-9._-]{0,8}", pick: prop::sample::Index, after in "[a-z]{0,4}") {
             let (variant, prototype) = *pick.get(lookalikes());

@@ -1,5 +1,5 @@
-//! Time as everyone here sees it: wall-clock [`Timestamp`]s that go into records and deadlines, read
-//! through a [`Clock`] so that tests and simulations can move it by hand.
+//! Wall-clock [`Timestamp`]s for records and deadlines, read through a [`Clock`] so that tests and simulations can
+//! control it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,25 +13,25 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The moment so many microseconds after the Unix epoch.
+    /// Creates a timestamp from microseconds since the Unix epoch.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since the Unix epoch.
+    /// Returns the microseconds since the Unix epoch.
     #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// The moment `duration` later; stays at the end of time instead of wrapping.
+    /// Adds `duration`; saturates instead of wrapping.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
     }
 
-    /// How long it is from `self` until `later`; zero when it has passed.
+    /// Duration from `self` to `later`; zero if `later` is not after `self`.
     #[must_use]
     pub fn until(self, later: Self) -> Duration {
         Duration::from_micros(later.0.saturating_sub(self.0))
@@ -39,7 +39,7 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, with microseconds.
+    /// Formats as RFC 3339 in UTC, with microseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match i64::try_from(self.0).map(jiff::Timestamp::from_microsecond) {
             Ok(Ok(time)) => write!(f, "{time:.6}"),
@@ -54,37 +54,37 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// Where the time comes from. Two implementations: [`SystemClock`] and, in tests, [`ManualClock`].
+/// Source of the current time. Two implementations: [`SystemClock`] and, in tests, [`ManualClock`].
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// Wall clock of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        // A clock before 1970 is broken; zero makes every deadline lie in the future, so cap instead:
-        // the end of time makes every deadline pass, and what depends on it is refused (I8).
+        // A clock before 1970 is broken. Zero would place every deadline in the future. The maximum makes every
+        // deadline pass, and commands that depend on one are refused (I8).
         Timestamp(since_epoch.map_or(u64::MAX, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)))
     }
 }
 
-/// A clock that moves only when told to.
+/// A clock that is moved manually, for tests.
 #[derive(Debug)]
 pub struct ManualClock(AtomicU64);
 
 impl ManualClock {
-    /// A clock that stands at `start`.
+    /// Creates a clock that is stopped at `start`.
     #[must_use]
     pub const fn at(start: Timestamp) -> Self {
         Self(AtomicU64::new(start.0))
     }
 
-    /// Moves it forward.
+    /// Moves the clock forward by this duration.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }

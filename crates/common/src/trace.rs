@@ -1,5 +1,5 @@
-//! Names of traces, as they travel from one process to the next: the W3C `traceparent`. They decide nothing: what
-//! cannot be read is as good as not there.
+//! Trace identifiers as they travel between processes: the W3C `traceparent`. They never affect a decision; an
+//! unreadable one is ignored.
 //!
 //! # Source
 //! W3C Trace Context, 3.2 "traceparent header".
@@ -9,18 +9,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The length of a `traceparent`, in bytes: `00-<32 digits>-<16 digits>-<2 digits>`.
+/// Length of a `traceparent`, in bytes: `00-<32 digits>-<16 digits>-<2 digits>`.
 pub const PARENT_BYTES: usize = 55;
 
-/// The flag of a trace that is recorded.
+/// Flag bit of a sampled trace.
 const SAMPLED: u8 = 1;
 
-/// A trace: 16 bytes, as text 32 lower-case hex digits.
+/// Identifier of a trace: 16 bytes, as text 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TraceId([u8; 16]);
 
-/// A span of a trace, as the parent of what another process does.
+/// A span of a trace, as the parent of spans in another process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TraceParent {
@@ -29,19 +29,19 @@ pub struct TraceParent {
     sampled: bool,
 }
 
-/// It names no trace, or no span.
+/// Error for a text that names no trace or no span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a traceparent of W3C Trace Context, version 00")]
 pub struct InvalidTrace;
 
 impl TraceId {
-    /// The trace with this number; zero is none.
+    /// Wraps the bytes of a trace id; `None` if all are zero.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         (bytes != [0; 16]).then_some(Self(bytes))
     }
 
-    /// Its bytes.
+    /// Returns the 16 bytes of the id.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -49,25 +49,25 @@ impl TraceId {
 }
 
 impl TraceParent {
-    /// A span of a trace, and whether it is recorded; zero is no span.
+    /// Combines a trace, a span and the sampled flag; `None` if the span id is zero.
     #[must_use]
     pub fn new(trace: TraceId, span: [u8; 8], sampled: bool) -> Option<Self> {
         (span != [0; 8]).then_some(Self { trace, span, sampled })
     }
 
-    /// The trace.
+    /// Returns the trace id.
     #[must_use]
     pub const fn trace(&self) -> TraceId {
         self.trace
     }
 
-    /// The span.
+    /// Returns the id of the span.
     #[must_use]
     pub const fn span(&self) -> [u8; 8] {
         self.span
     }
 
-    /// Whether whoever began it records it.
+    /// Returns `true` if the parent process records the trace.
     #[must_use]
     pub const fn is_sampled(&self) -> bool {
         self.sampled
@@ -121,7 +121,7 @@ impl FromStr for TraceParent {
     }
 }
 
-/// Exactly so many bytes, in lower-case hex digits.
+/// Decodes exactly `BYTES` bytes from lower-case hex digits.
 fn digits<const BYTES: usize>(text: &str) -> Result<[u8; BYTES], InvalidTrace> {
     let mut bytes = [0; BYTES];
     if text.bytes().any(|digit| digit.is_ascii_uppercase()) {

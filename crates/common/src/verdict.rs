@@ -1,4 +1,4 @@
-//! What is decided about a command.
+//! Verdicts on commands, and the masking rules that oblige the gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 use crate::approval::Terms;
 use crate::id::PolicyId;
 
-/// What is decided about a command.
+/// Decision of the policies on a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It runs by itself, with these duties.
+    /// The command runs without approval, under these obligations.
     Allow(Duties),
-    /// It does not run, whoever agrees.
+    /// The command does not run, regardless of approvals.
     Block(Reason),
-    /// It runs when people agree on these terms.
+    /// The command runs if it is approved on these terms, under these obligations.
     Hold(Arc<Terms>, Duties),
 }
 
 impl Verdict {
-    /// The word for it in records and metrics.
+    /// Name of the verdict in records and metrics.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -32,31 +32,31 @@ impl Verdict {
     }
 }
 
-/// What an allowed command obliges the gateway to.
+/// Obligations of the gateway for an allowed command.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Duties {
-    /// The classes of data that this principal may see in the clear here. Everything else that a rule
-    /// of the bundle puts into a class is masked.
+    /// Data classes that this principal may see unmasked. Values of every other class that a rule of the bundle names
+    /// are masked.
     pub unmask: Arc<BTreeSet<DataClass>>,
-    /// For each class that may be looked up by equality: how many comparisons one session may make with values that it
-    /// may not see. A class that is not listed has no limit.
+    /// For each class that may be looked up by equality: the number of comparisons that one session may make with
+    /// values it may not see. A class that is not listed has no limit.
     pub lookups_max: Arc<BTreeMap<DataClass, u64>>,
 }
 
 impl Duties {
-    /// Whether the principal may not see values of this class.
+    /// Returns `true` if the principal may not see values of this class.
     #[must_use]
     pub fn hides(&self, class: &DataClass) -> bool {
         !self.unmask.contains(class)
     }
 }
 
-/// Why a command is blocked.
+/// Reason why a command is blocked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// The policies that decided. Empty: no policy permits it.
+    /// Policies that decided. Empty if no policy permits the command.
     pub policies: Vec<PolicyId>,
-    /// One sentence for the client; from the policy's `@reason` where it has one.
+    /// One sentence for the client; from the policy's `@reason` where present.
     pub text: String,
 }
 
@@ -71,32 +71,32 @@ impl fmt::Display for Reason {
 #[serde(transparent)]
 pub struct DataClass(pub Arc<str>);
 
-/// A masking rule of a bundle: these columns hold this class of data and leave like this.
+/// A masking rule of a bundle: the class of a column, and the treatment of its values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnRule {
-    /// The relation, `schema.name`.
+    /// Name of the relation, `schema.name`.
     pub relation: String,
-    /// The column.
+    /// Name of the column.
     pub column: String,
-    /// What the values are.
+    /// Class of the column's values.
     pub class: DataClass,
-    /// What becomes of them for a principal that may not see the class.
+    /// Treatment of the values for a principal that may not see the class.
     pub action: MaskAction,
 }
 
-/// What becomes of a value that may not be seen.
+/// Treatment of a value that the principal may not see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MaskAction {
-    /// A fixed text in place of text; NULL where the column's type has no room for it.
+    /// A fixed text in place of text; NULL if the column's type cannot hold it.
     Redact,
-    /// The last `keep` characters stay, the others become `*`. NULL where the type is not text.
+    /// The last `keep` characters stay, the others become `*`. NULL if the type is not text.
     Partial {
-        /// How many characters stay; at most half of the value's length does.
+        /// Number of characters that stay; at most half of the value's length.
         keep: usize,
     },
-    /// NULL.
+    /// NULL in place of any value.
     Null,
-    /// A keyed hash: equal values stay equal, within one key. NULL where the type is not text.
+    /// A keyed hash: equal values stay equal under one key. NULL if the type is not text.
     Hash,
 }

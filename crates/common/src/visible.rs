@@ -1,4 +1,4 @@
-//! Text as people are shown it: characters that cannot be seen, or that pass for others, are written out as `\u{…}`.
+//! Text for people, in which invisible and confusable characters are written out as `\u{…}`.
 //!
 //! The classes come from the Unicode Character Database (general category, default-ignorable, white space, script
 //! extensions, canonical combining class) and from the data of UTS 39 (confusables). The approver's page has the same
@@ -15,22 +15,22 @@ use unicode_normalization::char::{canonical_combining_class, decompose_canonical
 use unicode_security::mixed_script::AugmentedScriptSet;
 use unicode_security::skeleton;
 
-/// Assigned characters with a blank glyph. No Unicode property says so; these are the characters whose names contain
-/// BLANK, FILLER or NULL NOTEHEAD and that are neither default-ignorable nor white space.
+/// Assigned characters with a blank glyph. No Unicode property covers them. These are the characters whose names
+/// contain BLANK, FILLER or NULL NOTEHEAD and that are neither default-ignorable nor white space.
 const BLANK: [char; 5] = ['\u{2800}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{1d159}'];
 
-/// The longest row of combining marks that is shown. No writing system in use needs more on one letter.
+/// Maximum number of consecutive combining marks that are shown. No writing system in use needs more on one letter.
 const MARKS_MAX: usize = 2;
 
-/// The canonical combining class of marks that are drawn across their letter, such as a stroke through it.
+/// Canonical combining class of marks drawn across their letter, such as a stroke through it.
 const OVERLAY: u8 = 1;
 
-/// Returns the text with everything written out that cannot be seen or that passes for something else:
+/// Returns the text with all invisible and misleading characters written out:
 ///
-/// * a character that hides (see [`hides`]) other than the line feed, and the backslash, doubled;
+/// * hidden characters (see [`hides`]) other than the line feed, and the backslash, which is doubled;
 /// * a combining mark that is the third in a row, has no letter or digit before it, encloses its letter or strikes it
 ///   through;
-/// * every character beyond ASCII in a word that mixes scripts, as UTS 39 defines it for its level "highly restrictive",
+/// * every non-ASCII character in a word that mixes scripts, as defined by UTS 39 for its level "highly restrictive",
 ///   or that reads as an ASCII word.
 #[must_use]
 pub fn visible(text: &str) -> String {
@@ -55,13 +55,13 @@ pub fn visible(text: &str) -> String {
     out
 }
 
-/// The same on one line: a line feed appears as `\u{a}`.
+/// Like [`visible`], on one line: a line feed appears as `\u{a}`.
 #[must_use]
 pub fn on_one_line(text: &str) -> String {
     visible(text).replace('\n', "\\u{a}")
 }
 
-/// The same for bytes: those that are no UTF-8 appear as `\x..`.
+/// Like [`visible`], for bytes: invalid UTF-8 appears as `\x..`.
 #[must_use]
 pub fn visible_bytes(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
@@ -74,9 +74,9 @@ pub fn visible_bytes(bytes: &[u8]) -> String {
     out
 }
 
-/// Whether a reader cannot see the character, or cannot tell it from a plain one, wherever it stands: control and format
-/// characters, unassigned and private ones, default-ignorable ones, white space other than the space, blank glyphs, and
-/// characters that are canonically equivalent to an ASCII character.
+/// Returns `true` if a reader cannot see the character, or cannot tell it from a plain one, in any position: control
+/// and format characters, unassigned, private and default-ignorable ones, white space other than the space, blank
+/// glyphs, and characters that are canonically equivalent to an ASCII character.
 #[must_use]
 pub fn hides(c: char) -> bool {
     if c.is_ascii() {
@@ -98,15 +98,16 @@ pub fn hides(c: char) -> bool {
         || is_ascii_in_disguise(c)
 }
 
-/// A character that is canonically the same as an ASCII one, such as U+037E, the Greek question mark, and the semicolon.
+/// Returns `true` for a character that is canonically equivalent to an ASCII one, such as U+037E, the Greek question
+/// mark, to the semicolon.
 fn is_ascii_in_disguise(c: char) -> bool {
     let mut ascii = true;
     decompose_canonical(c, |part| ascii &= part.is_ascii());
     ascii
 }
 
-/// Whether something in the text hides: a character (see [`hides`]), or a combining mark that [`visible`] writes out.
-/// For names, which are refused then.
+/// Returns `true` if the text contains a hidden character (see [`hides`]) or a combining mark that [`visible`] writes
+/// out. Names with such characters are refused.
 #[must_use]
 pub fn has_hidden(text: &str) -> bool {
     let mut marks = Marks::default();
@@ -118,7 +119,7 @@ fn write_out(out: &mut String, c: char) {
     let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
 }
 
-/// Letters, marks, digits and connectors that do not hide: what identifiers are made of.
+/// Returns `true` for letters, marks, digits and connectors that are not hidden: the characters of identifiers.
 fn is_of_word(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_alphanumeric() || c == '_';
@@ -126,7 +127,7 @@ fn is_of_word(c: char) -> bool {
     (is_letter(c) || is_mark(c) || is_connector(c)) && !hides(c)
 }
 
-/// A letter or number.
+/// Returns `true` for a letter or number.
 fn is_letter(c: char) -> bool {
     matches!(
         CodePointMapData::<GeneralCategory>::new().get(c),
@@ -152,28 +153,28 @@ fn is_connector(c: char) -> bool {
     CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::ConnectorPunctuation
 }
 
-/// A mark that changes the look of its letter as a whole: it encloses it, or is drawn across it.
+/// Returns `true` for a mark that encloses its letter or is drawn across it.
 fn is_over_letter(c: char) -> bool {
     CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::EnclosingMark
         || canonical_combining_class(c) == OVERLAY
 }
 
-/// Counts the combining marks on the present letter.
+/// Counts the combining marks on the current letter.
 #[derive(Debug, Default)]
 struct Marks {
-    /// How many more the letter before may carry.
+    /// Number of further marks that the letter may carry.
     left: usize,
 }
 
 impl Marks {
-    /// Takes the next character; false: it is a mark that must be written out.
+    /// Processes the next character. Returns `false` for a mark that must be written out.
     fn shows(&mut self, c: char) -> bool {
         if c.is_ascii() || !is_mark(c) {
             self.left = if is_letter(c) { MARKS_MAX } else { 0 };
             return true;
         }
         if self.left == 0 || is_over_letter(c) {
-            // What is written out carries no marks: they would stand on its closing brace.
+            // A written-out character carries no marks: they would appear on its closing brace.
             self.left = 0;
             return false;
         }
@@ -195,7 +196,8 @@ fn push_word(out: &mut String, word: &str) {
     }
 }
 
-/// Whether no script has all characters of the word. Latin beside Han, Japanese or Korean is usual and no mixture.
+/// Returns `true` if no script contains all characters of the word. Latin mixed with Han, Japanese or Korean is usual
+/// and allowed.
 fn mixes_scripts(word: &str) -> bool {
     if !AugmentedScriptSet::for_str(word).is_empty() {
         return false;
@@ -212,7 +214,7 @@ fn has_latin(scripts: &AugmentedScriptSet) -> bool {
     !scripts.is_all() && scripts.base.contains_script(unicode_script::Script::Latin)
 }
 
-/// Whether every character beyond ASCII in the word is confusable with ASCII ones.
+/// Returns `true` if every non-ASCII character of the word is confusable with ASCII ones.
 fn reads_as_ascii(word: &str) -> bool {
     word.chars().filter(|c| !c.is_ascii()).all(is_lookalike)
 }
@@ -221,8 +223,9 @@ fn is_lookalike(c: char) -> bool {
     skeleton(c.encode_utf8(&mut [0; 4])).all(|prototype| prototype.is_ascii())
 }
 
-/// The classes of all characters beyond ASCII, for the approver's page. Each list has the distance from the end of the
-/// span before, and the length of the span, in turn; the scripts have the number of their set besides.
+/// Classes of all non-ASCII characters, for the approver's page. Each list holds, alternating, the distance from the
+/// end of the previous span and the length of the span. The list of scripts also holds the number of the span's
+/// script set.
 #[derive(Debug, Serialize)]
 pub struct Table {
     hides: Vec<u32>,
@@ -236,7 +239,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads the table from the Unicode data that this crate is built with.
+    /// Builds the table from the Unicode data of this build.
     #[must_use]
     pub fn generate() -> Self {
         let word = |class: fn(char) -> bool| move |c| !hides(c) && class(c);
@@ -258,7 +261,7 @@ fn beyond_ascii() -> impl Iterator<Item = char> {
     '\u{80}'..=char::MAX
 }
 
-/// The spans of characters beyond ASCII that `class` holds for.
+/// Spans of non-ASCII characters for which `class` holds.
 fn spans(class: impl Fn(char) -> bool) -> Vec<RangeInclusive<u32>> {
     let mut spans: Vec<RangeInclusive<u32>> = Vec::new();
     for point in beyond_ascii().filter(|c| class(*c)).map(u32::from) {
@@ -280,8 +283,8 @@ fn deltas(spans: Vec<RangeInclusive<u32>>) -> Vec<u32> {
     out
 }
 
-/// The sets of scripts that characters of words have, and the spans with the number of their set. Characters that go
-/// with every script are in none.
+/// Script sets of word characters, and the spans with the number of their set. Characters that go with every script
+/// are left out.
 fn script_spans() -> (Vec<String>, Vec<u32>) {
     let mut sets: Vec<String> = Vec::new();
     let mut spans: Vec<(RangeInclusive<u32>, usize)> = Vec::new();
@@ -352,12 +355,12 @@ mod tests {
         assert_eq!(visible("größer € ключ ключ_1 テーブルA 顧客 고객 café"), {
             "größer € ключ ключ_1 テーブルA 顧客 고객 café"
         });
-        // Whole words that read as ASCII ones: Cyrillic, mathematical, full width.
+        // Whole words that read as ASCII: Cyrillic, mathematical, full width.
         assert_eq!(visible("\u{440}\u{430}\u{443}"), "\\u{440}\\u{430}\\u{443}");
         assert_eq!(visible("\u{1d403}ROP"), "\\u{1d403}ROP");
     }
 
-    /// Whether a text could mislead by Unicode's own properties, character by character and without the words.
+    /// Returns `true` if no character of the text can mislead by its Unicode properties. Words are not considered.
     fn plain_to_see(text: &str) -> bool {
         !has_hidden(&text.replace('\n', ""))
     }
@@ -383,7 +386,7 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing hides in the result, and it can be undone: two texts are never shown alike.
+        /// Nothing in the result is hidden, and the result can be decoded: two different texts are never shown alike.
         #[test]
         fn a_text_is_shown_wholly_and_unambiguously(text in "\\PC{0,6}|(a|é|\u{301}|\u{336}|\u{430}|\\\\|\u{2800}|\t|\n|u|\\{|4|\\}){0,24}|.{0,24}") {
             let shown = visible(&text);
@@ -397,7 +400,7 @@ mod tests {
         }
     }
 
-    /// The text that was shown so.
+    /// Decodes the result of `visible`.
     fn undone(shown: &str) -> String {
         let mut out = String::new();
         let mut rest = shown;

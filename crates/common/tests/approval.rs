@@ -1,4 +1,4 @@
-//! The approval's transition function: every event in every state, and the invariants it upholds.
+//! Tests of the approval's transition function: every event in every state, and the invariants.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -121,8 +121,7 @@ fn every_event() -> Vec<(&'static str, Event)> {
     ]
 }
 
-/// The approval in `state`, with the votes that state implies; one second before its deadline's end
-/// everything but expiry is possible, after it only expiry is.
+/// The approval in `state`, with the votes that the state implies.
 fn in_state(state: State) -> Approval {
     let mut approval =
         if state == (State::Pending { stage: 0 }) { approval(vec![stage("dba", 1)]) } else { approved() };
@@ -298,8 +297,9 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Over any history: revisions grow by one (I9), terminal states stay (I9), decisions are only added to
-    /// and nobody decides twice or on their own request (I4), it is redeemed at most once (I1), never after a no (I3).
+    /// In any history, revisions grow by one and terminal states stay (I9), decisions are append-only and nobody
+    /// decides twice or on their own request (I4), the approval is redeemed at most once (I1), and never after a
+    /// denial (I3).
     #[test]
     fn any_history_keeps_the_invariants(
         events in prop::collection::vec((any_event(), 0u64..600), 1..40),

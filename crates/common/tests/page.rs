@@ -1,5 +1,6 @@
-//! The approver's page computes renderings and digests by itself. `ui/test/vectors.json` says for some commands what
-//! they are; the page's own tests read the same file. Written anew with `UPDATE_VECTORS=1`.
+//! Keeps the approver's page in step with this crate. The page computes renderings and digests on its own;
+//! `ui/test/vectors.json` holds the expected results for some commands, and the page's tests read the same file.
+//! Regenerated with `UPDATE_VECTORS=1`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
@@ -66,7 +67,7 @@ fn settings(number: usize) -> BTreeMap<String, String> {
     all.into_iter().take(number).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// What a command runs by name.
+/// Named texts of the context.
 fn texts(number: usize, text: &[u8]) -> Vec<NamedText> {
     let all = [
         NamedText { name: "cursor c\u{202e}".into(), text: text.to_vec(), parameters: Vec::new() },
@@ -157,12 +158,12 @@ fn i2_same_the_page_is_held_to_our_renderings_and_digests() {
     if std::env::var_os("UPDATE_VECTORS").is_some() {
         std::fs::write(&file, serde_json::to_string_pretty(&vectors).unwrap() + "\n").unwrap();
     }
-    // As values: in which order an object's members are written hangs on what else is built with this test.
+    // Compared as values: the order of an object's members depends on the other crates in the build.
     let written: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     assert!(written == vectors, "the vectors are old: UPDATE_VECTORS=1");
 }
 
-/// Compares a file beside the page with what it should hold, or writes it with `UPDATE_VECTORS=1`.
+/// Compares a file of the page with its expected contents, or writes it if `UPDATE_VECTORS` is set.
 fn holds(file: &str, value: &Value, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui").join(file);
     if std::env::var_os("UPDATE_VECTORS").is_some() {
@@ -175,13 +176,14 @@ fn holds(file: &str, value: &Value, text: &str) {
 #[test]
 fn the_page_has_our_table_of_characters() {
     let table = serde_json::to_value(Table::generate()).unwrap();
-    // A line for each list.
+    // One line per list.
     let lists: Vec<String> =
         table.as_object().unwrap().iter().map(|(name, list)| format!("  \"{name}\": {list}")).collect();
     holds("src/shown/characters.json", &table, &format!("{{\n{}\n}}\n", lists.join(",\n")));
 }
 
-/// Texts with characters of every class, drawn by a fixed rule: the page and the recordings show each of them the same.
+/// Texts with characters of every class, drawn by a fixed rule. The page and the recordings must show each the same
+/// way.
 fn drawn() -> impl Iterator<Item = String> {
     const OFTEN: [char; 12] =
         ['a', 'Z', '_', ' ', '\\', '\u{301}', '\u{336}', '\u{430}', '\u{3b1}', '\u{30c6}', '\u{2800}', '\t'];

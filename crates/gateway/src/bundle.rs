@@ -1,4 +1,4 @@
-//! The bundle in force, as the road asks it: who may do what, where targets are, what is masked there.
+//! The bundle in force, behind the ports of the pipeline: verdicts, targets and masking rules.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use countersign_common::{Target, Verdict};
 use countersign_lifecycle::ports::{Directory, Judge, Question, Ruling, Unavailable};
 use countersign_policy::{CurrentBundle, SharedQuestion};
 
-/// Judges by the bundle in force.
+/// Judges with the bundle in force.
 #[derive(Debug, Clone)]
 pub struct BundleJudge {
     current: Arc<CurrentBundle>,
@@ -17,7 +17,7 @@ pub struct BundleJudge {
 }
 
 impl BundleJudge {
-    /// Judges by whatever `current` holds at the moment of judging.
+    /// Creates a judge that uses the bundle that `current` holds at the time of each verdict.
     #[must_use]
     pub fn new(current: Arc<CurrentBundle>, clock: Arc<dyn Clock>) -> Self {
         Self { current, clock }
@@ -68,7 +68,7 @@ impl Directory for BundleJudge {
     }
 }
 
-/// The policies that a verdict names; an allowed command names none, because any of many may have allowed it.
+/// Policies that a verdict names. An allowed command names none, because any of many may have allowed it.
 fn policies(verdict: &Verdict) -> Vec<PolicyId> {
     match verdict {
         Verdict::Allow(_) => Vec::new(),

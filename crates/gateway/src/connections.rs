@@ -1,4 +1,4 @@
-//! What the control plane may want of the connections here, handed on to the protocol that they speak.
+//! Requests of the control plane about client connections, passed on to the connections' protocol.
 
 use async_trait::async_trait;
 use countersign_common::command::Context;
@@ -7,13 +7,13 @@ use countersign_lifecycle::ports::{Said, Witness as _};
 use crate::Gateway;
 use crate::link::Connections;
 
-/// The protocol of the gates.
+/// Name of the protocol of all gates.
 const POSTGRES: &str = "postgres";
 
 #[async_trait]
 impl Connections for Gateway {
     async fn cancel(&self, protocol: &str, key: &[u8]) {
-        // All gates of a gateway have one registry of keys.
+        // All gates of a gateway share one registry of cancel keys.
         match self.gate() {
             Some(gate) if protocol == POSTGRES => gate.cancel(key).await,
             _ => tracing::debug!(protocol, "a cancel request from elsewhere is for nobody here"),

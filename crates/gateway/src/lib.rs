@@ -1,5 +1,5 @@
-//! The gateway: listeners that clients connect to, and the bundle that their commands are judged by. It
-//! keeps nothing that must last; what does, it asks of its ports.
+//! The gateway: listeners for clients, and the bundle that judges their commands. It has no durable state; its ports
+//! provide that.
 
 mod bundle;
 mod connections;

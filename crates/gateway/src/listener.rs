@@ -1,4 +1,4 @@
-//! Listeners, and the gateway that serves what they accept. Each connection is a task of its own.
+//! Listeners, and the gateway that serves their connections. Each connection is a separate task.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -17,47 +17,46 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// How long the accept loop rests when the system has no file descriptors left.
+/// Pause of the accept loop if the system has no file descriptors left.
 const REST: Duration = Duration::from_millis(50);
 
-/// Where a gateway listens for PostgreSQL clients.
+/// Configuration of a listener for PostgreSQL clients.
 #[derive(Debug, Clone)]
 pub struct ListenerConfig {
-    /// The address; port 0 takes a free one.
+    /// Address to bind; port 0 selects a free port.
     pub address: SocketAddr,
-    /// The TLS of the listener; must offer ALPN `postgresql`. `None`: plain, and then loopback only.
+    /// TLS of the listener; must offer ALPN `postgresql`. `None` means no TLS, and then loopback only.
     pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// The one target of this listener; `None`: clients name it.
+    /// The only target of this listener; `None` if clients name their target.
     pub target: Option<TargetName>,
-    /// Targets by TLS server name, in lower case. Goes before `target`.
+    /// Targets by TLS server name, in lower case. Takes precedence over `target`.
     pub server_names: BTreeMap<String, TargetName>,
-    /// The load balancers before it, which say where clients come from (PROXY protocol); `None`: clients come by
-    /// themselves.
+    /// Load balancers that report the client's address (PROXY protocol); `None` if clients connect directly.
     pub proxies: Option<Proxies>,
 }
 
 impl ListenerConfig {
-    /// A listener that is bound to no target.
+    /// Creates a listener that is bound to no target.
     #[must_use]
     pub const fn new(address: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         Self { address, tls, target: None, server_names: BTreeMap::new(), proxies: None }
     }
 }
 
-/// Why a gateway did not start.
+/// Reason why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     #[error("cannot listen on {address}")]
     Listen {
-        /// The address.
+        /// Address of the listener.
         address: SocketAddr,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
 }
 
-/// Listeners that are bound. They outlive the [`Gateway`] that accepts from them, so that another may take over.
+/// Bound listeners. They outlast the [`Gateway`] that accepts from them, so that another one may take over.
 #[derive(Debug)]
 pub struct Listeners {
     all: Vec<(TcpListener, SocketAddr, Terms)>,
@@ -66,11 +65,11 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds them all; nobody is served before [`Gateway::run`]. At most so many connections are served at once; more wait
-    /// to be accepted.
+    /// Binds all listeners; clients are served only after [`Gateway::run`]. At most `connections_max` connections are
+    /// served at once; further ones wait to be accepted.
     ///
     /// # Errors
-    /// [`StartError`] when an address cannot be listened on.
+    /// [`StartError`] if an address cannot be bound.
     pub async fn bind(configs: Vec<ListenerConfig>, connections_max: usize) -> Result<Self, StartError> {
         let mut all = Vec::with_capacity(configs.len());
         for config in configs {
@@ -87,23 +86,23 @@ impl Listeners {
         Ok(Self { all, places: Arc::new(Semaphore::new(connections_max)), messages })
     }
 
-    /// With so many bytes for large messages at once, over all connections, instead of
+    /// Sets the number of bytes for concurrent large messages, over all connections, instead of
     /// [`MessageBudget::BYTES_DEFAULT`].
     #[must_use]
     pub fn with_large_message_bytes_max(self, bytes_max: usize) -> Self {
         Self { messages: Arc::new(MessageBudget::new(bytes_max)), ..self }
     }
 
-    /// The addresses that are listened on, in the order in which they were given.
+    /// Bound addresses, in the order in which they were given.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.all.iter().map(|(_, address, _)| *address).collect()
     }
 
-    /// The next connection, and which listener it came by.
+    /// Accepts the next connection, with the index of its listener.
     ///
     /// # Cancel safety
-    /// Safe: a connection that nobody took waits for the next call.
+    /// Cancel safe: a connection that was not accepted waits for the next call.
     async fn accept(&self) -> io::Result<Accepted> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
         let (listener, socket, peer) = poll_fn(|context| {
@@ -126,26 +125,26 @@ struct Accepted {
     place: OwnedSemaphorePermit,
 }
 
-/// What serves clients, through one set of ports.
+/// Serves clients through one set of ports.
 #[derive(Debug)]
 pub struct Gateway {
-    /// One for each listener.
+    /// One gate for each listener.
     gates: Vec<Arc<Gate>>,
 }
 
-/// How long connections whose time is over may take to say so to their clients.
+/// Time for the remaining connections to notify their clients.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(8);
 
-/// Connections that are served. Dropped, they are closed.
+/// Connections being served. If dropped, they are closed.
 #[derive(Debug, Default)]
 pub struct Served {
     tasks: JoinSet<()>,
-    /// Turns true when their time is over.
+    /// Set to `true` when their time is over.
     over: watch::Sender<bool>,
 }
 
 impl Gateway {
-    /// A gateway that will serve what comes by these listeners.
+    /// Creates a gateway for the connections of these listeners.
     #[must_use]
     pub fn new(listeners: &Listeners, ports: &Ports, hash_key: &Arc<HashKey>) -> Self {
         let mut gates: Vec<Arc<Gate>> = Vec::with_capacity(listeners.all.len());
@@ -160,20 +159,20 @@ impl Gateway {
         Self { gates }
     }
 
-    /// One of the gates: what concerns no listener in particular, each of them can do.
+    /// Returns any of the gates, for work that concerns no particular listener.
     pub(crate) fn gate(&self) -> Option<&Arc<Gate>> {
         self.gates.first()
     }
 
-    /// Serves clients until `drain` completes, then lets those that are connected finish for at most `patience`.
-    /// What stops the connections themselves is their session's stop signal.
+    /// Serves clients until `drain` completes, then lets the connections finish for at most `patience`. The session's
+    /// stop signal ends the connections themselves.
     pub async fn run(&self, listeners: Listeners, drain: impl Future<Output = ()>, patience: Duration) {
         let served = self.accept(&listeners, drain).await;
         drop(listeners);
         served.finish(patience).await;
     }
 
-    /// Serves clients until `drain` completes; those that are connected then go on.
+    /// Serves clients until `drain` completes; the connections continue afterwards.
     pub async fn accept(&self, listeners: &Listeners, drain: impl Future<Output = ()>) -> Served {
         let mut served = Served::default();
         let mut drain = std::pin::pin!(drain);
@@ -208,8 +207,8 @@ impl Gateway {
 }
 
 impl Served {
-    /// Lets the connections finish for at most `patience`. Those that are left then tell their clients that it ends and
-    /// whether what they sent was run, within some seconds more, and are closed.
+    /// Lets the connections finish for at most `patience`. The remaining ones then have some seconds to tell their
+    /// clients that the connection ends, and if the command was run. Then they are closed.
     pub async fn finish(mut self, patience: Duration) {
         if self.ended_within(patience).await {
             return;

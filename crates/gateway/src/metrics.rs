@@ -1,5 +1,5 @@
-//! What a gateway counts: at its listeners, and on its link to the control plane. What is measured now and then is set
-//! by the link's housekeeping, every half second.
+//! Metrics of a gateway: of its listeners, and of its link to the control plane. Gauges are set by the link's
+//! periodic maintenance, every half second.
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -81,7 +81,7 @@ const BUNDLE_FAULTS: Metric = Metric::counter(
     "Bundles that this gateway was given and could not take; the one before stays in force",
 );
 
-/// All of them.
+/// All metrics of this crate.
 pub const ALL: &[Metric] = &[
     CONNECTIONS,
     SESSIONS,
@@ -104,38 +104,38 @@ static OPEN: LazyLock<Gauge> = LazyLock::new(|| gauge!(CONNECTIONS.name));
 static ACCEPTED: LazyLock<Histogram> = LazyLock::new(|| histogram!(ROUND_TRIP.name));
 static SENT_AGAIN: LazyLock<Counter> = LazyLock::new(|| counter!(RESENT.name));
 
-/// A connection is open, for as long as this is held.
+/// Counts an open connection until the returned guard is dropped.
 pub(crate) fn connected() -> Level {
     Level::raise(&OPEN)
 }
 
-/// A link is in use from here on.
+/// Marks the link as up, and counts it.
 pub(crate) fn linked() {
     gauge!(LINK_UP.name).set(1.0);
     counter!(LINK_OPENED.name).increment(1);
 }
 
-/// There is no link.
+/// Marks the link as down.
 pub(crate) fn unlinked() {
     gauge!(LINK_UP.name).set(0.0);
 }
 
-/// A control-plane node did not take the link.
+/// Counts a node that did not accept the link.
 pub(crate) fn not_linked() {
     counter!(LINK_REFUSED.name).increment(1);
 }
 
-/// All that was sent is accepted; so long after the last of it was sent.
+/// Records the time from the last send until everything sent was accepted.
 pub(crate) fn accepted(after: Duration) {
     ACCEPTED.record(after.as_secs_f64());
 }
 
-/// So many records go once more.
+/// Counts records that are sent again.
 pub(crate) fn resent(records: u64) {
     SENT_AGAIN.increment(records);
 }
 
-/// What a link has in hand at the moment.
+/// Current quantities of a link.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InHand {
     pub(crate) sessions: usize,
@@ -147,7 +147,7 @@ pub(crate) struct InHand {
     pub(crate) lease: Duration,
 }
 
-/// A link has so much in hand.
+/// Sets the gauges of a link.
 pub(crate) fn in_hand(now: &InHand) {
     gauge!(SESSIONS.name).set(count(now.sessions));
     gauge!(UNSYNCED.name).set(count(now.records));
@@ -158,13 +158,13 @@ pub(crate) fn in_hand(now: &InHand) {
     gauge!(LEASE.name).set(now.lease.as_secs_f64());
 }
 
-/// Another bundle is in force from now on.
+/// Sets the time of the bundle in force to now.
 pub(crate) fn bundle_in_force() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     gauge!(BUNDLE.name).set(now.as_secs_f64());
 }
 
-/// A bundle could not be taken.
+/// Counts a bundle that could not be put in force.
 pub(crate) fn bundle_fault() {
     counter!(BUNDLE_FAULTS.name).increment(1);
 }

@@ -1,12 +1,12 @@
-//! The proof that bytes may go upstream.
+//! `Cleared`: the proof, in the type system, that bytes may be sent to the target.
 
 use bytes::Bytes;
 
-/// Bytes that may go upstream, and the proof of it. Made only here, in two ways: by [`run`](crate::run)
-/// for a command that was judged, recorded and, where asked for, countersigned; and by
-/// [`Cleared::inert`] for frames that run nothing. Neither `Clone` nor `Default`; sending uses it up.
+/// Bytes that may be sent to the target. Constructed only in this file, in two ways: by [`run`](crate::run) for a
+/// command that was judged, recorded and, if required, approved; and by [`Cleared::inert`] for frames that run
+/// nothing. Neither `Clone` nor `Default`; sending consumes it.
 ///
-/// With the proofs a protocol writes to both sides:
+/// A protocol needs the proofs to write to either side:
 /// ```
 /// # use bytes::Bytes;
 /// # use countersign_lifecycle::{Cleared, ClientSide, UpstreamSide};
@@ -19,29 +19,29 @@ use bytes::Bytes;
 ///     client.send(masked);
 /// }
 /// ```
-/// It cannot make one:
+/// A protocol cannot construct a `Cleared`:
 /// ```compile_fail,E0451
 /// let cleared = countersign_lifecycle::Cleared { bytes: bytes::Bytes::from_static(b"DROP TABLE t") };
 /// ```
-/// nor out of nothing:
+/// nor create a default one:
 /// ```compile_fail,E0599
 /// let cleared = countersign_lifecycle::Cleared::default();
 /// ```
-/// nor by the constructor that the road uses:
+/// nor call the constructor of the pipeline:
 /// ```compile_fail,E0624
 /// let cleared = countersign_lifecycle::Cleared::command(bytes::Bytes::from_static(b"DROP TABLE t"));
 /// ```
-/// nor call any bytes inert:
+/// nor declare arbitrary bytes inert:
 /// ```compile_fail,E0277
 /// let cleared = countersign_lifecycle::Cleared::inert(bytes::Bytes::from_static(b"DROP TABLE t"));
 /// ```
-/// nor copy one:
+/// nor clone one:
 /// ```compile_fail,E0277
 /// fn copy(cleared: &countersign_lifecycle::Cleared) -> countersign_lifecycle::Cleared {
 ///     countersign_lifecycle::Cleared::clone(cleared)
 /// }
 /// ```
-/// nor use one twice:
+/// nor send one twice:
 /// ```compile_fail,E0382
 /// # use countersign_lifecycle::{Cleared, UpstreamSide};
 /// fn twice(upstream: &mut UpstreamSide<tokio::net::TcpStream>, cleared: Cleared) {
@@ -49,25 +49,25 @@ use bytes::Bytes;
 ///     upstream.send(cleared);
 /// }
 /// ```
-/// nor write upstream without one:
+/// nor write to the target without one:
 /// ```compile_fail,E0308
 /// fn around(upstream: &mut countersign_lifecycle::UpstreamSide<tokio::net::TcpStream>) {
 ///     upstream.send(bytes::Bytes::from_static(b"DROP TABLE t"));
 /// }
 /// ```
-/// nor past the guarded socket:
+/// nor reach the raw socket inside the guarded one:
 /// ```compile_fail,E0616
 /// fn past(upstream: countersign_lifecycle::UpstreamSide<tokio::net::TcpStream>) {
 ///     let raw = upstream.0;
 /// }
 /// ```
-/// nor to the client what was not masked:
+/// nor send unmasked bytes to the client:
 /// ```compile_fail,E0308
 /// fn leak(client: &mut countersign_lifecycle::ClientSide<tokio::net::TcpStream>) {
 ///     client.send(bytes::Bytes::from_static(b"4111 1111 1111 1111"));
 /// }
 /// ```
-/// nor call masked what was not:
+/// nor construct a `Masked`:
 /// ```compile_fail,E0423
 /// let masked = countersign_masking::Masked(bytes::Bytes::from_static(b"4111 1111 1111 1111"));
 /// ```
@@ -78,12 +78,12 @@ pub struct Cleared {
 }
 
 impl Cleared {
-    /// For [`run`](crate::run) alone.
+    /// Called by [`run`](crate::run) only.
     pub(crate) fn command(bytes: Bytes) -> Self {
         Self { bytes }
     }
 
-    /// Frames that run nothing on the target; see [`Inert`].
+    /// Clears frames that run nothing on the target; see [`Inert`].
     pub fn inert(frames: impl Inert) -> Self {
         Self { bytes: frames.into_bytes() }
     }
@@ -93,10 +93,9 @@ impl Cleared {
     }
 }
 
-/// Frames of a protocol that by themselves run nothing: to flush, to synchronise, to describe, to say
-/// goodbye. The protocol's type is built only from frames of such kinds; that is the promise which
-/// implementing this trait makes, and each implementation says why it holds.
+/// Protocol frames that run nothing on the target, such as flush, sync, describe and terminate. The implementing type
+/// must be constructible only from such frames. Each implementation states why this holds.
 pub trait Inert {
-    /// The exact bytes.
+    /// Returns the exact bytes to send.
     fn into_bytes(self) -> Bytes;
 }

@@ -1,4 +1,4 @@
-//! What the road asks of a protocol: one command, and the client at the other end of it.
+//! The interface that a protocol implements for the command pipeline: one command and the client that sent it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,124 +14,126 @@ use tracing::Span;
 use crate::ports::Unavailable;
 use crate::{Described, trace};
 
-/// One command on its way, as its protocol sees it. [`run`](crate::run) takes it through the road.
+/// One command in the pipeline, implemented by its protocol and driven by [`run`](crate::run).
 ///
-/// What is said to the client is only queued; [`Exchange::stirred`] moves the bytes.
+/// Messages to the client are only queued; [`Exchange::stirred`] does the I/O.
 #[allow(
     async_fn_in_trait,
     reason = "the road awaits it in place, on the task of its connection; it need not be Send by trait"
 )]
 pub trait Exchange {
-    /// The command: exact bytes and parameters.
+    /// The command with its exact bytes and parameters.
     fn command(&self) -> &Command;
 
-    /// What gives the command its meaning now: target, role, settings, transaction so far. Only asked for when the
-    /// command needs a digest: when it begins to wait, and once more when it is about to go. If that changes
-    /// while it waits ([`Exchange::look`]), it is not what was approved any more and is refused.
+    /// The current context of the command: target, role, settings, transaction so far. The pipeline calls this only
+    /// when it needs a digest: when the hold begins, and again right before the command is sent. If the context
+    /// changes during the hold ([`Exchange::look`]), the approval no longer covers the command and the command is
+    /// refused.
     fn context(&self) -> Context;
 
-    /// What the command does.
+    /// The facts of the command and their JSON form.
     fn described(&self) -> &Described;
 
-    /// Whether it changes something when it runs: by itself, or by making lasting what ran before it (the COMMIT of a
-    /// transaction that has written). What changes nothing may overlap its record (I5), and go on alone where a
-    /// target allows that (I8).
+    /// Returns `true` if running the command changes something: directly, or by committing earlier changes (the
+    /// COMMIT of a transaction that has written). A command that changes nothing may be sent before its record is
+    /// synced (I5), and may run while the gateway is isolated where the target allows that (I8).
     fn changes(&self) -> bool {
         !self.described().facts.is_plain_read()
     }
 
-    /// Whether running it keeps locks of an open transaction while it waits.
+    /// Returns `true` if an open transaction keeps its locks while this command waits.
     fn in_transaction(&self) -> bool;
 
-    /// How long the client lets a statement take, when it said so (`statement_timeout`).
+    /// The time limit that the client set for its statements (`statement_timeout`), if any.
     fn patience(&self) -> Option<Duration>;
 
-    /// Tells the client that someone is being asked. Called once the hold has begun, and again every
-    /// `notice_every`, as far as the protocol has a legal way to say so.
+    /// Notifies the client that its command waits for approval. Called once the hold has begun, and again every
+    /// `notice_every`. A protocol without a legal message for this does nothing.
     fn asking(&mut self, asked: &Asked);
 
-    /// Waits until something has happened on the connection, and moves bytes meanwhile.
+    /// Performs I/O on the connection until an event needs [`Exchange::look`].
     ///
     /// # Cancel safety
-    /// Required: dropped and called again, it loses nothing.
+    /// Implementations must be cancel safe: the pipeline drops and calls this repeatedly.
     async fn stirred(&mut self);
 
-    /// Takes in what has happened; answers when it ends the wait. Always run to its end.
+    /// Processes what [`Exchange::stirred`] read. Returns the client's action if it ends the wait. Never cancelled.
     async fn look(&mut self) -> Option<Meanwhile>;
 
-    /// Makes sure that the command can go now: a connection that was given back while it waited is taken again, and
-    /// whatever the target shall remember it by is made. Called once people have agreed, before the approval is used
-    /// up, so that a target that cannot be reached costs nobody their approval. Nothing of the command's bytes goes.
+    /// Makes the command ready to be sent: reacquires an upstream connection that was released during the hold, and
+    /// obtains the evidence that the target keeps of the command. Called after the approval and before the redeem, so
+    /// that an unreachable target does not use an approval up. Sends nothing of the command itself.
     ///
     /// # Errors
-    /// [`NotReady`]; it does not go then.
+    /// [`NotReady`]: the command must not be sent.
     async fn prepare(&mut self) -> Result<(), NotReady> {
         Ok(())
     }
 
-    /// The refusal, when the protocol cannot do what the verdict obliges to. Asked before anybody is asked for an
-    /// approval, and again before one is used up.
+    /// Returns a refusal if this protocol cannot enforce the obligations of the verdict. Checked before approvers are
+    /// asked, and again before an approval is redeemed.
     fn cannot_bear(&self, duties: &Duties) -> Option<Refusal> {
         let _ = duties;
         None
     }
 
-    /// Counts the command against the limits that the verdict sets for its session; the refusal when one is used up. Called
-    /// once for each command, right before it goes.
+    /// Counts the command against the session's limits in the verdict. Returns a refusal if a limit is exhausted.
+    /// Called once per command, right before it is sent.
     fn use_up(&mut self, duties: &Duties) -> Option<Refusal> {
         let _ = duties;
         None
     }
 
-    /// Says in the command's facts what the verdict has found out about it, for records and approvers: what a command does
-    /// with data depends on what its principal may see.
+    /// Adds what the verdict determined to the command's facts, for records and approvers: how a command uses masked
+    /// data depends on what its principal may see.
     fn note_duties(&mut self, duties: &Duties) {
         let _ = duties;
     }
 
-    /// By what the target will remember the command, from [`Exchange::prepare`] on; `None`: by nothing. It is kept with the
-    /// redemption, so that the target can be asked whatever follows.
+    /// Evidence that can be queried on the target later, such as a transaction id; available after
+    /// [`Exchange::prepare`]. `None` if the target keeps none. It is stored with the redemption, so that the target
+    /// can be asked after any failure.
     fn evidence(&self) -> Option<String> {
         None
     }
 
-    /// A span for the command, which was not traced from its beginning and now waits for people: what waits is always
-    /// traced.
+    /// Creates a span for a held command that was not sampled at its beginning. Held commands are always traced.
     fn span(&self) -> Span {
         trace::whole("other_sql", || None)
     }
 
-    /// Finds out everything that an approval of this command is to be bound to, so that [`Exchange::context`] has it.
-    /// Called when the verdict is to hold it, before anybody is asked and before it is recorded.
+    /// Collects everything that the approval binds, so that [`Exchange::context`] includes it. Called if the verdict
+    /// is to hold, before the begin record is written and before approvers are asked.
     ///
     /// # Errors
-    /// [`NotBound`]; nobody is asked then.
+    /// [`NotBound`]: no approval is requested.
     async fn bind(&mut self) -> Result<(), NotBound> {
         Ok(())
     }
 
-    /// Gives up the exact bytes for the target. Called at most once, when the command has been cleared.
+    /// Returns the exact bytes for the target. Called at most once, after the command was cleared.
     fn into_wire(self) -> Bytes;
 }
 
-/// Why nobody is asked for a command that should be held.
+/// Reason why no approval is requested for a command whose verdict is to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotBound {
-    /// Its facts rest on definitions that have changed: it has to be described and judged again.
+    /// The facts rest on catalogue definitions that have changed. The command must be described and judged again.
     Outdated,
-    /// What it would be bound to cannot be found out at the moment.
+    /// The context that the approval would bind cannot be determined at the moment.
     Unavailable(String),
 }
 
-/// Why a command does not go although people have agreed.
+/// Reason why an approved command is not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotReady {
-    /// It cannot go at the moment; the approval stays.
+    /// The command cannot be sent at the moment. The approval stays usable.
     Unavailable(String),
-    /// Its session is not as it was when people were asked, in words. The approval stays; on this connection it is not
-    /// usable while that is so.
+    /// The session differs from the one that was approved; the text says how. The approval stays, but cannot be used
+    /// on this connection until the difference is gone.
     Changed(String),
-    /// The definitions that it rests on are not what they were when people were asked, in words. The approval is voided.
+    /// The catalogue definitions that the facts rest on have changed since the request; the text says how. The
+    /// approval is voided.
     Drifted(String),
 }
 
@@ -141,24 +143,25 @@ impl From<Unavailable> for NotReady {
     }
 }
 
-/// What a waiting client is told.
+/// Contents of a notice to a client whose command is held.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// The approval as it stands.
+    /// Current state of the approval.
     pub approval: Arc<Approval>,
-    /// Until when this connection waits; then it is given the ticket.
+    /// End of this connection's wait. The client then receives the ticket.
     pub waits_until: Timestamp,
-    /// Where a person can look at it.
+    /// URL of the request on the approver's page.
     pub url: Option<String>,
-    /// How often it has been told before; `0` the first time.
+    /// Number of earlier notices for this hold; `0` for the first.
     pub repeat: u32,
 }
 
-/// What ends a wait from the client's side.
+/// Client action that ends a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meanwhile {
-    /// The client asked to cancel: the request is withdrawn.
+    /// The client sent a cancel request; the approval request is withdrawn.
     Cancelled,
-    /// The client is gone, or going: the request is kept or withdrawn as the target says.
+    /// The client disconnected or is disconnecting. The target's `on_disconnect` decides whether the request is
+    /// withdrawn.
     Left,
 }

@@ -1,5 +1,5 @@
-//! A hold: the command waits in its own connection until people decide, the client acts, or patience
-//! runs out. What ends it first wins; the approval itself outlives it in the control plane.
+//! A hold: the command waits in its own connection until it is decided, the client acts, or the wait times out. The
+//! first of these events ends the wait. The approval itself lives in the control plane and outlasts the hold.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +19,17 @@ use crate::road::{Passage, Road, refused, unavailable};
 use crate::running::{Redeemed, Running};
 use crate::{Cleared, metrics, recorder::Begun, trace};
 
-/// How long after its deadline an approval's own word is waited for: only the record says that it has expired.
+/// Extra wait after an approval's deadline. Only the stored approval says that it expired, so the hold waits for
+/// that.
 const EXPIRY_GRACE: Duration = Duration::from_secs(3);
 
-/// When a client may try again that was refused because too many requests are open. People decide in minutes.
+/// Retry hint for a client that was refused because too many requests are open. People decide within minutes.
 const LIMITED_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// However short the target's `notice_every` is, notices are not closer than this.
+/// Lower bound for the target's `notice_every`.
 const NOTICE_EVERY_LEAST: Duration = Duration::from_millis(100);
 
-/// One command that waits.
+/// One command that waits for approval.
 pub(crate) struct Hold<'r, E> {
     pub(crate) road: &'r Road,
     pub(crate) exchange: E,
@@ -36,37 +37,37 @@ pub(crate) struct Hold<'r, E> {
     pub(crate) digest: Digest,
     pub(crate) duties: Duties,
     pub(crate) bundle: BundleVersion,
-    /// The begin record was asked to be synced, and that has been answered.
+    /// The journal has answered the sync of the begin record, with success or failure.
     pub(crate) settled: bool,
 }
 
-/// What happens while a command waits.
+/// Event that can change or end a hold.
 enum Event {
-    /// The connection has to end.
+    /// The connection must end.
     Stopped(Stop),
-    /// The approval has a new revision, or nobody can tell any more.
+    /// The approval has a new revision, or can no longer be watched.
     Changed(Result<Arc<Approval>, Unavailable>),
-    /// It is time for a notice, or patience is at its end.
+    /// The next notice is due, or the wait has timed out.
     Time,
-    /// Something has come in on the connection.
+    /// [`Exchange::stirred`] returned: the client's connection needs a look.
     Stirred,
-    /// The begin record is synced, or cannot be.
+    /// The sync of the begin record finished, with success or failure.
     Settled,
 }
 
-/// What ended the wait.
+/// Result of a wait.
 enum Ended {
-    /// Everyone agreed.
+    /// All required approvals were given.
     Approved(Arc<Approval>),
-    /// It did not come to that. Boxed: it is large, and comes once.
+    /// The command must be refused. Boxed: a refusal is large and rare.
     Refused(Box<Refusal>),
-    /// The client is gone; there is nobody to tell.
+    /// The client has disconnected; no refusal is sent.
     Left,
 }
 
 impl<E: Exchange> Hold<'_, E> {
-    /// Asks, waits, redeems; or says why not. Each is boxed by itself: a command that waits, for hours perhaps, carries
-    /// neither the memory of how people were asked nor that of how it will be redeemed.
+    /// Requests the approval, waits for it and redeems it. Each part is boxed on its own: a command may wait for
+    /// hours, and must not keep the memory of the request or of the redeem in its future during that time.
     pub(crate) async fn take_through(mut self, terms: Arc<Terms>) -> Passage {
         let approval = match Box::pin(self.ask(terms)).instrument(trace::ask()).await {
             Ok(approval) => approval,
@@ -87,7 +88,7 @@ impl<E: Exchange> Hold<'_, E> {
         }
     }
 
-    /// Has people asked, and records that.
+    /// Requests the approval and records the hold.
     async fn ask(&self, terms: Arc<Terms>) -> Result<Arc<Approval>, HoldError> {
         let approval = self.road.approvals.hold(self.request(terms)).await?;
         self.road.recorder.hold(self.command(), &approval)?;
@@ -112,7 +113,7 @@ impl<E: Exchange> Hold<'_, E> {
         }
     }
 
-    /// How long this connection waits before it is given the ticket.
+    /// Time that this connection waits before the client receives the ticket.
     fn patience(&self) -> Duration {
         let waiting = &self.road.target.waiting;
         let ours = if self.exchange.in_transaction() { waiting.hold_in_transaction } else { waiting.hold };
@@ -120,12 +121,12 @@ impl<E: Exchange> Hold<'_, E> {
     }
 
     async fn wait(&mut self, first: Arc<Approval>) -> Ended {
-        // Beyond the approval's own end there is nothing to wait for but its being said.
+        // After the approval's deadline, only the notification of its expiry is left to wait for.
         let patience = self.patience().min(self.road.now().until(first.expires_at) + EXPIRY_GRACE);
         let (waits_until, url) = (self.road.now().after(patience), self.road.url(first.id));
         let mut asked = Asked { approval: first, waits_until, url, repeat: 0 };
         let deadline = Instant::now() + patience;
-        // One timer for both: the next notice, or the end of patience.
+        // One timer serves the next notice and the timeout.
         let mut notice_at = Instant::now();
         loop {
             if let Some(ended) = self.judge_standing(&asked.approval) {
@@ -144,7 +145,7 @@ impl<E: Exchange> Hold<'_, E> {
                     asked.repeat += 1;
                     notice_at = Instant::now() + self.notice_every();
                 }
-                // If it is not synced, that is found when the command is about to go.
+                // A failed sync is reported by `redeem`, which awaits it again.
                 Event::Settled => self.settled = true,
                 Event::Stirred => {
                     if let Some(meanwhile) = Box::pin(self.exchange.look()).await {
@@ -155,41 +156,43 @@ impl<E: Exchange> Hold<'_, E> {
         }
     }
 
-    /// What happens next, until `time` at most.
+    /// Waits for the next event that can change or end the hold, or until `time`.
     ///
     /// # Cancel safety
-    /// Safe, as all that it waits for is.
+    /// Cancel safe: every branch is.
     async fn event(&mut self, approval: &Approval, time: Instant) -> Event {
         let road = self.road;
         let mut stop = road.stop.clone();
-        // In this order, and the connection last: a client that stirs all the time must not keep out what ends its wait.
+        // `biased`, with the client last: a client that sends data continuously must not starve revocation or the
+        // decision.
         tokio::select! {
             biased;
             reason = stopped(&mut stop) => Event::Stopped(reason),
             changed = road.approvals.changed(approval.id, approval.revision) => Event::Changed(changed),
             () = tokio::time::sleep_until(time) => Event::Time,
-            // While people think, so that nobody waits for it when they have agreed.
+            // Synced while approvers decide, so that nothing waits for the sync after the approval.
             _ = road.recorder.synced(self.begun.position), if !self.settled => Event::Settled,
             () = self.exchange.stirred() => Event::Stirred,
         }
     }
 
-    /// How long from one notice to the next.
+    /// Interval between two notices to the client.
     fn notice_every(&self) -> Duration {
         self.road.target.waiting.notice_every.max(NOTICE_EVERY_LEAST)
     }
 
-    /// What an approval's state means for the one who waits; `None`: wait on.
+    /// Maps the state of the approval to the result of the wait. `None` while it is pending.
     fn judge_standing(&self, approval: &Arc<Approval>) -> Option<Ended> {
         match &approval.state {
             State::Pending { .. } => None,
             State::Approved => Some(Ended::Approved(Arc::clone(approval))),
-            // INVARIANT: I3. Whatever else it is, it is not a yes.
+            // INVARIANT: I3. Every other state refuses.
             state => Some(ended(refusal_for(state, approval))),
         }
     }
 
-    /// What people said stands in the record also when it was a no; a yes is recorded with its redemption.
+    /// Records the decisions of a request that was not approved. Those of an approved one are recorded with its
+    /// redemption.
     fn note_decisions(&self, approval: &Approval) {
         if approval.state != State::Approved
             && let Err(error) = self.road.recorder.decisions(self.command(), approval)
@@ -198,7 +201,7 @@ impl<E: Exchange> Hold<'_, E> {
         }
     }
 
-    /// The connection's patience is at its end; the approval is not, as far as anybody has said.
+    /// Refusal for a wait that timed out. The approval stays open unless its state says otherwise.
     fn ticket(&self, approval: &Approval) -> Refusal {
         let over = approval.state.is_open() && self.road.now() >= approval.expires_at;
         let mut refusal = if over { past_deadline(approval) } else { refusal_for(&approval.state, approval) };
@@ -238,7 +241,7 @@ impl<E: Exchange> Hold<'_, E> {
         }
     }
 
-    /// Uses the approval up, records that, and lets the command go.
+    /// Redeems the approval, records that, and releases the command.
     async fn redeem(mut self, approval: Arc<Approval>) -> Passage {
         let approval = &*approval;
         let road = self.road;
@@ -249,18 +252,18 @@ impl<E: Exchange> Hold<'_, E> {
         if let Err(not_ready) = prepared {
             return self.not_ready(not_ready, approval).await;
         }
-        // INVARIANT: I5. The begin record is durable before the approval is used up, so that a journal
-        // that fails costs nobody their approval.
+        // INVARIANT: I5. The begin record is synced before the redeem, so that a failing journal does not use an
+        // approval up.
         if let Err(error) = synced {
             return self.refuse(unavailable(&error).with_ticket(approval.id));
         }
-        // What may be shown may have changed while it waited. INVARIANT: I6.
+        // INVARIANT: I6. The masking rules may have changed during the hold.
         let refusal = self.exchange.cannot_bear(&self.duties);
         if let Some(refusal) = refusal.or_else(|| self.exchange.use_up(&self.duties)) {
             return self.refuse(refusal.with_ticket(approval.id));
         }
-        // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that go, or nothing goes. It is
-        // taken anew: what gives the command its meaning may have changed while it waited.
+        // INVARIANT: I1, I2. One compare-and-swap on the digest of the bytes that will be sent. The digest is
+        // computed again, because the context may have changed during the hold.
         let digest = road.digest(&self.exchange);
         let redeem = Redeem {
             id: approval.id,
@@ -282,7 +285,7 @@ impl<E: Exchange> Hold<'_, E> {
             let position = road.recorder.redeemed(self.begun.command, &redeemed, fence)?;
             road.recorder.synced(position).await
         };
-        // INVARIANT: I8. A gateway that was stopped in between does not send by what it was granted long ago.
+        // INVARIANT: I8. A gateway that was suspended after the redeem must not send on the strength of an old lease.
         let failed = match recorded.await {
             Ok(()) => road.judge.may_release().err(),
             Err(error) => Some(error),
@@ -298,17 +301,18 @@ impl<E: Exchange> Hold<'_, E> {
         Passage::Go(Cleared::command(self.exchange.into_wire()), running)
     }
 
-    /// People have agreed, and it does not go all the same.
+    /// Refuses a command that was approved but cannot be sent.
     async fn not_ready(&self, why: NotReady, approval: &Approval) -> Passage {
         let refusal = match why {
             NotReady::Unavailable(why) => unavailable(&Unavailable(why)),
             NotReady::Changed(why) => Refusal::new(RefusalState::Mismatch, why),
-            // INVARIANT: I2. What people agreed to is not what would run, on this connection or another.
+            // INVARIANT: I2. The command no longer does what was approved, on this connection or on any other.
             NotReady::Drifted(why) => {
                 let why = format!("{DRIFTED}: {why}");
                 match self.void(approval, why.clone()).await {
                     Ok(standing) => refusal_for(&standing.state, &standing),
-                    // It is not used up either, and whoever comes with it next finds the same.
+                    // Voiding failed, but the approval was not redeemed either; the next attempt finds the same
+                    // drift.
                     Err(_) => Refusal::new(RefusalState::Mismatch, why),
                 }
             }
@@ -330,12 +334,12 @@ impl<E: Exchange> Hold<'_, E> {
     }
 }
 
-/// Too many requests are open already.
+/// Refusal if too many requests are already open.
 fn limited(reason: String) -> Refusal {
     Refusal::new(RefusalState::Limited, reason).with_retry_after(LIMITED_RETRY_AFTER)
 }
 
-/// What ends a wait that did not come to a yes.
+/// Ends a wait with a refusal.
 fn ended(refusal: Refusal) -> Ended {
     Ended::Refused(Box::new(refusal))
 }
@@ -355,8 +359,9 @@ fn refusal_of(error: RedeemError, approval: &Approval) -> Refusal {
     }
 }
 
-/// What the client is told who cancelled: what its approval says, not what was wished.
-// INVARIANT: I3. "withdrawn" is a no; it is said only when it is one.
+/// Refusal for a client that cancelled. It reports the stored state of the approval, because the withdrawal may have
+/// lost a race.
+// INVARIANT: I3. "withdrawn" is final; it is reported only if the approval's state says so.
 fn cancelled(standing: &Approval) -> Refusal {
     match &standing.state {
         State::Withdrawn => Refusal::new(RefusalState::Withdrawn, "the client cancelled it while it waited")
@@ -366,8 +371,8 @@ fn cancelled(standing: &Approval) -> Refusal {
     }
 }
 
-/// By the clock it is over, by its record it is not: a redemption that began in time may still be written.
-// INVARIANT: I3. "expired" is a no; it is said only when the record says it.
+/// Refusal after the deadline. The state may still be open: a redemption that began in time may yet be written.
+// INVARIANT: I3. "expired" is final; it is reported only if the approval's state says so.
 fn past_deadline(approval: &Approval) -> Refusal {
     let mut refusal = refusal_for(&approval.state, approval);
     if approval.state.is_open() {
@@ -376,14 +381,14 @@ fn past_deadline(approval: &Approval) -> Refusal {
     refusal
 }
 
-/// Nobody has confirmed that a request was withdrawn.
+/// Refusal if the withdrawal of a request is not confirmed.
 fn not_withdrawn(approval: &Approval) -> Refusal {
     let mut refusal = refusal_for(&approval.state, approval);
     refusal.reason = "it could not be withdrawn; it may still be decided".into();
     refusal
 }
 
-/// What the client is told whose session was revoked while its command waited.
+/// Refusal for a client whose session was revoked during the hold.
 fn stopped_for(why: String, standing: Result<Approval, Unavailable>, approval: &Approval) -> Refusal {
     match standing {
         Ok(standing) => match &standing.state {
@@ -399,7 +404,7 @@ fn stopped_for(why: String, standing: Result<Approval, Unavailable>, approval: &
     }
 }
 
-/// The refusal that tells where an approval stands.
+/// Refusal that reports the state of the approval.
 fn refusal_for(state: &State, approval: &Approval) -> Refusal {
     let refusal = match state {
         State::Pending { .. } => {
@@ -421,7 +426,7 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
         State::Denied => Refusal::new(RefusalState::Denied, denial(approval)),
         State::Expired => Refusal::new(RefusalState::Expired, "nobody decided, or nobody came back, in time"),
         State::Withdrawn => Refusal::new(RefusalState::Withdrawn, "the request was withdrawn"),
-        // Used up for nothing: nobody said no, so the same may be asked for again.
+        // The approval was used up without effect. Nobody denied it, so the same command may be requested again.
         State::NotRun { reason } => Refusal::new(RefusalState::Unavailable, reason.clone()),
         State::Voided { reason } if reason.starts_with(DRIFTED) => {
             Refusal::new(RefusalState::Voided, reason.clone())
@@ -434,7 +439,7 @@ fn refusal_for(state: &State, approval: &Approval) -> Refusal {
     refusal.with_ticket(approval.id).with_expiry(approval.expires_at)
 }
 
-/// Who said no, and why.
+/// Names the approver who denied the request, and the reason.
 fn denial(approval: &Approval) -> String {
     match approval.decisions.last() {
         Some(last) => match &last.reason {

@@ -1,8 +1,8 @@
-//! The road of a command, written once: read, describe, decide, clear, forward, mask, record. Every
-//! protocol goes through [`run`]; none can go around it, because only this crate makes [`Cleared`] and
-//! only `countersign-masking` makes `Masked`, and the guarded sockets take nothing else.
+//! The command pipeline, implemented once: parse, describe, judge, clear, forward, mask, record. Every protocol uses
+//! [`run`]. No protocol can bypass it, because only this crate constructs [`Cleared`], only `countersign-masking`
+//! constructs `Masked`, and the guarded sockets accept nothing else.
 //!
-//! Left to others: what the bytes mean (the protocols), who decides (the policies), who keeps approvals
+//! Not in this crate: the meaning of the bytes (the protocols), the verdict (the policies), the state of approvals
 //! (the control plane, behind [`ports`]).
 
 mod cleared;

@@ -1,4 +1,5 @@
-//! What the road counts. Handles are taken once, so that a command costs an atomic addition and no look-up.
+//! Metrics of the command pipeline. Handles are created once, so that a command costs an atomic addition and no
+//! look-up.
 
 use std::sync::LazyLock;
 
@@ -28,12 +29,12 @@ const RELEASE: Metric = Metric::histogram(
     "From the last decision on a command until it may go to its target, for clients that waited or came back",
 );
 
-/// All of them.
+/// All metrics of this crate.
 pub const ALL: &[Metric] = &[COMMANDS, REFUSALS, HELD, RELEASE];
 
 const VERDICTS: [&str; 3] = ["allow", "block", "hold"];
 
-/// By verdict, then by class.
+/// Counters indexed by verdict, then by class.
 static JUDGED: LazyLock<[[Counter; Class::ALL.len()]; VERDICTS.len()]> = LazyLock::new(|| {
     VERDICTS.map(|verdict| {
         Class::ALL.map(|class| counter!(COMMANDS.name, "verdict" => verdict, "class" => class.as_str()))
@@ -44,7 +45,7 @@ static WAITING: LazyLock<Gauge> = LazyLock::new(|| gauge!(HELD.name));
 
 static RELEASED: LazyLock<Histogram> = LazyLock::new(|| histogram!(RELEASE.name));
 
-/// A command was judged.
+/// Counts a command that was judged.
 pub(crate) fn judged(verdict: &Verdict, facts: &Facts) {
     let verdict = match verdict {
         Verdict::Allow(_) => 0,
@@ -58,17 +59,17 @@ pub(crate) fn judged(verdict: &Verdict, facts: &Facts) {
     }
 }
 
-/// A command was refused. Not on the hot road: the label is looked up.
+/// Counts a refused command. Refusals are rare, so the label is looked up each time.
 pub(crate) fn refused(state: State) {
     counter!(REFUSALS.name, "state" => state.as_str()).increment(1);
 }
 
-/// A command waits, for as long as this is held.
+/// Counts a held command until the returned guard is dropped.
 pub(crate) fn held() -> Level {
     Level::raise(&WAITING)
 }
 
-/// A command that people agreed to may go.
+/// Records the time from the last decision to the release of an approved command.
 pub(crate) fn released(approval: &Approval, now: Timestamp) {
     if let Some(last) = approval.decisions.last() {
         RELEASED.record(last.at.until(now).as_secs_f64());
@@ -93,7 +94,7 @@ mod tests {
             judged(&verdict, &facts);
             drop(held());
         };
-        // The handles are taken once.
+        // The first call creates the handles.
         count();
         assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| count())).count_total, 0);
     }

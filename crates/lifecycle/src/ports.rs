@@ -1,5 +1,5 @@
-//! The ports that a gateway plugs into the road: who judges, who keeps approvals, where records go, what
-//! stops a connection. Each has at least two implementations: the real one and the simulation's.
+//! The ports that a gateway connects to the pipeline: judge, approvals, journal, sessions, cancel requests, stop
+//! signal. Each has at least two implementations: the production one and the simulation's.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,185 +16,183 @@ use countersign_common::{Digest, Facts, Principal, Secret, Target, Verdict};
 use countersign_recording::Journal;
 use tokio::sync::watch;
 
-/// Judges commands with the current bundle. Pure and quick: it is asked on every command.
+/// Judges commands with the current bundle. Pure and fast, because it is called for every command.
 pub trait Judge: Send + Sync + fmt::Debug {
-    /// Decides.
+    /// Returns the verdict on a command.
     ///
     /// # Errors
-    /// [`Unavailable`] when there is no bundle to judge by, or its lease has run out (I8).
+    /// [`Unavailable`] if there is no bundle or the bundle lease has expired (I8).
     fn judge(&self, question: &Question<'_>) -> Result<Ruling, Unavailable>;
 
-    /// Whether what was judged may still be let go. Asked where a command has waited since, for its record or for people,
-    /// right before it goes.
+    /// Checks that a judged command may still be released. Called right before the command is sent if it has waited
+    /// for its record or for approval.
     ///
     /// # Errors
-    /// [`Unavailable`] when the lease has run out meanwhile (I8).
+    /// [`Unavailable`] if the bundle lease has expired since the verdict (I8).
     fn may_release(&self) -> Result<(), Unavailable>;
 }
 
-/// What is asked of a [`Judge`].
+/// Input of [`Judge::judge`], one per command.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// Who asks.
+    /// Requester of the command, with its delegation chain.
     pub principal: &'a Arc<Principal>,
-    /// Of what.
+    /// Target that the command is for.
     pub target: &'a Arc<Target>,
-    /// With which role there.
+    /// Login role on the target.
     pub role: &'a RoleName,
-    /// In which database.
+    /// Database on the target, by name.
     pub database: &'a str,
-    /// To do what.
+    /// Facts derived from the command.
     pub facts: &'a Arc<Facts>,
-    /// Whether running it changes something, as [`crate::Exchange::changes`] says.
+    /// `true` if running the command changes something; see [`crate::Exchange::changes`].
     pub changes: bool,
-    /// Inside an open transaction or not.
+    /// `true` inside an open transaction of the client.
     pub in_transaction: bool,
 }
 
-/// What was decided, and by what.
+/// A verdict with the policies and the bundle it came from.
 #[derive(Debug, Clone)]
 pub struct Ruling {
-    /// The decision.
+    /// The decision: allow, block or hold.
     pub verdict: Verdict,
-    /// The policies that determined it, as far as known.
+    /// The policies that determined the verdict, as far as known.
     pub policies: Vec<PolicyId>,
-    /// The bundle it was decided by.
+    /// Version of the bundle that was used.
     pub bundle: BundleVersion,
 }
 
-/// Something that the road needs cannot be had at the moment. Nothing was run.
+/// A service that the pipeline depends on is unavailable. The command was not run. The text is shown to the client.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct Unavailable(pub String);
 
-/// Keeps approvals: the control plane, in process or over its link.
+/// Access to the approvals in the control plane, in process or over the gateway's link.
 #[async_trait]
 pub trait Approvals: Send + Sync + fmt::Debug {
-    /// Begins a hold, or joins the open approval of the same session and digest, or answers with the
-    /// remembered denial of it.
+    /// Starts a hold, joins the open approval of the same session and digest, or returns the remembered denial of it.
     ///
     /// # Errors
-    /// [`HoldError`]; then nobody is asked.
+    /// [`HoldError`]: no approval was requested.
     async fn hold(&self, request: HoldRequest) -> Result<Approval, HoldError>;
 
-    /// Waits until the approval has a revision above `seen`, and returns it.
+    /// Waits until the approval's revision exceeds `seen`, and returns the approval.
     ///
     /// # Errors
-    /// [`Unavailable`] when it cannot be watched any more.
+    /// [`Unavailable`] if the approval can no longer be watched.
     ///
     /// # Cancel safety
-    /// Required.
+    /// Implementations must be cancel safe.
     async fn changed(&self, id: ApprovalId, seen: u64) -> Result<Arc<Approval>, Unavailable>;
 
-    /// Uses the approval up (I1). On success the caller, and nobody else, may let the command go, and has
-    /// to report what became of it.
+    /// Redeems the approval (I1). On success the caller alone may send the command, and must report its outcome.
     ///
     /// # Errors
-    /// [`RedeemError`]; then the command must not go.
+    /// [`RedeemError`]: the command must not be sent.
     async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError>;
 
-    /// Reports what became of a redeemed command; kept until it is delivered.
+    /// Reports the outcome of a redeemed command. The report is kept until it is delivered.
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony);
 
-    /// Takes a request back, and answers with the approval as it stands afterwards: withdrawn, or where it already was
-    /// past that.
+    /// Withdraws a request. Returns the approval afterwards: withdrawn, or in the terminal state that it already had.
     ///
     /// # Errors
-    /// [`Unavailable`]: nobody answered, so it may still be decided.
+    /// [`Unavailable`] if no answer came; the request may still be decided.
     async fn withdraw(&self, id: ApprovalId, by: SessionId) -> Result<Approval, Unavailable>;
 
-    /// Voids an approval whose command would not do any more what people were asked about, and answers with the
-    /// approval as it stands afterwards: voided, or where it already was past that.
+    /// Voids an approval whose command would no longer do what was requested. Returns the approval afterwards:
+    /// voided, or in the terminal state that it already had.
     ///
     /// # Errors
-    /// [`Unavailable`]: nobody answered, so it may still be open.
+    /// [`Unavailable`] if no answer came; the approval may still be open.
     async fn void(&self, id: ApprovalId, by: SessionId, reason: String) -> Result<Approval, Unavailable>;
 }
 
-/// What a gateway presents in order to run a command.
+/// Request of a gateway to redeem an approval.
 #[derive(Debug, Clone)]
 pub struct Redeem {
-    /// The approval.
+    /// Identifier of the approval to redeem.
     pub id: ApprovalId,
-    /// The session on whose connection it will run.
+    /// Session on whose connection the command will run.
     pub session: SessionId,
-    /// The digest of what is about to be sent (I2).
+    /// Digest of the command that is about to be sent (I2).
     pub digest: Digest,
-    /// The gateway.
+    /// Incarnation of the gateway that will own the redemption.
     pub owner: NodeId,
-    /// This attempt: asked again after a lost answer, it gets the same answer.
+    /// Identifier of this attempt. Repeating it after a lost answer returns the same answer.
     pub attempt: AttemptId,
-    /// By what the target will remember the command, whatever becomes of it; kept with the redemption. `None`: by nothing.
+    /// Evidence that can be queried on the target later, such as a transaction id; stored with the redemption. `None`
+    /// if the target keeps none.
     pub evidence: Option<String>,
 }
 
-/// Why nobody is asked about a command. It was not run.
+/// Reason why no approval was requested. The command was not run.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum HoldError {
-    /// Too many requests are open: the reason is for the client.
+    /// Too many requests are open. The text is shown to the client.
     #[error("{0}")]
     Limited(String),
-    /// Nobody can be asked at the moment.
+    /// No approval can be requested at the moment.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
 }
 
-/// Why an approval was not redeemed.
+/// Reason why an approval was not redeemed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RedeemError {
-    /// It does not take it: used up by somebody else, ended, or for something else.
+    /// The approval was already used, has ended, or is for another digest or session.
     #[error("{rejection}")]
     Rejected {
-        /// Why.
+        /// Rule that the attempt violated.
         rejection: Rejection,
-        /// The approval as it stands.
+        /// Current state of the approval.
         standing: Box<Approval>,
     },
-    /// Nobody answered, or the write failed, so that it is *not known* whether it was redeemed. The command
-    /// must not go; the control plane will find out that this owner has not sent it.
+    /// No answer came or the write failed, so it is *unknown* whether the approval was redeemed. The command must not
+    /// be sent; the control plane will find out that this owner did not send it.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
 }
 
-/// What a gateway knows about a command that it let go.
+/// Outcome of a released command, as known to the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Testimony {
-    /// The target answered.
+    /// The target answered with this outcome.
     Ended(Outcome),
-    /// Not a byte of it went upstream.
+    /// No byte of the command was sent to the target.
     NotSent,
-    /// The connection broke in between: nobody knows.
+    /// The connection to the target broke before the answer; the outcome is unknown.
     Unknown,
 }
 
-/// What begins a hold.
+/// Input of [`Approvals::hold`], one per held command.
 #[derive(Debug, Clone)]
 pub struct HoldRequest {
-    /// What would be approved (I2).
+    /// Digest that the approval binds (I2).
     pub digest: Digest,
-    /// The session that asks.
+    /// Session of the requesting client.
     pub session: SessionId,
-    /// Who asks.
+    /// Requester of the command, with its delegation chain.
     pub principal: Arc<Principal>,
-    /// The exact command, as the approver will see it.
+    /// The exact command, as approvers will see it.
     pub command: Command,
-    /// What gives it its meaning: target, role, database, settings, transaction so far.
+    /// Context of the command: target, role, database, settings, transaction so far.
     pub context: Context,
-    /// What it does.
+    /// Facts derived from the command.
     pub facts: Arc<Facts>,
-    /// Who has to agree.
+    /// Required approvals and their time limits.
     pub terms: Arc<Terms>,
-    /// The bundle that asked for it.
+    /// Version of the bundle that required the approval.
     pub bundle: BundleVersion,
-    /// Whether an open transaction keeps its locks meanwhile.
+    /// `true` if an open transaction keeps its locks during the hold.
     pub in_transaction: bool,
 }
 
-/// Waits until a connection has to stop, and says why. A signal that nobody can give any more means that
-/// the gateway is going down.
+/// Waits until a connection has to stop, and returns the reason. A closed channel counts as a drain: its sender is
+/// dropped only when the gateway shuts down.
 ///
 /// # Cancel safety
-/// Safe: it only looks.
+/// Cancel safe: it only observes the channel.
 pub async fn stopped(stop: &mut watch::Receiver<Stop>) -> Stop {
     match stop.wait_for(|stop| *stop != Stop::None).await {
         Ok(stop) => stop.clone(),
@@ -202,57 +200,59 @@ pub async fn stopped(stop: &mut watch::Receiver<Stop>) -> Stop {
     }
 }
 
-/// Why a connection has to end, or its waits have to.
+/// Stop signal for a connection and its waiting commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
-    /// It may go on.
+    /// No stop was requested.
     None,
-    /// Its session was revoked or has expired: what waits is refused and the connection ends.
+    /// The session was revoked or has expired: waiting commands are refused and the connection ends. The text is the
+    /// reason.
     Revoked(String),
-    /// The gateway is drained: what runs may end, what waits is given its ticket.
+    /// The gateway drains: running commands may finish, waiting ones are refused with their ticket.
     Drain,
 }
 
-/// What a gateway plugs in, all of it.
+/// All ports that a gateway provides to its protocols.
 #[derive(Debug, Clone)]
 pub struct Ports {
-    /// This start of this gateway.
+    /// This incarnation of the gateway.
     pub node: NodeId,
-    /// Who tells sessions from strangers.
+    /// Opens sessions for tokens.
     pub sessions: Arc<dyn Sessions>,
-    /// What the current bundle says of targets.
+    /// Targets and masking rules of the current bundle.
     pub directory: Arc<dyn Directory>,
-    /// Who judges.
+    /// Judges every command with the current bundle.
     pub judge: Arc<dyn Judge>,
-    /// Who keeps approvals.
+    /// Access to approvals in the control plane.
     pub approvals: Arc<dyn Approvals>,
-    /// Who finds the gateway that a cancel request is meant for.
+    /// Routes cancel requests to other gateways.
     pub cancels: Arc<dyn Cancels>,
-    /// Where records go.
+    /// Destination of all records.
     pub journal: Arc<dyn Journal>,
-    /// What time it is.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Where the approver's page is, when there is one: `https://control.example:7443`.
+    /// Base URL of the approver's page, e.g. `https://control.example:7443`; `None` if no page is configured.
     pub url: Option<Arc<str>>,
 }
 
-/// Finds the gateway that a cancel request is meant for: clients send it on a connection of its own, which a load
-/// balancer takes anywhere.
+/// Routes cancel requests to the gateway that runs the command. Clients send them on a new connection, which a load
+/// balancer may take to any gateway.
 #[async_trait]
 pub trait Cancels: Send + Sync + fmt::Debug {
-    /// This gateway's number, for the keys that its clients are given. Zero while it has none.
+    /// Number of this gateway, a part of the cancel keys of its clients. Zero until it has one.
     fn route(&self) -> u32;
 
-    /// What vouches for a key that a client is given, of which these are the first bytes: its last bytes are the first of
-    /// this. `None`: there is nobody to vouch to.
+    /// Authenticates the first bytes of a client's cancel key. The last bytes of the key are a prefix of the returned
+    /// tag. `None` if there is no other gateway to authenticate to.
     fn vouch(&self, key: &[u8]) -> Option<[u8; 32]>;
 
-    /// Takes a cancel request to the gateway with this number; the last `tag_bytes` of the key vouch for it. Returns when
-    /// it was carried out there, or cannot be within a few seconds. As in the protocols, nobody is told which.
+    /// Forwards a cancel request to the gateway with the number `route`; the last `tag_bytes` of the key authenticate
+    /// it. Returns when it was carried out there, or cannot be within a few seconds. As in the protocols, the caller
+    /// does not learn which.
     async fn forward(&self, route: u32, protocol: &'static str, key: Vec<u8>, tag_bytes: usize);
 }
 
-/// A gateway that is alone: there is nowhere to forward to.
+/// Port for a gateway without others: nothing is forwarded.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Alone;
 
@@ -269,65 +269,66 @@ impl Cancels for Alone {
     async fn forward(&self, _route: u32, _protocol: &'static str, _key: Vec<u8>, _tag_bytes: usize) {}
 }
 
-/// Asks targets whether a command ran, by evidence that was presented before: a protocol, for its targets.
+/// Queries targets for the outcome of a command, by the evidence stored with its redemption. Implemented per
+/// protocol.
 #[async_trait]
 pub trait Witness: Send + Sync + fmt::Debug {
-    /// What the target says.
+    /// Asks the target whether the command ran.
     async fn testify(&self, context: &Context, evidence: &str) -> Said;
 }
 
-/// What a target says about a command in doubt.
+/// Answer of a target about a command in doubt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// It ran; how that is known.
+    /// The command ran; the text says how that is known.
     Ran(String),
-    /// It did not, and will not; how that is known.
+    /// The command did not run and will not; the text says how that is known.
     DidNotRun(String),
-    /// The target cannot tell, cannot tell yet, or cannot be reached.
+    /// The target cannot tell, cannot tell yet, or is unreachable.
     CannotTell(String),
 }
 
-/// Tells sessions from strangers: the control plane, in process or over its link.
+/// Authenticates clients: the control plane, in process or over the gateway's link.
 #[async_trait]
 pub trait Sessions: Send + Sync + fmt::Debug {
-    /// The session of a token on a target. The same token on the same target is the same session, on whichever
-    /// connection and gateway.
+    /// Opens the session of a token on a target. The same token on the same target yields the same session, on any
+    /// connection and any gateway.
     ///
     /// # Errors
-    /// [`NotAdmitted`]; takes as long for an unknown token as for a known one.
+    /// [`NotAdmitted`]. The check takes as long for an unknown token as for a known one.
     async fn open(&self, token: &Secret<String>, target: &TargetName) -> Result<Admitted, NotAdmitted>;
 }
 
-/// A session, as a connection of it needs it.
+/// An open session, as one of its connections needs it.
 #[derive(Debug, Clone)]
 pub struct Admitted {
-    /// Its id.
+    /// Identifier of the opened session.
     pub session: SessionId,
-    /// Who asks.
+    /// Requester on whose behalf the session is open.
     pub principal: Arc<Principal>,
-    /// What stops its connections.
+    /// Stop signal for all connections of the session.
     pub stop: watch::Receiver<Stop>,
 }
 
-/// Why a token opens no session.
+/// Reason why a token opens no session.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NotAdmitted {
-    /// It is unknown, expired, revoked, or not for this target: the client is not told which.
+    /// The token is unknown, expired, revoked, or not for this target. The client does not learn which.
     #[error("token not accepted")]
     Refused,
-    /// Nobody can tell at the moment.
+    /// The token cannot be checked at the moment.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// What the current bundle says of targets.
+/// Targets and masking rules of the current bundle.
 pub trait Directory: Send + Sync + fmt::Debug {
-    /// The target, if there is one of this name.
+    /// Returns the target of this name, if it exists.
     fn target(&self, name: &TargetName) -> Option<Arc<Target>>;
 
-    /// The target's masking rules.
+    /// Returns the masking rules of the target.
     fn rules(&self, name: &TargetName) -> Vec<ColumnRule>;
 
-    /// The version of the bundle.
+    /// Returns the version of the current bundle.
     fn bundle(&self) -> BundleVersion;
 }

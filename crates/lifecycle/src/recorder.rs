@@ -1,5 +1,5 @@
-//! What the road writes down, said in the road's words. One recorder is one connection's chain; all
-//! commands of the connection share it.
+//! Records of the command pipeline. A recorder owns one connection's hash chain; all commands of the connection share
+//! it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use parking_lot::Mutex;
 use crate::ports::{Ruling, Unavailable};
 use crate::running::End;
 
-/// Facts with their JSON form, rendered once for all commands that share them.
+/// Facts and their JSON form, which is rendered once for all commands that share the facts.
 #[derive(Debug, Clone)]
 pub struct Described {
-    /// The facts.
+    /// Facts derived from the command.
     pub facts: Arc<Facts>,
     json: FactsJson,
 }
 
 impl Described {
-    /// Renders these facts.
+    /// Renders the JSON form of the facts.
     #[must_use]
     pub fn new(facts: Arc<Facts>) -> Self {
         let json = FactsJson::of(&facts);
@@ -35,15 +35,15 @@ impl Described {
     }
 }
 
-/// One connection's chain of records.
+/// The hash chain of one connection.
 #[derive(Debug, Clone)]
 pub struct Recorder {
-    /// `None` once closed. The mutex is only ever contended by a command that is dropped on another thread.
+    /// `None` once closed. Only a command that is dropped on another thread contends for the mutex.
     stream: Arc<Mutex<Option<Stream>>>,
     journal: Arc<dyn Journal>,
 }
 
-/// A command whose begin was recorded.
+/// A command whose begin record was written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Begun {
     pub(crate) command: CommandId,
@@ -51,17 +51,17 @@ pub(crate) struct Begun {
 }
 
 impl Recorder {
-    /// Records into this chain.
+    /// Creates a recorder for an open stream.
     #[must_use]
     pub fn new(stream: Stream) -> Self {
         let journal = Arc::clone(stream.journal());
         Self { stream: Arc::new(Mutex::new(Some(stream))), journal }
     }
 
-    /// Ends the chain. Commands that still run are recorded as lost.
+    /// Closes the chain. Commands that still run are recorded as lost.
     ///
     /// # Errors
-    /// When the journal does not take the closing record.
+    /// [`Unavailable`] if the journal rejects the closing record.
     pub fn close(&self, reason: &str) -> Result<(), Unavailable> {
         match self.stream.lock().take() {
             Some(stream) => stream.close(reason).map(|_| ()).map_err(not_recorded),
@@ -69,7 +69,7 @@ impl Recorder {
         }
     }
 
-    /// A transaction block of the client has ended, which the command `since` had opened.
+    /// Records the end of a transaction block that the command `since` had opened.
     pub fn transaction_ended(&self, since: CommandId, outcome: TransactionOutcome) {
         let ended = TransactionEnded { since, outcome };
         let written = self.stream.lock().as_mut().map(|stream| stream.transaction_ended(ended));
@@ -105,7 +105,7 @@ impl Recorder {
         self.append(&Record::Hold(held))
     }
 
-    /// The decisions that led here, then the redemption.
+    /// Records the decisions, then the redemption.
     pub(crate) fn redeemed(
         &self,
         id: CommandId,
@@ -117,7 +117,7 @@ impl Recorder {
         self.append(&Record::Redeemed(redeemed))
     }
 
-    /// What people said about a command.
+    /// Records each decision on a command.
     pub(crate) fn decisions(&self, id: CommandId, approval: &Approval) -> Result<(), Unavailable> {
         for decision in &approval.decisions {
             self.append(&Record::Decision(Decided {
@@ -133,13 +133,13 @@ impl Recorder {
         Ok(())
     }
 
-    /// A command that did not go. A journal that fails here has refused the next command already.
+    /// Records the end of a refused command. A journal that fails here refuses the next command as well.
     pub(crate) fn end_refused(&self, id: CommandId, state: State) {
         let outcome = Ending::Refused(state);
         self.note(&Record::End(Ended { id, outcome, rows: 0, bytes: 0, answer: None }));
     }
 
-    /// A command that was let go and has ended.
+    /// Records the end of a released command.
     pub(crate) fn end(&self, id: CommandId, captured: Captured, end: &End<'_>) {
         let outcome = match end {
             End::Completed(tag) => Ending::Completed((*tag).to_owned()),
@@ -151,8 +151,8 @@ impl Recorder {
         self.note(&Record::End(Ended { id, outcome, rows, bytes, answer }));
     }
 
-    /// Appends what follows a decision that has been made: it cannot be undone by a journal that fails, and
-    /// the next command will be refused.
+    /// Appends a record of something that has already been decided. A failure is only logged: it cannot undo the
+    /// decision, and the next command will be refused.
     fn note(&self, record: &Record<'_>) {
         if let Err(error) = self.append(record) {
             tracing::error!(%error, "a record was not written");
@@ -166,24 +166,24 @@ impl Recorder {
         }
     }
 
-    /// Waits until everything up to `position` is synced.
+    /// Waits until all records up to `position` are synced.
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe.
     pub(crate) async fn synced(&self, position: Position) -> Result<(), Unavailable> {
         self.journal.synced(position).await.map_err(not_recorded)
     }
 
-    /// Waits until everything up to `position` is accepted.
+    /// Waits until all records up to `position` are accepted.
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe.
     pub(crate) async fn accepted(&self, position: Position) -> Result<(), Unavailable> {
         self.journal.accepted(position).await.map_err(not_recorded)
     }
 }
 
-/// The cause is for our log: the client learns only that nothing can be recorded.
+/// Logs the cause of a failure. The client learns only that nothing can be recorded.
 fn not_recorded(error: impl std::fmt::Display) -> Unavailable {
     tracing::error!(%error, "recording failed");
     Unavailable("commands cannot be recorded at the moment".into())

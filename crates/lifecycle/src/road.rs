@@ -1,4 +1,4 @@
-//! The story of a command: judged, recorded, cleared or refused.
+//! The command pipeline up to the release: judge, record, hold if required, clear or refuse.
 
 use std::sync::Arc;
 
@@ -19,58 +19,59 @@ use crate::recorder::{Begun, Recorder};
 use crate::running::Running;
 use crate::{metrics, trace};
 
-/// What stays the same for all commands of one connection.
+/// Everything the command pipeline needs that is constant for one client connection.
 #[derive(Debug)]
 pub struct Road {
-    /// This start of this gateway; it owns what it redeems.
+    /// Incarnation of this gateway. It owns the approvals that it redeems.
     pub node: NodeId,
-    /// The session that the connection belongs to.
+    /// Session that the connection belongs to.
     pub session: SessionId,
-    /// Who asks.
+    /// Requester of all commands on this connection.
     pub principal: Arc<Principal>,
-    /// Of what.
+    /// Target that the connection was opened for.
     pub target: Arc<Target>,
-    /// With which role there.
+    /// Login role on the target, not a Cedar group.
     pub role: RoleName,
-    /// In which database.
+    /// Database on the target, by name.
     pub database: String,
-    /// Who judges.
+    /// Judges every command with the current bundle.
     pub judge: Arc<dyn Judge>,
-    /// Who keeps approvals.
+    /// Access to approvals in the control plane.
     pub approvals: Arc<dyn Approvals>,
-    /// Where records go.
+    /// The hash chain of this connection.
     pub recorder: Recorder,
-    /// What time it is.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// What stops the connection.
+    /// Signals revocation and drain. Checked after every wait, because either may happen while a command is held.
     pub stop: watch::Receiver<Stop>,
-    /// Where the approver's page is, when there is one.
+    /// Base URL of the approver's page; `None` if no page is configured.
     pub url: Option<Arc<str>>,
 }
 
-/// What an operation counts in [`size_of`]: judging it takes as long as recording so many bytes.
+/// Weight of one operation in [`size_of`]: judging it takes as long as recording this many bytes.
 const OPERATION_BYTES: usize = 256;
 
-/// How the road ended for one command.
+/// Result of the pipeline for one command.
 #[derive(Debug)]
 #[must_use]
 pub enum Passage {
-    /// It may go: send the first, keep the second until the target has answered.
+    /// The command may be sent: send the first, and keep the second until the target has answered.
     Go(Cleared, Running),
-    /// It may not; tell the client in its own protocol.
+    /// The command must not be sent. The protocol reports the refusal to the client.
     Refused(Refusal),
-    /// It may not, and there is nobody left to tell.
+    /// The command must not be sent, and the client has disconnected.
     Left,
-    /// Nothing is decided or recorded: its facts rest on definitions that have changed. Describe it and run it again.
+    /// The facts rest on catalogue definitions that have changed. Nothing was decided or recorded; describe and run
+    /// it again.
     Outdated,
 }
 
-/// Takes one command down the road as far as its release: judges it, records that, waits for people
-/// where the verdict says so.
+/// Takes one command through the pipeline up to its release: judges it, records the verdict, and holds it if the
+/// verdict says so.
 ///
 /// # Cancel safety
-/// Not cancel safe: dropped in the middle of a redeem it leaves the command in doubt (never run twice).
-/// The connection's task runs it to its end.
+/// Not cancel safe: if dropped during a redeem, it leaves the command in doubt (never run twice). The connection's
+/// task runs it to completion.
 pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
     if let Some(refusal) = road.revoked() {
         return refused(refusal);
@@ -78,14 +79,14 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
     let turn = heavy::turn(size_of(&exchange)).await;
     let ruling = match turn.run(|| trace::judge().in_scope(|| road.rule(&exchange))) {
         Ok(ruling) => ruling,
-        // INVARIANT: I8. Nobody to judge means no.
+        // INVARIANT: I8. Without a judge, every command is refused.
         Err(error) => return refused(unavailable(&error)),
     };
     if let Verdict::Allow(duties) | Verdict::Hold(_, duties) = &ruling.verdict {
         exchange.note_duties(duties);
     }
     if matches!(ruling.verdict, Verdict::Hold(..)) {
-        // Boxed, as few are held.
+        // Boxed, because few commands are held.
         match Box::pin(exchange.bind()).await {
             Ok(()) => {}
             Err(NotBound::Outdated) => return Passage::Outdated,
@@ -106,7 +107,7 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
     drop(turn);
     let begun = match begun {
         Ok(begun) => begun,
-        // INVARIANT: I5, I8. What cannot be recorded does not run.
+        // INVARIANT: I5, I8. A command that cannot be recorded does not run.
         Err(error) => return refused(unavailable(&error)),
     };
     span.record("countersign.command", display(begun.command));
@@ -128,7 +129,7 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
             Passage::Go(Cleared::command(exchange.into_wire()), running)
         }
         Verdict::Block(reason) => road.refuse(&begun, Refusal::new(State::Blocked, reason.text)),
-        // Boxed, so that the connections that never wait do not carry the memory of waiting.
+        // Boxed, so that a connection without held commands does not pay for the memory of a hold.
         Verdict::Hold(terms, duties) => {
             let digest = digest.unwrap_or_else(|| road.digest(&exchange));
             let hold = Hold { road, exchange, begun, digest, duties, bundle: ruling.bundle, settled: false };
@@ -137,7 +138,7 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
     }
 }
 
-/// How much there is to judge and to record, in bytes; each operation counts as much as it takes to judge.
+/// Estimates the work of judging and recording a command, in bytes; each operation has a fixed weight.
 fn size_of(exchange: &impl Exchange) -> usize {
     let command = exchange.command();
     let values =
@@ -147,27 +148,27 @@ fn size_of(exchange: &impl Exchange) -> usize {
 }
 
 impl Road {
-    /// Now.
+    /// Current time of the gateway's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// What an approval of this command would be bound to (I2).
+    /// Digest that an approval of this command binds (I2).
     pub(crate) fn digest(&self, exchange: &impl Exchange) -> Digest {
         command::digest(exchange.command(), &exchange.context(), &self.principal, self.session)
     }
 
-    /// Where people look at this request: its place in the approver's page.
+    /// URL of a request on the approver's page.
     pub(crate) fn url(&self, id: ApprovalId) -> Option<String> {
         self.url.as_deref().map(|page| format!("{}/#/requests/{id}", page.trim_end_matches('/')))
     }
 
-    /// The refusal of everything, once the session is revoked. Asked again after each wait: the stop button stops
-    /// whatever has not been sent.
+    /// Returns a refusal if the session is revoked. Checked after each wait: the kill switch stops every command that
+    /// has not been sent.
     pub(crate) fn revoked(&self) -> Option<Refusal> {
         match &*self.stop.borrow() {
-            // INVARIANT: I3.
+            // INVARIANT: I3. A revoked session runs nothing.
             Stop::Revoked(why) => Some(Refusal::new(State::Denied, why.clone())),
             Stop::Drain | Stop::None => None,
         }
@@ -185,14 +186,15 @@ impl Road {
         })
     }
 
-    /// Waits until the begin record is as durable as it must be before a byte goes upstream.
+    /// Waits until the begin record is as durable as it must be before a byte is sent to the target.
     async fn recorded_first(&self, changes: bool, begun: &Begun) -> Result<(), Unavailable> {
-        // INVARIANT: I5. What changes nothing goes up at once; its answer waits for the record instead.
+        // INVARIANT: I5. A command that changes nothing is sent at once; its answer waits for the record instead.
         if !changes && !self.target.recording.reads_synced {
             return Ok(());
         }
         self.recorder.synced(begun.position).instrument(trace::record()).await?;
-        // INVARIANT: I8. It has waited meanwhile. Of a plain read that goes on in isolation its ruling has decided.
+        // INVARIANT: I8. The lease may have expired during the sync. For a plain read, the ruling has already decided
+        // whether it may run in isolation.
         if changes { self.judge.may_release() } else { Ok(()) }
     }
 
@@ -202,13 +204,13 @@ impl Road {
     }
 }
 
-/// The end of the road for a command that may not go.
+/// Counts and returns the refusal of a command.
 pub(crate) fn refused(refusal: Refusal) -> Passage {
     metrics::refused(refusal.state);
     Passage::Refused(refusal)
 }
 
-/// The refusal for what cannot be judged, recorded or asked at the moment.
+/// Refusal for a command that cannot be judged, recorded or held at the moment.
 pub(crate) fn unavailable(error: &Unavailable) -> Refusal {
     Refusal::new(State::Unavailable, error.0.clone())
 }

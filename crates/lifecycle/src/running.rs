@@ -16,8 +16,8 @@ use crate::recorder::{Begun, Recorder};
 use crate::road::Road;
 use crate::trace::Onward;
 
-/// A command that was let go and has not ended. It ends exactly once: by [`Running::end`], or, when the
-/// connection's task is lost with it, by being dropped, which records that nobody knows.
+/// A released command that has not ended. It ends exactly once: by [`Running::end`], or by being dropped together
+/// with the connection's task, which records the outcome as unknown.
 #[derive(Debug)]
 #[must_use = "a command that was let go has to be ended"]
 pub struct Running {
@@ -32,23 +32,24 @@ pub struct Running {
     ended: bool,
 }
 
-/// The approval that a command used up.
+/// The approval that a command has redeemed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Redeemed {
     pub(crate) approval: ApprovalId,
     pub(crate) fence: u64,
 }
 
-/// How a command that was let go ended, as the protocol saw it.
+/// End of a released command, as the protocol saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End<'a> {
-    /// The target ran it; with what it said, such as `UPDATE 3`.
+    /// The target ran the command and returned this tag, such as `UPDATE 3`.
     Completed(&'a str),
-    /// It has no effect: the target failed it with this code, or it broke before it could be asked to commit.
+    /// The command has no effect: the target failed it with this code, or the connection broke before the commit was
+    /// sent.
     Failed(&'a str),
-    /// It went up, and the connection broke before the answer came.
+    /// The command was sent, and the connection broke before the answer.
     Lost,
-    /// It was never sent, or the target skipped it after an earlier failure.
+    /// The command was never sent, or the target skipped it after an earlier failure.
     NotRun,
 }
 
@@ -73,45 +74,45 @@ impl Running {
         }
     }
 
-    /// Its id in the records.
+    /// Identifier of the command in the records.
     #[must_use]
     pub const fn command(&self) -> CommandId {
         self.begun.command
     }
 
-    /// What it does.
+    /// Facts derived from the command.
     #[must_use]
     pub const fn facts(&self) -> &Arc<Facts> {
         &self.facts
     }
 
-    /// What its verdict obliges to: what to mask.
+    /// Obligations of the verdict, such as the columns to mask.
     #[must_use]
     pub const fn duties(&self) -> &Duties {
         &self.duties
     }
 
-    /// The approval that it used up, if it was countersigned.
+    /// The approval that the command redeemed; `None` if it needed none.
     #[must_use]
     pub fn ticket(&self) -> Option<ApprovalId> {
         self.redeemed.map(|redeemed| redeemed.approval)
     }
 
-    /// Waits until its begin record is accepted: before that, no byte of its answer may reach the client.
+    /// Waits until the begin record is accepted. Before that, no byte of the answer may reach the client.
     ///
     /// # Errors
-    /// When it cannot be recorded; then the answer must not be given.
+    /// [`Unavailable`] if the record cannot be written; the answer must not be sent then.
     ///
     /// # Cancel safety
-    /// Safe: it only waits.
-    // INVARIANT: I5.
+    /// Cancel safe: it only waits.
+    // INVARIANT: I5. A response leaves only after its begin record was accepted.
     pub async fn accepted(&mut self) -> Result<(), Unavailable> {
         self.onward.answer();
         self.recorder.accepted(self.begun.position).await
     }
 
-    /// Clears more bytes of this same command: the data of a COPY that it opened, the next part of a portal that
-    /// was suspended. What goes up is noted in the record.
+    /// Clears further bytes of the same command: the data of a COPY that it opened, or the next part of a suspended
+    /// portal. The bytes are captured for the record.
     pub fn goes_on(&mut self, bytes: Bytes) -> Cleared {
         if let Some(capture) = &mut self.output {
             capture.wire(&bytes);
@@ -119,20 +120,21 @@ impl Running {
         Cleared::command(bytes)
     }
 
-    /// What notes the answer as it is released to the client, after masking.
+    /// Capture of the answer that is sent to the client, after masking. `None` once the command has ended.
     pub fn capture(&mut self) -> Option<&mut Capture> {
         self.output.as_mut()
     }
 
-    /// Records at once how it ended; what is returned reports that for a countersigned command. When that has been
-    /// awaited, the client may be told.
+    /// Records the end at once. The returned future reports the outcome of an approved command to the control plane;
+    /// the protocol answers the client after it completes.
     ///
     /// # Cancel safety
-    /// Not cancel safe: dropped it has recorded the end but may not have reported it; the approval then stays redeemed
-    /// until the control plane finds its owner lost.
+    /// Not cancel safe: a dropped future may leave the outcome unreported. The approval then stays redeemed until the
+    /// control plane finds its owner lost.
     pub fn end(mut self, end: End<'_>) -> impl Future<Output = ()> + use<> {
         self.finish(&end);
-        // Boxed, and nothing else is kept: most commands have nothing to report, and every connection would carry it.
+        // Boxed, and the future keeps nothing else: most commands report nothing, and every connection would carry
+        // it.
         let report = self.redeemed.map(|Redeemed { approval, fence }| {
             let (approvals, testimony) = (Arc::clone(&self.approvals), testimony(&end));
             let reporting = async move { approvals.report(approval, fence, testimony).await };
@@ -165,7 +167,8 @@ fn testimony(end: &End<'_>) -> Testimony {
 }
 
 impl Drop for Running {
-    /// Leaves the approval alone: whoever owned it is gone, and the control plane will put it in doubt.
+    /// Records the command as lost. The approval is not reported: the control plane finds its owner lost and puts it
+    /// in doubt.
     fn drop(&mut self) {
         if !self.ended {
             self.finish(&End::Lost);

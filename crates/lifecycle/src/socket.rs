@@ -1,11 +1,10 @@
-//! Guarded sockets: a protocol reads from them freely, but writes upstream only what is [`Cleared`], and
-//! to the client only what is [`Masked`]. The raw socket goes in when the login is over and never
-//! comes out again.
+//! Guarded sockets: a protocol reads from them freely, but can send only [`Cleared`] bytes to the target and only
+//! [`Masked`] bytes to the client. The raw socket is moved in after the login and cannot be taken out again.
 //!
-//! Both sides buffer. Reading and writing are polled together by one task ([`poll_flush`] beside
-//! [`poll_fill`]), so that a target which waits for us to read never waits for us to write, and the
-//! other way round. Bounds: an input buffer is filled to [`INPUT_BYTES_MAX`] and then not read from; an
-//! output buffer that is over [`OUTPUT_BYTES_HIGH`] says so, and its feeder stops reading.
+//! Both sides buffer. One task polls reading and writing together ([`poll_flush`] beside [`poll_fill`]), so that the
+//! gateway never deadlocks with a target that does not read before we do. Bounds: an input buffer is filled to
+//! [`INPUT_BYTES_MAX`], then reading stops. When an output buffer exceeds [`OUTPUT_BYTES_HIGH`], the protocol stops
+//! reading from the other side.
 //!
 //! [`poll_flush`]: ClientSide::poll_flush
 //! [`poll_fill`]: ClientSide::poll_fill
@@ -23,34 +22,34 @@ use tokio_util::io::poll_read_buf;
 
 use crate::Cleared;
 
-/// How many bytes one read asks for at most: large enough for one system call per result of usual size.
+/// Largest number of bytes requested by one read. A result of usual size needs one system call.
 pub const READ_BYTES: usize = 64 * 1024;
 
-/// How many bytes a read asks for on a connection on which little comes: most commands and their answers are
-/// smaller, and a gateway has many connections that wait.
+/// Number of bytes requested by a read on a quiet connection. Most commands and answers are smaller, and a gateway
+/// has many idle connections.
 const READ_BYTES_LEAST: usize = 1024;
 
-/// How far an input buffer is filled: one full read behind a message that is still incomplete.
+/// Capacity of an input buffer: one incomplete message and one full read behind it.
 pub const INPUT_BYTES_MAX: usize = 2 * READ_BYTES;
 
-/// An output buffer over this many bytes tells its feeder to wait.
+/// Output buffer size above which the protocol stops feeding it.
 pub const OUTPUT_BYTES_HIGH: usize = 4 * READ_BYTES;
 
-/// Chunks written by one vectored write.
+/// Number of chunks in one vectored write.
 const SLICES_MAX: usize = 16;
 
-/// The socket to the client. Everything written to it was masked.
+/// The connection to the client. Accepts only masked bytes.
 #[derive(Debug)]
 pub struct ClientSide<S>(Side<S>);
 
-/// The socket to the target. Everything written to it was cleared.
+/// The connection to the target. Accepts only cleared bytes.
 #[derive(Debug)]
 pub struct UpstreamSide<S>(Side<S>);
 
 macro_rules! side {
     ($name:ident) => {
         impl<S: AsyncRead + AsyncWrite + Unpin> $name<S> {
-            /// Takes a socket whose login is over, with the bytes that were read ahead.
+            /// Wraps a socket after the login, with the bytes that were already read.
             #[must_use]
             pub fn new(socket: S, read_ahead: BytesMut) -> Self {
                 let (output, output_bytes) = (VecDeque::new(), 0);
@@ -58,41 +57,41 @@ macro_rules! side {
                 Self(Side { socket, input, read_bytes, waits: false, output, output_bytes })
             }
 
-            /// What came in and was not taken yet.
+            /// Input that was received and not consumed yet.
             pub fn input(&mut self) -> &mut BytesMut {
                 &mut self.0.input
             }
 
-            /// Reads more, at most to `limit` bytes waiting in [`Self::input`]. `Ready(Ok(0))`: the peer has
-            /// closed its end. `Pending` also when the buffer is full.
+            /// Reads more, until [`Self::input`] holds at most `limit` bytes. `Ready(Ok(0))` if the peer has closed
+            /// its end. `Pending` also if the buffer is full; no wake-up is registered then.
             ///
             /// # Errors
-            /// As the socket says.
+            /// Any error of the socket.
             pub fn poll_fill(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<io::Result<usize>> {
                 self.0.poll_fill(cx, limit)
             }
 
-            /// Writes what waits to be written; `Ready` when all of it went out.
+            /// Writes the queued output; `Ready` when all of it is written.
             ///
             /// # Errors
-            /// As the socket says.
+            /// Any error of the socket.
             pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 self.0.poll_flush(cx)
             }
 
-            /// Bytes that wait to be written.
+            /// Number of queued output bytes.
             #[must_use]
             pub fn output_bytes(&self) -> usize {
                 self.0.output_bytes
             }
 
-            /// Drops what waits to be written, for a peer that is gone.
+            /// Discards the queued output, for a peer that has disconnected.
             pub fn forget_output(&mut self) {
                 self.0.output.clear();
                 self.0.output_bytes = 0;
             }
 
-            /// Gives the memory of empty buffers back; for a connection that is going to wait.
+            /// Frees the memory of empty buffers, for a connection that becomes idle.
             pub fn shrink(&mut self) {
                 if self.0.input.is_empty() {
                     self.0.input = BytesMut::new();
@@ -102,10 +101,10 @@ macro_rules! side {
                 self.0.output.shrink_to_fit();
             }
 
-            /// Closes the writing end. What still waits to be written is lost: flush first.
+            /// Shuts down the writing end. Queued output is lost: flush first.
             ///
             /// # Errors
-            /// As the socket says.
+            /// Any error of the socket.
             pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 Pin::new(&mut self.0.socket).poll_shutdown(cx)
             }
@@ -117,7 +116,7 @@ side!(ClientSide);
 side!(UpstreamSide);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ClientSide<S> {
-    /// Queues bytes for the client.
+    /// Queues masked bytes for the client.
     // INVARIANT: I6. There is no other way to write to the client.
     pub fn send<B: Into<Bytes>>(&mut self, masked: Masked<B>) {
         self.0.push(masked.into_inner().into());
@@ -125,9 +124,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientSide<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> UpstreamSide<S> {
-    /// Queues bytes for the target.
-    // INVARIANT: I1, I2, I5. There is no other way to write to the target, and the bytes are those that
-    // were judged: `Cleared` owns them, and is used up here.
+    /// Queues cleared bytes for the target.
+    // INVARIANT: I1, I2, I5. There is no other way to write to the target, and the bytes are those that were judged:
+    // `Cleared` owns them and is consumed here.
     pub fn send(&mut self, cleared: Cleared) {
         self.0.push(cleared.into_bytes());
     }
@@ -137,9 +136,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpstreamSide<S> {
 struct Side<S> {
     socket: S,
     input: BytesMut,
-    /// How many bytes the next read asks for: grows with what comes at once, and falls with it.
+    /// Number of bytes requested by the next read. Grows and shrinks with the size of the reads.
     read_bytes: usize,
-    /// It waits without a buffer, until something comes.
+    /// The connection is idle and has no input buffer.
     waits: bool,
     output: VecDeque<Bytes>,
     output_bytes: usize,
@@ -159,22 +158,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
             return Poll::Pending;
         }
         if self.input.is_empty() && self.input.capacity() > 8 * self.read_bytes {
-            // What one large answer needed is not kept by a connection on which little comes.
+            // A quiet connection does not keep the buffer that one large answer needed.
             self.input = BytesMut::new();
         }
         if self.waits {
             return self.poll_first(cx, room);
         }
         let free = self.input.capacity() - self.input.len();
-        // A small buffer is rewound as soon as it is empty, so that the next message comes by one read. What there is of
-        // a large one is used first: parts of it may still wait to be written.
+        // A small buffer is rewound as soon as it is empty, so that the next message arrives in one read. The rest of
+        // a large buffer is used first: parts of it may still be queued for writing.
         let rewound = self.input.is_empty() && self.read_bytes < READ_BYTES;
         let needed = if rewound { self.read_bytes } else { self.read_bytes / 8 };
         if free < needed {
             self.input.reserve(self.read_bytes);
         }
         let asked = room.min(self.input.capacity() - self.input.len());
-        // A buffer that once held a large message has room beyond the limit.
+        // A buffer that once held a large message has capacity beyond the limit.
         let mut input = (&mut self.input).limit(room);
         let read = ready!(poll_read_buf(Pin::new(&mut self.socket), cx, &mut input))?;
         if read == asked {
@@ -185,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
         Poll::Ready(Ok(read))
     }
 
-    /// Reads what comes first to a connection that waits; only then it gets a buffer.
+    /// Reads the first bytes of an idle connection into the stack. A buffer is allocated only if something arrives.
     fn poll_first(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
         let mut first = [MaybeUninit::uninit(); READ_BYTES_LEAST];
         let mut first = ReadBuf::uninit(first.get_mut(..room.min(READ_BYTES_LEAST)).unwrap_or_default());

@@ -1,22 +1,22 @@
-//! One command, one trace: from the client's message to the answer's last byte. The spans here are all that a gateway
-//! exports. They carry ids, classes and words of ours, never text of a statement, a parameter or a secret.
+//! Spans of the command pipeline: one trace per command, from the client's message to the last byte of the answer.
+//! They carry ids, classes and fixed words, never statement text, parameters or secrets. No other spans are exported.
 //!
 //! ```text
-//! command ─┬─ read      the statement is read; one that was prepared was read then
-//!          ├─ resolve   what its names mean
-//!          ├─ judge     policy
-//!          ├─ record    until the begin record is as durable as it must be before bytes go up
-//!          ├─ ask       people are asked: the control plane goes on from here
-//!          ├─ hold      until people have decided, or the client's patience ends
-//!          ├─ prepare   a connection to the target is taken again, and what it will remember the command by is made
-//!          ├─ redeem    the approval is used up
+//! command ─┬─ read      the statement is parsed; a prepared one when it is prepared
+//!          ├─ resolve   its names are resolved in the catalogue
+//!          ├─ judge     policies are evaluated
+//!          ├─ record    until the begin record is durable enough to send the command
+//!          ├─ ask       the approval is requested; the control plane continues the trace
+//!          ├─ hold      until the approval is decided or the wait times out
+//!          ├─ prepare   an upstream connection is reacquired and evidence is obtained
+//!          ├─ redeem    the approval is redeemed
 //!          ├─ forward   from the release until the target begins to answer
 //!          ├─ answer    until the target has ended, masked and recorded
-//!          └─ report    the control plane is told how it ended
+//!          └─ report    the outcome is reported to the control plane
 //! ```
 //!
-//! Which commands are traced from their beginning is a matter of chance (`countersign_runtime::sampling`); what waits
-//! for people always is, from its verdict on. A command that is not traced allocates nothing here.
+//! Commands are sampled at random when they begin (`countersign_runtime::sampling`); a held command is always traced,
+//! from its verdict on. A command that is not traced allocates nothing here.
 
 use countersign_common::Verdict;
 use countersign_common::trace::{TraceId, TraceParent};
@@ -29,14 +29,14 @@ use tracing::{Span, info_span};
 use crate::exchange::Exchange;
 use crate::running::End;
 
-/// The span of a whole command, if it is traced from its beginning; the others are made while it is entered. `sent`
-/// finds the trace that the client sent along, if so.
+/// Span of a whole command if it is sampled; the child spans are created while it is entered. `sent` returns the
+/// trace context that the client sent, if any.
 #[must_use]
 pub fn command(protocol: &'static str, sent: impl FnOnce() -> Option<TraceParent>) -> Span {
     if sampling::takes() { whole(protocol, sent) } else { Span::none() }
 }
 
-/// The same whatever chance says, for a command that is found to wait for people ([`crate::Exchange::span`]).
+/// Like [`command`] without sampling, for a command that turns out to be held ([`crate::Exchange::span`]).
 #[must_use]
 pub fn whole(protocol: &'static str, sent: impl FnOnce() -> Option<TraceParent>) -> Span {
     let span = info_span!(
@@ -59,24 +59,24 @@ pub fn whole(protocol: &'static str, sent: impl FnOnce() -> Option<TraceParent>)
     span
 }
 
-/// The span of a command that waits for people: the present one, or where it has none yet, a new one.
+/// Span of a held command: the current one if it is traced, else a new one.
 pub(crate) fn held(exchange: &impl Exchange) -> Span {
     let span = Span::current();
     if is_traced(&span) { span } else { exchange.span() }
 }
 
-/// The trace of a command, for its record.
+/// Trace id of a command, for its record.
 pub(crate) fn id(span: &Span) -> Option<TraceId> {
     parent_of(span).map(|parent| parent.trace())
 }
 
-/// Reading a statement.
+/// Span for parsing a statement.
 #[must_use]
 pub fn read() -> Span {
     part(|| info_span!(target: TRACE_TARGET, "read"))
 }
 
-/// Finding out what the names in it mean, from the target where they are not known yet.
+/// Span for resolving names, with a catalogue query on the target where they are unknown.
 #[must_use]
 pub fn resolve() -> Span {
     part(|| info_span!(target: TRACE_TARGET, "resolve"))
@@ -106,7 +106,7 @@ pub(crate) fn redeem() -> Span {
     part(|| info_span!(target: TRACE_TARGET, "redeem", otel.kind = "client"))
 }
 
-/// The word for a verdict on the command's span.
+/// Value of the `countersign.verdict` attribute.
 pub(crate) const fn verdict(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Allow(_) => "allow",
@@ -115,26 +115,26 @@ pub(crate) const fn verdict(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// The way of a command that was let go. Empty, and as small as a pointer, where nobody traces.
+/// Spans of a released command. Empty and pointer-sized if the command is not traced.
 #[derive(Debug)]
 pub(crate) struct Onward(Option<Box<Spans>>);
 
 #[derive(Debug)]
 struct Spans {
     command: Span,
-    /// Where it is: `forward`, then `answer`.
+    /// Span of the current phase: `forward`, then `answer`.
     at: Span,
     answering: bool,
 }
 
 impl Onward {
-    /// It is released now, by the command whose span is entered.
+    /// Starts the `forward` span of the command whose span is entered.
     pub(crate) fn forward() -> Self {
         let at = part(|| info_span!(target: TRACE_TARGET, "forward", otel.kind = "client"));
         Self((!at.is_disabled()).then(|| Box::new(Spans { command: Span::current(), at, answering: false })))
     }
 
-    /// The target has begun to answer.
+    /// Ends the `forward` span and starts `answer` at the first call.
     pub(crate) fn answer(&mut self) {
         if let Some(spans) = &mut self.0
             && !spans.answering
@@ -144,13 +144,13 @@ impl Onward {
         }
     }
 
-    /// The control plane is told how it ended.
+    /// Span for reporting the outcome to the control plane.
     pub(crate) fn report(&self) -> Span {
         let span = |spans: &Spans| info_span!(target: TRACE_TARGET, parent: &spans.command, "report", otel.kind = "client");
         self.0.as_deref().map_or_else(Span::none, span)
     }
 
-    /// It ended so. The command's span ends with this.
+    /// Records the outcome and ends the command's span.
     pub(crate) fn end(&mut self, end: &End<'_>) {
         if let Some(spans) = &mut self.0 {
             spans.command.record("countersign.outcome", outcome(end));
@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
 
-    /// What the road does with spans for one read.
+    /// Creates the spans of one read, as the pipeline does.
     fn one_read() {
         command("postgresql", || panic!("nobody looks for a trace that is not recorded")).in_scope(|| {
             read().in_scope(|| {});
@@ -192,12 +192,12 @@ mod tests {
     async fn a_read_that_is_not_traced_allocates_nothing_whether_others_are_or_not() {
         one_read();
         assert_eq!(allocation_counter::measure(one_read).count_total, 0);
-        // From here on traces are exported, but of no read.
+        // Traces are exported from here on, but none of a read.
         let otlp = Otlp { endpoint: "http://127.0.0.1:1".into(), service: "countersign-test", share: 0.0 };
         let _telemetry = telemetry::init(LogFormat::Human, Some(&otlp)).unwrap();
         one_read();
         assert_eq!(allocation_counter::measure(|| (0..100).for_each(|_| one_read())).count_total, 0);
-        // What waits for people is traced all the same, and its parts with it.
+        // A held command is traced all the same, with its child spans.
         assert!(allocation_counter::measure(|| drop(whole("postgresql", || None))).count_total > 0);
         let held = whole("postgresql", || None);
         assert!(is_traced(&held) && id(&held).is_some());

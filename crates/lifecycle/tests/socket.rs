@@ -1,5 +1,5 @@
-//! The guarded sockets against a peer that follows a script: takes little, takes nothing for now, closes,
-//! breaks.
+//! Tests of the guarded sockets against a scripted peer that accepts few bytes, accepts none for now, closes, or
+//! fails.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What a socket answers to one read or write; when the script is over it takes and gives what it can.
+/// Result of one write of the scripted peer. After the script, the peer accepts everything.
 #[derive(Debug, Clone)]
 enum Step {
     Take(usize),
@@ -28,7 +28,7 @@ struct Peer {
     writes: VecDeque<Step>,
     reads: VecDeque<Result<Bytes, io::ErrorKind>>,
     written: Vec<u8>,
-    /// Slices of each write that was tried.
+    /// Number of slices of each attempted write.
     slices: Vec<usize>,
     read_calls: usize,
     shut: bool,
@@ -140,7 +140,7 @@ proptest! {
         socket.0.lock().writes = takes.into();
         for (index, chunk) in chunks.iter().enumerate() {
             send(&mut side, chunk.clone());
-            // Sometimes more is queued behind what is half written.
+            // Flush now and then, so that more is queued behind a partial write.
             if index % 3 == 0 {
                 let _ = flush(&mut side);
             }

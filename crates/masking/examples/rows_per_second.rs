@@ -1,5 +1,5 @@
-//! What masking costs: `cargo run --release --example rows_per_second -p countersign-masking`.
-//! Rows of ten text columns of 25 bytes, three of them masked, as PostgreSQL's DataRow and as COPY text.
+//! Measures the cost of masking: `cargo run --release --example rows_per_second -p countersign-masking`. The rows
+//! have ten text columns of 25 bytes, of which three are masked, as PostgreSQL's DataRow and as COPY text.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

@@ -1,38 +1,38 @@
-//! What a target says in errors and notices. A message may quote a row's values (`invalid input syntax
-//! for type integer: "…"`, `Failing row contains (…)`), so where a statement touches masked relations only
-//! those messages pass that are known to quote none.
+//! Masks errors and notices of a target. A message may quote values of a row (`invalid input syntax for type integer:
+//! "…"`, `Failing row contains (…)`). If a statement touches masked relations, only messages are sent that are known
+//! to quote no value.
 //!
-//! Known means: this code, raised by this file of the server's source. A code alone proves nothing:
-//! `SELECT email::regclass` puts the value of a row into 42P01, and RAISE may use any code; but the file is
-//! written by the server itself. And a message that comes from inside a function or from SQL put together
-//! at run time (it then has a context or an internal query) may quote whatever was put in.
+//! A message is known by its code together with the source file of the server that raised it. A code alone proves
+//! nothing: `SELECT email::regclass` puts the value of a row into 42P01, and RAISE may use any code; but the server
+//! itself writes the file name. A message from inside a function, or from SQL that was built at run time (it then has
+//! a context or an internal query), may quote any value.
 //!
 //! # Source
-//! PostgreSQL documentation, "Error and Notice Message Fields"; the server's source for where which
-//! message is raised.
+//! PostgreSQL documentation, "Error and Notice Message Fields"; the source of the server for the files that raise
+//! each message.
 
 use bytes::{BufMut, BytesMut};
 
 use crate::row::patch_length;
 use crate::{MaskError, Masked};
 
-/// Whether a statement touches masked relations.
+/// Relations that a statement touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Touches {
-    /// It may: it reads or writes one, or calls or triggers what nobody has read.
+    /// The statement may read or write a masked relation, or calls or triggers code that was not analysed.
     MaskedRelations,
-    /// Certainly not.
+    /// The statement certainly touches no masked relation.
     NothingMasked,
 }
 
-/// Masks errors and notices.
+/// Masks errors and notices of a target.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorMasker {
     touches: Touches,
 }
 
-/// Messages that quote no value of a row: codes, and the files they are raised by. Seen on PostgreSQL 15;
-/// what another version raises elsewhere is masked until it is listed here.
+/// Messages that quote no value of a row: codes, and the source files that raise them, as found in PostgreSQL 15. A
+/// message that another version raises in another file is masked until that file is listed here.
 const SAFE: &[(&[&str], &[&str])] = &[
     // Analysis of the statement's own text.
     (&["42601"], &["scan.l", "gram.y", "analyze.c", "parse_target.c", "parse_relation.c", "parse_func.c"]),
@@ -47,21 +47,21 @@ const SAFE: &[(&[&str], &[&str])] = &[
     (&["23502"], &["execMain.c", "execExprInterp.c", "tablecmds.c"]),
     (&["23514"], &["execMain.c", "execExprInterp.c", "tablecmds.c"]),
     (&["23P01"], &["execIndexing.c"]),
-    // Permission, by the names of objects.
+    // Permissions: the message names objects.
     (&["42501"], &["aclchk.c", "execMain.c"]),
-    // The state of the transaction, the session, the server.
+    // State of the transaction, the session or the server.
     (&["25001", "25006", "25P01", "25P02"], &["xact.c", "postgres.c", "utility.c"]),
     (&["40001"], &["predicate.c", "heapam_handler.c", "nodeModifyTable.c", "nodeLockRows.c", "execMain.c"]),
     (&["40P01"], &["deadlock.c"]),
     (&["55P03"], &["postgres.c", "heapam.c", "heapam_handler.c", "lockcmds.c", "namespace.c"]),
     (&["57014", "57P01", "57P02", "57P05", "25P03"], &["postgres.c"]),
-    // Arithmetic and lengths, without the number or the text.
+    // Arithmetic and lengths; the message quotes neither the number nor the text.
     (&["22012"], &["int.c", "int8.c", "numeric.c", "float.c"]),
     (&["22001"], &["varchar.c"]),
     (&["21000"], &["nodeSubplan.c"]),
 ];
 
-/// What stands in place of a message.
+/// Texts that replace a masked message, by prefix of the code.
 const CANONICAL: &[(&str, &str)] = &[
     ("00", "notice"),
     ("01", "warning"),
@@ -91,21 +91,21 @@ const CANONICAL: &[(&str, &str)] = &[
 ];
 
 impl ErrorMasker {
-    /// A masker for what is said while a statement runs that touches this.
+    /// Creates a masker for the messages of a statement that touches these relations.
     #[must_use]
     pub const fn new(touches: Touches) -> Self {
         Self { touches }
     }
 
-    /// Masks an ErrorResponse or NoticeResponse, given as its type byte and body, and adds it as a whole
-    /// message. Severity, code, position and the place in the server's source stay; the detail, hint,
-    /// context and internal query go; names of objects stay where the server itself wrote them; the
-    /// message stays when it is known to quote no values.
+    /// Masks an ErrorResponse or NoticeResponse, given as its type byte and body, and adds it as a whole message.
+    /// Severity, code, position and the location in the server's source are kept. The detail, hint, context and
+    /// internal query are removed. Names of objects are kept if the server itself wrote them. The message is kept if
+    /// it is known to quote no values.
     ///
     /// # Errors
-    /// When the body cannot be read; nothing is added then.
+    /// The body cannot be parsed; nothing is added then.
     pub fn mask_response(&self, tag: u8, body: &[u8], out: &mut Masked<BytesMut>) -> Result<(), MaskError> {
-        // Read also when it passes: what cannot be read does not.
+        // Parsed in both cases: a response that cannot be parsed is never sent.
         let fields = Fields::parse(body)?;
         let out = out.buffer();
         let start = out.len();
@@ -119,7 +119,7 @@ impl ErrorMasker {
     }
 }
 
-/// The fields of a response.
+/// Fields of a response, by type.
 struct Fields<'a>(Vec<(u8, &'a [u8])>);
 
 impl<'a> Fields<'a> {
@@ -143,7 +143,7 @@ impl<'a> Fields<'a> {
         std::str::from_utf8(text).ok()
     }
 
-    /// INVARIANT: I6 - what is not known to be without values of rows does not leave.
+    /// INVARIANT: I6 - a text is sent only if it is known to hold no values of rows.
     fn mask_into(&self, out: &mut BytesMut) {
         let code = self.get(b'C').filter(|code| is_code(code)).unwrap_or("XX000");
         let own_words = self.is_by_the_server(code);
@@ -155,20 +155,21 @@ impl<'a> Fields<'a> {
                 }
                 b'S' | b'V' | b'P' | b'F' | b'L' | b'R' => put(out, *kind, text),
                 b'M' | b's' | b't' | b'c' | b'd' | b'n' if own_words => put(out, *kind, text),
-                // Detail, hint, context, internal query, and whatever comes in later versions.
+                // Detail, hint, context, internal query, and fields of later versions.
                 _ => {}
             }
         }
         out.put_u8(0);
     }
 
-    /// Whether the server itself raised it about the statement or an object's definition, in a message
-    /// that quotes no value.
+    /// Returns `true` if the server itself raised the error about the statement or the definition of an object, in a
+    /// message that quotes no value.
     fn is_by_the_server(&self, code: &str) -> bool {
         let from_inside = [b'W', b'q', b'p'].iter().any(|&kind| self.0.iter().any(|(one, _)| *one == kind));
         let file = self.get(b'F').and_then(|path| path.rsplit(['/', '\\']).next()).unwrap_or_default();
         let safe = |(codes, files): &(&[&str], &[&str])| codes.contains(&code) && files.contains(&file);
-        // Only while a text is analysed does the server say where in the text a value is wrong: it is a literal there.
+        // The server gives the position of a wrong value only while it analyses the text of a statement; the value is
+        // then a literal of that text.
         let is_of_the_text = code.starts_with("22") && self.get(b'P').is_some();
         !from_inside && (is_of_the_text || SAFE.iter().any(safe))
     }

@@ -1,11 +1,11 @@
-//! The proof that bytes may go to the client.
+//! The type that proves that bytes may be sent to the client.
 
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-/// Something that may go to the client. Made only in this crate: by a plan, a COPY masker, an error
-/// masker, or from what is [`ValueFree`]. Neither `Clone` nor `Default`: a proof is about one thing.
+/// Data that may be sent to the client. Only this crate creates it: from a plan, a COPY masker, an error
+/// masker, or a type that is [`ValueFree`]. It is neither `Clone` nor `Default`: a proof covers one value.
 ///
 /// ```compile_fail
 /// let bytes = b"alice@example.org".to_vec();
@@ -16,24 +16,24 @@ use bytes::{Bytes, BytesMut};
 /// ```
 pub struct Masked<T>(T);
 
-/// A message in which no value of a target's data can stand: authentication, `ReadyForQuery`, row
-/// descriptions, refusals of our own making. Whoever implements this vouches for it; implement it for
-/// types that are built from their parts, never for a buffer that a target filled.
+/// A message that cannot hold a value of a target's data: authentication, `ReadyForQuery`, row descriptions, refusals
+/// that the gateway writes. Implement it only for types that are built from their parts, never for a buffer that a
+/// target filled; the implementation is the proof.
 pub trait ValueFree {}
 
 impl<T> Masked<T> {
-    /// INVARIANT: I6 - the only way to make one; each caller in this crate says why it may.
+    /// INVARIANT: I6 - the only constructor; each caller in this crate gives the reason why it may call it.
     pub(crate) const fn new(inner: T) -> Self {
         Self(inner)
     }
 
-    /// What may go to the client.
+    /// Returns the data, which may be sent to the client.
     #[must_use]
     pub const fn get(&self) -> &T {
         &self.0
     }
 
-    /// What may go to the client, without the proof.
+    /// Returns the data without the proof.
     #[must_use]
     pub fn into_inner(self) -> T {
         self.0
@@ -41,59 +41,59 @@ impl<T> Masked<T> {
 }
 
 impl<T: ValueFree> Masked<T> {
-    /// A message that has no values in it.
+    /// Wraps a message that holds no values.
     pub const fn value_free(message: T) -> Self {
-        // Its type vouches.
+        // The type of the message is the proof.
         Self::new(message)
     }
 }
 
 impl Masked<BytesMut> {
-    /// Nothing, to be added to.
+    /// Creates an empty buffer.
     #[must_use]
     pub fn empty() -> Self {
-        // Nothing has no values in it.
+        // An empty buffer holds no values.
         Self::new(BytesMut::new())
     }
 
-    /// Adds what may go after it.
+    /// Appends data that may be sent to the client.
     pub fn append<B: AsRef<[u8]>>(&mut self, next: &Masked<B>) {
-        // Masked after masked is masked.
+        // Both parts are masked.
         self.0.extend_from_slice(next.0.as_ref());
     }
 
-    /// Adds a message that has no values in it.
+    /// Appends a message that holds no values.
     pub fn append_value_free<M: ValueFree + AsRef<[u8]>>(&mut self, message: &M) {
-        // Its type vouches.
+        // The type of the message is the proof.
         self.0.extend_from_slice(message.as_ref());
     }
 
-    /// Bytes gathered.
+    /// Number of bytes in the buffer.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether nothing has gathered.
+    /// Returns `true` if the buffer is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Takes out what has gathered; the buffer can be filled again.
+    /// Takes the content out; the buffer can be filled again.
     #[must_use]
     pub fn take(&mut self) -> Masked<Bytes> {
         Masked::new(self.0.split().freeze())
     }
 
-    /// The buffer, for this crate's maskers to write to.
+    /// The buffer, for the maskers of this crate.
     pub(crate) const fn buffer(&mut self) -> &mut BytesMut {
         &mut self.0
     }
 }
 
 impl<T> fmt::Debug for Masked<T> {
-    /// Not the content: what may be seen by a client may still not belong in a log.
+    /// Does not print the content: data that a client may see does not always belong in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Masked(…)")
     }

@@ -1,23 +1,23 @@
-//! One stretch of a target's answer on its way out: as long as nothing has to be changed, its bytes leave
-//! as they came and uncopied; from the first change on, what leaves is gathered anew.
+//! Filters one section of a target's answer. As long as nothing is changed, the bytes of the section are sent without
+//! a copy; after the first change, the output is collected in a new buffer.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::masked::ValueFree;
 use crate::{MaskError, Masked, Plan};
 
-/// Decides, message by message, what of a stretch of bytes leaves. Every message of the stretch is
-/// given to it in order, by exactly one of its methods; then [`Outlet::release`] takes the stretch.
+/// Decides for each message of a section of bytes if it is sent. The caller passes every message of the section in
+/// order to exactly one of its methods; then [`Outlet::release`] takes the section.
 #[derive(Debug)]
 pub struct Outlet {
-    /// Bytes at the front of the stretch that leave as they are.
+    /// Number of bytes at the start of the section that are sent unchanged.
     kept: usize,
-    /// Whether something was changed; from there on everything is gathered in `anew`.
+    /// `true` after the first change; from then on all output is collected in `anew`.
     diverted: bool,
     anew: Masked<BytesMut>,
-    /// How far [`Outlet::released`] has told what leaves.
+    /// Extent of the output that [`Outlet::released`] has already returned.
     told: (usize, usize),
-    /// Bytes of the stretch: about as many leave when its rows are masked.
+    /// Number of bytes of the section; a section with masked rows needs about as many.
     stretch_bytes: usize,
 }
 
@@ -28,42 +28,42 @@ impl Default for Outlet {
 }
 
 impl Outlet {
-    /// For a stretch of so many bytes.
+    /// Creates an outlet for a section of this many bytes.
     #[must_use]
     pub fn new(stretch_bytes: usize) -> Self {
         Self { kept: 0, diverted: false, anew: Masked::empty(), told: (0, 0), stretch_bytes }
     }
 
-    /// A message in which no value can stand.
+    /// Sends a message that cannot hold a value.
     pub fn value_free<M: ValueFree + AsRef<[u8]>>(&mut self, message: &M) {
-        // INVARIANT: I6 - its type vouches.
+        // INVARIANT: I6 - the type of the message is the proof.
         self.keep(message.as_ref());
     }
 
-    /// A row: its whole message, and the body of it. A clear plan lets it pass.
+    /// Sends a row, given as its whole message and its body. A clear plan sends it unchanged.
     ///
     /// # Errors
-    /// When the row is not what was described; it does not leave then.
+    /// The row does not match its description; it is not sent then.
     pub fn row(&mut self, plan: &Plan, message: &[u8], body: &[u8]) -> Result<(), MaskError> {
-        // INVARIANT: I6 - the plan passes it or masks it.
+        // INVARIANT: I6 - the plan lets it pass or masks it.
         if plan.is_clear() {
             self.keep(message);
             return Ok(());
         }
         if self.anew.is_empty() {
-            // At once what the rows of the stretch will need, and a little for values that grow.
+            // Reserves enough for all rows of the section, and a little more for values that grow.
             self.anew.buffer().reserve((self.stretch_bytes - self.stretch_bytes.min(self.kept)) * 9 / 8);
         }
         self.diverted = true;
         plan.mask_data_row(body, &mut self.anew)
     }
 
-    /// A piece of a message that is too large to wait for.
+    /// Sends a part of a message that is too large to be buffered.
     ///
     /// # Errors
-    /// [`MaskError::NotClear`]: only what has nothing to mask can be let through in pieces.
+    /// [`MaskError::NotClear`]: a message can be sent in parts only if nothing in it is masked.
     pub fn piece(&mut self, plan: &Plan, piece: &[u8]) -> Result<(), MaskError> {
-        // INVARIANT: I6 - the plan says that nothing hides in it.
+        // INVARIANT: I6 - according to the plan nothing in it is masked.
         if !plan.is_clear() {
             return Err(MaskError::NotClear);
         }
@@ -71,44 +71,44 @@ impl Outlet {
         Ok(())
     }
 
-    /// A message that does not leave.
+    /// Drops a message of the section.
     pub fn swallow(&mut self) {
         self.diverted = true;
     }
 
-    /// A message that is not of the stretch, said here.
+    /// Sends a message that is not part of the section.
     pub fn insert<M: ValueFree + AsRef<[u8]>>(&mut self, message: &M) {
         self.diverted = true;
         self.anew.append_value_free(message);
     }
 
-    /// A message that takes the place of one of the stretch.
+    /// Sends a message in place of one of the section.
     pub fn replace<B: AsRef<[u8]>>(&mut self, message: &Masked<B>) {
         self.diverted = true;
         self.anew.append(message);
     }
 
-    /// Where a masker may write what takes the place of a message.
+    /// Buffer for a masker that replaces a message of the section.
     pub fn anew(&mut self) -> &mut Masked<BytesMut> {
         self.diverted = true;
         &mut self.anew
     }
 
-    /// What was decided to leave since this was last asked: first of `stretch` itself, then gathered anew.
+    /// Returns the output since the last call: first bytes of `stretch` itself, then collected bytes.
     pub fn released<'a>(&'a mut self, stretch: &'a [u8]) -> [&'a [u8]; 2] {
         let (kept, anew) = self.told;
         self.told = (self.kept, self.anew.len());
         [stretch.get(kept..self.kept).unwrap_or_default(), self.anew.get().get(anew..).unwrap_or_default()]
     }
 
-    /// Takes the first `consumed` bytes, which is all that it was asked about, from `stretch`, and answers
-    /// with what leaves of them.
+    /// Takes the first `consumed` bytes from `stretch`, exactly those that were passed to the methods above, and
+    /// returns the output.
     #[must_use]
     pub fn release(mut self, stretch: &mut BytesMut, consumed: usize) -> [Masked<Bytes>; 2] {
         let kept = self.kept.min(consumed).min(stretch.len());
         let front = stretch.split_to(kept).freeze();
         stretch.advance((consumed - kept).min(stretch.len()));
-        // INVARIANT: I6 - `kept` counts only what was kept above.
+        // INVARIANT: I6 - `kept` counts only bytes that `keep` has accepted.
         [Masked::new(front), self.anew.take()]
     }
 

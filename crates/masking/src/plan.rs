@@ -1,4 +1,4 @@
-//! What becomes of the columns of one result, decided once: when it is described.
+//! The masking of the columns of one result, decided once: at its description.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,56 +11,57 @@ use crate::rules::{Rules, strictness};
 use crate::value::{HashKey, Operation};
 use crate::{MaskError, Masked};
 
-/// Where the values of a column come from.
+/// Source of the values of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// They are this column's, unchanged, whatever the result calls it. Only for tables whose rows are
-    /// stored: a view's column is an [`Source::Expression`] unless a rule names the view itself.
+    /// The values are those of this column, unchanged; the name in the result has no effect. Only for tables with
+    /// stored rows: a column of a view is an [`Source::Expression`] unless a rule names the view itself.
     Column {
-        /// The relation, `schema.name`.
+        /// Name of the relation, `schema.name`.
         relation: String,
-        /// The column.
+        /// Name of the column in the relation.
         column: String,
     },
-    /// They are computed, and these columns may be in them: in doubt, all of every relation read.
+    /// The values are computed and may contain values of these columns: in doubt, of all columns of every relation
+    /// that is read.
     Expression {
-        /// Relation and column.
+        /// Relation and column of each.
         may_carry: Vec<(String, String)>,
     },
-    /// Nobody knows.
+    /// The source is not known.
     Unresolved,
-    /// Any of these, or all: the strictest of what becomes of them is what becomes of it.
+    /// The values come from any or all of these sources; the strictest action of all applies.
     AnyOf(Vec<Source>),
 }
 
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Where its values come from.
+    /// Source of its values.
     pub source: Source,
-    /// Whether its type takes any text (`text`, `varchar`, `char(n)`, `name`, `citext`). JSON, XML, arrays,
-    /// enumerations, numbers and times do not: there a masked value is NULL.
+    /// `true` if its type accepts any text (`text`, `varchar`, `char(n)`, `name`, `citext`). JSON, XML, arrays,
+    /// enumerations, numbers and times do not: their masked values are NULL.
     pub text_like: bool,
-    /// Whether its values come in the type's binary format. For types that take any text the two formats
-    /// are the same bytes; for all others a masked value is NULL in both.
+    /// `true` if its values come in the type's binary format. For types that accept any text the two formats are the
+    /// same bytes; for all others a masked value is NULL in both.
     pub binary: bool,
 }
 
-/// What becomes of the columns of one result.
+/// The masking of the columns of one result.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// `None`: nothing is done, and nothing is looked at.
+    /// `None` if nothing is masked; rows are not parsed then.
     operations: Option<Arc<[Operation]>>,
 }
 
 impl Plan {
-    /// The plan for a result that has nothing to mask, or none at all. Costs nothing per row.
+    /// The plan for a result without masked columns, or without columns. It costs nothing per row.
     #[must_use]
     pub const fn clear() -> Self {
         Self { operations: None }
     }
 
-    /// The plan for these columns, for a principal who may see the classes in `unmask`.
+    /// Creates the plan for these columns and for a principal who may see the classes in `unmask`.
     #[must_use]
     pub fn for_columns(
         columns: &[Column],
@@ -80,13 +81,13 @@ impl Plan {
         }
     }
 
-    /// Whether nothing is done.
+    /// Returns `true` if nothing is masked.
     #[must_use]
     pub const fn is_clear(&self) -> bool {
         self.operations.is_none()
     }
 
-    /// How many columns it masks.
+    /// Number of columns that it masks.
     #[must_use]
     pub fn masked_columns(&self) -> usize {
         self.operations().map_or(0, |all| all.iter().filter(|operation| !operation.passes()).count())
@@ -96,21 +97,21 @@ impl Plan {
         self.operations.as_deref()
     }
 
-    /// Lets rows pass as they came, many at once and uncopied; only when the plan is clear.
+    /// Lets many rows pass unchanged and without a copy, if the plan is clear.
     ///
     /// # Errors
-    /// [`MaskError::NotClear`].
+    /// [`MaskError::NotClear`] if the plan masks columns.
     pub fn pass(&self, rows: Bytes) -> Result<Masked<Bytes>, MaskError> {
-        // INVARIANT: I6 - the plan says that none of the columns hides anything.
+        // INVARIANT: I6 - according to the plan none of the columns is masked.
         if self.is_clear() { Ok(Masked::new(rows)) } else { Err(MaskError::NotClear) }
     }
 
-    /// The same, copied behind what has gathered.
+    /// Appends many rows unchanged to `out`, if the plan is clear.
     ///
     /// # Errors
-    /// [`MaskError::NotClear`].
+    /// [`MaskError::NotClear`] if the plan masks columns.
     pub fn pass_into(&self, rows: &[u8], out: &mut Masked<BytesMut>) -> Result<(), MaskError> {
-        // INVARIANT: I6 - as above.
+        // INVARIANT: I6 - according to the plan none of the columns is masked.
         if !self.is_clear() {
             return Err(MaskError::NotClear);
         }
@@ -119,14 +120,14 @@ impl Plan {
     }
 }
 
-/// INVARIANT: I6 - where a value comes from decides, not what it is called.
+/// INVARIANT: I6 - the source of a value decides, not the name of its column.
 fn action(source: &Source, rules: &Rules, unmask: &BTreeSet<DataClass>) -> Option<MaskAction> {
     match source {
         Source::Column { relation, column } => rules.action(relation, column, unmask),
         Source::Expression { may_carry } => {
             let carried = may_carry.iter().filter_map(|(r, c)| rules.action(r, c, unmask));
-            // The end of a computed value, or its hash, may be the whole of a masked one; so what would
-            // leave something of the column leaves nothing of the expression.
+            // The end of a computed value, or its hash, may be the whole of a masked value. So an action that keeps a
+            // part of a column keeps nothing of the expression.
             carried.fold(None, |strictest, action| match (strictest, action) {
                 (Some(MaskAction::Null), _) | (_, MaskAction::Null) => Some(MaskAction::Null),
                 _ => Some(MaskAction::Redact),

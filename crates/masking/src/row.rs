@@ -1,5 +1,5 @@
-//! Rows as PostgreSQL's DataRow carries them: a count of fields (16 bits), then each field as its length
-//! (32 bits, -1 for NULL) and its bytes; all big-endian.
+//! Rows in the format of PostgreSQL's DataRow: the number of fields (16 bits), then each field as its length (32
+//! bits, -1 for NULL) and its bytes; all big-endian.
 //!
 //! # Source
 //! PostgreSQL documentation, "Message Formats", DataRow.
@@ -17,7 +17,7 @@ impl Plan {
     /// Masks one row, given as the body of its DataRow message, and adds it as a whole message.
     ///
     /// # Errors
-    /// When the row is not what was described; nothing is added then.
+    /// The row does not match its description; nothing is added then.
     pub fn mask_data_row(&self, body: &[u8], out: &mut Masked<BytesMut>) -> Result<(), MaskError> {
         let out = out.buffer();
         let start = out.len();
@@ -30,12 +30,12 @@ impl Plan {
             }
             Some(operations) => mask_fields(operations, body, out),
         };
-        // INVARIANT: I6 - of a row that cannot be read nothing leaves.
+        // INVARIANT: I6 - nothing of a row that cannot be parsed is sent.
         written.and_then(|()| patch_length(out, start)).inspect_err(|_| out.truncate(start))
     }
 }
 
-/// Writes the length of the message that begins at `start` behind its type byte.
+/// Writes the length of the message that begins at `start` after its type byte.
 pub(crate) fn patch_length(out: &mut BytesMut, start: usize) -> Result<(), MaskError> {
     let too_large = MaskError::TooLarge { max: i32::MAX as usize };
     let length = i32::try_from(out.len() - start - 1).map_err(|_| too_large)?;
@@ -51,7 +51,7 @@ fn mask_fields(operations: &[Operation], body: &[u8], out: &mut BytesMut) -> Res
     if found != operations.len() {
         return Err(MaskError::FieldCount { expected: operations.len(), found });
     }
-    // What passes is copied in stretches, from here up to the next field that does not.
+    // Unmasked fields are copied together, from this offset up to the next masked field.
     let mut passing = body;
     for operation in operations {
         let (length, fields) = rest.split_first_chunk().ok_or(malformed)?;
@@ -63,7 +63,7 @@ fn mask_fields(operations: &[Operation], body: &[u8], out: &mut BytesMut) -> Res
         let length = usize::try_from(length).map_err(|_| malformed)?;
         let (value, behind) = fields.split_at_checked(length).ok_or(malformed)?;
         if !operation.passes() {
-            // INVARIANT: I6 - up to the field's length word, no further.
+            // INVARIANT: I6 - only up to the length of the masked field.
             let before = passing.len().checked_sub(rest.len()).and_then(|end| passing.get(..end));
             out.extend_from_slice(before.ok_or(malformed)?);
             mask_value(operation, value, out)?;
@@ -78,7 +78,7 @@ fn mask_fields(operations: &[Operation], body: &[u8], out: &mut BytesMut) -> Res
     Ok(())
 }
 
-/// Writes a field, length first.
+/// Masks one value and writes it with its length.
 pub(crate) fn mask_value(operation: &Operation, value: &[u8], out: &mut BytesMut) -> Result<(), MaskError> {
     let start = out.len();
     out.put_i32(NULL);

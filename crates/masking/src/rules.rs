@@ -1,16 +1,16 @@
-//! The masking rules of one target, ready to be looked up.
+//! The masking rules of one target, prepared for look-ups.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_common::verdict::{ColumnRule, DataClass, MaskAction};
 
-/// Columns of the server's own relations in which values of any table may be found: samples of the data, and the texts of
-/// other sessions' commands with their literals. As long as a target has rules, these columns hold every class that the
-/// rules name.
+/// Columns of the server's own relations that may hold values of any table: samples of the data, and the texts of
+/// other sessions' commands with their literals. If a target has rules, these columns are treated as columns of every
+/// class that the rules name.
 ///
 /// # Source
-/// PostgreSQL documentation, "System Catalogs" and "System Views", versions 13 to 18. `pg_stat_statements` belongs to an
-/// extension that is usually installed in one of the two schemas.
+/// PostgreSQL documentation, "System Catalogs" and "System Views", versions 13 to 18. `pg_stat_statements` belongs to
+/// an extension that is usually installed in one of the two schemas.
 const BUILT_IN: &[(&str, &[&str])] = &[
     (
         "pg_catalog.pg_stats",
@@ -36,14 +36,14 @@ const BUILT_IN: &[(&str, &[&str])] = &[
 pub struct Rules {
     relations: BTreeMap<String, BTreeMap<String, Vec<(DataClass, MaskAction)>>>,
     classes: BTreeSet<DataClass>,
-    /// The columns that rules of the bundle name: all but the built-in ones.
+    /// The columns that rules of the bundle name; without the built-in ones.
     configured: BTreeSet<(String, String)>,
     pass_unresolved: bool,
 }
 
 impl Rules {
-    /// These rules, and the built-in ones when there are any. Relations are `schema.name`, names exactly as in the
-    /// catalogue.
+    /// Creates the rules, and adds the built-in ones if there are any rules. Relations are `schema.name`, with names
+    /// exactly as in the catalogue.
     #[must_use]
     pub fn new(rules: impl IntoIterator<Item = ColumnRule>) -> Self {
         let mut all = Self::default();
@@ -57,8 +57,8 @@ impl Rules {
         all
     }
 
-    /// Samples and texts may hold values of every class.
-    // INVARIANT: I6.
+    /// Adds the columns in [`BUILT_IN`] for every class.
+    // INVARIANT: I6 - samples and texts may hold values of every class.
     fn add_built_in(&mut self) {
         for (relation, columns) in BUILT_IN {
             for column in *columns {
@@ -71,15 +71,15 @@ impl Rules {
         }
     }
 
-    /// Lets columns pass of which nobody knows where they come from. Without this they are redacted as
-    /// long as there is a rule whose class the principal may not see (I7).
+    /// Lets columns of unknown source pass unmasked. Without this they are redacted if there is a rule for a class
+    /// that the principal may not see (I7).
     #[must_use]
     pub const fn passing_unresolved(mut self) -> Self {
         self.pass_unresolved = true;
         self
     }
 
-    /// Whether there are no rules.
+    /// Returns `true` if there are no rules.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.classes.is_empty()
@@ -91,31 +91,31 @@ impl Rules {
         &self.classes
     }
 
-    /// Whether a principal who may see `unmask` may not see some class.
+    /// Returns `true` if the rules name a class that is not in `unmask`.
     #[must_use]
     pub fn hides(&self, unmask: &BTreeSet<DataClass>) -> bool {
         !self.classes.is_subset(unmask)
     }
 
-    /// Whether a column is hidden from a principal who may see `unmask`.
+    /// Returns `true` if a column is masked for a principal who may see `unmask`.
     #[must_use]
     pub fn hides_column(&self, relation: &str, column: &str, unmask: &BTreeSet<DataClass>) -> bool {
         self.action(relation, column, unmask).is_some()
     }
 
-    /// Whether a value is hidden of which nobody knows where it comes from.
+    /// Returns `true` if a value of unknown source is masked.
     #[must_use]
     pub fn hides_unresolved(&self, unmask: &BTreeSet<DataClass>) -> bool {
         self.unresolved(unmask).is_some()
     }
 
-    /// The columns that rules of the bundle name, `schema.name` and column. The built-in rules are not among them.
+    /// The columns that rules of the bundle name, as `schema.name` and column; without the built-in rules.
     pub fn configured(&self) -> impl Iterator<Item = (&str, &str)> {
         self.configured.iter().map(|(relation, column)| (relation.as_str(), column.as_str()))
     }
 
-    /// The columns that rules of the bundle name and that the catalogue does not have, as `exists` tells. Such a rule
-    /// masks nothing: after a column or table was renamed, for example.
+    /// The columns that rules of the bundle name and for which `exists` returns `false`: they are not in the
+    /// catalogue. Such a rule masks nothing, for example after a column or table was renamed.
     pub fn unmatched<'r>(
         &'r self,
         exists: impl Fn(&str, &str) -> bool + 'r,
@@ -123,19 +123,20 @@ impl Rules {
         self.configured().filter(move |(relation, column)| !exists(relation, column))
     }
 
-    /// Whether some rule names a column of this relation.
+    /// Returns `true` if a rule names a column of this relation.
     #[must_use]
     pub fn name(&self, relation: &str) -> bool {
         self.relations.contains_key(relation)
     }
 
-    /// The classes of a column.
+    /// The classes of a column in the rules.
     pub fn classes_of(&self, relation: &str, column: &str) -> impl Iterator<Item = &DataClass> {
         self.of(relation, column).iter().map(|(class, _)| class)
     }
 
-    /// Whether a copy of a column's values stays as masked as the column is in respect of a class: some column that the
-    /// copy is read back as has a rule of the same class with an action that is at least as strict.
+    /// Returns `true` if a copy of a column's values is at least as strictly masked as the column, with respect to a
+    /// class: one of the columns in `read_back` has a rule of the same class with an action that is at least as
+    /// strict.
     pub fn protects<'c>(
         &self,
         class: &DataClass,
@@ -155,21 +156,21 @@ impl Rules {
         rules.map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Every column under a rule, the built-in ones included, to ask the lineage of an expression about.
+    /// Every column that has a rule, the built-in ones included, for the lineage of an expression.
     pub fn columns(&self) -> impl Iterator<Item = (&str, &str)> {
         self.relations.iter().flat_map(|(relation, columns)| {
             columns.keys().map(move |column| (relation.as_str(), column.as_str()))
         })
     }
 
-    /// Whether a relation has a column that a principal who may see `unmask` may not see.
+    /// Returns `true` if a relation has a column that a principal who may see `unmask` may not see.
     #[must_use]
     pub fn touches(&self, relation: &str, unmask: &BTreeSet<DataClass>) -> bool {
         let hidden = |rules: &Vec<(DataClass, MaskAction)>| rules.iter().any(|(c, _)| !unmask.contains(c));
         self.relations.get(relation).is_some_and(|columns| columns.values().any(hidden))
     }
 
-    /// What becomes of a column; the strictest of the rules whose class may not be seen.
+    /// Returns the strictest action for a column among the rules for classes that are not in `unmask`.
     pub(crate) fn action(
         &self,
         relation: &str,
@@ -181,14 +182,14 @@ impl Rules {
         hidden.map(|(_, action)| *action).max_by_key(|action| strictness(*action))
     }
 
-    /// What becomes of a value of which nobody knows where it comes from.
+    /// Returns the action for a value of unknown source.
     pub(crate) fn unresolved(&self, unmask: &BTreeSet<DataClass>) -> Option<MaskAction> {
         let hides = self.classes.iter().any(|class| !unmask.contains(class));
         (hides && !self.pass_unresolved).then_some(MaskAction::Redact)
     }
 }
 
-/// How little an action leaves to be seen: more is stricter. Of two partials the one that keeps less.
+/// Rank of an action: the less it shows, the higher. Of two partial actions, the one that keeps less is stricter.
 pub(crate) fn strictness(action: MaskAction) -> (u8, usize) {
     match action {
         MaskAction::Partial { keep } => (0, usize::MAX - keep),

@@ -1,4 +1,4 @@
-//! What becomes of one value.
+//! Masking of one value.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use bytes::{BufMut as _, BytesMut};
 use countersign_common::Secret;
 use countersign_common::verdict::MaskAction;
 
-/// What stands in place of redacted text.
+/// Text that replaces a redacted value.
 pub(crate) const REDACTED: &[u8] = b"[redacted]";
 
-/// The key of hashed values. Equal values stay equal within one key, so that they can be joined; who has
-/// the key can try values.
+/// Key of hashed values. Equal values have equal hashes under one key, so that they can be joined. The holder of the
+/// key can guess values and compare hashes.
 #[derive(Clone)]
 pub struct HashKey(Arc<hmac::Key>);
 
 impl HashKey {
-    /// The key with these bytes; 32 random ones are right.
+    /// Creates a key from these bytes; use 32 random bytes.
     #[must_use]
     pub fn new(secret: &Secret<Vec<u8>>) -> Self {
         Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret.expose())))
@@ -30,22 +30,22 @@ impl fmt::Debug for HashKey {
     }
 }
 
-/// What is done to the values of one column.
+/// Operation on the values of one column.
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
-    /// They pass as they are.
+    /// Keeps the value unchanged.
     Pass,
-    /// They become a fixed text.
+    /// Replaces the value by a fixed text.
     Redact,
-    /// They become NULL.
+    /// Replaces the value by NULL.
     Null,
-    /// The last characters stay.
+    /// Keeps only the last characters.
     Partial { keep: usize },
-    /// They become a keyed hash.
+    /// Replaces the value by a keyed hash.
     Hash(HashKey),
 }
 
-/// What a value has become.
+/// Kind of the result of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Null,
@@ -53,7 +53,8 @@ pub(crate) enum Outcome {
 }
 
 impl Operation {
-    /// What an action means for a column. Where the type has no room for text, every action means NULL.
+    /// Returns the operation for an action on a column. For a type that does not accept any text, every action means
+    /// NULL.
     pub(crate) fn of(action: MaskAction, text_like: bool, key: &HashKey) -> Self {
         match action {
             _ if !text_like => Self::Null,
@@ -68,13 +69,13 @@ impl Operation {
         matches!(self, Self::Pass)
     }
 
-    /// Whether the outcome depends on the value, so that the value has to be there whole.
+    /// Returns `true` if the result depends on the value; the whole value is needed then.
     pub(crate) const fn needs_value(&self) -> bool {
         matches!(self, Self::Partial { .. } | Self::Hash(_))
     }
 
-    /// Writes what becomes of a value that is not NULL. Text is the same bytes in PostgreSQL's text and
-    /// binary formats, so the format does not matter here.
+    /// Writes the result for a value that is not NULL. Text has the same bytes in PostgreSQL's text and binary
+    /// formats, so the format does not matter here.
     pub(crate) fn apply(&self, value: &[u8], out: &mut BytesMut) -> Outcome {
         match self {
             Self::Pass => out.extend_from_slice(value),
@@ -87,8 +88,8 @@ impl Operation {
     }
 }
 
-/// Keeps the last characters, never more than half of them. What is not UTF-8 is redacted: its
-/// characters cannot be told apart here.
+/// Keeps the last characters, but at most half of them. A value that is not UTF-8 is redacted: its characters cannot
+/// be separated here.
 fn partial(value: &[u8], keep: usize, out: &mut BytesMut) {
     if value.is_ascii() {
         let kept = keep.min(value.len() / 2);
@@ -105,12 +106,13 @@ fn partial(value: &[u8], keep: usize, out: &mut BytesMut) {
     out.extend_from_slice(tail.unwrap_or_default().as_bytes());
 }
 
-/// HMAC-SHA-256, its first 16 bytes as hex.
+/// Writes the first 16 bytes of the HMAC-SHA-256, in hex.
 fn hash(value: &[u8], key: &HashKey, out: &mut BytesMut) {
     let tag = hmac::sign(&key.0, value);
     let half = tag.as_ref().get(..16).unwrap_or_default();
     let mut digits = [0; 32];
-    // Two digits a byte: it fits. If it did not, zeros would stand there, and nothing of the value.
+    // Cannot fail: each byte has two digits. After a failure the digits would be zeros and tell nothing about the
+    // value.
     let _ = hex::encode_to_slice(half, &mut digits);
     out.extend_from_slice(&digits);
 }

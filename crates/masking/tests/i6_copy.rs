@@ -1,4 +1,4 @@
-//! I6 in COPY streams, wherever the chunks are cut.
+//! Tests I6 in COPY streams, for any cut of the chunks.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use countersign_masking::*;
 use proptest::prelude::*;
 use support::*;
 
-/// The payload of what leaves when the stream comes in these chunks.
+/// Returns the payload of the output for a stream in these chunks.
 fn masked(plan: &Plan, format: &CopyFormat, chunks: &[&[u8]]) -> Result<Vec<u8>, MaskError> {
     let mut masker = CopyMasker::new(plan, format.clone(), "UTF8")?;
     let mut out = Masked::<BytesMut>::empty();
@@ -26,7 +26,7 @@ fn masked(plan: &Plan, format: &CopyFormat, chunks: &[&[u8]]) -> Result<Vec<u8>,
     Ok(payloads(&out.into_inner()))
 }
 
-/// What a sequence of CopyData messages carries.
+/// Joins the payloads of a sequence of CopyData messages.
 fn payloads(mut messages: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
     while !messages.is_empty() {
@@ -126,7 +126,7 @@ fn i6_masked_a_stream_that_is_not_as_described_ends_with_an_error() {
     assert_eq!(text("1\tsecr"), Err(MaskError::Malformed { what: "end of copy" }));
     let good = binary_stream(&[&[Some(b"1"), Some(b"secret")]]);
     for end in 1..good.len() {
-        // Between rows a stream may end: the server may have failed.
+        // A stream may end between rows: the server may have failed.
         let is_end_of_row = end == 19 || end == good.len() - 2;
         assert_eq!(
             masked(&plan, &CopyFormat::Binary, &[&good[..end]]).is_ok(),
@@ -162,7 +162,7 @@ fn i6_masked_an_encoding_in_which_rows_cannot_be_taken_apart_is_refused() {
     assert!(CopyMasker::new(&Plan::clear(), CopyFormat::csv(), "SJIS").is_ok());
 }
 
-/// A value as the server writes it in COPY's text format.
+/// Writes a value as the server does in COPY's text format.
 fn in_text(value: &str) -> String {
     value.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r")
 }
@@ -171,7 +171,7 @@ fn in_csv(value: &str) -> String {
     format!("\"{}\"", value.replace('"', "\"\""))
 }
 
-/// The stream cut at these places.
+/// Cuts the stream at these offsets.
 fn cut<'a>(stream: &'a [u8], at: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     let mut ends: Vec<_> = at.iter().map(|index| index.index(stream.len() + 1)).collect();
     ends.extend([0, stream.len()]);
@@ -214,7 +214,7 @@ proptest! {
 
     #[test]
     fn a_stream_of_columns_under_no_rule_passes_byte_for_byte(rows in rows(), at: [prop::sample::Index; 6]) {
-        // The last column is masked, so that the stream is taken apart; it is NULL, so that it stays.
+        // The last column is masked, so that the stream is parsed; it is NULL, so that it stays unchanged.
         let plan = plan_of(&["id", "id", "id", "notes"]);
         let rows: Vec<_> = rows.into_iter().map(|[a, b, c, _]| [a, b, c, None]).collect();
         for (format, stream) in streams(&rows) {

@@ -1,4 +1,4 @@
-//! I6 in errors and notices: what a server says when a statement fails on a row must not tell the row.
+//! Tests I6 in errors and notices: the message about a statement that fails on a row must not show the row.
 
 #![allow(
     clippy::unwrap_used,

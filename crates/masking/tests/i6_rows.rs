@@ -1,4 +1,4 @@
-//! I6 in rows: where a value comes from decides, and nothing of a row that cannot be read leaves.
+//! Tests I6 in rows: the source of a value decides, and nothing of a row that cannot be parsed is sent.
 
 #![allow(
     clippy::unwrap_used,

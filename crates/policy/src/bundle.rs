@@ -1,5 +1,5 @@
-//! A bundle of one version: its files compiled into targets, chains, masking rules and the rules that
-//! decide. Immutable; a change is a new bundle.
+//! A bundle of one version: its files, compiled into targets, chains, masking rules and policy rules. A bundle is
+//! immutable; each change makes a new bundle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,13 +35,13 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Compiles a bundle. `extra_targets` are those given elsewhere than in the bundle's files, such as on
-    /// a command line; masking rules may name them too.
+    /// Compiles a bundle. `extra_targets` come from another place than the bundle's files, such as a command line;
+    /// masking rules may name them too.
     ///
     /// # Errors
-    /// When anything in the files is not sound: every fault of every file, with its place.
+    /// Every fault of every file, with its position.
     pub fn compile(files: &Files, extra_targets: Vec<Target>) -> Result<Self, BundleErrors> {
-        // Before anything is parsed: how large the files are, and how many.
+        // The size and number of the files are checked before anything is parsed.
         BundleErrors::check(files.excess())?;
         compiler_thread::run(|| Self::compile_here(files, extra_targets))
             .unwrap_or_else(|why| Err(Fault::of_file("", why).into()))
@@ -67,36 +67,36 @@ impl Bundle {
         Ok(Self { version: BundleVersion::of(&digest), digest, engine, columns, terms, limits })
     }
 
-    /// Its version: equal for equal files (and equal extra targets) on every node.
+    /// Its version: equal for equal files and equal extra targets on every node.
     #[must_use]
     pub fn version(&self) -> &BundleVersion {
         &self.version
     }
 
-    /// The whole digest that the version is the beginning of.
+    /// The whole digest of the bundle; the version is its start.
     #[must_use]
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
 
-    /// The targets, by name.
+    /// The targets, in the order of their names.
     pub fn targets(&self) -> impl ExactSizeIterator<Item = &Arc<Target>> {
         self.engine.targets().iter()
     }
 
-    /// The target of this name.
+    /// Returns the target with this name.
     #[must_use]
     pub fn target(&self, name: &TargetName) -> Option<&Arc<Target>> {
         self.engine.number_of(name).and_then(|number| self.engine.targets().get(number))
     }
 
-    /// The masking rules of a target; none when there is no such target.
+    /// Returns the masking rules of a target; empty if there is no such target.
     #[must_use]
     pub fn column_rules(&self, target: &TargetName) -> &[ColumnRule] {
         self.columns.get(target).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The terms of the classes that masking rules name, by class.
+    /// Terms of the classes that masking rules name, in the order of the classes.
     #[must_use]
     pub fn class_terms(&self) -> &[ClassTerms] {
         &self.terms
@@ -108,33 +108,33 @@ impl Bundle {
         self.engine.chains()
     }
 
-    /// How many requests may be open at once.
+    /// Maximum numbers of open requests.
     #[must_use]
     pub fn limits(&self) -> RequestLimits {
         self.limits
     }
 
-    /// How many policies its files have. Those that follow from `masking.yaml` are not counted.
+    /// Number of policies in its files. Policies that follow from `masking.yaml` are not counted.
     #[must_use]
     pub fn policy_count(&self) -> usize {
         self.engine.rules().iter().filter(|rule| !rule.built_in).count()
     }
 
-    /// Decides. Every question is answered: where the policies cannot be asked, the answer is a block.
+    /// Judges a question. Every question gets a verdict: if the policies cannot be evaluated, it is a block.
     #[must_use]
     pub fn judge(&self, question: &Question<'_>) -> Verdict {
         self.engine.judge(question, question)
     }
 
-    /// Decides like [`Bundle::judge`], for callers who share principal and facts: remembering the verdict
-    /// then copies neither.
+    /// Judges like [`Bundle::judge`], for callers that share principal and facts: the cache then copies neither.
     #[must_use]
     pub fn judge_shared(&self, question: &SharedQuestion<'_>) -> Verdict {
         let shared = Shared { principal: question.principal, facts: question.facts };
         self.engine.judge(&question.plain(), &shared)
     }
 
-    /// Says which policies matched, and why the verdict is what it is. Asks the policies anew each time.
+    /// Explains the verdict on a question and lists the policies that matched. Evaluates the policies again each
+    /// time.
     #[must_use]
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
         self.engine.explain(question)
@@ -146,27 +146,27 @@ impl Bundle {
     }
 }
 
-/// A [`Question`] whose principal and facts are shared.
+/// A [`Question`] with shared principal and facts.
 #[derive(Debug, Clone, Copy)]
 pub struct SharedQuestion<'a> {
-    /// Who asks.
+    /// Principal that sent the command.
     pub principal: &'a Arc<Principal>,
-    /// Where it is to run.
+    /// Target that the command is for.
     pub target: &'a Target,
-    /// The role used there.
+    /// Role that the session has on the target.
     pub role: &'a RoleName,
-    /// The database used there.
+    /// Database of the session on the target.
     pub database: &'a str,
-    /// What the command does.
+    /// Facts about the operations of the command.
     pub facts: &'a Arc<Facts>,
-    /// Whether a transaction block is open.
+    /// `true` if a transaction block is open.
     pub in_transaction: bool,
-    /// The moment of judging.
+    /// Time of the judgement, for policies that read it.
     pub now: Timestamp,
 }
 
 impl<'a> SharedQuestion<'a> {
-    /// The same question.
+    /// Returns the same question without shared parts.
     #[must_use]
     pub fn plain(&self) -> Question<'a> {
         Question {
@@ -181,7 +181,7 @@ impl<'a> SharedQuestion<'a> {
     }
 }
 
-/// The policies of the files, and those that follow from `masking.yaml`.
+/// Reads the policies of the files, and adds those that follow from `masking.yaml`.
 fn policies(files: &Files, schema: &Schema, terms: &[ClassTerms], faults: &mut Vec<Fault>) -> Vec<Rule> {
     let mut policies = rules::read(files, schema, faults);
     for terms in terms {
@@ -193,7 +193,7 @@ fn policies(files: &Files, schema: &Schema, terms: &[ClassTerms], faults: &mut V
     policies
 }
 
-/// The limits of lookups by equality, for the classes that have one.
+/// Limits of lookups by equality, for the classes that have one.
 fn lookups_max(terms: &[ClassTerms]) -> BTreeMap<DataClass, u64> {
     terms.iter().filter_map(|terms| Some((terms.class.clone(), terms.lookups_max?))).collect()
 }
@@ -204,7 +204,7 @@ fn schema() -> Result<Schema, Fault> {
     Schema::from_cedarschema_str(&schema_text()).map(|(schema, _)| schema).map_err(ours)
 }
 
-/// The targets of the files and the extra ones; a name is used once.
+/// Joins the targets of the files and the extra ones; two targets must not share a name.
 fn collect_targets(
     files: &Files,
     extra: Vec<Target>,
@@ -226,7 +226,7 @@ fn unknown_chains<'a>(
     rules: &'a Rules,
     chains: &'a BTreeMap<ChainName, Chain>,
 ) -> impl Iterator<Item = Fault> + 'a {
-    // The chain of the built-in ones is looked for where masking.yaml names it.
+    // The chain of built-in policies is checked in masking.yaml, which names it.
     rules.iter().filter(|rule| !rule.built_in).filter_map(move |rule| {
         let chain = rule.approval.as_ref().filter(|chain| !chains.contains_key(*chain))?;
         let known = match chains.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>() {
@@ -238,13 +238,13 @@ fn unknown_chains<'a>(
     })
 }
 
-/// The classes that masking rules name, each once.
+/// The classes that masking rules name, without duplicates.
 fn classes(rules: Option<&Vec<ColumnRule>>) -> Vec<DataClass> {
     let classes: BTreeSet<_> = rules.into_iter().flatten().map(|rule| rule.class.clone()).collect();
     classes.into_iter().collect()
 }
 
-/// Digest over the files, and over the targets that do not come from them.
+/// Digest over the files and the extra targets.
 fn digest<'a>(files: &Files, targets: impl Iterator<Item = &'a targets::Listed>) -> Digest {
     let mut digest = DigestBuilder::new("countersign.bundle.v1");
     files.digest_into(&mut digest);

@@ -1,7 +1,7 @@
-//! Verdicts by what they depend on: the principal, the target, and of everything else only what the
-//! policies read. So a hit is exact, and under policies that read little nearly everything hits.
+//! Caches verdicts. The key has the principal, the target, and those parts of the question that the policies read. So
+//! a hit is always correct, and nearly every question hits if the policies read little.
 //!
-//! Bounded by size in bytes; what has been used least goes first.
+//! The cache is limited by its size in bytes; the least used entries are dropped first.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -14,10 +14,9 @@ use parking_lot::Mutex;
 use crate::context::{Attribute, Attributes, epoch_hour};
 use crate::question::Question;
 
-/// The most that the keys of one cache take, in bytes, roughly: 16 MiB.
+/// Maximum size of the keys of one cache, in bytes, estimated: 16 MiB.
 const BYTES_MAX: u64 = 16 << 20;
 
-/// Values by question.
 #[derive(Debug)]
 pub(crate) struct Cache<V: Clone + Send + Sync + 'static>(moka::sync::Cache<Key, V>);
 
@@ -45,15 +44,15 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
     }
 }
 
-/// How many values are found by where their question's parts lie in memory.
+/// Number of slots for recent values.
 const RECENT_MAX: usize = 256;
 
-/// The values given last, found by the address of their shared facts: no hash over names, nothing to account for.
-/// Whether it is the same question is decided by comparing the two, as in [`Cache`].
+/// The most recent values, by the memory address of their shared facts: a look-up needs neither a hash over names nor
+/// accounting. As in [`Cache`], the two questions are compared to decide if they are equal.
 #[derive(Debug)]
 pub(crate) struct Recent<V>(Box<[Slot<V>]>);
 
-/// The value that was given last to a question whose parts lie at the like address.
+/// The last value for a question with an address that maps to this slot.
 type Slot<V> = Mutex<Option<(Key, V)>>;
 
 impl<V: Clone> Recent<V> {
@@ -66,7 +65,7 @@ impl<V: Clone> Recent<V> {
         slot.as_ref().filter(|(key, _)| *view == key.view()).map(|(_, value)| value.clone())
     }
 
-    /// Keeps a value in place of another whose facts lie at the like address.
+    /// Stores a value and drops the previous value of the same slot.
     pub(crate) fn put(&self, key: Key, value: V) {
         if let Some(slot) = self.slot(key.view().operations) {
             *slot.lock() = Some((key, value));
@@ -79,7 +78,7 @@ impl<V: Clone> Recent<V> {
     }
 }
 
-/// A question as the cache sees it: what the policies that can meet it read, the rest left out.
+/// The parts of a question that the policies for it read; all other parts are left out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     principal: &'a Principal,
@@ -94,8 +93,8 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The view of a question whose target has this number in the bundle. `None` when a policy reads the
-    /// exact time: such a verdict holds for its moment only.
+    /// Creates the view of a question; `target` is the number of the target in the bundle. Returns `None` if a policy
+    /// reads the exact time: such a verdict is valid for that time only.
     pub(crate) fn new(
         question: &Question<'a>,
         target: usize,
@@ -120,7 +119,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The key that owns what this view shows.
+    /// Creates a key that owns the parts of this view.
     pub(crate) fn to_key(self, principal: Arc<Principal>, facts: Option<Arc<Facts>>) -> Key {
         Key {
             principal,
@@ -142,7 +141,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Whether two operations are the same in what policies read of them.
+/// Returns `true` if two operations are equal in all attributes that policies read.
 pub(crate) fn same(one: &Operation, two: &Operation, reads: Attributes) -> bool {
     one.action == two.action
         && (!reads.has(Attribute::Reads) || one.reads == two.reads)
@@ -166,7 +165,7 @@ impl PartialEq for View<'_> {
 }
 
 impl Hash for View<'_> {
-    /// Groups are left out: they seldom tell principals of one subject apart, and equality looks at them.
+    /// Does not hash groups: principals with one subject rarely differ in them, and equality compares them.
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.principal.subject.hash(state);
         self.target.hash(state);
@@ -192,7 +191,7 @@ impl Hash for View<'_> {
     }
 }
 
-/// What a cached value is kept under.
+/// Key of a cached value.
 #[derive(Debug)]
 pub(crate) struct Key {
     principal: Arc<Principal>,
@@ -221,7 +220,7 @@ impl Key {
         }
     }
 
-    /// Roughly what an entry keeps alive, in bytes, shared parts counted in full.
+    /// Estimates the memory that an entry keeps alive, in bytes; shared parts are counted in full.
     fn bytes_estimate(&self) -> u32 {
         let of_operation = |operation: &Operation| {
             let names = operation.reads.iter().chain(&operation.writes).chain(&operation.functions);
@@ -266,7 +265,7 @@ mod tests {
     use super::*;
     use crate::tests::{NOW, agent, bundle, principal, target};
 
-    /// Equality has to hold by itself: the hash only makes it rare that two different views meet.
+    /// Equality must be correct without the hash, which only makes it rare that two different views are compared.
     #[test]
     fn each_part_that_policies_read_tells_two_questions_apart() {
         let bundle = bundle("");
@@ -324,7 +323,7 @@ mod tests {
         for other in &others {
             assert!(view(&base, reads) != view(other, reads), "{other:?}");
         }
-        // Of what is not read only the principal, the actions and their number remain.
+        // If nothing else is read, only the principal, the actions and their number are compared.
         let same = others
             .iter()
             .filter(|other| view(&base, Attributes::default()) == view(other, Attributes::default()));

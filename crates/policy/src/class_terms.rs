@@ -1,6 +1,6 @@
-//! The terms of a class of data for principals who may not see it: what becomes of a command that copies its values, or
-//! selects rows by them. They take effect as built-in policies, so that verdicts, explanations and caches treat them like
-//! the policies of the bundle.
+//! The terms of a class of data for principals who may not see it: they decide about a command that copies its
+//! values, or selects rows by them. They are applied as built-in policies, so that verdicts, explanations and caches
+//! treat them like the policies of the bundle.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use crate::context::{Attribute, Attributes};
 use crate::error::{Fault, Position};
 use crate::rules::Rule;
 
-/// What becomes of a command that uses values of a class which its requester may not see.
+/// Decision about a command that uses values of a class that its principal may not see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Use {
-    /// The built-in policies do not object.
+    /// The built-in policies do not forbid the command.
     Allow,
     /// The command waits for the chain that `masking.yaml` names.
     Hold,
@@ -38,30 +38,30 @@ impl fmt::Display for Use {
 /// The terms of one class of data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClassTerms {
-    /// The class.
+    /// Class of data for these terms.
     pub class: DataClass,
-    /// For writes that may copy values to a place where no rule of the class masks them.
+    /// For writes that may copy values to a place without a masking rule of the class.
     pub copies: Use,
     /// For predicates, join conditions, orderings and groupings over its columns.
     pub predicates: Use,
     /// For comparisons of a bare column with a constant or a parameter for equality.
     pub equality: Use,
-    /// How many such comparisons one session may make. `None`: no limit, or they are not allowed by themselves.
+    /// Maximum number of such comparisons in one session. `None` if there is no limit, or if they are not allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookups_max: Option<u64>,
-    /// The chain that decides on what is held.
+    /// The chain that decides about held commands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainName>,
-    /// The file that has the class.
+    /// File that defines the class.
     #[serde(skip)]
     pub(crate) file: String,
-    /// Its place there.
+    /// Position of the class in that file.
     #[serde(skip)]
     pub(crate) at: Option<Position>,
 }
 
 impl ClassTerms {
-    /// The built-in policies that put these terms into effect.
+    /// Creates the built-in policies for these terms.
     pub(crate) fn policies(&self) -> Result<Vec<Rule>, Fault> {
         let class = &*self.class.0;
         let copies = format!("it may copy values of class `{class}` to a place where they are not masked");
@@ -109,7 +109,7 @@ impl ClassTerms {
     }
 }
 
-/// A text as a string literal of Cedar.
+/// Writes a text as a string literal of Cedar.
 fn literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push('"');

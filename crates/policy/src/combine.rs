@@ -1,5 +1,5 @@
-//! From the outcomes of a command's operations to one verdict: the strictest wins, and what holds is held
-//! on the terms of every chain that was named.
+//! Combines the outcomes of a command's operations into one verdict: the strictest outcome decides, and a held
+//! command gets the terms of every chain that was named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use countersign_common::verdict::{Duties, Reason};
 use crate::evaluate::Outcome;
 use crate::rules::{Rule, Rules};
 
-/// The verdict over all outcomes. The first operation that is blocked gives the reason.
+/// Combines all outcomes into a verdict. The first blocked operation gives the reason.
 pub(crate) fn verdict(
     outcomes: &[(Action, Outcome)],
     target: &TargetName,
@@ -39,7 +39,7 @@ pub(crate) fn verdict(
     let asking: Vec<_> = asking.iter().filter_map(|number| rules.get(*number)).collect();
     match terms(&asking, chains) {
         Some(terms) => Verdict::Hold(Arc::new(terms), duties()),
-        // A bundle compiles only when every chain is there; without it nobody could agree (I7).
+        // Not reachable: a bundle compiles only if every chain exists. Without the chain nobody could approve (I7).
         None => {
             Verdict::Block(Reason { policies: Vec::new(), text: "its chain of approval is missing".into() })
         }
@@ -76,8 +76,8 @@ fn unevaluated(rules: &Rules, broken: &[usize]) -> Reason {
     Reason { policies, text }
 }
 
-/// The terms that these rules ask for: chains in the order of their names, each once, policies in theirs.
-/// `None` when a chain is missing or none is named.
+/// Returns the terms that these rules ask for: chains in the order of their names without duplicates, policies in the
+/// order of the rules. Returns `None` if a chain is missing or none is named.
 fn terms(asking: &[&Rule], chains: &BTreeMap<ChainName, Chain>) -> Option<Terms> {
     let names: BTreeSet<_> = asking.iter().filter_map(|rule| rule.approval.as_ref()).collect();
     let chains: Vec<_> = names.iter().map(|name| chains.get(*name)).collect::<Option<_>>()?;
@@ -94,7 +94,7 @@ fn terms(asking: &[&Rule], chains: &BTreeMap<ChainName, Chain>) -> Option<Terms>
     })
 }
 
-/// Each text once, in the order of its first coming.
+/// Removes duplicate texts and keeps the order of the first ones.
 fn unique(texts: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     texts.filter(|text| seen.insert(text.clone())).collect()

@@ -1,14 +1,14 @@
-//! A thread whose stack is known to be large enough for the deepest text that is compiled. Bundles come from people and over
-//! the network, and are compiled on threads of any size.
+//! A thread with a stack that is large enough for the deepest text that is compiled. Bundles come from people and
+//! over the network, and callers compile them on threads of any stack size.
 
-/// Enough for [`crate::nesting::DEPTH_MAX`] levels of Cedar's parser and validator, in a build without optimisation. Only the
-/// pages that are used take memory.
+/// Enough for [`crate::nesting::DEPTH_MAX`] levels of Cedar's parser and validator, in a build without optimisation.
+/// Only used pages take memory.
 const STACK_BYTES: usize = 128 << 20;
 
-/// Runs `work` there and waits for it.
+/// Runs `work` on such a thread and waits for it.
 ///
 /// # Errors
-/// Why there is no answer: the thread could not be started, or `work` panicked.
+/// The reason for the missing result, in words: the thread could not be started, or `work` panicked.
 pub(crate) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
@@ -16,7 +16,7 @@ pub(crate) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String>
             .stack_size(STACK_BYTES)
             .spawn_scoped(scope, work)
             .map_err(|error| format!("the compiler's thread cannot be started: {error}"))?;
-        // The panic's text is in the log already.
+        // The log already has the text of the panic.
         thread.join().map_err(|_| "the compiler failed on this bundle".to_owned())
     })
 }

@@ -1,5 +1,5 @@
-//! The context of a Cedar request: which attributes there are, which of them a policy reads, and their
-//! values for a question. What no policy reads is neither built nor part of a cached verdict's key.
+//! The context of a Cedar request: its attributes, the attributes that a policy reads, and their values for a
+//! question. Attributes that no policy reads are neither built nor part of the key of a cached verdict.
 
 use std::collections::BTreeSet;
 
@@ -92,12 +92,13 @@ impl Attribute {
         }
     }
 
-    /// Whether the context of a command has it.
+    /// Returns `true` if the context of a command has the attribute.
     pub(crate) const fn in_command(self) -> bool {
         !matches!(self, Self::Target | Self::Environment)
     }
 
-    /// Whether the context of `unmask` has it: what a command does is no reason to see a class.
+    /// Returns `true` if the context of `unmask` has the attribute. Attributes of a command are not in it: the
+    /// command must not decide if a class may be seen.
     pub(crate) const fn in_unmask(self) -> bool {
         !matches!(
             self,
@@ -118,7 +119,7 @@ impl Attribute {
     }
 }
 
-/// The attributes of the context that some policies read.
+/// Set of attributes that some policies read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Attributes(u32);
 
@@ -133,7 +134,8 @@ impl Attributes {
         Self(self.0 | other.0)
     }
 
-    /// Whether something is read that depends on the classes of data that an operation uses ([`MaskedUses`]).
+    /// Returns `true` if the set has an attribute that depends on the classes of data that an operation uses
+    /// ([`MaskedUses`]).
     ///
     /// [`MaskedUses`]: countersign_common::facts::MaskedUses
     pub(crate) const fn has_masked_uses(self) -> bool {
@@ -152,8 +154,8 @@ impl Attributes {
         Self(self.0 & !attribute.bit())
     }
 
-    /// The attributes that a policy reads, from its JSON form (Cedar's "EST"). Whatever uses `context` in
-    /// another way than `context.name` or `context has name` reads every one.
+    /// Returns the attributes that a policy reads, from its JSON form (Cedar's "EST"). An expression that uses
+    /// `context` in another way than `context.name` or `context has name` reads all attributes.
     pub(crate) fn read_by(policy: &serde_json::Value) -> Self {
         match policy {
             serde_json::Value::Object(object) => {
@@ -175,7 +177,7 @@ impl Attributes {
         }
     }
 
-    /// The attribute that `context.name` reads; `None` for any other access.
+    /// Returns the attribute that `context.name` reads, or `None` for any other access.
     fn accessed(operand: &serde_json::Value) -> Option<Self> {
         let of_context = operand.get("left")?.get("Var")? == "context";
         let name = operand.get("attr")?.as_str()?;
@@ -184,8 +186,8 @@ impl Attributes {
     }
 }
 
-/// The context of a question, with only the `wanted` attributes: those of `operation`, or of `unmask`. The
-/// error is Cedar's text, for explanations.
+/// Builds the context of a question with only the `wanted` attributes: those of `operation`, or of `unmask` if it is
+/// `None`. The error is Cedar's text, for explanations.
 pub(crate) fn build(
     question: &Question<'_>,
     operation: Option<&Operation>,
@@ -259,17 +261,17 @@ fn strings(texts: impl Iterator<Item = impl Into<String>>) -> RestrictedExpressi
 
 const MICROS_PER_HOUR: u64 = 3_600_000_000;
 
-/// Hours since the Unix epoch: `hour` and `weekday` change only when this does.
+/// Hours since the Unix epoch: `hour` and `weekday` change only when this number changes.
 pub(crate) const fn epoch_hour(now: Timestamp) -> u64 {
     now.as_micros() / MICROS_PER_HOUR
 }
 
-/// The hour of the day in UTC, 0 to 23.
+/// Hour of the day in UTC, 0 to 23.
 fn hour_of_day(now: Timestamp) -> i64 {
     i64::try_from(epoch_hour(now) % 24).unwrap_or_default()
 }
 
-/// The day of the week in UTC. 1 January 1970 was a Thursday.
+/// Day of the week in UTC. 1 January 1970 was a Thursday.
 fn weekday(now: Timestamp) -> &'static str {
     match (epoch_hour(now) / 24 + 3) % 7 {
         0 => "monday",
@@ -282,7 +284,7 @@ fn weekday(now: Timestamp) -> &'static str {
     }
 }
 
-/// As Cedar reads it: UTC with milliseconds.
+/// Formats a time for Cedar: UTC with milliseconds.
 fn datetime(now: Timestamp) -> String {
     let text = now.to_string();
     text.get(..23).map_or_else(|| text.clone(), |seconds| format!("{seconds}Z"))

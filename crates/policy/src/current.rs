@@ -1,5 +1,5 @@
-//! The bundle in force, and how a new one takes its place. Whoever watches the folder or the control plane
-//! calls [`reload`] or compiles by itself; a bundle that does not validate leaves the old one in force.
+//! Holds the active bundle and replaces it. The code that watches the folder or the control plane calls [`reload`] or
+//! compiles a bundle itself. If a new bundle does not validate, the old one stays active.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use crate::bundle::Bundle;
 use crate::error::BundleErrors;
 use crate::files::Files;
 
-/// What became of a reload.
+/// Result of a reload of the bundle.
 #[derive(Debug)]
 pub enum Reload {
     /// The files are those of the current bundle.
     Unchanged,
-    /// There is a new bundle.
+    /// The files make a new bundle.
     New(Box<Bundle>),
-    /// The files do not make a bundle; the current one stays.
+    /// The files do not make a bundle; the current one stays active.
     Broken(BundleErrors),
 }
 
-/// Reads the folder again and compiles it when it differs from `current`.
+/// Reads the folder again and compiles it if it differs from `current`.
 #[must_use]
 pub fn reload(dir: &Path, current: &Bundle, extra_targets: Vec<Target>) -> Reload {
     let compiled = Files::read_dir(dir).and_then(|files| Bundle::compile(&files, extra_targets));
@@ -34,12 +34,12 @@ pub fn reload(dir: &Path, current: &Bundle, extra_targets: Vec<Target>) -> Reloa
     }
 }
 
-/// Counts the bundles that were in force; grows with each.
+/// Number of the active bundle; it grows with each new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(u64);
 
-/// The bundle in force. One holder for all sessions; each keeps the [`Revision`] it saw and learns with one
-/// atomic load that there is a newer one.
+/// The active bundle, shared by all sessions. Each session keeps the last [`Revision`] that it used and detects a
+/// newer bundle with one atomic load.
 #[derive(Debug)]
 pub struct CurrentBundle {
     bundle: ArcSwap<Bundle>,
@@ -47,29 +47,29 @@ pub struct CurrentBundle {
 }
 
 impl CurrentBundle {
-    /// This bundle is in force.
+    /// Creates the holder with this bundle.
     #[must_use]
     pub fn new(bundle: Bundle) -> Self {
         Self { bundle: ArcSwap::from_pointee(bundle), revision: AtomicU64::new(1) }
     }
 
-    /// How many bundles were in force so far. Read it before [`CurrentBundle::load`]: then a change in
-    /// between is seen at the next look, never missed.
+    /// Returns the number of the active bundle. Read it before [`CurrentBundle::load`]: a change between the two
+    /// calls is then detected at the next check and never missed.
     #[must_use]
     pub fn revision(&self) -> Revision {
         Revision(self.revision.load(Ordering::Acquire))
     }
 
-    /// The bundle in force.
+    /// Returns the active bundle.
     #[must_use]
     pub fn load(&self) -> Arc<Bundle> {
         self.bundle.load_full()
     }
 
-    /// Puts another bundle in force.
+    /// Makes another bundle the active one.
     pub fn replace(&self, bundle: Bundle) {
         self.bundle.store(Arc::new(bundle));
-        // After the store: whoever sees the new revision loads the new bundle.
+        // After the store: a thread that reads the new revision also loads the new bundle.
         self.revision.fetch_add(1, Ordering::Release);
     }
 }

@@ -1,4 +1,4 @@
-//! What decides: the rules, ready to be asked, and the verdicts given so far. Pure but for its caches.
+//! Evaluates the rules and caches the verdicts. Pure except for its caches.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,13 +24,14 @@ use crate::names::Names;
 use crate::question::Question;
 use crate::rules::Rules;
 
-/// The most principals whose entities are kept ready.
+/// Maximum number of principals with cached entities.
 const PRINCIPALS_MAX: u64 = 1024;
 
-/// What a command that runs nothing is judged as: whoever may do anything at all may send it.
+/// Operation that is judged for a command without operations: every principal who may begin a transaction may send
+/// it.
 static NOTHING: Operation = Operation::new(Action::Transaction);
 
-/// The rules of a bundle, ready to be asked.
+/// The rules of a bundle, indexed, with caches.
 #[derive(Debug)]
 pub(crate) struct Engine {
     names: Names,
@@ -38,10 +39,10 @@ pub(crate) struct Engine {
     rules: Rules,
     index: Index,
     chains: BTreeMap<ChainName, Chain>,
-    /// The targets as the bundle knows them, by name; a target's number is its place here.
+    /// Targets of the bundle, in the order of their names; the number of a target is its index here.
     targets: Vec<Arc<Target>>,
     classes: Classes,
-    /// Actions and targets; a principal is added for its questions.
+    /// Actions and targets; the principal is added for each question.
     entities: Entities,
     with_principal: moka::sync::Cache<Arc<Principal>, Arc<Entities>>,
     verdicts: Cache<Verdict>,
@@ -52,17 +53,17 @@ pub(crate) struct Engine {
 /// The classes of data that masking rules name.
 #[derive(Debug, Default)]
 pub(crate) struct Classes {
-    /// Those of each target, by the target's number.
+    /// Classes of each target, by the number of the target.
     pub(crate) of_targets: Vec<Vec<DataClass>>,
-    /// How many lookups by equality one session may make with values that it may not see.
+    /// Maximum number of lookups by equality that one session may make with masked values.
     pub(crate) lookups_max: Arc<BTreeMap<DataClass, u64>>,
 }
 
-/// How the parts of a key are had: shared where the caller has them shared.
+/// Provides the parts of a key as shared values.
 pub(crate) trait Owned {
     fn principal(&self) -> Arc<Principal>;
     fn facts(&self) -> Arc<Facts>;
-    /// Whether the caller shares them: then it asks again with the very same parts.
+    /// Returns `true` if the caller shares the parts: it then asks again with the same parts in memory.
     fn is_shared(&self) -> bool;
 }
 
@@ -80,7 +81,7 @@ impl Owned for Question<'_> {
     }
 }
 
-/// A question's parts, already shared.
+/// Parts of a question that are already shared.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shared<'a> {
     pub(crate) principal: &'a Arc<Principal>,
@@ -148,7 +149,7 @@ impl Engine {
         self.targets.binary_search_by(|target| target.name.cmp(name)).ok()
     }
 
-    /// The verdict, from the cache where it was given before.
+    /// Returns the verdict, from the cache if possible.
     pub(crate) fn judge(&self, question: &Question<'_>, owned: &impl Owned) -> Verdict {
         let operations = question.facts.operations.as_slice();
         let asked = if operations.is_empty() { std::slice::from_ref(&NOTHING) } else { operations };
@@ -173,7 +174,7 @@ impl Engine {
         verdict
     }
 
-    /// The number of a target that is the bundle's own; one of another bundle may share the name.
+    /// Returns the number of a target if it is the bundle's own; a target of another bundle may have the same name.
     fn number(&self, target: &Target) -> Option<usize> {
         let number = self.number_of(&target.name)?;
         let ours = self.targets.get(number)?;
@@ -198,7 +199,7 @@ impl Engine {
         self.combine(question, &outcomes, || duties)
     }
 
-    /// The facts of a question as they are judged for a principal with these duties.
+    /// Returns the facts of a question as judged for a principal with these duties.
     pub(crate) fn judged_facts<'f>(&self, question: &Question<'f>, duties: &Duties) -> Cow<'f, Facts> {
         let classes = self.classes_of(question.target);
         let hidden = classes.iter().filter(|class| duties.hides(class)).cloned().collect();
@@ -220,7 +221,7 @@ impl Engine {
         combine::verdict(outcomes, &question.target.name, &self.rules, &self.chains, duties)
     }
 
-    /// What the rules say about each operation; operations that rules cannot tell apart are asked once.
+    /// Evaluates the rules for each operation; operations that are equal for the rules are evaluated once.
     pub(crate) fn outcomes<'c>(
         &self,
         question: &Question<'_>,
@@ -241,7 +242,7 @@ impl Engine {
             let action = self.names.action(operation.action);
             let resource = self.names.target(question.target);
             let outcome = self.ask(question, (action, resource), context, candidates, entities);
-            // Nothing is stricter than a block: what follows need not be asked.
+            // No outcome is stricter than a block, so the other operations need no evaluation.
             let blocks = !matches!(outcome, Outcome::Allow { .. } | Outcome::Hold { .. });
             outcomes.push((operation.action, outcome));
             if blocks {
@@ -251,7 +252,7 @@ impl Engine {
         outcomes
     }
 
-    /// The duties, from the cache where they were found before.
+    /// Returns the duties, from the cache if possible.
     fn duties(&self, question: &Question<'_>, entities: &Entities, owned: &impl Owned) -> Duties {
         let reads = self.index.unmask.reads;
         let Some(view) = self.number(question.target).and_then(|n| View::new(question, n, &[], reads)) else {
@@ -266,8 +267,8 @@ impl Engine {
         duties
     }
 
-    // INVARIANT: I6. A class is seen only when the rules allow it outright; a forbid that a chain could
-    // lift, and an error, leave it masked.
+    // INVARIANT: I6. A class is seen only if the rules allow it outright. A forbid that a chain could lift, or an
+    // error, leaves it masked.
     pub(crate) fn find_duties(
         &self,
         question: &Question<'_>,
@@ -280,14 +281,14 @@ impl Engine {
         self.duties_of_seen(question.target, seen.collect())
     }
 
-    /// The duties towards a principal who may see these classes.
+    /// Returns the duties for a principal who may see these classes.
     pub(crate) fn duties_of_seen(&self, target: &Target, seen: BTreeSet<DataClass>) -> Duties {
         let masks = !self.classes_of(target).is_empty();
         let lookups_max = if masks { Arc::clone(&self.classes.lookups_max) } else { Arc::default() };
         Duties { unmask: Arc::new(seen), lookups_max }
     }
 
-    /// What the rules say about seeing each class that the target's masking rules name.
+    /// Evaluates the rules about seeing each class that the target's masking rules name.
     pub(crate) fn unmask_outcomes(
         &self,
         question: &Question<'_>,
@@ -319,7 +320,7 @@ impl Engine {
         evaluate(&self.authorizer, asked, candidates, &self.rules)
     }
 
-    /// The entities of a question: the bundle's, the principal, and the target where it is not the
+    /// Returns the entities of a question: those of the bundle, the principal, and the target if it is not the
     /// bundle's own.
     pub(crate) fn entities_for(
         &self,
@@ -352,14 +353,14 @@ impl Engine {
         &self.index
     }
 
-    /// How many verdicts are cached.
+    /// Number of verdicts in the cache.
     #[cfg(test)]
     pub(crate) fn cached(&self) -> u64 {
         self.verdicts.len()
     }
 }
 
-/// What every question is asked without an index and without a cache: the plain meaning of the rules.
+/// Judges without index and cache: every question is evaluated by all rules.
 #[cfg(test)]
 impl Engine {
     pub(crate) fn judge_plainly(&self, question: &Question<'_>) -> Verdict {

@@ -1,4 +1,4 @@
-//! What is wrong with a bundle: every fault with its file, line and column, all of them together.
+//! Errors of a bundle: all faults together, each with its file, line and column.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,24 +8,24 @@ use countersign_common::error::{Code, Origin, Report, Retry, code};
 /// One fault of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
-    /// The file, relative to the bundle; empty when the fault is not one file's.
+    /// The file, relative to the bundle; empty if the fault is not in one file.
     pub file: String,
-    /// Where in the file; `None` when it is the file as a whole.
+    /// Position in the file; `None` for the file as a whole.
     pub at: Option<Position>,
-    /// What is wrong, in a sentence without a period.
+    /// Description of the fault, a sentence without a period.
     pub reason: String,
 }
 
-/// A place in a file, both counted from 1; columns are counted in characters.
+/// A position in a file. Both numbers start at 1; columns are counted in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The line.
+    /// Number of the line, from 1.
     pub line: usize,
-    /// The column.
+    /// Number of the column, from 1.
     pub column: usize,
 }
 
-/// Where the lines of a text begin, so that finding a position does not read the text from its start each time.
+/// Offsets of the lines of a text, so that a position is found without reading the text from its start each time.
 #[derive(Debug)]
 pub(crate) struct Lines<'a> {
     text: &'a str,
@@ -38,7 +38,7 @@ impl<'a> Lines<'a> {
         Self { text, begin_at: std::iter::once(0).chain(after_newlines).collect() }
     }
 
-    /// The position of a byte of the text; the end of the text when the byte lies beyond it.
+    /// Returns the position of a byte of the text; the end of the text if the byte is after it.
     pub(crate) fn position(&self, offset: usize) -> Position {
         let offset = if self.text.is_char_boundary(offset) { offset } else { self.text.len() };
         let line = self.begin_at.partition_point(|begin| *begin <= offset);
@@ -49,12 +49,12 @@ impl<'a> Lines<'a> {
 }
 
 impl Fault {
-    /// A fault of a file as a whole.
+    /// Creates a fault of a file as a whole.
     pub(crate) fn of_file(file: &str, reason: impl Into<String>) -> Self {
         Self { file: file.into(), at: None, reason: reason.into() }
     }
 
-    /// A fault at a place.
+    /// Creates a fault at a position.
     pub(crate) fn at(file: &str, at: Position, reason: impl Into<String>) -> Self {
         Self { file: file.into(), at: Some(at), reason: reason.into() }
     }
@@ -70,21 +70,21 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The most faults that are listed; a file of another kind would have one in each line.
+/// Maximum number of listed faults; a file of another kind would have one in each line.
 pub(crate) const FAULTS_MAX: usize = 200;
 
-/// Everything that is wrong with a bundle; never empty. The text has a line for each fault.
+/// All faults of a bundle; never empty. The text has one line for each fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleErrors(Vec<Fault>);
 
 impl BundleErrors {
-    /// The faults, by file and place.
+    /// The faults, by file and position.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.0
     }
 
-    /// `Ok` when there is no fault.
+    /// Returns an error if there are faults.
     pub(crate) fn check(mut faults: Vec<Fault>) -> Result<(), Self> {
         if faults.is_empty() {
             return Ok(());

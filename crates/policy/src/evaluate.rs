@@ -1,34 +1,34 @@
-//! One request, judged by Cedar: what all rules say, and where they say no, what they would say without
-//! the forbids that a chain lifts. Errors in evaluation are an outcome of their own, never a yes.
+//! Evaluates one request with Cedar: with all rules, and if they deny it, also without the forbids that a chain
+//! lifts. A rule that fails to evaluate has its own outcome, which never permits.
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, Response};
 
 use crate::index::Candidates;
 use crate::rules::Rules;
 
-/// What the rules say about one request. Rules are given by number, in order.
+/// Outcome of the rules for one request. Rules are given by number, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Permitted by these, forbidden by none.
+    /// These rules permit it, and none forbids it.
     Allow { permits: Vec<usize> },
-    /// Forbidden only by these, each of which a chain lifts; permitted by `permits` otherwise.
+    /// Only these rules forbid it, and a chain lifts each of them; `permits` permit it then.
     Hold { liftable: Vec<usize>, permits: Vec<usize> },
-    /// Forbidden for good by these; `liftable` ones may have matched too.
+    /// `forbids` cannot be lifted; `liftable` rules may have matched too.
     Forbidden { forbids: Vec<usize>, liftable: Vec<usize> },
-    /// Permitted by none.
+    /// No rule permits the request.
     NotPermitted,
-    /// These could not be evaluated; or, when there are none, the request could not be built.
+    /// These rules could not be evaluated; empty if the request could not be built.
     Broken { rules: Vec<usize>, why: String },
 }
 
 impl Outcome {
-    /// A request that could not be built.
+    /// Creates the outcome for a request that could not be built.
     pub(crate) const fn unbuilt(why: String) -> Self {
         Self::Broken { rules: Vec::new(), why }
     }
 }
 
-/// What is asked of Cedar.
+/// Parts of a request to Cedar.
 pub(crate) struct Asked<'a> {
     pub(crate) principal: EntityUid,
     pub(crate) action: EntityUid,
@@ -37,7 +37,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) entities: &'a Entities,
 }
 
-/// Judges one request by the rules that can meet it.
+/// Evaluates one request with the rules that can match it.
 pub(crate) fn evaluate(
     authorizer: &Authorizer,
     asked: Asked<'_>,
@@ -51,7 +51,7 @@ pub(crate) fn evaluate(
     };
     let ask = |policies: &PolicySet| {
         let response = authorizer.is_authorized(&request, policies, entities);
-        // INVARIANT: I7. Cedar skips a policy that fails to evaluate; a skipped forbid would be a yes.
+        // INVARIANT: I7. Cedar skips a policy that fails to evaluate; a skipped forbid would permit the request.
         match broken(&response, rules) {
             Some(broken) => Err(broken),
             None => Ok((response.decision(), rules.numbers(response.diagnostics().reason()))),

@@ -1,4 +1,4 @@
-//! Why a verdict is what it is: for each operation the rules that matched, with their place in the bundle.
+//! Explains a verdict: lists for each operation the rules that matched, with their position in the bundle.
 
 use cedar_policy::Entities;
 use countersign_common::Verdict;
@@ -12,75 +12,75 @@ use crate::evaluate::Outcome;
 use crate::question::Question;
 use crate::rules::Rule;
 
-/// Why a verdict is what it is.
+/// Explanation of a verdict by the policies that matched.
 #[derive(Debug, Clone)]
 pub struct Explanation {
-    /// The verdict, the same as [`crate::Bundle::judge`] gives.
+    /// The verdict, the same as from [`crate::Bundle::judge`].
     pub verdict: Verdict,
-    /// The operations that were asked about, in order. Those that no policy tells from an earlier one, and
-    /// those after one that is blocked, are left out.
+    /// The evaluated operations, in order. Operations that are equal to an earlier one for the policies, and
+    /// operations after a blocked one, are left out.
     pub operations: Vec<OperationExplanation>,
-    /// The classes of data that the target's masking rules name, and whether they are seen.
+    /// The classes of data that the target's masking rules name, and their visibility.
     pub classes: Vec<ClassExplanation>,
 }
 
-/// What the policies say about one operation.
+/// Result of the policies for one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OperationExplanation {
-    /// What it does.
+    /// Action of the operation, such as `sql:select`.
     pub action: Action,
-    /// What follows.
+    /// Decision about the operation.
     pub decision: Decision,
-    /// The policies that decided. A permit that was overruled is not among them.
+    /// The policies that decided. Permits without effect are left out.
     pub matched: Vec<Matched>,
-    /// What went wrong in the evaluation, for the author of the policies; never for a client.
+    /// Error of the evaluation, for the author of the policies; never sent to a client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Whether values of one class are seen.
+/// Visibility of the values of one class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClassExplanation {
-    /// The class.
+    /// Class of data in the masking rules.
     pub class: DataClass,
-    /// Whether they are seen; if not, they leave masked.
+    /// `true` if values are seen; otherwise they are masked.
     pub seen: bool,
-    /// The policies that decided.
+    /// The policies that decided about the class.
     pub matched: Vec<Matched>,
 }
 
-/// What follows for one operation.
+/// Decision about one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// It is permitted, and nothing forbids it.
+    /// It is permitted, and no policy forbids it.
     Allow,
-    /// It is permitted, and only forbids that a chain lifts stand against it.
+    /// It is permitted, and only forbids that a chain lifts match.
     Hold,
-    /// A forbid that nothing lifts stands against it.
+    /// A forbid that no chain lifts matches.
     Forbidden,
-    /// No policy permits it.
+    /// No policy permits the operation.
     NotPermitted,
     /// A policy could not be evaluated.
     Error,
 }
 
-/// A policy that matched.
+/// A policy that matched the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Matched {
-    /// Its `@id`.
+    /// Value of its `@id` annotation.
     pub id: PolicyId,
-    /// Its file.
+    /// File that contains the policy.
     pub file: String,
-    /// The line where it begins.
+    /// Number of its first line.
     pub line: usize,
-    /// Whether it is a `forbid`.
+    /// `true` if it is a `forbid`.
     pub forbids: bool,
     /// The chain that lifts it.
     pub approval: Option<ChainName>,
-    /// Its `@reason`.
+    /// Value of its `@reason` annotation.
     pub reason: Option<String>,
-    /// Its `@description`.
+    /// Value of its `@description` annotation.
     pub description: Option<String>,
 }
 

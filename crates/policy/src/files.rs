@@ -1,5 +1,5 @@
-//! The files of a bundle, as they lie in a folder or travel over the wire. Knows which files a bundle may
-//! have and how large it may be; what stands in them is read elsewhere.
+//! The files of a bundle, from a folder or a message. This module checks the names and the size of the files; other
+//! modules read their content.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,25 +10,25 @@ use countersign_common::digest::DigestBuilder;
 use crate::error::{BundleErrors, Fault};
 use crate::nesting;
 
-/// The most files a bundle may have.
+/// Maximum number of files in a bundle.
 pub const FILES_MAX: usize = 256;
 
-/// The most bytes that the files of a bundle may have together: 4 MiB.
+/// Maximum total size of the files of a bundle, in bytes: 4 MiB.
 pub const BYTES_MAX: usize = 4 << 20;
 
-/// The files of a bundle: relative name → bytes.
+/// The files of a bundle, by relative name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Files(BTreeMap<String, Vec<u8>>);
 
-/// The YAML files that a bundle may have, without their extension.
+/// Names of the YAML files that a bundle may have, without extension.
 const YAML_STEMS: [&str; 4] = ["targets", "chains", "masking", "limits"];
 
 impl Files {
-    /// Reads the files of a folder. Hidden files are left alone; it does not descend into folders.
+    /// Reads the files of a folder. It skips hidden files and does not read subfolders.
     ///
     /// # Errors
-    /// When the folder or a file in it cannot be read, has a kind that a bundle does not have, or is
-    /// more than a bundle may hold; all such files together.
+    /// The folder or a file in it cannot be read, a file is not of a kind that a bundle has, or the files are too
+    /// many or too large. All faulty files are listed together.
     pub fn read_dir(dir: &Path) -> Result<Self, BundleErrors> {
         let unreadable = |error: std::io::Error| {
             Fault::of_file("", format!("cannot read folder `{}`: {error}", dir.display()))
@@ -62,17 +62,17 @@ impl Files {
         self.0.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
     }
 
-    /// The policies: name and bytes of every `*.cedar`, by name.
+    /// Name and content of every `*.cedar` file, by name.
     pub(crate) fn cedar(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.iter().filter(|(name, _)| name.ends_with(".cedar"))
     }
 
-    /// The YAML file of this stem, with either extension.
+    /// Returns the YAML file with this stem and either extension.
     pub(crate) fn yaml(&self, stem: &str) -> Option<(&str, &[u8])> {
         self.iter().find(|(name, _)| yaml_stem(name) == Some(stem))
     }
 
-    /// What is wrong with the files as such: kinds and doubles.
+    /// Returns the faults in the names of the files: unknown kinds and duplicates.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let mut faults: Vec<_> = self.0.keys().filter_map(|name| refuse_kind(name).err()).collect();
         for stem in YAML_STEMS {
@@ -87,7 +87,7 @@ impl Files {
         faults
     }
 
-    /// What is too much of the files: their number, their size.
+    /// Returns a fault for each limit on number or size that is exceeded.
     pub(crate) fn excess(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         if self.0.len() > FILES_MAX {
@@ -103,7 +103,7 @@ impl Files {
         faults
     }
 
-    /// Adds the files to a digest: their number, then names and bytes in the order of names.
+    /// Adds the files to a digest: their number, then names and content in the order of names.
     pub(crate) fn digest_into(&self, digest: &mut DigestBuilder) {
         digest.number(self.0.len() as u64);
         for (name, bytes) in self.iter() {
@@ -111,7 +111,7 @@ impl Files {
         }
     }
 
-    /// Digest over names and bytes.
+    /// Digest over the names and content of the files.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut digest = DigestBuilder::new("countersign.files.v1");
@@ -135,7 +135,7 @@ fn read_file(path: &Path, name: &str, bytes_left: usize) -> Result<Vec<u8>, Faul
     }
     refuse_kind(name)?;
     let mut bytes = Vec::new();
-    // One byte more than fits tells a file that is too large from one that just fits.
+    // Reads one byte more than allowed, to detect a file that is too large.
     let file = std::fs::File::open(path).map_err(unreadable)?;
     file.take(bytes_left as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() > bytes_left { Err(Fault::of_file(name, too_large())) } else { Ok(bytes) }

@@ -1,5 +1,5 @@
-//! The rules by action: for each action only those whose scope can meet it, so that a decision touches
-//! few. A rule that is left out could not have matched, so the result is the same as with all of them.
+//! Index of the rules by action: it lists for each action only the rules with a matching scope, so that a decision
+//! evaluates few rules. A rule that is left out could not have matched, so the result is the same as with all rules.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,23 +13,22 @@ use crate::names::Names;
 use crate::rules::{Rule, Rules};
 use crate::schema::{UNMASK, action_and_groups};
 
-/// The rules that can meet one action.
+/// The rules that can match one action.
 #[derive(Debug)]
 pub(crate) struct Candidates {
-    /// All of them: what runs by itself.
+    /// All of them; they decide if a command runs without approval.
     pub(crate) all: PolicySet,
-    /// Without the liftable forbids: what can run at all.
+    /// All but the liftable forbids; they decide if a command can run at all.
     pub(crate) unlifted: PolicySet,
-    /// What they read of the context.
+    /// Attributes of the context that they read.
     pub(crate) reads: Attributes,
 }
 
-/// The rules by action.
 #[derive(Debug)]
 pub(crate) struct Index {
     actions: Vec<Arc<Candidates>>,
     pub(crate) unmask: Arc<Candidates>,
-    /// Every rule; for an action that the index does not know.
+    /// All rules, for an action that is not in the index.
     every: Arc<Candidates>,
 }
 
@@ -58,12 +57,12 @@ impl Index {
         })
     }
 
-    /// The rules that can meet this action.
+    /// Returns the rules that can match this action.
     pub(crate) fn of(&self, action: Action) -> &Candidates {
         self.actions.get(action as usize).unwrap_or(&self.every)
     }
 
-    /// All rules, whatever the action: what the index must agree with.
+    /// All rules; the results with the index must be the same.
     #[cfg(test)]
     pub(crate) fn every(&self) -> &Candidates {
         &self.every
@@ -82,7 +81,7 @@ fn candidates<'a>(rules: impl Iterator<Item = &'a Rule> + Clone) -> Result<Candi
     })
 }
 
-/// Whether a rule's scope can meet an action that stands in these groups (itself among them).
+/// Returns `true` if the scope of a rule can match an action in these groups (the first is the action itself).
 fn may_meet(rule: &Rule, groups: &[EntityUid]) -> bool {
     match rule.policy.action_constraint() {
         ActionConstraint::Any => true,

@@ -1,10 +1,10 @@
-//! Bundles and verdicts: who may run what, decided with Cedar.
+//! Bundles and verdicts: decides with Cedar which commands a principal may run.
 //!
-//! A [`Bundle`] is compiled from [`Files`] and answers a [`Question`] with a verdict. Pure: no runtime, no
-//! sockets, no clock. Only this crate names `cedar-policy`. How to write a bundle: `docs/policy.md`.
+//! A [`Bundle`] is compiled from [`Files`] and answers a [`Question`] with a verdict. Pure: no runtime, no sockets,
+//! no clock. Only this crate uses `cedar-policy`. `docs/policy.md` is the guide for authors of bundles.
 //!
-//! A `forbid` with `@approval("chain")` is lifted by that chain, a plain one never is, and without a
-//! `permit` nothing runs. What cannot be evaluated is blocked.
+//! A chain lifts a `forbid` with `@approval("chain")`; nothing lifts a plain `forbid`. Without a `permit`, nothing
+//! runs. A command is blocked if the policies cannot be evaluated for it.
 
 mod bundle;
 mod cache;

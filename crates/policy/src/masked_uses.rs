@@ -1,5 +1,5 @@
-//! The operations of a command as they are judged for one principal: of the classes of data that an operation uses, those
-//! that the principal may not see remain, and the flags say so.
+//! Prepares the operations of a command for the judgement of one principal: keeps those classes of data that the
+//! principal may not see, and sets the flags for them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use countersign_common::Facts;
 use countersign_common::facts::{Flag, MaskedUses, Operation};
 use countersign_common::verdict::DataClass;
 
-/// Whether a command's operations depend on what a principal may see.
+/// Returns `true` if the operations of a command depend on the classes that a principal may see.
 pub(crate) fn any(facts: &Facts) -> bool {
     facts.operations.iter().any(uses_masked)
 }
@@ -19,7 +19,7 @@ fn uses_masked(operation: &Operation) -> bool {
         || operation.flags.contains(&Flag::MaskedPredicate)
 }
 
-/// The facts as they are judged for a principal to whom these classes are hidden.
+/// Returns the facts as judged for a principal who may not see these classes.
 pub(crate) fn judged<'f>(facts: &'f Facts, hidden: &BTreeSet<DataClass>) -> Cow<'f, Facts> {
     if !any(facts) {
         return Cow::Borrowed(facts);
@@ -41,7 +41,7 @@ fn judged_operation(operation: &Operation, hidden: &BTreeSet<DataClass>) -> Oper
         (Flag::MaskedPredicate, &operation.masked.predicates, &mut judged.masked.predicates),
     ];
     for (flag, named, classes) in flagged {
-        // INVARIANT: I7. A flag that comes without its classes may mean any of them.
+        // INVARIANT: I7. A flag without classes may mean any of them.
         if named.is_empty() && judged.flags.contains(&flag) {
             classes.clone_from(hidden);
         }

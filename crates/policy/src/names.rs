@@ -1,4 +1,4 @@
-//! Our words as Cedar entities.
+//! Converts principals, actions, targets and classes to Cedar entities.
 
 use std::str::FromStr;
 
@@ -24,7 +24,7 @@ pub(crate) struct Names {
     data_class: EntityTypeName,
     /// The uids of [`Action::ALL`], in order.
     actions: Vec<EntityUid>,
-    /// The uid of `unmask`.
+    /// The uid of the action `unmask`.
     pub(crate) unmask: EntityUid,
 }
 
@@ -77,7 +77,7 @@ impl Names {
         Entity::new_no_attrs(self.principal(principal), groups)
     }
 
-    /// The target with its environment, its labels as tags.
+    /// Creates the entity of a target, with its environment as parent and its labels as tags.
     pub(crate) fn target_entity(&self, target: &Target) -> Result<Entity, String> {
         let labels = target
             .labels

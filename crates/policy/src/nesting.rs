@@ -1,29 +1,29 @@
-//! Bounds the size and the nesting of Cedar text before Cedar's parser sees it. Cedar turns text into trees by recursion,
-//! and walks and frees them so, too: a file of 20,000 parentheses would overflow the stack and end the process.
+//! Limits the size and the nesting of Cedar text before Cedar parses it. Cedar builds, walks and frees its trees by
+//! recursion: a file of 20,000 parentheses would overflow the stack and end the process.
 //!
-//! The depth found here is never less than that of any tree that Cedar makes of the text: brackets nest, and each operator
-//! of a row puts the ones before it a level deeper. It may be more.
+//! The computed depth is never less than the depth of a tree that Cedar builds from the text: each bracket adds a
+//! level, and each operator in a row moves the previous ones a level deeper. The computed depth may be greater.
 
-/// The deepest tree that is parsed, in levels. Rows of `||` with a few hundred clauses fit.
+/// Maximum depth of a tree, in levels. Sequences of `||` with a few hundred clauses are allowed.
 pub(crate) const DEPTH_MAX: usize = 512;
 
-/// The most bytes of Cedar text in a bundle: 1 MiB.
+/// Maximum size of all Cedar text in a bundle, in bytes: 1 MiB.
 pub(crate) const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// The most policies in a bundle.
+/// Maximum number of policies in a bundle.
 pub(crate) const POLICIES_MAX: usize = 4096;
 
 /// A policy that is nested too deeply.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooDeep {
-    /// Where the policy begins, in bytes.
+    /// Start of the policy, in bytes.
     pub(crate) offset: usize,
 }
 
-/// Checks a text; the number of policies in it.
+/// Checks a text and returns the number of policies in it.
 ///
 /// # Errors
-/// The first policy whose tree could be deeper than [`DEPTH_MAX`].
+/// The first policy with a tree that could be deeper than [`DEPTH_MAX`].
 pub(crate) fn check(text: &str) -> Result<usize, TooDeep> {
     let mut policies = 0;
     let mut nesting = Nesting::default();
@@ -41,7 +41,7 @@ pub(crate) fn check(text: &str) -> Result<usize, TooDeep> {
         if nesting.outer.len() > DEPTH_MAX || (token == Token::End && nesting.depth() > DEPTH_MAX) {
             return Err(TooDeep { offset: begin });
         }
-        // Where brackets are open it is no policy, but a tree of them all the same.
+        // Text with open brackets is not a policy, but its tree counts as well.
         if token == Token::End && nesting.outer.is_empty() {
             nesting.current = Level::default();
             begins_at = None;
@@ -54,7 +54,7 @@ pub(crate) fn check(text: &str) -> Result<usize, TooDeep> {
     Ok(policies)
 }
 
-/// The brackets that are open.
+/// State of the open brackets.
 #[derive(Debug, Default)]
 struct Nesting {
     outer: Vec<Level>,
@@ -66,17 +66,17 @@ impl Nesting {
         self.outer.push(std::mem::take(&mut self.current));
     }
 
-    /// A bracket that nothing opened closes nothing.
+    /// Ignores a closing bracket without an opening one.
     fn close(&mut self) {
         if let Some(outer) = self.outer.pop() {
             let closed = std::mem::replace(&mut self.current, outer);
             self.current.inner = self.current.inner.max(closed.depth() + 1);
-            // What is called or indexed stands a level deeper than the brackets after it.
+            // A called or indexed expression is a level deeper than the brackets after it.
             self.current.tight += 1;
         }
     }
 
-    /// The depth of all that has come since the last policy.
+    /// Returns the depth of the text since the last policy.
     fn depth(&self) -> usize {
         let innermost = self.current.depth();
         self.outer
@@ -86,18 +86,18 @@ impl Nesting {
     }
 }
 
-/// What stands between two brackets.
+/// State of the text inside one pair of brackets.
 #[derive(Debug, Default)]
 struct Level {
-    /// Operators that may hold everything before them as an operand: `&&`, `||`, `if`.
+    /// Number of operators that may have everything before them as an operand: `&&`, `||`, `if`.
     loose: usize,
-    /// Operators since the last of those.
+    /// Number of other operators since the last of those.
     tight: usize,
-    /// The deepest brackets since the last of those.
+    /// Depth of the deepest brackets since the last of those.
     inner: usize,
-    /// The deepest operand before.
+    /// Depth of the deepest earlier operand.
     operand: usize,
-    /// The deepest item before, of those that commas separate.
+    /// Depth of the deepest earlier item in a list with commas.
     item: usize,
 }
 
@@ -117,7 +117,7 @@ impl Level {
     }
 }
 
-/// What a token does to the depth.
+/// Effect of a token on the depth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
     Open,
@@ -131,7 +131,7 @@ enum Token {
     Other,
 }
 
-/// The tokens of a text as Cedar separates them, as far as it matters here.
+/// Splits a text into tokens like Cedar, as far as the depth depends on it.
 struct Tokens<'a> {
     text: &'a str,
     at: usize,
@@ -178,7 +178,7 @@ fn word(word: &str) -> Token {
     }
 }
 
-/// The length of the string that the text begins with.
+/// Returns the length of the string literal at the start of the text.
 fn string(text: &str) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -230,7 +230,7 @@ mod tests {
                 "{before}{inside}{after}"
             );
         }
-        // Unbalanced, and without an end.
+        // Unbalanced brackets, and text without an end.
         assert!(check(&"(".repeat(20_000)).is_err());
         assert!(check(&"(;".repeat(20_000)).is_err());
         assert_eq!(check(&")".repeat(20_000)), Ok(0));

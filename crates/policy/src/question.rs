@@ -1,23 +1,23 @@
-//! What is asked of a bundle.
+//! A question to a bundle.
 
 use countersign_common::id::RoleName;
 use countersign_common::{Facts, Principal, Target, Timestamp};
 
-/// May this principal run a command with these facts, there, now?
+/// Asks if this principal may run a command with these facts on this target now.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// Who asks.
+    /// Principal that sent the command.
     pub principal: &'a Principal,
-    /// Where it is to run.
+    /// Target that the command is for.
     pub target: &'a Target,
-    /// The role used there.
+    /// Role that the session has on the target.
     pub role: &'a RoleName,
-    /// The database used there.
+    /// Database of the session on the target.
     pub database: &'a str,
-    /// What the command does.
+    /// Facts about the operations of the command.
     pub facts: &'a Facts,
-    /// Whether a transaction block is open.
+    /// `true` if a transaction block is open.
     pub in_transaction: bool,
-    /// The moment of judging.
+    /// Time of the judgement, for policies that read it.
     pub now: Timestamp,
 }

@@ -1,5 +1,5 @@
-//! The policies of a bundle as rules: parsed, validated, their annotations read. Knows nothing of
-//! requests; what the rules decide is found in `evaluate`.
+//! The policies of a bundle as rules: parsed and validated, with their annotations. This module does not evaluate
+//! requests; `evaluate` does.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,20 +12,20 @@ use crate::error::{FAULTS_MAX, Fault, Lines, Position};
 use crate::files::Files;
 use crate::nesting::{self, DEPTH_MAX, POLICIES_MAX, TooDeep};
 
-/// One policy with what its annotations say.
+/// One policy with its annotations.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub(crate) id: PolicyId,
     pub(crate) file: String,
     pub(crate) at: Position,
-    /// The chain that lifts it; only on a `forbid`.
+    /// The chain that lifts it; only for a `forbid`.
     pub(crate) approval: Option<ChainName>,
     pub(crate) reason: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) reads: Attributes,
-    /// It follows from `masking.yaml` and is in no policy file.
+    /// `true` if it follows from `masking.yaml` and is not in a policy file.
     pub(crate) built_in: bool,
-    /// The Cedar policy, under `id`.
+    /// The Cedar policy, with the id `id`.
     pub(crate) policy: Policy,
 }
 
@@ -39,7 +39,7 @@ impl Rule {
     }
 }
 
-/// All rules of a bundle, in the order of files and of their place in them. A rule is named by its number.
+/// All rules of a bundle, in the order of the files and of the policies in them. The index of a rule is its number.
 #[derive(Debug)]
 pub(crate) struct Rules {
     list: Vec<Rule>,
@@ -61,8 +61,8 @@ impl Rules {
         self.list.get(number)
     }
 
-    /// The numbers of these policies, in order. One that is not ours gets a number that no rule has, so
-    /// that it counts as a forbid that nothing lifts.
+    /// Returns the numbers of these policies, in order. An unknown policy gets a number without a rule, so that it
+    /// counts as a forbid that nothing lifts.
     pub(crate) fn numbers<'a>(&self, ids: impl Iterator<Item = &'a cedar_policy::PolicyId>) -> Vec<usize> {
         let mut numbers: Vec<_> = ids.map(|id| self.numbers.get(id).copied().unwrap_or(usize::MAX)).collect();
         numbers.sort_unstable();
@@ -73,7 +73,7 @@ impl Rules {
         self.get(number).is_some_and(Rule::is_liftable)
     }
 
-    /// The rules of these numbers.
+    /// Returns the rules with these numbers.
     pub(crate) fn of<'a>(&'a self, numbers: &'a [usize]) -> impl Iterator<Item = &'a Rule> {
         numbers.iter().filter_map(|number| self.get(*number))
     }
@@ -82,8 +82,8 @@ impl Rules {
 /// The annotations that policies may have.
 const ANNOTATIONS: [&str; 4] = ["id", "approval", "reason", "description"];
 
-/// Reads every `*.cedar` file. Gives the rules in the order of files and of their place in them, as far as
-/// they are sound, and adds what is not to `faults`.
+/// Reads every `*.cedar` file. Returns the valid rules in the order of the files and of the policies in them, and
+/// adds the faults to `faults`.
 pub(crate) fn read(files: &Files, schema: &Schema, faults: &mut Vec<Fault>) -> Vec<Rule> {
     let validator = Validator::new(schema.clone());
     let mut rules: Vec<Rule> = Vec::new();
@@ -124,7 +124,7 @@ pub(crate) fn read(files: &Files, schema: &Schema, faults: &mut Vec<Fault>) -> V
     rules
 }
 
-/// Adds the built-in policies behind those of the files. Their ids are theirs alone.
+/// Appends the built-in policies. No policy of a file may have the id of a built-in one.
 pub(crate) fn add_built_in(rules: &mut Vec<Rule>, built_in: Vec<Rule>, faults: &mut Vec<Fault>) {
     for rule in built_in {
         if let Some(taken) = rules.iter().find(|other| other.id == rule.id) {
@@ -138,7 +138,6 @@ pub(crate) fn add_built_in(rules: &mut Vec<Rule>, built_in: Vec<Rule>, faults: &
     }
 }
 
-/// One file of policies.
 struct Source<'a> {
     file: &'a str,
     text: &'a str,
@@ -167,9 +166,9 @@ impl Source<'_> {
             .collect()
     }
 
-    /// What strict validation finds, once for each place, though Cedar finds it for each action. A policy
-    /// that can never apply is a fault too, because its author thinks it does; that is said only when
-    /// nothing else is wrong, since it often follows from something else.
+    /// Returns the faults that strict validation finds, one for each position; Cedar repeats them for each action. A
+    /// policy that can never apply is a fault too, because its author expects it to apply. It is reported only if
+    /// there is no other fault, since it is often a consequence of one.
     fn invalid(&self, validator: &Validator, set: &PolicySet) -> Vec<Fault> {
         let result = validator.validate(set, ValidationMode::Strict);
         let mut faults: Vec<_> =
@@ -195,8 +194,8 @@ impl Source<'_> {
         faults
     }
 
-    /// The policies with the offset of each. Cedar numbers them `policy0`, `policy1`, … as they come and
-    /// keeps the text of each, so the place is found by looking for the texts one after the other.
+    /// Returns the policies with their offsets. Cedar numbers them `policy0`, `policy1`, … in order and keeps the
+    /// text of each. The offset is found by a search for one text after the other.
     fn in_order<'p>(&self, set: &'p PolicySet) -> Vec<(usize, &'p Policy)> {
         let number = |policy: &&Policy| {
             let id: &str = policy.id().as_ref();
@@ -262,7 +261,7 @@ impl Source<'_> {
         })
     }
 
-    /// Cedar's own error, at its first label.
+    /// Converts an error of Cedar to a fault at its first label.
     fn fault(&self, error: &DetailedError) -> Fault {
         let reason = [Some(&error.message), error.help.as_ref()].into_iter().flatten();
         let reason = reason.map(|part| part.as_str()).collect::<Vec<_>>().join("; ");
@@ -273,7 +272,7 @@ impl Source<'_> {
     }
 }
 
-/// A text of Cedar's with the ids of the policies as their authors gave them, in place of Cedar's numbers.
+/// Replaces Cedar's numbers of policies in a text by the ids that the authors gave them.
 fn own_ids(set: &PolicySet, text: &str) -> String {
     set.policies().fold(text.to_owned(), |text, policy| match policy.annotation("id") {
         Some(id) => text.replace(&format!("`{}`", policy.id()), &format!("`{id}`")),

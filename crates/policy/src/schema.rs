@@ -1,5 +1,5 @@
-//! The Cedar schema that policies are validated with, written from [`Action::ALL`] and the attributes of
-//! the context, so that a new action is known to policies at once.
+//! The Cedar schema for the validation of policies, generated from [`Action::ALL`] and the attributes of the context,
+//! so that policies can use a new action at once.
 
 use std::fmt::Write;
 
@@ -7,10 +7,10 @@ use countersign_common::facts::{Action, Class};
 
 use crate::context::Attribute;
 
-/// The action that masking asks for: may this principal see this class of data?
+/// Name of the action for masking: the policies decide if this principal may see this class of data.
 pub(crate) const UNMASK: &str = "unmask";
 
-/// The group of every command's action; only `unmask` stands outside it.
+/// Name of the group with the actions of all commands; only `unmask` is not in it.
 const COMMAND: &str = "command";
 
 const ENTITIES: &str = "\
@@ -23,7 +23,7 @@ entity Target in [Environment] tags String;
 entity DataClass;
 ";
 
-/// The schema, in Cedar's own notation.
+/// Returns the schema, in Cedar's own syntax.
 #[must_use]
 pub fn schema_text() -> String {
     let mut text = String::from(ENTITIES);
@@ -52,7 +52,7 @@ pub fn schema_text() -> String {
     text
 }
 
-/// The names of the groups that an action stands in, itself first.
+/// Returns the names of the groups of an action, with the action itself first.
 pub(crate) fn action_and_groups(action: Action) -> Vec<&'static str> {
     let mut names = vec![action.as_str(), action.class().as_str()];
     if action.class() == Class::Session {
@@ -67,7 +67,7 @@ fn action_parent(action: Action) -> &'static str {
     if action.as_str() == class.as_str() { class_parent(class) } else { class.as_str() }
 }
 
-/// Who may read may begin a transaction: `session` stands inside `read`.
+/// `session` is inside `read`: a principal who may read may begin a transaction.
 fn class_parent(class: Class) -> &'static str {
     if class == Class::Session { Class::Read.as_str() } else { COMMAND }
 }

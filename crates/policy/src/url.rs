@@ -1,5 +1,5 @@
-//! `postgres://user@host:port/database?sslmode=…`: the short way to name a target, in bundles without a
-//! password, on a command line with one.
+//! Parses `postgres://user@host:port/database?sslmode=…`, the short form of a target: in bundles without a password,
+//! on a command line with one.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -11,49 +11,49 @@ use countersign_common::id::{EnvironmentName, RoleName, TargetName};
 use countersign_common::target::{JUDGED_BYTES_MAX_DEFAULT, RecordingTerms, Role, Tls, TlsMode, Waiting};
 use countersign_common::{Digest, Secret, Target};
 
-/// The protocol's key in the gateway's registry.
+/// Key of the protocol in the gateway's registry.
 pub(crate) const PROTOCOL: &str = "postgres";
 
-/// PostgreSQL's port.
+/// Default port of PostgreSQL.
 pub(crate) const DEFAULT_PORT: u16 = 5432;
 
-/// Why a URL names no target. Never shows the URL, which may have a password in it.
+/// Reason why a URL is not valid for a target. It never shows the URL, which may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUrl {
-    /// Another scheme, or none.
+    /// The URL has another scheme, or none.
     #[error("the URL does not begin with `postgres://` or `postgresql://`")]
     Scheme,
-    /// No user.
+    /// The URL has no user.
     #[error("the URL names no user; write it like `postgres://user@host:5432/database`")]
     NoUser,
-    /// No host.
+    /// The URL has no host.
     #[error("the URL names no host; write it like `postgres://user@host:5432/database`")]
     NoHost,
-    /// Not a port.
+    /// The port is not a number from 1 to 65535.
     #[error("the URL's port is not a number from 1 to 65535")]
     Port,
-    /// A `%` without two hex digits after it, or not UTF-8.
+    /// A `%` without two hex digits after it, or text that is not UTF-8.
     #[error("the URL has a malformed %-escape in it")]
     Escape,
-    /// An sslmode that may fall back to no TLS.
+    /// An sslmode that may fall back to a connection without TLS.
     #[error("sslmode `{0}` may fall back to no TLS; use disable, require, verify-ca or verify-full")]
     Opportunistic(String),
-    /// An unknown sslmode.
+    /// The sslmode is not known.
     #[error("sslmode `{0}` is not known; use disable, require, verify-ca or verify-full")]
     SslMode(String),
-    /// An unknown parameter.
+    /// The name of a parameter is not known.
     #[error("parameter `{0}` is not known; known are sslmode, sslrootcert, sslcert and sslkey")]
     Parameter(String),
-    /// The user is no name for a role.
+    /// The user is not a valid name of a role.
     #[error(transparent)]
     Role(#[from] countersign_common::id::InvalidId),
 }
 
-/// The target of a URL, with all other things at their defaults, and the password of the URL, which no
-/// target holds. The target's one role has the URL's user and no credential.
+/// Returns the target for a URL, with defaults for everything else, and the password of the URL, which a target never
+/// contains. The only role of the target has the URL's user and no credential.
 ///
 /// # Errors
-/// When the URL is not one of PostgreSQL or says something that is not known.
+/// The URL is not a PostgreSQL URL, or a part of it is not known.
 pub fn target_from_url(
     name: TargetName,
     environment: EnvironmentName,
@@ -88,8 +88,8 @@ pub fn target_from_url(
     Ok((target, url.password))
 }
 
-/// The digest over everything a target says, its generation apart: what [`Target::generation`] has to be
-/// after anything else of the target was changed.
+/// Computes the digest over a target, except its generation. After a change to a target, set [`Target::generation`]
+/// to this value.
 #[must_use]
 pub fn generation(target: &Target) -> Digest {
     let mut digest = DigestBuilder::new("countersign.target.v1");
@@ -99,7 +99,7 @@ pub fn generation(target: &Target) -> Digest {
     digest.finish()
 }
 
-/// Whether a host is this machine.
+/// Returns `true` if a host is this machine.
 pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -112,7 +112,7 @@ pub(crate) struct PostgresUrl {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) database: Option<String>,
-    /// `None`: the URL says nothing about TLS.
+    /// `None` if the URL has no parameters for TLS.
     pub(crate) tls: Option<Tls>,
 }
 
@@ -193,7 +193,7 @@ fn tls_mode(text: String) -> Result<TlsMode, InvalidUrl> {
     }
 }
 
-/// Undoes %-escapes.
+/// Decodes %-escapes.
 fn unescape(text: &str) -> Result<String, InvalidUrl> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,7 +1,7 @@
-//! What recording costs a command: `cargo run --release --example append_cost -p countersign-recording`.
-//! Prints nanoseconds of a begin record (small statement, cached facts), of the end record, and of
-//! begin + accepted + end on one thread, on the file system of the current directory; and of taking the same
-//! lines in as another node does, less what hashing them costs.
+//! Measures the cost of recording a command: `cargo run --release --example append_cost -p countersign-recording`.
+//! Prints nanoseconds for a begin record (small statement, cached facts), for the end record, and for waiting until a
+//! record is accepted, on one thread, on the file system of the current directory; and for taking in the same lines
+//! on another node, with the share of hashing them.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     take_in(&data)
 }
 
-/// Takes a recording in, line by line.
+/// Takes in a recording, line by line.
 fn take_in(from: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir_in(".")?;
     let sink = Box::new(CheckpointFile::open(dir.path(), SigningKey::from_seed(&[7; 32])?)?);

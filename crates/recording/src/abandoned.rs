@@ -1,5 +1,5 @@
-//! The streams of a gateway that was declared lost: what all the nodes have of them, and the records that end
-//! them. Every command that was begun ends exactly once in the whole control plane, whoever writes it down.
+//! The open streams of a gateway that was declared lost, as found on all nodes, and the records that end them. Every
+//! begun command ends exactly once in the whole control plane, regardless of the node that records it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,42 +17,42 @@ use crate::replay::opening;
 use crate::segment::OpenStream;
 use crate::skim::Skim;
 
-/// How far the clocks of a gateway and of those who record may be apart.
+/// Bound on the difference between the clocks of a gateway and of the recording nodes.
 const CLOCKS_APART: Duration = Duration::from_secs(86_400);
 
-/// What the closing records of these streams say.
+/// Reason in the closing records of these streams.
 const REASON: &str = "the gateway was lost";
 
-/// The open streams of a lost gateway. The lines that end them follow from this alone, byte for byte: when two
-/// nodes write them, or one of them twice, a record stands in two places and is the same.
+/// The open streams of a lost gateway. The records that end them follow from this value alone, byte for byte. If two
+/// nodes write them, or one node writes them twice, the same record is stored twice and the copies are identical.
 ///
-/// So one of these has to be agreed on for a gateway in the whole control plane, and then may be carried out any
-/// number of times. [`crate::ArchiveStore::end_lost`] does all of it, and agrees by a conditional put. Whoever surveys has to see to it that,
-/// before, no node takes anything more of the gateway ([`crate::Ledger::refuse`]) and that what nodes have of
-/// it lies in `logs`: their own folder after [`crate::LocalJournal::flush`], other nodes' in the archive, after
-/// [`crate::LocalJournal::seal_and_sync`]. What a dead node has and nobody else is not seen: a stream that went on there
-/// would fork, which verification shows when the node is back. Wait for it where you can.
+/// The control plane must therefore agree on one such value per gateway, and may then apply it any number of times.
+/// [`crate::ArchiveStore::end_lost`] does all of this, and agrees through a conditional put. Before the survey, the
+/// caller ensures that no node accepts anything more from the gateway ([`crate::Ledger::refuse`]), and that `logs`
+/// covers the records of all nodes: the own folder after [`crate::LocalJournal::flush`], those of other nodes in the
+/// archive after [`crate::LocalJournal::seal_and_sync`]. Records that only a dead node has are not found. A stream
+/// that continues there would fork, which verification shows once the node is back. Wait for such a node if possible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Abandoned {
     v: u32,
-    /// The gateway.
+    /// Incarnation of the lost gateway.
     pub gateway: NodeId,
-    /// When it was declared lost; the time of all the records that end its streams.
+    /// Time at which the gateway was declared lost; the time of all records that end its streams.
     pub at: Timestamp,
-    /// Its open streams.
+    /// Open streams of the gateway.
     pub streams: Vec<OpenStream>,
-    /// Streams of which records are missing between others: a node that has them is not there. They stay open.
+    /// Streams with records missing in between, because a node that has them is unavailable. They stay open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parted: Vec<StreamId>,
 }
 
 impl Abandoned {
-    /// What stands in these logs. Reads what was written since the gateway began; memory: about 50 bytes for every
-    /// stream in that.
+    /// Finds the open streams of the gateway in these logs. Reads everything that was written since the gateway
+    /// started; uses about 50 bytes of memory per stream in it.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Any error of reading a file.
     pub fn survey(logs: &[Log], gateway: NodeId, at: Timestamp) -> io::Result<Self> {
         let began = began_after(gateway);
         let logs: Vec<_> = logs.iter().map(|log| log.since(began)).collect();
@@ -86,7 +86,7 @@ impl Abandoned {
         Ok(found)
     }
 
-    /// As it is stored.
+    /// Serialises the value for storage.
     ///
     /// # Errors
     /// None in practice: ids, digests and numbers always serialise.
@@ -94,10 +94,10 @@ impl Abandoned {
         Ok(serde_json::to_vec(self)?)
     }
 
-    /// Reads what was stored.
+    /// Parses a stored value.
     ///
     /// # Errors
-    /// When it is not what this version writes.
+    /// [`MalformedLine`] if this version does not write such a value.
     pub fn decode(bytes: &[u8]) -> Result<Self, MalformedLine> {
         let found: Self =
             serde_json::from_slice(bytes).map_err(|e| MalformedLine(format!("lost gateway: {e}")))?;
@@ -108,11 +108,11 @@ impl Abandoned {
         }
     }
 
-    /// Appends the records that end these streams: running commands as lost, then the closing record. Says where
-    /// the last of them stands; `None` when there is nothing to end. May be done again, here and elsewhere.
+    /// Appends the records that end these streams: running commands as lost, then the closing record. Returns the
+    /// position of the last record; `None` if there is nothing to end. May be repeated, here and on other nodes.
     ///
     /// # Errors
-    /// When the journal does not take them; do it again then.
+    /// Any error of the journal; call it again then.
     pub fn end(&self, journal: &dyn Journal) -> Result<Option<Position>, JournalError> {
         // INVARIANT: I5 - every begun command gets exactly one end record.
         let mut last = None;
@@ -129,15 +129,15 @@ impl Abandoned {
     }
 }
 
-/// A moment before which nothing of this start of a gateway was recorded: its id begins with its time, and clocks are
-/// not a day apart.
+/// Returns a time before which this gateway incarnation recorded nothing: its id starts with its time, and clocks
+/// differ by less than a day.
 pub(crate) fn began_after(gateway: NodeId) -> SystemTime {
     let [a, b, c, d, e, f, ..] = gateway.to_bytes();
     let began = Duration::from_millis(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
     SystemTime::UNIX_EPOCH + began.saturating_sub(CLOCKS_APART)
 }
 
-/// What was seen of a stream.
+/// State of a stream during the survey.
 #[derive(Debug)]
 enum Survey {
     Nothing,

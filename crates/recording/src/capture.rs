@@ -1,36 +1,37 @@
-//! Gathers what is released to the client for the record: everything is counted and digested, the
-//! beginning is kept to be read.
+//! Captures the answer that is sent to the client for the record: all bytes are counted and hashed, and the first
+//! rows are kept as a sample.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use countersign_common::Digest;
 
 use crate::record::Answer;
 
-/// Bytes that are kept to be digested in one go. Most answers are smaller: for them no digest has to be set up.
+/// Number of bytes collected before hashing starts. Most answers are smaller; for them no digest context has to be
+/// created.
 const GATHERED_BYTES_MAX: usize = 2 * 1024;
 
-/// The answer of one command in the making. Memory is bounded by the limit given and by
-/// `GATHERED_BYTES_MAX`; what goes beyond is counted and digested, not kept.
+/// The capture of one command's answer. Memory is bounded by the given limit and `GATHERED_BYTES_MAX`; bytes beyond
+/// that are counted and hashed, but not kept.
 pub struct Capture {
     sample_bytes_max: usize,
     sample: String,
     cut: bool,
     rows: u64,
     bytes: u64,
-    /// Bytes that are counted and not digested yet.
+    /// Bytes that are counted but not hashed yet.
     gathered: Vec<u8>,
-    /// Digests what came before them, once there is more than is gathered.
+    /// Digest of the preceding bytes, once the answer exceeds the buffer.
     digest: Option<Box<Context>>,
 }
 
-/// What was released, in all.
+/// Summary of everything that was sent to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captured {
-    /// Rows.
+    /// Number of rows sent to the client.
     pub rows: u64,
-    /// Bytes on the wire.
+    /// Number of bytes on the wire.
     pub bytes: u64,
-    /// What they were; `None` when nothing was released.
+    /// Digest and sample; `None` if nothing was sent.
     pub answer: Option<Answer>,
 }
 
@@ -44,7 +45,7 @@ impl std::fmt::Debug for Capture {
 }
 
 impl Capture {
-    /// Nothing yet; keeps at most `sample_bytes_max` bytes of rows to be read.
+    /// Creates an empty capture that keeps a sample of at most `sample_bytes_max` bytes.
     #[must_use]
     pub fn new(sample_bytes_max: usize) -> Self {
         Self {
@@ -58,8 +59,8 @@ impl Capture {
         }
     }
 
-    /// Bytes as they leave. Best given by the 16 KiB or more: the digest costs 0.24 ns a byte then and
-    /// five times that row by row.
+    /// Adds bytes that are sent. Best called with 16 KiB or more: hashing then costs 0.24 ns per byte, and five times
+    /// that row by row.
     pub fn wire(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         if self.gathered.len() + bytes.len() <= GATHERED_BYTES_MAX {
@@ -71,7 +72,7 @@ impl Capture {
         self.gathered.clear();
     }
 
-    /// Whether there is room for another row to be read; ask before taking a row apart.
+    /// Returns `true` if the sample has room for another row. Check it before decoding a row.
     #[must_use]
     pub const fn has_room(&self) -> bool {
         !self.cut
@@ -83,7 +84,7 @@ impl Capture {
         self.cut = self.cut || rows > 0;
     }
 
-    /// Counts one row and keeps it while there is room; a row is kept whole or not at all.
+    /// Counts one row and adds it to the sample while there is room. A row is kept in full or not at all.
     pub fn row<'f>(&mut self, fields: impl Iterator<Item = Option<&'f [u8]>>) {
         self.rows += 1;
         if self.cut {
@@ -110,19 +111,19 @@ impl Capture {
         self.sample.push('\n');
     }
 
-    /// Rows so far.
+    /// Number of rows so far.
     #[must_use]
     pub const fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Bytes so far.
+    /// Number of bytes so far.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// All of it, for the record.
+    /// Returns the summary for the record.
     #[must_use]
     pub fn finish(self) -> Captured {
         let Self { sample, cut, rows, bytes, gathered, digest, .. } = self;
@@ -142,7 +143,7 @@ fn digest_of(before: Option<Box<Context>>, gathered: &[u8]) -> Digest {
 fn escape(bytes: &[u8], out: &mut String) {
     use std::fmt::Write as _;
     if bytes.iter().all(|byte| byte.is_ascii() && !matches!(byte, b'\t' | b'\n' | b'\r' | b'\\')) {
-        // Most values: nothing in them has to be written otherwise.
+        // Fast path for most values, which need no escaping.
         return out.push_str(std::str::from_utf8(bytes).unwrap_or_default());
     }
     for chunk in bytes.utf8_chunks() {
@@ -162,7 +163,7 @@ fn escape(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// The bytes of one cell of a sample, or nothing for NULL: the reverse of what [`Capture::row`] writes.
+/// Decodes one cell of a sample, `None` for NULL: the reverse of [`Capture::row`].
 #[must_use]
 pub(crate) fn cell(written: &str) -> Option<Vec<u8>> {
     if written == "\\N" {

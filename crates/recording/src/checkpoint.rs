@@ -1,13 +1,13 @@
-//! Checkpoints: signed statements of how far the recording had come, each linked to the one before. A tail that was cut off,
-//! a stream that was taken out, or a segment that was written anew contradicts one of them. Whoever keeps the newest one
-//! elsewhere (the control plane's store does) can prove what was there.
+//! Checkpoints: signed statements of the extent of the recording, each linked to the previous one. A truncated tail,
+//! a removed stream or a rewritten segment contradicts one of them. A party that keeps the newest one elsewhere, as
+//! the control plane's store does, can prove the earlier extent.
 //!
 //! ```json
 //! {"v":2,"tips":[…]}
 //! {"v":2,"log":"…","seq":7,"prev":"…","at":…,"point":{…},"closed":false,"tips":"…","sig":"…"}
 //! ```
-//! The tips stand on a line of their own before the checkpoint, which names their digest: so a checkpoint has some 500 bytes
-//! however many streams moved, and may be kept anywhere.
+//! The tips are on a separate line before the checkpoint, which contains their digest. A checkpoint thus has some 500
+//! bytes regardless of the number of changed streams, and may be kept anywhere.
 
 use std::fmt;
 use std::io;
@@ -21,94 +21,94 @@ use crate::line::MalformedLine;
 use crate::segment::SegmentPoint;
 use crate::signing::{PublicKey, SigningKey, signed_body, signed_line};
 
-/// Separates these signatures from all others by the same key.
+/// Domain of these signatures; separates them from all others by the same key.
 const DOMAIN: &[u8] = b"countersign.checkpoint.v2\n";
 
-/// The version of the format that is written.
+/// Version of the format that is written.
 const CHECKPOINT_VERSION: u32 = 2;
 
-/// What the line with tips begins with.
+/// Prefix of a line with tips.
 const TIPS_PREFIX: &[u8] = b"{\"v\":2,\"tips\":[";
 
-/// How far one stream had come.
+/// Extent of one stream at a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tip {
-    /// The stream.
+    /// Identifier of the stream with new records.
     pub stream: StreamId,
-    /// Its records so far.
+    /// Number of its records so far.
     pub count: u64,
-    /// The hash of the last of them.
+    /// Hash of its last record.
     pub hash: Digest,
-    /// Whether it had ended.
+    /// `true` if the stream had ended.
     pub closed: bool,
 }
 
-/// How far the recording has come.
+/// Extent of the recording at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tips {
-    /// When.
+    /// Time of the tips.
     pub at: Timestamp,
-    /// The segments, up to here; everything before it is synced.
+    /// Extent of the segments; everything before it is synced.
     pub point: SegmentPoint,
-    /// The streams that moved since the tips before.
+    /// Streams with new records since the previous tips.
     pub changed: Vec<Tip>,
-    /// Whether the journal was closed in order: nothing follows until it is opened again.
+    /// `true` if the journal was closed properly: nothing follows until it is opened again.
     pub closed: bool,
-    /// Whether a segment begins or ends here. What says so has to outlive a loss of power.
+    /// `true` if a segment begins or ends here. The checkpoint must then survive a loss of power.
     pub lasting: bool,
 }
 
-/// How far the checkpoints of a sink speak.
+/// Extent that the checkpoints of a sink cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signed {
-    /// The sink does not know what it kept before.
+    /// The sink does not know its earlier checkpoints.
     Unknown,
-    /// It has kept nothing before.
+    /// The sink has no earlier checkpoints.
     Nothing,
-    /// Up to here.
+    /// Covered up to this point.
     UpTo(SegmentPoint),
 }
 
-/// Takes tips to where they are kept. Called when the journal is opened, by the journal's own thread at least once a second
-/// while something is recorded, and when it is closed; may block.
+/// Destination of tips. Called when the journal is opened, by the journal's own thread at least once a second while
+/// something is recorded, and when the journal is closed. May block.
 pub trait CheckpointSink: Send {
-    /// Keeps these tips.
+    /// Stores these tips.
     ///
     /// # Errors
-    /// When they cannot be kept; the journal then takes no more records (I8).
+    /// Fails if they cannot be stored; the journal then accepts no more records (I8).
     fn keep(&mut self, tips: &Tips) -> io::Result<()>;
 
-    /// How far the newest tips speak that were kept before. The journal is opened only if its segments fit them.
+    /// Returns the extent of the newest stored tips. The journal opens only if its segments match.
     fn signed(&self) -> Signed {
         Signed::Unknown
     }
 }
 
-/// A signed statement of how far the recording of one log had come.
+/// A signed statement of the extent of one log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
-    /// Version of the format.
+    /// Version of the format; other versions are rejected.
     pub v: u32,
-    /// The id of the log.
+    /// Identifier of the log, 32 hex digits.
     pub log: String,
-    /// Its place among the checkpoints of the log, from 0.
+    /// Number of the checkpoint in the log, from 0.
     pub seq: u64,
-    /// SHA-256 of the checkpoint's line before, signature included.
+    /// SHA-256 of the line of the previous checkpoint, including its signature.
     pub prev: Digest,
-    /// When.
+    /// Time at which the checkpoint was signed.
     pub at: Timestamp,
-    /// The segments, up to here.
+    /// Extent of the segments; everything before it is synced.
     pub point: SegmentPoint,
-    /// Whether the journal was closed in order.
+    /// `true` if the journal was closed properly.
     pub closed: bool,
-    /// SHA-256 of the line with the streams that moved since the checkpoint before; `None`: none did.
+    /// SHA-256 of the line with the streams that changed since the previous checkpoint; `None` if none did.
     pub tips: Option<Digest>,
 }
 
 impl Checkpoint {
-    /// A checkpoint, and the line with its tips where there are any.
+    /// Creates a checkpoint, and the line with its tips if there are any.
     pub(crate) fn new(log: &str, seq: u64, prev: Digest, tips: &Tips) -> io::Result<(Self, Option<Vec<u8>>)> {
         let moved = (!tips.changed.is_empty()).then(|| tips_line(&tips.changed)).transpose()?;
         let checkpoint = Self {
@@ -124,26 +124,26 @@ impl Checkpoint {
         Ok((checkpoint, moved))
     }
 
-    /// Its line, signed, without the line feed.
+    /// Signs the checkpoint and returns its line, without the line feed.
     pub(crate) fn sign(self, key: &SigningKey) -> io::Result<SignedCheckpoint> {
         let line = signed_line(DOMAIN, serde_json::to_vec(&self)?, key)?;
         Ok(SignedCheckpoint { hash: Digest::of(&line), line: line.into(), checkpoint: self })
     }
 
-    /// Reads a line and checks its signature.
+    /// Parses a line and checks its signature.
     ///
     /// # Errors
-    /// When the line is not a checkpoint that this key signed.
+    /// [`MalformedLine`] if the line is not a checkpoint that this key signed.
     pub fn parse(line: &[u8], key: &PublicKey) -> Result<Self, MalformedLine> {
         let body = signed_body(DOMAIN, line, key).map_err(malformed)?;
         let checkpoint: Self = serde_json::from_slice(&body).map_err(|e| malformed(e.to_string()))?;
         if checkpoint.v == CHECKPOINT_VERSION { Ok(checkpoint) } else { Err(malformed("unknown version")) }
     }
 
-    /// Reads a line without checking its signature: for what is about to be compared with a checkpoint that was checked.
+    /// Parses a line without checking its signature, for a comparison with a checkpoint that was checked.
     ///
     /// # Errors
-    /// When the line is not a checkpoint.
+    /// [`MalformedLine`] if the line is not a checkpoint.
     pub fn skim(line: &[u8]) -> Result<Self, MalformedLine> {
         #[derive(Deserialize)]
         struct Line {
@@ -160,31 +160,31 @@ fn malformed(what: impl fmt::Display) -> MalformedLine {
     MalformedLine(format!("checkpoint: {what}"))
 }
 
-/// A checkpoint with its line: what is kept elsewhere.
+/// A checkpoint with its line, as it is kept elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedCheckpoint {
-    /// What it says.
+    /// Parsed contents of the line.
     pub checkpoint: Checkpoint,
-    /// Its line, with its signature and without a line feed.
+    /// Line with its signature, without a line feed.
     pub line: Bytes,
-    /// SHA-256 of the line.
+    /// SHA-256 of the line, including the signature.
     pub hash: Digest,
 }
 
 impl SignedCheckpoint {
-    /// Reads a line and checks its signature.
+    /// Parses a line and checks its signature.
     ///
     /// # Errors
-    /// When the line is not a checkpoint that this key signed.
+    /// [`MalformedLine`] if the line is not a checkpoint that this key signed.
     pub fn parse(line: &[u8], key: &PublicKey) -> Result<Self, MalformedLine> {
         let checkpoint = Checkpoint::parse(line, key)?;
         Ok(Self { checkpoint, line: Bytes::copy_from_slice(line), hash: Digest::of(line) })
     }
 
-    /// Reads a line without checking its signature, see [`Checkpoint::skim`].
+    /// Parses a line without checking its signature; see [`Checkpoint::skim`].
     ///
     /// # Errors
-    /// When the line is not a checkpoint.
+    /// [`MalformedLine`] if the line is not a checkpoint.
     pub fn skim(line: &[u8]) -> Result<Self, MalformedLine> {
         let checkpoint = Checkpoint::skim(line)?;
         Ok(Self { checkpoint, line: Bytes::copy_from_slice(line), hash: Digest::of(line) })
@@ -202,12 +202,12 @@ fn tips_line(tips: &[Tip]) -> io::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&TipsLine { v: CHECKPOINT_VERSION, tips })?)
 }
 
-/// Whether this is a line with tips, and not a checkpoint.
+/// Returns `true` if the line holds tips and not a checkpoint.
 pub(crate) fn is_tips(line: &[u8]) -> bool {
     line.starts_with(TIPS_PREFIX)
 }
 
-/// The tips on a line.
+/// Parses the tips on a line.
 pub(crate) fn tips_of(line: &[u8]) -> Result<Vec<Tip>, MalformedLine> {
     let line: TipsLine<Vec<Tip>> = serde_json::from_slice(line).map_err(|e| malformed(e.to_string()))?;
     Ok(line.tips)

@@ -1,5 +1,5 @@
-//! Writes checkpoints, signed, to `checkpoints.jsonl` beside the segments, and cuts that into pieces, so that what is archived
-//! need not stay.
+//! Writes signed checkpoints to `checkpoints.jsonl` beside the segments, and splits the file into pieces, so that
+//! archived pieces can be deleted.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
@@ -14,20 +14,19 @@ use crate::checkpoint_files;
 use crate::line::NO_PREVIOUS;
 use crate::signing::SigningKey;
 
-/// How large the file that is written grows before it becomes a piece. Some hours of work.
+/// Size at which the active file becomes a piece. Some hours of work.
 const PIECE_BYTES: u64 = 16 << 20;
 
-/// The newest checkpoint of a log, as it changes.
+/// Watch of the newest checkpoint of a log.
 pub type Newest = watch::Receiver<Option<Arc<SignedCheckpoint>>>;
 
-/// The file of checkpoints that is written.
+/// The active file of checkpoints.
 #[derive(Debug)]
 pub struct CheckpointFile {
     dir: PathBuf,
-    /// The id of the log.
     log: String,
     file: File,
-    /// Where in all checkpoints the file begins, and how many bytes it has.
+    /// Offset of the file in the text of all checkpoints, and its length in bytes.
     begin: u64,
     bytes: u64,
     piece_bytes: u64,
@@ -36,10 +35,11 @@ pub struct CheckpointFile {
 }
 
 impl CheckpointFile {
-    /// Opens the file in `dir`, or creates it. What was only half written is cut.
+    /// Opens or creates the file in `dir`. A partially written end is truncated.
     ///
     /// # Errors
-    /// When it cannot be read or written, or its newest checkpoint was not signed by this key: a log has one key.
+    /// Fails if the file cannot be read or written, or its newest checkpoint was not signed by this key: a log has
+    /// one key.
     pub fn open(dir: &Path, key: SigningKey) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let log = crate::log::ensure_id(dir)?;
@@ -59,19 +59,19 @@ impl CheckpointFile {
         Ok(Self { dir, log, file, begin, bytes, piece_bytes: PIECE_BYTES, key, newest })
     }
 
-    /// The same with pieces of another size, in bytes.
+    /// Sets another piece size, in bytes.
     #[must_use]
     pub fn in_pieces_of(self, piece_bytes: u64) -> Self {
         Self { piece_bytes, ..self }
     }
 
-    /// The newest checkpoint, as it changes. What it says lasts only after [`sync_checkpoints`].
+    /// Watches the newest checkpoint. It is durable only after [`sync_checkpoints`].
     #[must_use]
     pub fn newest(&self) -> Newest {
         self.newest.subscribe()
     }
 
-    /// What was written becomes a piece, and another file is begun. Whatever dies in between finds one or the other.
+    /// Turns the active file into a piece and starts a new one. A crash in between leaves either state intact.
     fn cut(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
         let piece = self.dir.join(checkpoint_files::piece_name(self.begin));
@@ -98,9 +98,9 @@ impl CheckpointSink for CheckpointFile {
         }
         self.file.write_all(&lines)?;
         self.bytes += lines.len() as u64;
-        // The segments are synced before a checkpoint speaks of them, never after; so losing checkpoints with the power makes
-        // the covered part shorter and nothing untrue. The ends of segments have to be covered, though, and nothing is told
-        // to others before it lasts here.
+        // Segments are synced before a checkpoint covers them, never after. Losing checkpoints in a power cut
+        // therefore shortens the covered part but makes nothing untrue. The ends of segments must be covered, though,
+        // and a checkpoint is published only after it is durable here.
         if tips.closed || tips.lasting {
             self.file.sync_data()?;
         }
@@ -113,12 +113,12 @@ impl CheckpointSink for CheckpointFile {
     }
 }
 
-/// What was written of the checkpoints in `dir` outlives a loss of power.
+/// Makes the checkpoints in `dir` survive a loss of power.
 ///
 /// # Errors
-/// When it cannot be synced.
+/// Any error of the sync.
 pub fn sync_checkpoints(dir: &Path) -> io::Result<()> {
-    // A piece was synced when it was cut.
+    // Pieces were synced when they were split off.
     File::open(dir.join(checkpoint_files::ACTIVE))?.sync_data()
 }
 
@@ -137,11 +137,11 @@ fn own(line: &[u8], key: &SigningKey, dir: &Path) -> io::Result<SignedCheckpoint
     })
 }
 
-/// Where the checkpoints of a file end.
+/// End of the complete checkpoints in a file.
 struct End {
-    /// The last checkpoint's line.
+    /// Line of the last checkpoint.
     last: Option<Vec<u8>>,
-    /// The bytes up to its end.
+    /// Offset of its end, in bytes.
     bytes: u64,
 }
 
@@ -153,7 +153,7 @@ impl End {
         while reader.read_until(b'\n', &mut line)? > 0 {
             read += line.len() as u64;
             let Some(text) = line.strip_suffix(b"\n") else { break };
-            // Tips whose checkpoint was not written are cut with it.
+            // Tips without their checkpoint are truncated as well.
             if !is_tips(text) {
                 end.last = Some(text.to_vec());
                 end.bytes = read;

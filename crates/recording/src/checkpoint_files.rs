@@ -1,34 +1,34 @@
-//! The files with a log's checkpoints. All checkpoints of a log, one after the other, are one text; each file holds a
+//! The files with a log's checkpoints. All checkpoints of a log, concatenated, form one text; each file holds a
 //! range of it:
 //!
 //! ```text
-//! checkpoints.jsonl            what is written now: begins where the last piece ends
-//! checkpoints-<offset>.jsonl   a piece that is complete, or was archived: begins at this byte
+//! checkpoints.jsonl            the active file: begins at the end of the last piece
+//! checkpoints-<offset>.jsonl   a complete or archived piece: begins at this byte
 //! ```
-//! Pieces of a writer's own folder and of its archive need not be cut at the same places; they are read by their
-//! offsets. The newest piece of a folder always stays, because it says where what follows begins.
+//! The pieces in a writer's own folder and in its archive may have different boundaries; they are read by their
+//! offsets. The newest piece of a folder is never deleted, because it determines the offset of the active file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// The file that is written.
+/// Name of the active file.
 pub(crate) const ACTIVE: &str = "checkpoints.jsonl";
 
-/// How often a folder is looked at again because it was changed meanwhile.
+/// Maximum number of attempts if the folder changes while it is read.
 const ATTEMPTS_MAX: usize = 16;
 
-/// The name of the piece that begins at this byte.
+/// Name of the piece that begins at this byte.
 pub(crate) fn piece_name(offset: u64) -> String {
     format!("checkpoints-{offset:020}.jsonl")
 }
 
-/// Where a piece begins, by its file's name.
+/// Parses the offset of a piece from its file name.
 pub(crate) fn piece_offset(name: &str) -> Option<u64> {
     name.strip_prefix("checkpoints-")?.strip_suffix(".jsonl")?.parse().ok()
 }
 
-/// A range of all checkpoints, in a file.
+/// A range of the text of all checkpoints, stored in one file.
 #[derive(Debug)]
 pub(crate) struct Range {
     pub(crate) begin: u64,
@@ -38,25 +38,25 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// What it holds from this byte of all checkpoints on.
+    /// Reads the range from this byte of all checkpoints on.
     pub(crate) fn from(mut self, offset: u64) -> io::Result<impl Read + Send + use<>> {
         self.file.seek(SeekFrom::Start(offset.saturating_sub(self.begin)))?;
         let bytes = self.end.saturating_sub(offset.max(self.begin));
         Ok(self.file.take(bytes))
     }
 
-    /// What it holds is on the disk.
+    /// Syncs the file to disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 }
 
-/// The ranges in a folder, in order. Taken while nothing was cut off or taken away in between.
+/// Opens the ranges in a folder, in order, as a consistent snapshot.
 pub(crate) fn ranges(dir: &Path) -> io::Result<Vec<Range>> {
     for _ in 0..ATTEMPTS_MAX {
         let before = pieces(dir)?;
         match open(dir, &before) {
-            // What was opened as the active file has not become a piece meanwhile.
+            // The active file did not become a piece while it was opened.
             Ok(ranges) if pieces(dir)? == before => return Ok(ranges),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -86,7 +86,7 @@ fn range(path: PathBuf, begin: u64) -> io::Result<Range> {
     Ok(Range { begin, end, path, file })
 }
 
-/// Where the pieces of a folder begin, ascending.
+/// Offsets of the pieces in a folder, ascending.
 pub(crate) fn pieces(dir: &Path) -> io::Result<Vec<u64>> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -101,13 +101,13 @@ pub(crate) fn pieces(dir: &Path) -> io::Result<Vec<u64>> {
     Ok(offsets)
 }
 
-/// Reads through ranges from different folders as one text: at each place the one that goes furthest. Where none begins in
-/// time the next one that there is follows, so that whoever checks finds the gap.
+/// Reads ranges from several folders as one text, at each offset from the range that extends furthest. After a gap,
+/// the next existing range follows, so that verification detects the gap.
 pub(crate) fn joined(ranges: Vec<Range>) -> io::Result<Box<dyn Read + Send>> {
     joined_from(ranges, 0)
 }
 
-/// The same from this byte on.
+/// Like [`joined`], from this byte on.
 pub(crate) fn joined_from(mut ranges: Vec<Range>, mut at: u64) -> io::Result<Box<dyn Read + Send>> {
     let mut all: Box<dyn Read + Send> = Box::new(io::empty());
     loop {

@@ -1,4 +1,4 @@
-//! Reads the checkpoints of a log in their order, and checks that each is signed and follows from the one before.
+//! Reads the checkpoints of a log in order, and checks that each is signed and follows from the previous one.
 
 use std::io::{self, BufRead};
 
@@ -9,50 +9,50 @@ use crate::line::{MalformedLine, NO_PREVIOUS};
 use crate::log::read_line;
 use crate::signing::PublicKey;
 
-/// Reads checkpoints, each with its tips.
+/// Reader of checkpoints with their tips.
 pub(crate) struct CheckpointReader<R> {
     reader: R,
     keys: Vec<PublicKey>,
-    /// The key that signed the first; it has to sign all.
+    /// Key that signed the first checkpoint; it must have signed all of them.
     key: Option<PublicKey>,
     next_seq: u64,
     prev: Digest,
-    /// The log that the first one names.
+    /// Log that the first checkpoint names.
     log: Option<String>,
 }
 
-/// What was read next.
+/// Result of reading the next checkpoint.
 pub(crate) enum Read {
-    /// A checkpoint that is in order.
+    /// A valid checkpoint with its tips.
     Checkpoint(Box<SignedCheckpoint>, Vec<Tip>),
-    /// Something that is not. The ones after it are read on.
+    /// An invalid checkpoint. Reading continues after it.
     Broken {
-        /// The place that it should have.
+        /// Number that the checkpoint should have.
         number: u64,
         why: String,
     },
-    /// All that there are. A last line that is half written is no checkpoint yet.
+    /// The end. A partially written last line is not a checkpoint yet.
     End,
 }
 
 impl<R: BufRead> CheckpointReader<R> {
-    /// From the first one on.
+    /// Creates a reader that starts with the first checkpoint.
     pub(crate) fn new(reader: R, keys: &[PublicKey]) -> Self {
         Self { reader, keys: keys.to_vec(), key: None, next_seq: 0, prev: NO_PREVIOUS, log: None }
     }
 
-    /// Those that follow this one, where the reader begins.
+    /// Creates a reader for the checkpoints after `last`, which start at the reader's position.
     pub(crate) fn after(reader: R, key: &PublicKey, last: &SignedCheckpoint) -> Self {
         let (next_seq, prev, log) = (last.checkpoint.seq + 1, last.hash, Some(last.checkpoint.log.clone()));
         Self { next_seq, prev, log, key: Some(*key), ..Self::new(reader, &[]) }
     }
 
-    /// The id of the log, as its first checkpoint says.
+    /// Identifier of the log, as named by its first checkpoint.
     pub(crate) fn log(&self) -> Option<&str> {
         self.log.as_deref()
     }
 
-    /// How many places have been read.
+    /// Number of checkpoints read, valid or not.
     pub(crate) const fn count(&self) -> u64 {
         self.next_seq
     }
@@ -74,7 +74,7 @@ impl<R: BufRead> CheckpointReader<R> {
         })
     }
 
-    /// The next whole line, without its line feed.
+    /// Reads the next complete line, without its line feed.
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         read_line(&mut self.reader, &mut line)?;
@@ -105,8 +105,8 @@ impl<R: BufRead> CheckpointReader<R> {
         Ok((signed, tips))
     }
 
-    /// The key that signs this log: the one that signed its first line; the first of all when none did, so that the fault is
-    /// reported against it.
+    /// Returns the key that signs this log: the one that signed its first line. If none did, the first of all keys,
+    /// so that the fault is reported against it.
     fn signer(&mut self, line: &[u8]) -> Result<PublicKey, MalformedLine> {
         if let Some(key) = self.key {
             return Ok(key);

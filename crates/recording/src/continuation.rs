@@ -1,5 +1,5 @@
-//! Whether the files of a log still are what a checkpoint says that was kept elsewhere. Asked before a writer goes on with them:
-//! otherwise it would sign what somebody has written anew.
+//! Checks that the files of a log still match a checkpoint that was kept elsewhere, before a writer continues the
+//! log. Otherwise it would sign files that an attacker has rewritten.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
@@ -14,53 +14,54 @@ use crate::log::{read_id, read_line};
 use crate::segment::{self, RunningDigest, SegmentPoint};
 use crate::signing::PublicKey;
 
-/// Why the files of a log do not go on from a checkpoint.
+/// Reason why the files of a log do not continue a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum NotContinued {
     /// A file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// They are of another log, or of none.
+    /// The folder belongs to another log, or to none.
     #[error("the folder has {}", .found.as_ref().map_or_else(|| "no log".to_owned(), |id| format!("another log, {id}")))]
     AnotherLog {
-        /// The id that is there.
+        /// Identifier that was found, if any.
         found: Option<String>,
     },
-    /// The checkpoint is not among those that are here.
+    /// The checkpoint is not among those in the folder.
     #[error("checkpoint {number} is not there: the files were cut off, or replaced by older ones")]
     CheckpointMissing {
-        /// Its place.
+        /// Number of the checkpoint, from 0.
         number: u64,
     },
-    /// A checkpoint after it is not signed by the node's key, or does not follow.
+    /// A later checkpoint is not signed by the node's key, or does not follow from its predecessor.
     #[error("checkpoint {number}: {why}")]
     CheckpointBroken {
-        /// Its place.
+        /// Number of the checkpoint, from 0.
         number: u64,
-        /// Why.
+        /// Description of the fault, in words.
         why: String,
     },
-    /// The segments are not what was signed.
+    /// A segment differs from what was signed.
     #[error("segment {segment} is not the one that was signed: it was changed, cut off or taken away")]
     SegmentDiffers {
-        /// Its number.
+        /// Number of the segment, from 0.
         segment: u64,
     },
 }
 
-/// The id of the log in this folder; `None`: there is none.
+/// Returns the id of the log in this folder; `None` if there is no log.
 ///
 /// # Errors
-/// When it cannot be read.
+/// Any error of reading the id.
 pub fn log_of(dir: &Path) -> io::Result<Option<String>> {
     read_id(dir)
 }
 
-/// Checks that the folder holds the log of this checkpoint, with this checkpoint among its own, and that its segments are what it
-/// and every later checkpoint say. Reads no more than what was recorded since the beginning of the segment that it speaks of.
+/// Checks that the folder holds the log of the checkpoint `anchor`, that this checkpoint is among its own, and that
+/// its segments match this and every later checkpoint. Reads only what was recorded since the start of the anchor's
+/// segment.
 ///
 /// # Errors
-/// Says what does not fit.
+/// [`NotContinued`] with the first mismatch.
 pub fn check_continuation(
     dir: &Path,
     key: &PublicKey,
@@ -82,11 +83,11 @@ pub fn check_continuation(
     check_segments(dir, points)
 }
 
-/// The checkpoints behind this one.
+/// Opens the checkpoints after the anchor.
 fn behind(dir: &Path, anchor: &SignedCheckpoint) -> Result<impl BufRead, NotContinued> {
     let missing = NotContinued::CheckpointMissing { number: anchor.checkpoint.seq };
     let mut ranges = checkpoint_files::ranges(dir)?;
-    // It is one of the newest: the older pieces need not be read.
+    // The anchor is one of the newest, so the older pieces need not be read.
     while let Some(range) = ranges.pop() {
         let (begin, end) = (range.begin, range.end);
         let Some(bytes) = place_behind(range, anchor.hash)? else { continue };
@@ -99,7 +100,7 @@ fn behind(dir: &Path, anchor: &SignedCheckpoint) -> Result<impl BufRead, NotCont
     Err(missing)
 }
 
-/// How many bytes into the range the line with this hash ends.
+/// Returns the offset in the range at which the line with this hash ends.
 fn place_behind(range: Range, hash: Digest) -> io::Result<Option<u64>> {
     let begin = range.begin;
     let mut reader = BufReader::new(range.from(begin)?);
@@ -115,7 +116,7 @@ fn place_behind(range: Range, hash: Digest) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-/// The segments have come through all these points, in their order.
+/// Checks that the segments pass through all these points, in order.
 fn check_segments(dir: &Path, mut points: VecDeque<SegmentPoint>) -> Result<(), NotContinued> {
     while let Some(point) = points.front() {
         let number = point.segment;

@@ -1,11 +1,11 @@
-//! Lines of gateways' chains as a control-plane node takes them in: checked, freed of what was sent twice,
-//! and appended to the node's journal. Nothing the sender says about a line is believed that the line and
-//! the chain do not say themselves.
+//! The intake of gateways' records on a control-plane node: lines are checked, duplicates are removed, and the rest
+//! is appended to the node's journal. Statements of the sender about a line are verified against the line and the
+//! chain.
 //!
-//! After a failover a gateway sends again what was not acknowledged, perhaps to another node. So a stream
-//! may begin here in its middle, and go on here after a part that another node has: the first line of a
-//! stream on a *link* may leap forward, the next ones follow without gaps. Whether the parts fit is proved
-//! when they are read together ([`crate::verify`]).
+//! After a failover a gateway resends what was not acknowledged, perhaps to another node. A stream may therefore
+//! begin here in its middle, and continue here after a part that another node has: the first line of a stream on a
+//! *link* may skip ahead, the following ones must be consecutive. [`crate::verify`] proves that the parts fit when
+//! they are read together.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use crate::local::LocalJournal;
 use crate::record::Record;
 use crate::skim::Skim;
 
-/// How many streams that have ended are remembered, so that their lines are known when they come again.
-/// Beyond that a line that is sent again is kept a second time, which readers see to be the same.
+/// Number of ended streams that are remembered in order to recognise resent lines. Beyond that, a resent line is
+/// stored a second time, which readers recognise as identical.
 const ENDED_KEPT_MAX: usize = 1 << 16;
 
-/// What one node knows of the streams that gateways record here. Memory: about 150 bytes a stream that is
-/// open, or ended lately.
+/// State of the streams that gateways record on this node. Uses about 150 bytes per stream that is open or has ended
+/// recently.
 #[derive(Debug)]
 pub struct Ledger {
     journal: Arc<dyn Journal>,
@@ -39,125 +39,125 @@ pub struct Ledger {
 struct State {
     streams: FxHashMap<StreamId, Known>,
     ended: VecDeque<StreamId>,
-    /// Gateways of which nothing is taken any more.
+    /// Gateways from which nothing is accepted any more.
     lost: BTreeSet<NodeId>,
 }
 
-/// One stream, as far as it is here.
+/// State of one stream on this node.
 #[derive(Debug)]
 struct Known {
-    /// `None` after a restart, until a gateway goes on with it.
+    /// `None` after a restart, until a gateway continues the stream.
     gateway: Option<NodeId>,
     next_seq: u64,
     tip: Digest,
-    /// Where its last record stands in the journal.
+    /// Position of its last record in the journal.
     last: Position,
     closed: bool,
-    /// The link that wrote it last.
+    /// The link that wrote the last record.
     link: u64,
-    /// Lines that come again: the next number, and the hash of the last.
+    /// Progress of a repetition: the next number, and the hash of the last line.
     again: Option<(u64, Digest)>,
 }
 
-/// What became of a line.
+/// Result of taking in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    /// Whoever waits until the journal has accepted, or synced, this position may say so of the line.
+    /// Position in the journal. Once it is accepted or synced, so is the line.
     pub position: Position,
-    /// Whether it had been here before, so that nothing was appended.
+    /// `true` if the line was here before, so that nothing was appended.
     pub again: bool,
-    /// What it does to its stream.
+    /// Effect of the line on its stream.
     pub effect: Effect,
 }
 
-/// Why a line was not taken. Nothing of it was appended, and the link it came on should end: what follows
-/// on it would not fit either.
+/// Reason why a line was rejected. Nothing was appended, and the link should be closed: later lines on it would not
+/// fit either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
-    /// It is no record's line.
+    /// The line is not a record.
     #[error(transparent)]
     Malformed(#[from] MalformedLine),
-    /// It is another record than the sender says.
+    /// The line is another record than the sender stated.
     #[error("sent as record {seq} of {stream}, the line is record {line_seq} of {line_stream}")]
     Mislabelled {
-        /// The stream as sent.
+        /// Stream according to the sender.
         stream: StreamId,
-        /// The number as sent.
+        /// Number according to the sender.
         seq: u64,
-        /// The stream in the line.
+        /// Stream according to the line.
         line_stream: StreamId,
-        /// The number in the line.
+        /// Number according to the line.
         line_seq: u64,
     },
-    /// The stream is another gateway's by its id, or its opening record names another.
+    /// The stream belongs to another gateway, by its id or by its opening record.
     #[error("{stream} is not a stream of this gateway")]
     Foreign {
-        /// The stream.
+        /// Stream of the rejected line.
         stream: StreamId,
     },
-    /// Records between the last one and this one were not sent.
+    /// Records between the last one and this one are missing.
     #[error("gap in {stream}: record {expected} is due, {found} came")]
     Gap {
-        /// The stream.
+        /// Stream of the rejected line.
         stream: StreamId,
-        /// The number that is due.
+        /// Number of the next expected record.
         expected: u64,
-        /// The number that came.
+        /// Number of the received record.
         found: u64,
     },
-    /// Another record stands at its place, or it follows from another one than stands before it.
+    /// Another record is stored with this number, or the line does not follow from its predecessor.
     #[error("fork in {stream}: record {seq} is not the one that belongs there")]
     Fork {
-        /// The stream.
+        /// Stream of the rejected line.
         stream: StreamId,
-        /// The number.
+        /// Number of the received record.
         seq: u64,
     },
-    /// The opening record is not the first, or the first is no opening record.
+    /// The opening record is not the first, or the first is not an opening record.
     #[error("{stream} has its opening record at the wrong place")]
     OpeningMisplaced {
-        /// The stream.
+        /// Stream of the rejected line.
         stream: StreamId,
     },
-    /// The stream has ended.
+    /// The stream has already ended.
     #[error("record {seq} of {stream}, which has ended")]
     Ended {
-        /// The stream.
+        /// Stream of the rejected line.
         stream: StreamId,
-        /// The number.
+        /// Number of the received record.
         seq: u64,
     },
-    /// The gateway was declared lost; its streams are ended by others.
+    /// The gateway was declared lost; other nodes end its streams.
     #[error("{gateway} was declared lost")]
     Lost {
-        /// The gateway.
+        /// Incarnation of the lost gateway.
         gateway: NodeId,
     },
-    /// The journal does not take it.
+    /// The journal does not accept the record.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
 
 impl Ledger {
-    /// For a journal that keeps nothing yet.
+    /// Creates a ledger for an empty journal.
     #[must_use]
     pub fn new(journal: Arc<dyn Journal>) -> Arc<Self> {
         Arc::new(Self { journal, links: AtomicU64::new(0), state: Mutex::default() })
     }
 
-    /// With the streams that a restarted node's journal has open ([`crate::LeftOpen::Keep`]): their gateways
-    /// may still live and go on with them.
+    /// Creates a ledger with the streams that a restarted node's journal has open ([`crate::LeftOpen::Keep`]): their
+    /// gateways may still live and continue them.
     #[must_use]
     pub fn resume(journal: Arc<LocalJournal>) -> Arc<Self> {
         let files = Arc::clone(&journal);
         Self::resume_before(journal, &files)
     }
 
-    /// The same for a journal that has these files behind it.
+    /// Like [`Self::resume`], for a journal that writes to these files eventually.
     #[must_use]
     pub fn resume_before(journal: Arc<dyn Journal>, files: &LocalJournal) -> Arc<Self> {
         let known = |one: crate::OpenStream| {
-            // All of it was synced when the journal was opened.
+            // Position 0, because everything was synced when the journal was opened.
             let (next_seq, tip, last) = (one.count, one.tip, Position(0));
             let stream = Known { gateway: None, next_seq, tip, last, closed: false, link: 0, again: None };
             (one.stream, stream)
@@ -167,29 +167,29 @@ impl Ledger {
         Arc::new(Self { journal, links: AtomicU64::new(0), state: Mutex::new(state) })
     }
 
-    /// The intake of one link of a gateway.
+    /// Creates the intake of one link of a gateway.
     #[must_use]
     pub fn link(self: &Arc<Self>, gateway: NodeId) -> Intake {
         let link = self.links.fetch_add(1, Ordering::Relaxed) + 1;
         Intake { ledger: Arc::clone(self), gateway, link }
     }
 
-    /// Takes nothing more of a gateway, on whatever link, and forgets its streams. Before its streams are
-    /// ended as lost ([`crate::Abandoned`]) every node has to have done this.
+    /// Rejects everything more from a gateway, on any link, and forgets its streams. Every node must have done this
+    /// before the streams are ended as lost ([`crate::Abandoned`]).
     pub fn refuse(&self, gateway: NodeId) {
         let mut state = self.state.lock();
         state.lost.insert(gateway);
         state.streams.retain(|_, known| known.gateway != Some(gateway));
     }
 
-    /// The journal behind it.
+    /// Journal to which lines are appended.
     #[must_use]
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
     }
 }
 
-/// Takes in the lines that come on one link.
+/// Takes in the lines that arrive on one link.
 #[derive(Debug)]
 pub struct Intake {
     ledger: Arc<Ledger>,
@@ -198,14 +198,14 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Takes one line, sent as record `seq` of `stream`. Waits for nothing; costs under a microsecond and the
-    /// hashing of the line.
+    /// Takes in one line, sent as record `seq` of `stream`. Never waits; costs less than a microsecond plus hashing
+    /// the line.
     ///
-    /// A line that was here before is known by its hash, or by the hashes of the lines sent after it: a
-    /// repetition that is no repetition is refused at the latest where it reaches the newest record.
+    /// A repeated line is recognised by its hash, or by the hashes of the lines sent after it: a false repetition is
+    /// rejected at the latest when it reaches the newest record.
     ///
     /// # Errors
-    /// Says what is wrong with it; nothing was appended.
+    /// [`IntakeError`] with the fault; nothing was appended.
     pub fn take(&self, stream: StreamId, seq: u64, line: &[u8]) -> Result<Taken, IntakeError> {
         let skim = Skim::of(line)?;
         if (skim.stream, skim.seq) != (stream, seq) {
@@ -245,7 +245,7 @@ impl Intake {
         Ok(Taken { position, again: false, effect: skim.effect })
     }
 
-    /// A stream opens with its first record, by the gateway that sends it.
+    /// Checks that a stream opens with its first record, and that the sending gateway opened it.
     fn check_opening(&self, skim: &Skim, line: &[u8]) -> Result<(), IntakeError> {
         let stream = skim.stream;
         let first = skim.seq == 0 && skim.prev == NO_PREVIOUS;
@@ -260,8 +260,8 @@ impl Intake {
         }
     }
 
-    /// Whose a stream is of which that is not known here: this gateway's, if its id says so.
-    // INVARIANT: I12. Where a stream begins here in its middle, nobody goes on with another's.
+    /// Returns the owner of a stream that is unknown here: this gateway, if the stream id says so.
+    // INVARIANT: I12. If a stream begins here in its middle, no other gateway may continue it.
     fn owner(&self, stream: StreamId) -> Result<NodeId, IntakeError> {
         if stream.is_of(self.gateway) { Ok(self.gateway) } else { Err(IntakeError::Foreign { stream }) }
     }
@@ -280,7 +280,7 @@ fn remember_ended(
     }
 }
 
-/// Whether a line is new.
+/// Tells a new line from a repeated one.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     Next,
@@ -288,9 +288,9 @@ enum Place {
 }
 
 impl Known {
-    /// Where a line that comes on `link` belongs.
+    /// Determines the place of a line that arrives on `link`.
     ///
-    /// INVARIANT: I12 - one record a place, each following from the one before.
+    /// INVARIANT: I12 - one record per place, each following from the previous one.
     fn place(&mut self, skim: &Skim, hash: Digest, link: u64) -> Result<Place, IntakeError> {
         let (stream, seq) = (skim.stream, skim.seq);
         let first_on_link = std::mem::replace(&mut self.link, link) != link;
@@ -305,7 +305,7 @@ impl Known {
         }
         let due = self.again.map_or(self.next_seq, |(next, _)| next);
         match seq == due {
-            // The records between are at another node.
+            // The records in between are on another node.
             false if first_on_link => Ok(Place::Next),
             false => Err(IntakeError::Gap { stream, expected: due, found: seq }),
             true if skim.prev == self.tip => Ok(Place::Next),
@@ -313,8 +313,8 @@ impl Known {
         }
     }
 
-    /// A line whose place is taken: it has to be the one that is there. Hashes of old records are not kept;
-    /// lines that follow from each other up to the newest one are those that are here.
+    /// Checks a repeated line, which must be identical to the stored one. Hashes of old records are not kept; lines
+    /// that form a chain up to the newest record are identical to the stored ones.
     fn repeat(&mut self, skim: &Skim, hash: Digest) -> Result<(), IntakeError> {
         let (stream, seq) = (skim.stream, skim.seq);
         match self.again {

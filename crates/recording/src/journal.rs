@@ -1,5 +1,5 @@
-//! Where records go first: the port that a stream writes to. Two kinds exist by design: local segment
-//! files ([`crate::LocalJournal`]) and, in a cluster, Redis Streams.
+//! The port that a stream writes records to. There are two kinds of implementation: local segment files
+//! ([`crate::LocalJournal`]) and, in a cluster, Redis Streams.
 
 use std::fmt;
 use std::future::Future;
@@ -12,70 +12,71 @@ use countersign_common::id::StreamId;
 
 use crate::line::Effect;
 
-/// How far a journal has come: the number of records up to and with this one, since it was opened.
+/// Position in a journal: the number of records up to and including this one, since the journal was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub u64);
 
-/// A record, ready to be appended.
+/// An encoded record, ready to be appended.
 #[derive(Debug, Clone, Copy)]
 pub struct Encoded<'a> {
-    /// Its line, without the line feed.
+    /// Line of the record, without the line feed.
     pub line: &'a [u8],
-    /// SHA-256 of the line.
+    /// SHA-256 of the line, the next record's `prev`.
     pub hash: Digest,
-    /// Its stream.
+    /// Stream that the record belongs to.
     pub stream: StreamId,
-    /// Its place in the stream.
+    /// Number of the record in the stream.
     pub seq: u64,
-    /// What it does to the stream.
+    /// Effect of the record on the stream.
     pub effect: Effect,
 }
 
-/// Where records go first. Shared by all sessions of a process.
+/// The first destination of records, shared by all sessions of a process.
 pub trait Journal: Send + Sync + fmt::Debug {
-    /// Takes a record in. Does not wait for a disk or a peer; memory is bounded, see the implementation.
+    /// Appends a record. Does not wait for a disk or a peer; memory is bounded, see the implementation.
     ///
     /// # Errors
-    /// When an earlier record could not be kept: nothing is taken any more (I8).
+    /// Fails if an earlier record could not be stored: nothing is accepted any more (I8).
     fn append(&self, record: Encoded<'_>) -> Result<Position, JournalError>;
 
-    /// Ready when everything up to `position` outlives the death of this process.
+    /// Ready when everything up to `position` survives the death of this process.
     fn poll_accepted(&self, position: Position, context: &mut Context<'_>) -> Poll<Result<(), JournalError>>;
 
     /// Ready when everything up to `position` is durable in the sense of this journal.
     fn poll_synced(&self, position: Position, context: &mut Context<'_>) -> Poll<Result<(), JournalError>>;
 }
 
-/// The journal no longer takes or vouches for records.
+/// The journal no longer accepts or confirms records.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
-    /// A write or a sync failed; what was appended since the last sync may be lost.
+    /// A write or a sync failed. Records appended since the last sync may be lost.
     #[error("recording stopped after a failure: {cause}")]
     Poisoned {
-        /// What failed first.
+        /// The first failure, in words.
         cause: Arc<str>,
     },
-    /// Whoever keeps the records does not acknowledge them at the moment. What was taken is not lost; nothing new is
-    /// taken until they do.
+    /// The store behind the journal does not acknowledge records at the moment. Accepted records are not lost;
+    /// nothing new is accepted until it does.
     #[error("records are not acknowledged at the moment")]
     Unacknowledged,
-    /// More waits to be kept than may. What was taken is kept in its order; nothing new is taken until there is room.
+    /// The queue of unacknowledged records is full. Accepted records keep their order; nothing new is accepted until
+    /// there is room.
     #[error("records come faster than they are kept: as many wait as may ({bytes_max} bytes)")]
     Full {
-        /// How many bytes may wait.
+        /// Capacity of the queue, in bytes.
         bytes_max: usize,
     },
-    /// It was closed.
+    /// The journal was closed.
     #[error("the journal is closed")]
     Closed,
 }
 
-/// The waits, as futures. They allocate nothing; when the journal is far enough they are ready at once.
+/// The waits of [`Journal`] as futures. They do not allocate, and are ready at once if the journal is far enough.
 pub trait JournalExt: Journal {
-    /// Completes when everything up to `position` outlives the death of this process.
+    /// Completes when everything up to `position` survives the death of this process.
     ///
     /// # Cancel safety
-    /// Safe: dropping the future leaves the record where it is.
+    /// Cancel safe: dropping the future does not affect the record.
     fn accepted(&self, position: Position) -> Accepted<'_, Self> {
         Accepted { journal: self, position }
     }
@@ -83,7 +84,7 @@ pub trait JournalExt: Journal {
     /// Completes when everything up to `position` is durable in the sense of this journal.
     ///
     /// # Cancel safety
-    /// Safe: dropping the future leaves the record where it is.
+    /// Cancel safe: dropping the future does not affect the record.
     fn synced(&self, position: Position) -> Synced<'_, Self> {
         Synced { journal: self, position }
     }
@@ -91,7 +92,7 @@ pub trait JournalExt: Journal {
 
 impl<J: Journal + ?Sized> JournalExt for J {}
 
-/// See [`JournalExt::accepted`].
+/// Future returned by [`JournalExt::accepted`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Accepted<'a, J: ?Sized> {
@@ -106,7 +107,7 @@ impl<J: Journal + ?Sized> Future for Accepted<'_, J> {
     }
 }
 
-/// See [`JournalExt::synced`].
+/// Future returned by [`JournalExt::synced`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Synced<'a, J: ?Sized> {

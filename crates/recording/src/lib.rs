@@ -1,12 +1,12 @@
-//! What was done: records, hash chain, segments, verification and replay.
+//! Recordings: records, hash chain, segments, verification and replay.
 //!
-//! A [`Stream`] is one connection of a session; it turns [`Record`]s into lines that are linked by
-//! SHA-256 and hands them to a [`Journal`]. [`LocalJournal`] keeps them in segment files that are linked
-//! in turn, and vouches for them with signed [`Checkpoint`]s. [`verify`] proves offline that nothing was
-//! changed, dropped, reordered or cut off (I12); [`Replay`] reads a session back.
+//! A [`Stream`] is one connection of a session. It encodes [`Record`]s as lines that are linked by SHA-256, and
+//! passes them to a [`Journal`]. [`LocalJournal`] stores them in segment files that are linked in turn, and covers
+//! them with signed [`Checkpoint`]s. [`verify`] proves offline that nothing was changed, dropped, reordered or
+//! truncated (I12); [`Replay`] reads a session back.
 //!
-//! What stands in a record must have been masked before it comes here; this crate masks nothing.
-//! `docs/recording.md` describes the format and what each setting survives.
+//! The contents of a record must be masked before they reach this crate, which masks nothing. `docs/recording.md`
+//! describes the format and the durability of each setting.
 
 mod abandoned;
 mod archive;

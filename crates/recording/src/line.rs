@@ -1,8 +1,8 @@
-//! One record as one line of JSON, and what follows from a line: its hash, its place in the chain.
+//! The encoding of a record as one line of JSON, and the properties of a line: its hash and its place in the chain.
 //!
-//! `{"v":1,"stream":"str_…","seq":0,"prev":"<64 hex>","at":<µs>,"record":{"<kind>":{…}}}` and a line feed.
-//! The hash of a record is the SHA-256 of exactly these bytes, without the line feed; `prev` is the hash
-//! of the stream's record before, 64 zeros in the first.
+//! `{"v":1,"stream":"str_…","seq":0,"prev":"<64 hex>","at":<µs>,"record":{"<kind>":{…}}}` and a line feed. The hash
+//! of a record is the SHA-256 of exactly these bytes, without the line feed. `prev` is the hash of the previous
+//! record of the stream, 64 zeros in the first.
 
 use countersign_common::id::{CommandId, StreamId};
 use countersign_common::{Digest, Timestamp};
@@ -10,27 +10,27 @@ use serde::Deserialize;
 
 use crate::record::Record;
 
-/// The version of the line format that is written. A reader refuses what it does not know.
+/// Version of the line format that is written. A reader rejects unknown versions.
 pub(crate) const VERSION: u32 = 1;
 
-/// `prev` of a stream's first record.
+/// Value of `prev` in a stream's first record.
 pub(crate) const NO_PREVIOUS: Digest = Digest::from_bytes([0; 32]);
 
-/// What every record's line begins with.
+/// Prefix of every record's line.
 pub(crate) const RECORD_PREFIX: &str = "{\"v\":1,\"stream\":\"";
 
-/// What a record does to its stream; the journal keeps account of what is open by it.
+/// Effect of a record on its stream, from which the journal tracks open streams and commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The stream begins.
+    /// The stream begins with this record.
     Opens,
-    /// A command begins.
+    /// The command of this id begins.
     Begins(CommandId),
-    /// A command ends.
+    /// The command of this id ends.
     Ends(CommandId),
-    /// The stream ends.
+    /// The stream ends with this record.
     Closes,
-    /// Neither.
+    /// Neither the stream nor a command begins or ends.
     Continues,
 }
 
@@ -48,29 +48,29 @@ impl From<&Record<'_>> for Effect {
     }
 }
 
-/// One line, read.
+/// A parsed line with its record.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
-    /// Version of the format.
+    /// Version of the format; other versions are rejected.
     pub v: u32,
-    /// The stream.
+    /// Stream that the record belongs to.
     pub stream: StreamId,
-    /// Its place in the stream, from 0.
+    /// Number of the record in the stream, from 0.
     pub seq: u64,
-    /// Hash of the record before.
+    /// Hash of the previous record.
     pub prev: Digest,
-    /// When it was written.
+    /// Time at which the record was written.
     pub at: Timestamp,
-    /// What it says.
+    /// Contents of the record.
     pub record: Record<'static>,
 }
 
 impl Envelope {
-    /// Reads a line (without its line feed).
+    /// Parses a line (without its line feed).
     ///
     /// # Errors
-    /// When it is not a record of a known version.
+    /// [`MalformedLine`] if it is not a record of a known version.
     pub fn parse(line: &[u8]) -> Result<Self, MalformedLine> {
         let envelope: Self = serde_json::from_slice(line).map_err(|e| MalformedLine(e.to_string()))?;
         if envelope.v == VERSION {
@@ -81,12 +81,12 @@ impl Envelope {
     }
 }
 
-/// A line is not what this version of the format writes.
+/// A line that this version of the format does not write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed line: {0}")]
 pub struct MalformedLine(pub(crate) String);
 
-/// Writes lines of one stream. The buffer is the caller's: a connection that waits keeps none.
+/// Encodes the lines of one stream. The caller owns the buffer, so that an idle connection keeps none.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     prefix: Box<[u8]>,
@@ -98,7 +98,7 @@ impl Encoder {
         Self { prefix }
     }
 
-    /// The line, without a line feed, in place of what was in `buffer`.
+    /// Encodes a line without a line feed into `buffer`, replacing its contents.
     pub(crate) fn encode<'b>(
         &self,
         buffer: &'b mut Vec<u8>,
@@ -107,7 +107,7 @@ impl Encoder {
         at: Timestamp,
         record: &Record<'_>,
     ) -> Result<&'b [u8], serde_json::Error> {
-        // A big statement must not keep its memory for as long as the thread lives.
+        // A large statement must not keep its memory for the lifetime of the thread.
         const KEPT_BYTES_MAX: usize = 64 << 10;
         if buffer.capacity() > KEPT_BYTES_MAX {
             *buffer = Vec::new();
@@ -128,7 +128,7 @@ impl Encoder {
 
 fn push_hex(buffer: &mut Vec<u8>, bytes: &[u8; 32]) {
     let mut digits = [0; 64];
-    // The lengths fit: two digits a byte.
+    // Cannot fail: the buffer holds two digits per byte.
     if hex::encode_to_slice(bytes, &mut digits).is_ok() {
         buffer.extend_from_slice(&digits);
     }

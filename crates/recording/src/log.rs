@@ -1,5 +1,5 @@
-//! A log: the segments of one writer, wherever they lie (the writer's own folder, the folder they were
-//! archived to), and its lines. Everything that reads recordings reads logs.
+//! A log: the segments of one writer, in any location (the writer's own folder, the folder of the archive), and its
+//! lines. All readers of recordings read logs.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -14,36 +14,36 @@ use crate::checkpoint_files;
 use crate::line::RECORD_PREFIX;
 use crate::skim::{LINE_BYTES_MAX, Skim};
 
-/// The file that says whose segments lie in a folder.
+/// File with the id of the log whose segments are in the folder.
 pub(crate) const ID_FILE: &str = "id";
 
-/// What is behind the name of a segment that was archived.
+/// Suffix of an archived segment's name.
 pub(crate) const COMPRESSED: &str = ".zst";
 
-/// The segments of one writer, in one folder or several.
+/// The segments of one writer, in one or several folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     dirs: Vec<PathBuf>,
-    /// Segments that were last written before this are passed over.
+    /// Segments last written before this time are skipped.
     since: Option<SystemTime>,
 }
 
 impl Log {
-    /// The one in this folder. A folder that is not there yet is an empty log.
+    /// Opens the log in this folder. A missing folder is an empty log.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
         Self { dirs: vec![dir.into()], since: None }
     }
 
-    /// The same without the segments that were last written before `since`, as the file system says.
+    /// Restricts the log to segments last written at or after `since`, according to the file system.
     pub(crate) fn since(&self, since: SystemTime) -> Self {
         Self { dirs: self.dirs.clone(), since: Some(since) }
     }
 
-    /// The logs in these folders: those that say they are of the same writer are one. A folder that holds
-    /// no segments itself stands for the folders in it, as the archive has them.
+    /// Finds the logs in these folders. Folders with the same log id form one log. A folder without segments stands
+    /// for its subfolders, as in an archive.
     ///
     /// # Errors
-    /// When a folder cannot be read.
+    /// Any error of reading a folder.
     pub fn find(dirs: &[PathBuf]) -> io::Result<Vec<Self>> {
         let mut logs: Vec<(Option<String>, Self)> = Vec::new();
         for dir in dirs {
@@ -59,13 +59,13 @@ impl Log {
         Ok(logs.into_iter().map(|(_, log)| log).collect())
     }
 
-    /// Where it lies, for people.
+    /// Location of the log, for people.
     #[must_use]
     pub fn name(&self) -> String {
         self.dirs.first().map_or_else(String::new, |dir| dir.display().to_string())
     }
 
-    /// Its id, as the first of its folders that has one says.
+    /// Identifier of the log, from the first of its folders that has one.
     pub(crate) fn id(&self) -> io::Result<Option<String>> {
         for dir in &self.dirs {
             if let Some(id) = read_id(dir)? {
@@ -75,7 +75,7 @@ impl Log {
         Ok(None)
     }
 
-    /// The numbers of its segments, ascending.
+    /// Numbers of its segments, ascending.
     pub(crate) fn segments(&self) -> io::Result<Vec<u64>> {
         let mut numbers = BTreeSet::new();
         for dir in &self.dirs {
@@ -94,13 +94,14 @@ impl Log {
         let Some(since) = self.since else { return Ok(true) };
         match std::fs::metadata(segment).and_then(|found| found.modified()) {
             Ok(written) => Ok(written >= since),
-            // It was archived in between, and is looked for there.
+            // The segment was archived in between, and is found there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(error),
         }
     }
 
-    /// Whether there are only sealed segments that were archived, and the writer's own folder is not among the places.
+    /// Returns `true` if there are only archived segments, so that the writer's own folder is not among the
+    /// locations.
     pub(crate) fn is_archive(&self) -> io::Result<bool> {
         for dir in &self.dirs {
             let is_plain = |name: &String| number_of(name).is_some() && !name.ends_with(COMPRESSED);
@@ -111,13 +112,13 @@ impl Log {
         Ok(true)
     }
 
-    /// Opens a segment, from where it is found first.
+    /// Opens the first copy of a segment.
     pub(crate) fn open(&self, segment: u64) -> io::Result<Box<dyn BufRead + Send>> {
         let first = self.copies(segment).next();
         first.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::NotFound))).map(|(_, reader)| reader)
     }
 
-    /// All copies of a segment, and the folder in which each lies.
+    /// Opens all copies of a segment, each with its folder.
     pub(crate) fn copies(
         &self,
         segment: u64,
@@ -132,7 +133,7 @@ impl Log {
         })
     }
 
-    /// The first folder whose copy of the checkpoints is not the one that [`Self::checkpoints`] reads.
+    /// Returns the first folder whose checkpoints differ from those that [`Self::checkpoints`] reads.
     pub(crate) fn differing_checkpoints(&self) -> io::Result<Option<&Path>> {
         if self.dirs.len() < 2 {
             return Ok(None);
@@ -147,7 +148,7 @@ impl Log {
                 let mut read = checkpoint_files::joined(all)?;
                 io::copy(&mut io::Read::take(&mut read, begin), &mut io::sink())?;
                 let copy = BufReader::new(range.from(begin)?);
-                // What is longer meanwhile is longer in both.
+                // A file that has grown in the meantime has grown in both readings.
                 let read = BufReader::new(io::Read::take(read, end - begin));
                 if !same(copy, read)? {
                     return Ok(Some(dir.as_path()));
@@ -157,7 +158,8 @@ impl Log {
         Ok(None)
     }
 
-    /// Its checkpoints, wherever they lie; of what lies in several places the copy that goes furthest.
+    /// Opens the checkpoints of the log in all its locations. For each offset, the copy that extends furthest is
+    /// read.
     pub(crate) fn checkpoints(&self) -> io::Result<Option<Box<dyn BufRead + Send>>> {
         let mut all = Vec::new();
         for dir in &self.dirs {
@@ -169,28 +171,28 @@ impl Log {
         Ok(Some(Box::new(BufReader::new(checkpoint_files::joined(all)?))))
     }
 
-    /// The lines of its records.
+    /// Opens the lines of its records.
     pub(crate) fn lines(&self) -> io::Result<Lines> {
         Ok(Lines { log: self.clone(), segments: self.segments()?.into(), current: None })
     }
 }
 
-/// One record's line, and where it was found.
+/// One record's line with its location.
 #[derive(Debug)]
 pub(crate) struct Line {
-    /// Index of its log.
+    /// Index of its log among those read together.
     pub(crate) log: usize,
     pub(crate) segment: u64,
-    /// From 1.
+    /// Number of the line in the segment, from 1.
     pub(crate) number: u64,
     pub(crate) text: Vec<u8>,
-    /// `None` when it does not begin as a record does.
+    /// Parsed beginning; `None` if the line does not begin like a record.
     pub(crate) skim: Option<Skim>,
-    /// Whether its log had come further in its stream before.
+    /// `true` if its log already had a later record of the stream.
     pub(crate) late: bool,
 }
 
-/// The record lines of one log, in the order in which its journal took them. Memory: one line.
+/// The record lines of one log, in the order of its journal. Keeps one line in memory.
 pub(crate) struct Lines {
     log: Log,
     segments: VecDeque<u64>,
@@ -210,7 +212,8 @@ impl std::fmt::Debug for Lines {
 }
 
 impl Lines {
-    /// The next whole line of a record; an error says in which segment, and the lines of the next follow.
+    /// Returns the next complete line of a record. An error names the segment; reading continues with the next
+    /// segment.
     pub(crate) fn next(&mut self) -> Result<Option<Line>, (u64, io::Error)> {
         loop {
             let Some(current) = &mut self.current else {
@@ -225,7 +228,7 @@ impl Lines {
                 self.current = None;
                 return Err((segment, error));
             }
-            // Without a line feed it is not whole yet.
+            // A line without a line feed is not complete yet.
             if text.pop() != Some(b'\n') {
                 self.current = None;
                 continue;
@@ -251,7 +254,7 @@ fn open_segment(path: &Path, is_compressed: bool) -> io::Result<Box<dyn BufRead 
     })
 }
 
-/// Whether both hold the same bytes.
+/// Returns `true` if both readers yield the same bytes.
 fn same(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<bool> {
     loop {
         let (left, right) = (one.fill_buf()?, other.fill_buf()?);
@@ -267,7 +270,7 @@ fn same(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<bool> {
     }
 }
 
-/// Reads up to and with the next line feed; says how many bytes.
+/// Reads up to and including the next line feed. Returns the number of bytes read.
 pub(crate) fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
     let read = io::Read::take(reader, LINE_BYTES_MAX as u64 + 1).read_until(b'\n', line)?;
     if read > LINE_BYTES_MAX {
@@ -276,14 +279,14 @@ pub(crate) fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Re
     Ok(read)
 }
 
-/// The stream a record's line names; `None` for headers and footers.
+/// Stream that a record's line names; `None` for headers and footers.
 pub(crate) fn stream_of(line: &[u8]) -> Option<StreamId> {
     let rest = line.strip_prefix(RECORD_PREFIX.as_bytes())?;
     let end = rest.iter().position(|&byte| byte == b'"')?;
     std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
 }
 
-/// The id of the log in this folder; `None`: it was written before logs had one.
+/// Reads the id of the log in this folder; `None` if it was written before logs had ids.
 pub(crate) fn read_id(dir: &Path) -> io::Result<Option<String>> {
     match std::fs::read_to_string(dir.join(ID_FILE)) {
         Ok(text) => Ok(Some(text.trim().to_owned()).filter(|id| is_id(id))),
@@ -292,7 +295,7 @@ pub(crate) fn read_id(dir: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// The id of the log in this folder; a new one, from now on, when it has none.
+/// Reads the id of the log in this folder, or creates one.
 pub(crate) fn ensure_id(dir: &Path) -> io::Result<String> {
     if let Some(id) = read_id(dir)? {
         return Ok(id);
@@ -305,19 +308,19 @@ pub(crate) fn ensure_id(dir: &Path) -> io::Result<String> {
     Ok(id)
 }
 
-/// 32 hex digits.
+/// Generates a log id: 32 hex digits.
 pub(crate) fn new_id() -> io::Result<String> {
     let mut random = [0; 16];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
     Ok(hex::encode(random))
 }
 
-/// 32 hex digits; it becomes a name in the archive, so nothing else passes.
+/// Returns `true` for 32 hex digits. The id becomes a name in the archive, so nothing else is accepted.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The number of a segment by its file's name.
+/// Parses the number of a segment from its file name.
 pub(crate) fn number_of(name: &str) -> Option<u64> {
     let name = name.strip_suffix(COMPRESSED).unwrap_or(name);
     name.strip_prefix("segment-")?.strip_suffix(".jsonl")?.parse().ok()
@@ -329,7 +332,7 @@ fn compressed(plain: &Path) -> PathBuf {
     name.into()
 }
 
-/// The folder itself when it has segments or nothing else, or else the folders in it that have.
+/// Returns the folder itself if it has segments or no subfolder has any, else the subfolders with segments.
 fn with_segments(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let holds = |dir: &Path| -> io::Result<bool> {
         Ok(entries(dir)?.iter().any(|name| name == ID_FILE || number_of(name).is_some()))
@@ -337,7 +340,8 @@ fn with_segments(dir: &Path) -> io::Result<Vec<PathBuf>> {
     if holds(dir)? {
         return Ok(vec![dir.to_owned()]);
     }
-    // One that has been begun and holds nothing yet is on its way; one with checkpoints and no segments has lost them.
+    // A subfolder that was just created and holds nothing is skipped; one with checkpoints but no segments has lost
+    // them.
     let begun = |dir: &Path| -> io::Result<bool> {
         let has_segments = entries(dir)?.iter().any(|name| number_of(name).is_some());
         Ok(has_segments || !checkpoint_files::ranges(dir)?.is_empty())

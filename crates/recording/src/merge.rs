@@ -1,5 +1,5 @@
-//! Several logs read as one: every stream's records in their order, though they lie in different places, and
-//! though some lie in more than one. Decides nothing about right and wrong.
+//! Reads several logs as one: the records of every stream in order, even if they are in different locations or in
+//! more than one. Does not judge the records.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use crate::log::{Line, Lines, Log};
 use crate::skim::Skim;
 
-/// Where the streams lie. Memory: about 50 bytes a stream.
+/// Locations of the streams. Uses about 50 bytes per stream.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     streams: FxHashMap<StreamId, Entry>,
@@ -18,17 +18,17 @@ pub(crate) struct Index {
 
 #[derive(Debug)]
 struct Entry {
-    /// The log in which it was seen last, and how far it came there.
+    /// The last log in which the stream was seen, and its last number there.
     log: usize,
     last: u64,
-    /// Its lowest number.
+    /// Lowest number of the stream.
     first: u64,
-    /// Whether it lies in several logs, or in one not simply in its order.
+    /// `true` if the stream is in several logs, or out of order in one.
     spread: bool,
 }
 
 impl Index {
-    /// Reads through logs, for those streams alone that `wanted` says, when it has seen their line.
+    /// Reads the logs and indexes the streams for whose lines `wanted` returns `true`.
     pub(crate) fn of(
         logs: &[Log],
         mut wanted: impl FnMut(&Line, &Skim) -> bool,
@@ -47,7 +47,7 @@ impl Index {
         Ok(index)
     }
 
-    /// A record of this log, after those before it.
+    /// Adds a record of this log, in the order of reading.
     pub(crate) fn add(&mut self, log: usize, skim: &Skim) {
         let seq = skim.seq;
         let fresh = || Entry { log, last: seq, first: seq, spread: false };
@@ -65,12 +65,12 @@ impl Index {
         entry.first = entry.first.min(seq);
     }
 
-    /// Whether records of this stream may lie in more than one place.
+    /// Returns `true` if records of this stream may be in more than one location.
     pub(crate) fn is_spread(&self, stream: StreamId) -> bool {
         self.streams.get(&stream).is_some_and(|entry| entry.spread)
     }
 
-    /// Takes out the streams that `keep` does not want.
+    /// Removes the streams for which `keep` returns `false`.
     pub(crate) fn retain(&mut self, keep: impl Fn(StreamId) -> bool) {
         self.streams.retain(|stream, _| keep(*stream));
     }
@@ -84,17 +84,17 @@ impl Index {
     }
 }
 
-/// What comes next.
+/// Next item of a [`Merged`].
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// A record: the first that was found for its place.
+    /// A record: the first line found for its place.
     Record(Line),
-    /// Another for a place that is taken.
+    /// A further line for a place that is already taken.
     Again(Line),
 }
 
-/// The records of several logs. Streams come in their order; among each other about in the order of their
-/// times. Memory: a line for each log, and those lines of spread streams whose turn has not come.
+/// The records of several logs. Each stream is in order; different streams are interleaved roughly by time. Keeps one
+/// line per log in memory, and the lines of spread streams that wait for earlier ones.
 #[derive(Debug)]
 pub(crate) struct Merged {
     logs: Vec<Source>,
@@ -110,29 +110,29 @@ struct Source {
     done: bool,
 }
 
-/// How far a spread stream has come.
+/// Progress of a spread stream.
 #[derive(Debug)]
 struct Spread {
     next: u64,
     waiting: BTreeMap<u64, Vec<Line>>,
-    /// How far each log came.
+    /// Highest number seen in each log.
     furthest: Vec<(usize, u64)>,
 }
 
 impl Merged {
-    /// The records of those streams of `logs` that `index`, made of them, knows.
+    /// Merges the records of those streams of `logs` that are in `index`, which was built from them.
     pub(crate) fn of(logs: &[Log], index: Index) -> io::Result<Self> {
         let source = |log: &Log| Ok(Source { lines: log.lines()?, head: None, done: false });
         let logs = logs.iter().map(source).collect::<io::Result<_>>()?;
         Ok(Self { logs, index, spread: BTreeMap::new(), ready: VecDeque::new() })
     }
 
-    /// The index it was made with.
+    /// Index of the merged streams.
     pub(crate) const fn index(&self) -> &Index {
         &self.index
     }
 
-    /// The next one; after an error, what else can be read.
+    /// Returns the next item. After an error, reading continues with what is readable.
     pub(crate) fn next(&mut self) -> Result<Option<Next>, (u64, io::Error)> {
         loop {
             if let Some(next) = self.ready.pop_front() {
@@ -148,7 +148,7 @@ impl Merged {
         }
     }
 
-    /// The oldest of the logs' next lines.
+    /// Takes the oldest of the logs' next lines.
     fn next_line(&mut self) -> Result<Option<Line>, (u64, io::Error)> {
         let mut oldest: Option<(u64, usize)> = None;
         for (number, source) in self.logs.iter_mut().enumerate() {
@@ -187,7 +187,7 @@ impl Source {
     fn fill(&mut self, number: usize, index: &Index) -> Result<(), (u64, io::Error)> {
         while self.head.is_none() && !self.done {
             match self.lines.next()? {
-                // A line that does not begin as a record does is for the reader to judge.
+                // A line that does not begin like a record is left to the reader.
                 Some(line) if line.skim.is_none_or(|skim| index.contains(skim.stream)) => {
                     self.head = Some(Line { log: number, ..line });
                 }
@@ -214,13 +214,13 @@ impl Spread {
         late
     }
 
-    /// What waits for records that are nowhere.
+    /// Lines that wait for records that exist nowhere.
     fn drained(self) -> impl Iterator<Item = Next> {
         self.waiting.into_values().flat_map(as_one)
     }
 }
 
-/// The first of the lines for one place is the record.
+/// The first of the lines for one place is the record, the others are repetitions.
 fn as_one(lines: Vec<Line>) -> impl Iterator<Item = Next> {
     lines.into_iter().enumerate().map(|(nth, line)| match nth {
         0 => Next::Record(line),

@@ -1,4 +1,4 @@
-//! What the journal counts. A record is counted when it is written with others, not one by one.
+//! Metrics of the journal. Records are counted when a batch is written, not one by one.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -27,7 +27,7 @@ const FAILED: Metric = Metric::gauge(
     "1 when recording has failed, so that every command is refused until the process is started anew; else 0",
 );
 
-/// All of them.
+/// All metrics of this crate.
 pub const ALL: &[Metric] = &[BYTES, UNSYNCED, SYNC, FAILED];
 
 static WRITTEN: LazyLock<Counter> = LazyLock::new(|| counter!(BYTES.name));
@@ -35,24 +35,24 @@ static BEHIND: LazyLock<Gauge> = LazyLock::new(|| gauge!(UNSYNCED.name));
 static SYNCED: LazyLock<Histogram> = LazyLock::new(|| histogram!(SYNC.name));
 static POISONED: LazyLock<Gauge> = LazyLock::new(|| gauge!(FAILED.name));
 
-/// A journal was opened: it has not failed.
+/// Marks an opened journal as working.
 pub(crate) fn opened() {
     POISONED.set(0.0);
 }
 
-/// So many bytes went to the kernel.
+/// Counts bytes that were written to the kernel.
 pub(crate) fn written(bytes: usize) {
     WRITTEN.increment(bytes as u64);
 }
 
-/// A sync took so long; so many records came meanwhile.
+/// Records the duration of a sync and the number of records appended during it.
 #[allow(clippy::cast_precision_loss, reason = "a gauge is a float; 2^53 records are not behind")]
 pub(crate) fn synced(took: Duration, behind: u64) {
     SYNCED.record(took.as_secs_f64());
     BEHIND.set(behind as f64);
 }
 
-/// The journal has failed.
+/// Marks the journal as failed.
 pub(crate) fn failed() {
     POISONED.set(1.0);
 }

@@ -1,5 +1,5 @@
-//! The records: what is written down about a connection and its commands. Versioned as a whole by the
-//! `v` of the line ([`crate::line`]); a field is only ever added, with a default.
+//! The records of a connection and its commands. They are versioned as a whole by the `v` of the line
+//! ([`crate::line`]). Fields are only ever added, with a default.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,27 +19,26 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record<'a> {
-    /// The connection was accepted. Always the first.
+    /// The connection was accepted. Always the first record.
     Opened(Opened),
-    /// A command was judged; for anything but a plain read this is synced before a byte of it goes
-    /// upstream (I5).
+    /// A command was judged. Except for a plain read, this record is synced before a byte is sent to the target (I5).
     Begin(Begin<'a>),
-    /// It began to wait for people.
+    /// The command waits for approval.
     Hold(Held),
-    /// A person said yes or no.
+    /// An approver approved or denied the command.
     Decision(Decided),
-    /// The approval was used up (I1); from here on the command may run.
+    /// The approval was redeemed (I1); from here on the command may run.
     Redeemed(Redeemed),
-    /// It ended; exactly one for every begin.
+    /// The command ended; exactly one for every begin.
     End(Ended),
-    /// A transaction block of the client ended: whether what ran in it lasts.
+    /// A transaction block of the client ended, with its effect on the commands in it.
     Transaction(TransactionEnded),
-    /// The connection ended. Always the last.
+    /// The connection ended. Always the last record.
     Closed(Closed),
 }
 
 impl Record<'_> {
-    /// The command it is about; `None` for the connection's own records.
+    /// Command of the record; `None` for the connection's own records.
     #[must_use]
     pub fn command(&self) -> Option<CommandId> {
         match self {
@@ -53,66 +52,66 @@ impl Record<'_> {
     }
 }
 
-/// A connection, as it was accepted.
+/// A connection when it was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {
-    /// The session it belongs to.
+    /// Session that the connection belongs to.
     pub session: SessionId,
-    /// Who asks.
+    /// Requester of the commands on this connection.
     pub principal: Principal,
-    /// Where it leads.
+    /// Target that the connection leads to.
     pub target: TargetName,
-    /// The role used there.
+    /// Login role on the target.
     pub role: RoleName,
-    /// The database.
+    /// Database on the target, by name.
     pub database: String,
-    /// The client's address, as the listener saw it.
+    /// Address of the client, as seen by the listener.
     pub client: String,
-    /// The gateway.
+    /// Incarnation of the gateway that accepted the connection.
     pub node: NodeId,
-    /// The bundle in force when it was accepted.
+    /// Bundle in force when the connection was accepted.
     pub bundle: BundleVersion,
 }
 
-/// A command, as it was judged.
+/// A command when it was judged.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Begin<'a> {
-    /// Its id; later records of the command carry it.
+    /// Identifier of the command; its later records carry it.
     pub id: CommandId,
     /// Exact bytes, form and parameters.
     pub command: Cow<'a, Command>,
-    /// What it does.
+    /// Facts derived from the command.
     pub facts: FactsJson,
-    /// What was decided.
+    /// Verdict on the command, without its details.
     pub verdict: VerdictWord,
-    /// The policies that decided.
+    /// Policies that determined the verdict.
     #[serde(default, skip_serializing_if = "<[PolicyId]>::is_empty")]
     pub policies: Cow<'a, [PolicyId]>,
-    /// The bundle that decided.
+    /// Version of the bundle that was used.
     pub bundle: BundleVersion,
-    /// What an approval of it would be bound to ([`countersign_common::command::digest`]). Never missing
-    /// where the verdict is `hold`.
+    /// Digest that an approval would bind ([`countersign_common::command::digest`]). Always present if the verdict is
+    /// `hold`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The trace that it is part of, where it is traced.
+    /// Trace of the command, if it is traced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceId>,
 }
 
-/// The verdict's word.
+/// Kind of a verdict, without its details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VerdictWord {
-    /// It runs by itself.
+    /// The command runs without approval.
     Allow,
-    /// It does not run.
+    /// The command does not run.
     Block,
-    /// It runs when people agree.
+    /// The command runs if it is approved.
     Hold,
 }
 
 impl VerdictWord {
-    /// The word.
+    /// Name of the verdict in records.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -133,32 +132,32 @@ impl From<&Verdict> for VerdictWord {
     }
 }
 
-/// Facts in their JSON form, rendered once: a statement that comes a thousand times has its facts
-/// serialised once and then only copied.
+/// Facts in their JSON form, rendered once: the facts of a repeated statement are serialised once and then only
+/// copied.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FactsJson(Arc<RawValue>);
 
 impl FactsJson {
-    /// Renders these facts.
+    /// Renders the JSON form of the facts.
     #[must_use]
     pub fn of(facts: &Facts) -> Self {
-        // Facts hold strings, sets and enums only, which always serialise; `null` would be refused by
-        // every reader, so that a fault here cannot pass for facts.
+        // Cannot fail, because facts hold only strings, sets and enums. Every reader rejects `null`, so that a fault
+        // here cannot be mistaken for facts.
         let raw = serde_json::value::to_raw_value(facts).unwrap_or_else(|_| RawValue::NULL.to_owned());
         Self(raw.into())
     }
 
-    /// As JSON.
+    /// JSON text of the facts.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.get()
     }
 
-    /// The facts.
+    /// Parses the facts.
     ///
     /// # Errors
-    /// When they were written by a version that knows facts which this one does not.
+    /// Fails if a version with facts unknown to this one has written them.
     pub fn parse(&self) -> Result<Facts, serde_json::Error> {
         serde_json::from_str(self.0.get())
     }
@@ -170,132 +169,133 @@ impl fmt::Debug for FactsJson {
     }
 }
 
-/// A command waits for people.
+/// A command waits for approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// The command.
+    /// Identifier of the command, as in its begin record.
     pub id: CommandId,
-    /// The approval it waits for; a command that comes back joins the one it had.
+    /// Approval that the command waits for. A command that is sent again joins its earlier approval.
     pub approval: ApprovalId,
-    /// Who has to agree, such as `0 of 2 (dba)`.
+    /// Open quorum, such as `0 of 2 (dba)`.
     pub need: String,
-    /// When the approval ends by itself.
+    /// Time at which the approval expires.
     pub expires_at: Timestamp,
 }
 
-/// A person said yes or no.
+/// An approver approved or denied the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
-    /// The command.
+    /// Identifier of the command, as in its begin record.
     pub id: CommandId,
-    /// The approval.
+    /// Approval that was voted on.
     pub approval: ApprovalId,
-    /// Who.
+    /// Subject of the approver.
     pub approver: Subject,
-    /// Yes or no.
+    /// Approval or denial.
     pub vote: Vote,
-    /// Why, in the approver's words.
+    /// Reason in the approver's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// How they proved to be themselves.
+    /// Method that authenticated the approver.
     pub method: String,
-    /// When they said so (the record may come later).
+    /// Time of the vote (the record may be later).
     pub at: Timestamp,
 }
 
-/// An approval was used up.
+/// An approval was redeemed for a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redeemed {
-    /// The command.
+    /// Identifier of the command, as in its begin record.
     pub id: CommandId,
-    /// The approval.
+    /// Approval that the command has used up.
     pub approval: ApprovalId,
-    /// The revision of the redeeming step.
+    /// Revision of the redeeming step.
     pub fence: u64,
-    /// The digest that was redeemed; equal to that of the begin record (I2).
+    /// Digest that was redeemed; equal to that of the begin record (I2).
     pub digest: Digest,
 }
 
-/// What a command answered, as released to the client; [`crate::Capture`] makes it. How many rows and bytes it
-/// was stands in the record that has it.
+/// The answer to a command as it was sent to the client, built by [`crate::Capture`]. The numbers of rows and bytes
+/// are in the record that contains it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// SHA-256 over all bytes on the wire.
+    /// SHA-256 of all bytes on the wire.
     pub digest: Digest,
-    /// The beginning of the rows: a line each, fields between tabs, `\N` for NULL, as in COPY's text
-    /// format; bytes that are not UTF-8 as `\xNN`.
+    /// The first rows: one line each, fields separated by tabs, `\N` for NULL, as in COPY's text format; bytes that
+    /// are not UTF-8 as `\xNN`.
     pub sample: String,
-    /// Whether the sample is less than all.
+    /// `true` if the sample is incomplete.
     pub cut: bool,
 }
 
-/// How a command ended.
+/// End of a command, with its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// The command.
+    /// Identifier of the command, as in its begin record.
     pub id: CommandId,
-    /// How.
+    /// Outcome of the command, as the protocol saw it.
     pub outcome: Ending,
-    /// Rows answered or changed.
+    /// Number of rows returned or changed.
     pub rows: u64,
-    /// Bytes answered.
+    /// Number of bytes on the wire.
     pub bytes: u64,
-    /// What it answered; `None` when nothing was released.
+    /// Digest and sample of the answer; `None` if nothing was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
 }
 
-/// How a command ended.
+/// Outcome of a command, as the protocol saw it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// The target ran it and said so with this tag.
+    /// The target ran the command and returned this tag.
     Completed(String),
-    /// The target refused or failed it with this code.
+    /// The target rejected or failed the command with this code.
     Failed(String),
-    /// Not a byte of it went upstream.
+    /// No byte of the command was sent to the target.
     Refused(State),
-    /// It was let go, or may have been, and nobody knows.
+    /// The command was or may have been released, and its outcome is unknown.
     Lost,
 }
 
 impl Ending {
-    /// Whether the target certainly ran the command, or began to.
+    /// Returns `true` if the target certainly ran the command, or started to.
     #[must_use]
     pub const fn has_run(&self) -> bool {
         matches!(self, Self::Completed(_) | Self::Failed(_))
     }
 }
 
-/// How a transaction block of the client ended. A command that completed in one lasts only if the block was committed,
-/// and was not undone before by a ROLLBACK TO SAVEPOINT, which is a command of its own in the stream.
+/// End of a transaction block of the client. A command that completed in it is permanent only if the block was
+/// committed, and the command was not undone by an earlier ROLLBACK TO SAVEPOINT, which is a separate command in the
+/// stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransactionEnded {
-    /// The command that opened it: what the stream has from there up to here ran in it.
+    /// The command that opened the block. All commands of the stream from there to this record ran in it.
     pub since: CommandId,
-    /// How.
+    /// Outcome of the transaction block.
     pub outcome: TransactionOutcome,
 }
 
-/// How a transaction block ended.
+/// Outcome of a transaction block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransactionOutcome {
-    /// What ran in it lasts.
+    /// The effects of the block are permanent.
     Committed,
-    /// Nothing that ran in it lasts.
+    /// The block has no effect.
     RolledBack,
-    /// It was prepared: a COMMIT PREPARED or ROLLBACK PREPARED decides, in whatever session.
+    /// Prepared: a COMMIT PREPARED or ROLLBACK PREPARED in any session decides.
     Prepared,
-    /// The connection broke while the target was asked to end it: nobody knows.
+    /// The connection broke while the target ended the block; the outcome is unknown.
     Lost,
 }
 
-/// The end of a connection.
+/// End of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
-    /// Why.
+    /// Reason for the end, in words.
     pub reason: String,
-    /// How many records the stream has, this one included.
+    /// Number of records in the stream, including this one.
     pub count: u64,
 }

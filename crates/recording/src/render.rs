@@ -1,4 +1,4 @@
-//! Records as people read them: when, who, what, what was decided and by whom, what came of it.
+//! Renders records as text for people: time, requester, command, verdict, decisions and outcome.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::record::{
     Answer, Begin, Decided, Ended, Ending, Opened, Record, TransactionEnded, TransactionOutcome,
 };
 
-/// One record as text: a line with its time, and indented lines for a statement's parameters and sample.
+/// Renders one record: a line with its time, and indented lines for a statement's parameters and sample.
 #[must_use]
 pub fn render_text(envelope: &Envelope) -> String {
     let body = match &envelope.record {
@@ -42,7 +42,7 @@ pub fn render_text(envelope: &Envelope) -> String {
     format!("{}  {body}\n", envelope.at)
 }
 
-/// The text on one line, with everything written out that a reader cannot see or could take for something else.
+/// Renders the text on one line, with all invisible and misleading characters written out.
 #[must_use]
 pub fn visible(text: &str) -> String {
     countersign_common::visible::visible(text).replace('\n', "\\n")
@@ -123,7 +123,7 @@ fn answer(rows: u64, bytes: u64, answer: &Answer) -> String {
     out
 }
 
-/// NULL is shown as `\N`, which no value is: a backslash in a value is shown twice.
+/// Renders NULL as `\N`, which no value can produce: a backslash in a value is doubled.
 fn shown_cell(written: &str) -> String {
     let Some(bytes) = capture::cell(written) else { return "\\N".into() };
     countersign_common::visible::visible_bytes(&bytes).replace('\n', "\\n")
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(visible("größer €"), "größer €");
     }
 
-    /// `ui/test/visible.json` holds the page to the same.
+    /// The page's tests read the same vectors from `ui/test/visible.json`.
     #[test]
     fn recordings_show_characters_as_the_page_does() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/test/visible.json");

@@ -1,6 +1,5 @@
-//! Reads the records of one session back, from all its streams and from all places where they lie: each
-//! stream in its order, streams among each other in the order of their times. Proves nothing; that is
-//! [`crate::verify`]'s work.
+//! Reads the records of one session from all its streams and locations. Each stream is in order; streams are
+//! interleaved by time. Proves nothing; for that, see [`crate::verify`].
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,60 +12,60 @@ use crate::log::{Line, Log, stream_of};
 use crate::merge::{Index, Merged, Next};
 use crate::record::{Opened, Record};
 
-/// What an opening record's line has, within its first bytes.
+/// Marker of an opening record's line, found within its first bytes.
 const OPENED: &[u8] = b"\"record\":{\"opened\":";
 const OPENED_WITHIN_BYTES: usize = 320;
 
-/// One record's line, exactly as it is chained, and where it was found.
+/// One record's line, exactly as it is chained, with its location.
 #[derive(Debug)]
 pub struct RecordLine {
-    /// The log, by its place among those that were given.
+    /// Index of the log among the given ones.
     pub log: usize,
-    /// The segment.
+    /// Number of the segment, from 0.
     pub segment: u64,
-    /// The line in it, from 1.
+    /// Number of the line in the segment, from 1.
     pub number: u64,
-    /// The line, without its line feed.
+    /// Contents of the line, without its line feed.
     pub text: Vec<u8>,
 }
 
-/// Why a record could not be read back.
+/// Reason why a record could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// A file could not be read.
     #[error("segment {segment}: {source}")]
     Io {
-        /// The segment.
+        /// Number of the segment, from 0.
         segment: u64,
-        /// Why.
+        /// Error of the file system.
         source: io::Error,
     },
-    /// A line could not be read; the ones after it can.
+    /// A line could not be parsed. Reading continues after it.
     #[error("segment {segment} line {line}: {source}")]
     Malformed {
-        /// The segment.
+        /// Number of the segment, from 0.
         segment: u64,
-        /// The line, from 1.
+        /// Number of the line, from 1.
         line: u64,
-        /// Why.
+        /// Error of the parser.
         source: MalformedLine,
     },
 }
 
-/// The record lines of one session, or of all. What lies in several places comes once. Memory: as
-/// [`Replay`].
+/// The record lines of one session, or of all sessions. A line in several locations is returned once. Memory use as
+/// for [`Replay`].
 #[derive(Debug)]
 pub struct SessionLines {
     merged: Merged,
-    /// `None`: all.
+    /// Streams of the session; `None` means all streams.
     streams: Option<BTreeSet<StreamId>>,
 }
 
 impl SessionLines {
-    /// Those of `session`.
+    /// Opens the lines of `session`.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Any error of reading a file.
     pub fn open(logs: &[Log], session: SessionId) -> io::Result<Self> {
         let mut streams = BTreeSet::new();
         let index = Index::of(logs, |line, skim| {
@@ -76,15 +75,15 @@ impl SessionLines {
             true
         });
         let mut index = index.map_err(|(_, error)| error)?;
-        // A part of a stream may come before the log that has its opening.
+        // A part of a stream may precede the log with its opening record.
         index.retain(|stream| streams.contains(&stream));
         Ok(Self { merged: Merged::of(logs, index)?, streams: Some(streams) })
     }
 
-    /// Those of all sessions.
+    /// Opens the lines of all sessions.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Any error of reading a file.
     pub fn all(logs: &[Log]) -> io::Result<Self> {
         let index = Index::of(logs, |_, _| true).map_err(|(_, error)| error)?;
         Ok(Self { merged: Merged::of(logs, index)?, streams: None })
@@ -114,26 +113,26 @@ impl Iterator for SessionLines {
     }
 }
 
-/// An iterator over the records of one session. Memory: a line for each log, the session's stream ids, about
-/// 50 bytes for every stream there is, and what lies in one place before its turn comes.
+/// Iterator over the records of one session. Keeps in memory one line per log, the session's stream ids, about 50
+/// bytes for every existing stream, and the lines that wait for earlier ones.
 #[derive(Debug)]
 pub struct Replay {
     lines: SessionLines,
 }
 
 impl Replay {
-    /// The records of `session` in the recording in `dir`.
+    /// Opens the records of `session` in the folder `dir`.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Any error of reading a file.
     pub fn open(dir: &Path, session: SessionId) -> io::Result<Self> {
         Self::of(&[Log::at(dir)], session)
     }
 
-    /// The records of `session` in all these logs.
+    /// Opens the records of `session` in all these logs.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Any error of reading a file.
     pub fn of(logs: &[Log], session: SessionId) -> io::Result<Self> {
         Ok(Self { lines: SessionLines::open(logs, session)? })
     }
@@ -153,7 +152,7 @@ impl Iterator for Replay {
     }
 }
 
-/// The opening record of a line, if it is one. Others are not parsed.
+/// Parses the line if it is an opening record. Other lines are not parsed.
 pub(crate) fn opening(line: &[u8]) -> Option<Opened> {
     let start = line.get(..OPENED_WITHIN_BYTES).unwrap_or(line);
     if !start.windows(OPENED.len()).any(|window| window == OPENED) {

@@ -1,6 +1,5 @@
-//! Segment files: their names, the line they begin with and the line that seals them, and the running
-//! digest that links them. A segment's digest is the SHA-256 over the hashes of its lines, one after the
-//! other, so that it costs 32 bytes of hashing a line.
+//! Segment files: their names, their first and sealing lines, and the running digest that links them. A segment's
+//! digest is the SHA-256 of the concatenated hashes of its lines, so that it costs 32 bytes of hashing per line.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,19 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::line::{MalformedLine, VERSION};
 
-/// What a header's line begins with.
+/// Prefix of a header's line.
 pub(crate) const HEADER_PREFIX: &str = "{\"v\":1,\"header\":";
-/// What a footer's line begins with.
+/// Prefix of a footer's line.
 pub(crate) const FOOTER_PREFIX: &str = "{\"v\":1,\"footer\":";
 
-/// A place in the segments: so many lines of this one, with this digest over them.
+/// A point in the segments: a number of lines of this segment, and their digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentPoint {
     /// Number of the segment, from 0.
     pub segment: u64,
-    /// Lines up to here, header included.
+    /// Number of lines up to the point, including the header.
     pub lines: u64,
-    /// Digest over the hashes of these lines.
+    /// Digest of the hashes of these lines.
     pub digest: Digest,
 }
 
@@ -34,33 +33,33 @@ pub struct SegmentPoint {
 pub(crate) struct Header {
     pub(crate) segment: u64,
     pub(crate) at: Timestamp,
-    /// Where the segment before ended; `None` in the first.
+    /// End of the previous segment; `None` in the first.
     pub(crate) previous: Option<SegmentPoint>,
-    /// Present when the segment before has no footer because its writer died.
+    /// Present if the previous segment has no footer because its writer died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) recovered: Option<Recovered>,
-    /// The streams that were open where the segment before ended: whoever recovers needs only the last
-    /// segment to know what it has to end.
+    /// Streams that were open at the end of the previous segment. Recovery thus needs only the last segment to find
+    /// the streams to end.
     pub(crate) open: Vec<OpenStream>,
 }
 
-/// What was found when a journal was opened whose writer had died.
+/// Recovery of a journal whose writer had died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Recovered {
-    /// Bytes after the last whole line; kept aside in a `.torn` file.
+    /// Number of bytes after the last complete line; kept in a `.torn` file.
     pub(crate) dropped_bytes: u64,
 }
 
-/// An open stream.
+/// State of an open stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenStream {
-    /// The stream.
+    /// Identifier of the stream.
     pub stream: StreamId,
-    /// Its records so far; the number of the next one.
+    /// Number of its records so far; also the number of the next one.
     pub count: u64,
-    /// The hash of the last of them.
+    /// Hash of its last record.
     pub tip: Digest,
     /// Commands that have begun and not ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -71,9 +70,8 @@ pub struct OpenStream {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Footer {
-    /// Lines before this one, header included.
+    /// Number of lines before this one, including the header.
     pub(crate) lines: u64,
-    /// Digest over their hashes.
     pub(crate) digest: Digest,
     pub(crate) at: Timestamp,
 }
@@ -116,7 +114,7 @@ impl Footer {
     }
 }
 
-/// The digest of a segment, so far.
+/// Digest of a growing segment.
 pub(crate) struct RunningDigest {
     context: Context,
     lines: u64,
@@ -127,7 +125,6 @@ impl RunningDigest {
         Self { context: Context::new(&SHA256), lines: 0 }
     }
 
-    /// How many lines it has seen.
     pub(crate) const fn lines(&self) -> u64 {
         self.lines
     }
@@ -143,7 +140,7 @@ impl RunningDigest {
         self.lines += (hashes.len() / 32) as u64;
     }
 
-    /// Where it stands.
+    /// Current point in the segment.
     pub(crate) fn point(&self, segment: u64) -> SegmentPoint {
         let mut digest = [0; 32];
         digest.copy_from_slice(self.context.clone().finish().as_ref());
@@ -157,12 +154,12 @@ impl std::fmt::Debug for RunningDigest {
     }
 }
 
-/// The file of a segment.
+/// Path of a segment's file.
 pub(crate) fn path(dir: &Path, segment: u64) -> PathBuf {
     dir.join(format!("segment-{segment:08}.jsonl"))
 }
 
-/// The numbers of the segments in a directory, ascending.
+/// Numbers of the segments in a directory, ascending.
 pub(crate) fn list(dir: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(dir)? {

@@ -1,5 +1,5 @@
-//! The Ed25519 key of a node, and lines that it signs. What a signature is for is named by a domain, so that what was signed
-//! for one purpose never passes for another.
+//! The Ed25519 key of a node, and lines that it signs. Every signature includes a domain for its purpose, so that a
+//! signature for one purpose is not valid for another.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -11,8 +11,8 @@ use std::str::FromStr;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use zeroize::Zeroizing;
 
-/// The line of a JSON object with our signature as its last field. The domain keeps what is signed for one purpose from being
-/// taken for another.
+/// Signs a JSON object and appends the signature as its last field. The domain prevents the use of the signature for
+/// another purpose.
 pub(crate) fn signed_line(domain: &[u8], mut body: Vec<u8>, key: &SigningKey) -> io::Result<Vec<u8>> {
     let signature = hex::encode(key.sign(domain, &body));
     body.pop();
@@ -20,9 +20,9 @@ pub(crate) fn signed_line(domain: &[u8], mut body: Vec<u8>, key: &SigningKey) ->
     Ok(body)
 }
 
-/// The object of such a line without its signature, if that is by this key; else what is wrong.
+/// Returns the object of such a line without its signature if this key signed it, else the fault.
 pub(crate) fn signed_body(domain: &[u8], line: &[u8], key: &PublicKey) -> Result<Vec<u8>, &'static str> {
-    // `,"sig":"`, 128 digits, `"}`.
+    // Length of `,"sig":"`, 128 digits, `"}`.
     const SUFFIX_BYTES: usize = 8 + 128 + 2;
     let split = line.len().checked_sub(SUFFIX_BYTES).ok_or("too short")?;
     let (body, suffix) = line.split_at(split);
@@ -39,16 +39,15 @@ pub(crate) fn signed_body(domain: &[u8], line: &[u8], key: &PublicKey) -> Result
     }
 }
 
-/// The Ed25519 key that signs checkpoints. Keep it where those who can write recordings cannot read it,
-/// as far as that is possible.
+/// The Ed25519 key that signs checkpoints. As far as possible, keep it unreadable for those who can write recordings.
 pub struct SigningKey(Ed25519KeyPair);
 
 impl SigningKey {
-    /// Reads the key from a file (its 32-byte seed as 64 hex digits), or makes a new one there, readable
-    /// by its owner only.
+    /// Reads the key from a file (its 32-byte seed as 64 hex digits), or creates one there, readable only by its
+    /// owner.
     ///
     /// # Errors
-    /// When the file cannot be read or written, is readable by others, or holds no key.
+    /// Fails if the file cannot be read or written, is readable by others, or holds no key.
     pub fn load_or_create(path: &Path) -> io::Result<Self> {
         match File::open(path) {
             Ok(file) => Self::load(file),
@@ -84,15 +83,15 @@ impl SigningKey {
         Self::from_seed(&seed)
     }
 
-    /// The key with this seed.
+    /// Creates the key with this seed.
     ///
     /// # Errors
-    /// When the seed is refused by the cryptographic library.
+    /// Fails if the cryptographic library rejects the seed.
     pub fn from_seed(seed: &[u8; 32]) -> io::Result<Self> {
         Ed25519KeyPair::from_seed_unchecked(seed).map(Self).map_err(|e| io::Error::other(e.to_string()))
     }
 
-    /// What others check its signatures with.
+    /// Returns the public key that verifies its signatures.
     #[must_use]
     pub fn public(&self) -> PublicKey {
         use aws_lc_rs::signature::KeyPair as _;
@@ -140,7 +139,7 @@ impl FromStr for PublicKey {
     }
 }
 
-/// The text is not a public key.
+/// Error for a text that is not a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a public key is 64 hex digits")]
 pub struct InvalidKey;

@@ -1,57 +1,57 @@
-//! Reads of a line what its chain needs (stream, number, hash of the record before, effect) without parsing
-//! the record: for lines that come from elsewhere, and by the thousand. Whether the rest is a record is
-//! [`crate::verify`]'s question; a line that passes here can be kept, framed and chained.
+//! Parses only the chain fields of a line (stream, number, previous hash, effect) without parsing the record, for
+//! large numbers of lines from other nodes. [`crate::verify`] checks the rest. A line accepted here can be stored,
+//! framed and chained.
 
 use countersign_common::id::{CommandId, StreamId};
 use countersign_common::{Digest, Timestamp};
 
 use crate::line::{Effect, MalformedLine, RECORD_PREFIX};
 
-/// The longest line, in bytes. A statement is at most a few MiB; more is not ours.
+/// Maximum length of a line, in bytes. A statement has at most a few MiB; longer lines are never written.
 pub(crate) const LINE_BYTES_MAX: usize = 256 << 20;
 
-/// A stream's id as text: `str_` and 26 characters.
+/// Length of a stream id as text: `str_` and 26 characters.
 const STREAM_BYTES: usize = 30;
-/// A command's id as text.
+/// Length of a command id as text.
 const COMMAND_BYTES: usize = 30;
-/// A digest as text.
+/// Length of a digest as text.
 const DIGEST_BYTES: usize = 64;
 
-/// What a line says about its place, before anyone believes it.
+/// Chain fields of a line, not verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skim {
-    /// Its stream.
+    /// Stream that the record belongs to.
     pub stream: StreamId,
-    /// Its place in the stream.
+    /// Number of the record in the stream.
     pub seq: u64,
-    /// Hash of the record before.
+    /// Hash of the previous record.
     pub prev: Digest,
-    /// When it was written.
+    /// Time at which the record was written.
     pub at: Timestamp,
-    /// What it does to the stream.
+    /// Effect of the record on the stream.
     pub effect: Effect,
 }
 
 impl Skim {
-    /// Reads a line (without its line feed).
+    /// Parses a line (without its line feed).
     ///
     /// # Errors
-    /// When it does not begin as this version writes lines, does not end as one, or holds a byte that would
-    /// break the framing of a segment.
+    /// [`MalformedLine`] if it does not begin or end like a line of this version, or contains a byte that would break
+    /// the framing of a segment.
     pub fn of(line: &[u8]) -> Result<Self, MalformedLine> {
         let skim = Self::place(line)?;
         if line.len() > LINE_BYTES_MAX {
             return Err(malformed("longer than 256 MiB"));
         }
-        // JSON escapes control characters: a raw one is a line feed that would make two lines of one, or
-        // the zeros that a loss of power leaves.
+        // JSON escapes control characters. A raw one is either a line feed, which would split the line in two, or a
+        // zero left by a loss of power.
         if line.iter().fold(false, |found, &byte| found | (byte < 0x20)) {
             return Err(malformed("a control character"));
         }
         if line.ends_with(b"}}}") { Ok(skim) } else { Err(malformed("no end of a record")) }
     }
 
-    /// The same of the line's beginning alone, for lines that are in a segment already.
+    /// Parses only the beginning, for lines that are already in a segment.
     pub(crate) fn place(line: &[u8]) -> Result<Self, MalformedLine> {
         let mut rest = line;
         expect(&mut rest, RECORD_PREFIX.as_bytes())?;
@@ -98,7 +98,7 @@ fn text<'a>(rest: &mut &'a [u8], bytes: usize) -> Result<&'a str, MalformedLine>
     std::str::from_utf8(text).map_err(|_| malformed("not the shape of a record"))
 }
 
-/// As our encoder writes it: no sign, no leading zero.
+/// Parses a number as our encoder writes it: no sign, no leading zero.
 fn number(rest: &mut &[u8]) -> Result<u64, MalformedLine> {
     let digits = rest.iter().take(21).take_while(|byte| byte.is_ascii_digit()).count();
     let text = text(rest, digits)?;

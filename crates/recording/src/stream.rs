@@ -1,5 +1,5 @@
-//! The writing end of one connection's chain: numbers and links its records, and sees to it that every
-//! command that begins ends exactly once.
+//! The writing end of one connection's chain. It numbers and links the records, and ensures that every command that
+//! begins ends exactly once.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::line::{Effect, Encoder, NO_PREVIOUS};
 use crate::record::{Closed, Ended, Ending, Opened, Record, TransactionEnded};
 
 thread_local! {
-    /// The line that is being written, from its encoding to the journal, which copies it.
+    /// Buffer of the current line, from its encoding until the journal has copied it.
     static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// One connection of a session. Its records form one chain.
 ///
-/// When it is dropped without [`Stream::close`] (a task was aborted), what was begun is recorded as lost
-/// and the stream as closed, as far as the journal still takes records.
+/// If it is dropped without [`Stream::close`] (a task was aborted), running commands are recorded as lost and the
+/// stream as closed, provided that the journal still accepts records.
 #[derive(Debug)]
 pub struct Stream {
     id: StreamId,
@@ -30,42 +30,42 @@ pub struct Stream {
     next_seq: u64,
     tip: Digest,
     last: Position,
-    /// Begun and not ended. A pipeline has a few at most, so a list.
+    /// Commands that have begun and not ended. A list, because a pipeline has only a few.
     running: Vec<CommandId>,
     closed: bool,
 }
 
-/// Why a record was not appended.
+/// Reason why a record was not appended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
-    /// The journal does not take it.
+    /// The journal does not accept the record.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The record is about a command that has not begun, or has ended.
+    /// The record belongs to a command that has not begun, or has ended.
     #[error("record of {id}, which is not running")]
     NotRunning {
-        /// The command.
+        /// Identifier of the rejected command.
         id: CommandId,
     },
-    /// The command has begun already.
+    /// The command has already begun.
     #[error("{id} begins twice")]
     BegunTwice {
-        /// The command.
+        /// Identifier of the rejected command.
         id: CommandId,
     },
-    /// `Opened` and `Closed` are written by the stream itself.
+    /// Only the stream itself writes `Opened` and `Closed`.
     #[error("a stream opens and closes itself")]
     NotYours,
-    /// The record could not be turned into a line.
+    /// The record could not be encoded as a line.
     #[error("record does not serialise: {0}")]
     Unserialisable(String),
 }
 
 impl Stream {
-    /// Begins the chain of a connection with its opening record.
+    /// Starts the chain of a connection with its opening record.
     ///
     /// # Errors
-    /// When the journal does not take it.
+    /// Fails if the journal does not accept the record.
     pub fn open(
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
@@ -89,28 +89,28 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Its id.
+    /// Identifier of the stream.
     #[must_use]
     pub const fn id(&self) -> StreamId {
         self.id
     }
 
-    /// Where its last record stands in the journal.
+    /// Position of its last record in the journal.
     #[must_use]
     pub const fn last(&self) -> Position {
         self.last
     }
 
-    /// The journal it writes to, to wait there for a position.
+    /// Journal to which it writes; used to wait for a position.
     #[must_use]
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
     }
 
-    /// Appends one record about a command.
+    /// Appends one record of a command.
     ///
     /// # Errors
-    /// When the journal does not take it, or the record does not fit what came before. Nothing was
+    /// Fails if the journal does not accept the record, or the record does not fit the earlier ones. Nothing was
     /// appended then.
     pub fn append(&mut self, record: &Record<'_>) -> Result<Position, StreamError> {
         // INVARIANT: I5 - every begun command gets exactly one end record.
@@ -133,18 +133,18 @@ impl Stream {
         Ok(position)
     }
 
-    /// Appends how a transaction block of the connection ended.
+    /// Appends the end of a transaction block.
     ///
     /// # Errors
-    /// When the journal does not take it.
+    /// Fails if the journal does not accept the record.
     pub fn transaction_ended(&mut self, ended: TransactionEnded) -> Result<Position, StreamError> {
         self.write(&Record::Transaction(ended))
     }
 
-    /// Ends the chain; commands that still run are recorded as lost first.
+    /// Ends the chain. Running commands are first recorded as lost.
     ///
     /// # Errors
-    /// When the journal does not take the records.
+    /// Fails if the journal does not accept the records.
     pub fn close(mut self, reason: &str) -> Result<Position, StreamError> {
         self.finish(reason)
     }
@@ -184,7 +184,7 @@ impl Drop for Stream {
     }
 }
 
-/// The records that end a stream of `next_seq` records in which these commands still run.
+/// Records that end a stream with `next_seq` records and these running commands.
 fn endings(running: &[CommandId], next_seq: u64, reason: &str) -> Vec<Record<'static>> {
     let lost = |&id| Record::End(Ended { id, outcome: Ending::Lost, rows: 0, bytes: 0, answer: None });
     let count = next_seq + running.len() as u64 + 1;
@@ -192,8 +192,8 @@ fn endings(running: &[CommandId], next_seq: u64, reason: &str) -> Vec<Record<'st
     running.iter().map(lost).chain([closed]).collect()
 }
 
-/// Ends a stream that another, dead process left open: its lines, with their hashes, in order. They depend on
-/// nothing but what is given.
+/// Encodes the end of a stream that a dead process left open: its lines with their hashes, in order. They depend on
+/// the arguments only.
 pub(crate) fn end_abandoned(
     id: StreamId,
     next_seq: u64,

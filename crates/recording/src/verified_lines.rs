@@ -1,5 +1,5 @@
-//! Reads the records of one session back, and stops at the first that does not fit: so nothing is shown as recorded that
-//! somebody has changed.
+//! Reads the records of one session, and stops at the first that fails verification, so that no altered record is
+//! shown as recorded.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,39 +13,39 @@ use crate::replay::{RecordLine, ReplayError, SessionLines};
 use crate::skim::Skim;
 use crate::verify::{Fault, Problem, Report, Verifier};
 
-/// Why a record is not shown, or what is wrong with those that were.
+/// Reason why a record is not shown, or why the shown ones cannot be trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum UnverifiedLine {
-    /// It could not be read.
+    /// The record could not be read.
     #[error(transparent)]
     Unreadable(#[from] ReplayError),
-    /// It, or the one behind it, is not what was recorded.
+    /// The record, or the following one, is not what was recorded.
     #[error("the next record does not fit: {0}")]
     Unfit(Box<Fault>),
-    /// All were shown, and something is wrong that concerns no single one of them.
+    /// All records were shown, but there is a fault that belongs to no single one.
     #[error(
         "every record that was shown fits the one before, but the recording that they lie in is not sound: {0}"
     )]
     Unsound(Box<Fault>),
 }
 
-/// The record lines of one session, verified. The whole recording is verified first; memory as for that and for
+/// The verified record lines of one session. The whole recording is verified first; memory use as for that and for
 /// [`SessionLines`].
 #[derive(Debug)]
 pub struct VerifiedLines {
     lines: SessionLines,
     logs: Vec<String>,
     report: Report,
-    /// What is wrong at which record.
+    /// Faults by stream and record number.
     unfit: BTreeMap<(StreamId, u64), Fault>,
     ended: bool,
 }
 
 impl VerifiedLines {
-    /// Those of `session`.
+    /// Verifies the recording and opens the lines of `session`.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Any error of reading a file.
     pub fn open(logs: &[Log], session: SessionId, verifier: &Verifier) -> io::Result<Self> {
         let report = verifier.verify_session(logs, session)?;
         let unfit = report.faults.iter().flat_map(places).collect();
@@ -53,13 +53,13 @@ impl VerifiedLines {
         Ok(Self { lines, logs: logs.iter().map(Log::name).collect(), report, unfit, ended: false })
     }
 
-    /// What the verification found.
+    /// Report of the verification of the whole recording.
     #[must_use]
     pub const fn report(&self) -> &Report {
         &self.report
     }
 
-    /// What is wrong with this record.
+    /// Returns the fault of this record, if any.
     fn fault_of(&self, line: &RecordLine) -> Option<&Fault> {
         let place = Skim::place(&line.text).ok().map(|skim| (skim.stream, skim.seq));
         let at_line = |fault: &&Fault| {
@@ -97,7 +97,8 @@ impl Iterator for VerifiedLines {
     }
 }
 
-/// The records that a fault is about. When a record does not follow from the one before, that one may be what was changed.
+/// Records that a fault concerns. If a record does not follow from its predecessor, the predecessor may be the
+/// altered one.
 fn places(fault: &Fault) -> Vec<((StreamId, u64), Fault)> {
     let (Some(stream), Some(seq)) = (fault.stream, fault.seq) else { return Vec::new() };
     let mut places = vec![((stream, seq), fault.clone())];
@@ -110,15 +111,15 @@ fn places(fault: &Fault) -> Vec<((StreamId, u64), Fault)> {
     places
 }
 
-/// Checks lines that come one after the other from elsewhere: that each follows from the one before in its stream.
+/// Checks a sequence of lines from elsewhere: each must follow from its predecessor in its stream.
 #[derive(Debug, Default)]
 pub struct ChainCheck(BTreeMap<StreamId, (u64, Digest)>);
 
 impl ChainCheck {
-    /// Takes the next line.
+    /// Checks the next line.
     ///
     /// # Errors
-    /// Says why it is not the next of its stream.
+    /// Describes why it is not the next line of its stream.
     pub fn take(&mut self, line: &[u8]) -> Result<(), String> {
         let skim = Skim::place(line).map_err(|error| error.to_string())?;
         let (due, prev) = self.0.get(&skim.stream).copied().unwrap_or((0, NO_PREVIOUS));

@@ -1,4 +1,4 @@
-//! What a witness answers to whoever sends it a checkpoint: its own signature over it.
+//! The answer of a witness to a checkpoint: its own signature over it.
 //!
 //! ```json
 //! {"v":1,"checkpoint":"<SHA-256 of the checkpoint's line>","at":…,"sig":"…"}
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::line::{MalformedLine, VERSION};
 use crate::signing::{PublicKey, SigningKey, signed_body, signed_line};
 
-/// Separates these signatures from all others by the same key.
+/// Domain of these signatures; separates them from all others by the same key.
 const DOMAIN: &[u8] = b"countersign.witness.v1\n";
 
 /// A witness's statement that it has seen, and keeps, a checkpoint.
@@ -22,12 +22,12 @@ pub struct Cosignature {
     v: u32,
     /// SHA-256 of the checkpoint's line.
     pub checkpoint: Digest,
-    /// When the witness saw it, by its clock.
+    /// Time at which the witness saw it, by its own clock.
     pub at: Timestamp,
 }
 
 impl Cosignature {
-    /// The line of such a statement, signed, without the line feed.
+    /// Creates the signed line of a statement, without the line feed.
     ///
     /// # Errors
     /// None in practice: digests and numbers always serialise.
@@ -35,10 +35,10 @@ impl Cosignature {
         signed_line(DOMAIN, serde_json::to_vec(&Self { v: VERSION, checkpoint, at })?, key)
     }
 
-    /// Reads a line and checks its signature.
+    /// Parses a line and checks its signature.
     ///
     /// # Errors
-    /// When the line is not a statement that this key signed.
+    /// [`MalformedLine`] if the line is not a statement that this key signed.
     pub fn parse(line: &[u8], key: &PublicKey) -> Result<Self, MalformedLine> {
         let body = signed_body(DOMAIN, line, key).map_err(|why| MalformedLine(format!("witness: {why}")))?;
         serde_json::from_slice(&body).map_err(|error| MalformedLine(format!("witness: {error}")))

@@ -1,4 +1,4 @@
-//! What is sealed goes to the archive once, unchanged, and is read there like anywhere else.
+//! Sealed segments are archived once, unchanged, and are read from the archive like from any other location.
 
 #![allow(
     clippy::unwrap_used,
@@ -87,7 +87,7 @@ async fn what_was_recorded_is_read_from_the_archive_when_it_is_no_longer_here() 
     assert_eq!(node.segments(), 1, "the one that is written");
     send(&link, &lines[20..]);
     node.journal.flush().unwrap();
-    // What is sealed is in the archive, what is not is here.
+    // Sealed segments are in the archive, the others are local.
     assert_eq!(replayed(&[root.path()]), texts(&lines[..20]));
     assert_eq!(replayed(&[node.dir.path(), root.path()]), texts(&lines));
     assert_eq!(replayed(&[root.path(), node.dir.path()]), texts(&lines));
@@ -111,7 +111,7 @@ async fn a_node_that_restarts_archives_nothing_twice_and_goes_on() {
     let lines = Outbox::of_reads(6);
     let link = node.ledger.link(GATEWAY);
     send(&link, &lines[..10]);
-    // Two that work at the same time: each segment is put once, and both are content.
+    // Two archivers at the same time: each segment is put once, and both succeed.
     let (mut one, mut other) = (node.archiver(&archive, FOREVER), node.archiver(&archive, FOREVER));
     other.last_round().await.unwrap();
     let first = one.round().await.unwrap().archived;
@@ -136,7 +136,7 @@ async fn what_stands_in_the_archive_under_a_segments_name_is_never_overwritten_a
     fs::create_dir_all(name.parent().unwrap()).unwrap();
     let other = zstd_of(b"another\n");
     fs::write(&name, &other).unwrap();
-    // Found as it is put; by one that looks only now, before what is here would be taken away.
+    // Detected on the put; and by an archiver that lists only now, before the local segment would be deleted.
     for mut archiver in [looked, node.archiver(&archive, Duration::ZERO)] {
         let conflict = archiver.round().await;
         assert!(matches!(conflict, Err(ArchiveStoreError::Conflict { .. })), "{conflict:?}");
@@ -181,7 +181,7 @@ async fn an_archive_in_an_object_store_is_read_through_its_copy() {
     let archive = ArchiveStore::of(Arc::new(InMemory::new()), cache.path().to_owned());
     let nodes = [Node::start(), Node::start()];
     let lines = Outbox::of_reads(5);
-    // Failed over from one to the other.
+    // Failed over from one node to the other.
     send(&nodes[0].ledger.link(GATEWAY), &lines[..9]);
     send(&nodes[1].ledger.link(GATEWAY), &lines[7..]);
     for node in &nodes {
@@ -196,7 +196,7 @@ async fn an_archive_in_an_object_store_is_read_through_its_copy() {
     assert_eq!((report.faults, report.logs, report.repeated), (vec![], 2, 2));
 }
 
-/// An object store that overwrites, whatever it is told.
+/// An object store that always overwrites.
 #[derive(Debug)]
 struct Overwriting(InMemory);
 
@@ -267,7 +267,7 @@ async fn a_copy_that_was_cut_by_a_loss_of_power_is_made_anew() {
     for path in &copied {
         fs::write(path, b"").unwrap();
     }
-    // Several that look at once do not disturb each other.
+    // Concurrent refreshes do not disturb each other.
     let looks = (0..4).map(|_| archive.refresh());
     futures::future::try_join_all(looks).await.unwrap();
     assert_eq!(replayed(&[&folder]), texts(&lines));
@@ -283,7 +283,7 @@ fn a_recording_that_was_made_before_logs_had_an_id_is_read_all_the_same() {
     assert_eq!((report.faults, report.records), (vec![], 19));
 }
 
-/// A node whose checkpoints are cut into a piece each.
+/// A node that writes each checkpoint to a separate piece.
 fn in_pieces(dir: &Path) -> Arc<LocalJournal> {
     let sink = CheckpointFile::open(dir, key()).unwrap().in_pieces_of(1);
     let options = Options { left_open: LeftOpen::Keep, ..Options::default() };
@@ -303,7 +303,7 @@ async fn checkpoints_that_the_archive_has_need_not_stay_and_verify_as_ever() {
     let archive = ArchiveStore::folder(root.path()).unwrap();
     let lines = Outbox::of_reads(12);
     let (mut sent, mut most) = (0, 0);
-    // Each round is a start of its own: what follows goes on where the one before ended.
+    // Each round is a separate process: the next one continues at the end of the previous one.
     for chunk in lines.chunks(5) {
         let journal = in_pieces(dir.path());
         let ledger = Ledger::resume(Arc::clone(&journal));
@@ -326,7 +326,7 @@ async fn checkpoints_that_the_archive_has_need_not_stay_and_verify_as_ever() {
     let bytes: u64 = archived.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
     let here: u64 = checkpoints(dir.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
     assert!(archived.len() > 3 && most <= 4 && here < bytes / 2, "{archived:?} {most} {here} {bytes}");
-    // What is here goes on where the archive's pieces end, wherever those were cut.
+    // The local files continue where the archive's pieces end, regardless of their boundaries.
     let count = report(&[root.path()]).checkpoints;
     assert_eq!(report(&[dir.path(), root.path()]).checkpoints, count);
     for path in &archived[..archived.len() - 1] {
@@ -359,7 +359,7 @@ fn checkpoints_in_pieces_are_read_as_one_and_a_torn_line_is_cut_from_the_last() 
     let active = dir.path().join("checkpoints.jsonl");
     fs::File::options().append(true).open(&active).unwrap().write_all(b"{\"v\":1,\"seq\"").unwrap();
     assert_eq!(report(&[dir.path()]).faults, vec![]);
-    // Whoever died between cutting a piece off and beginning the next.
+    // A crash between splitting off a piece and starting the next file.
     fs::rename(&active, dir.path().join("aside")).unwrap();
     let cut = report(&[dir.path()]);
     assert!(cut.checkpoints < before.checkpoints);

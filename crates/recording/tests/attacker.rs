@@ -1,5 +1,5 @@
-//! I12: an attacker who may do everything to the files, and has not the signing key. Whatever he does to what a checkpoint speaks
-//! of that was kept elsewhere, the verifier finds; and it never says "whole" of a line that was not recorded.
+//! I12: an attacker who can change all files but does not have the signing key. The verifier detects every change to
+//! records that a checkpoint kept elsewhere covers, and never returns "whole" for a line that was not recorded.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,19 +23,19 @@ use proptest::prelude::*;
 use serde_json::Value;
 use support::*;
 
-/// Files of a log: segments and checkpoints, by name; each is its lines.
+/// Files of a log by name, segments and checkpoints, each as its lines.
 type Files = BTreeMap<String, Vec<String>>;
 
 const CHECKPOINTS: &str = "checkpoints.jsonl";
 
-/// What the attacker finds, and what he has kept of earlier times.
+/// Files available to the attacker, present and past.
 struct Scene {
-    /// The log at several times, the last of them now.
+    /// The log at several times; the last one is the present.
     states: Vec<Files>,
     id: String,
-    /// Every checkpoint that was ever signed, in order.
+    /// Every checkpoint ever signed, in order.
     signed: Vec<SignedCheckpoint>,
-    /// A log of another installation, which has another key.
+    /// A log of another installation with another key.
     other: Files,
 }
 
@@ -50,7 +50,7 @@ fn files(dir: &Path) -> Files {
     names.filter(is_of_log).map(read).collect()
 }
 
-/// One start of a node that records a little.
+/// One run of a node that records a few commands.
 fn record(dir: &Path, key: SigningKey, number: u128) {
     let sink = Box::new(CheckpointFile::open(dir, key).unwrap());
     let options = Options { segment_bytes_max: 4000, checkpoint_every: Duration::ZERO, ..Options::default() };
@@ -88,40 +88,38 @@ impl Scene {
     }
 }
 
-/// What the attacker does, one thing after the other.
+/// One action of the attacker.
 #[derive(Debug, Clone)]
 enum Deed {
-    /// Drops the newest checkpoints.
+    /// Drops this number of the newest checkpoints.
     DropCheckpoints(usize),
     /// Drops one checkpoint, or the tips before it.
     DropCheckpointLine(prop::sample::Index),
-    /// Changes what a record says.
+    /// Changes the contents of a record.
     ChangeRecord(prop::sample::Index),
-    /// Drops lines of the segments from here on, so many.
+    /// Drops this number of segment lines from here on.
     DropLines(prop::sample::Index, usize),
-    /// Writes a line a second time, somewhere.
+    /// Inserts a copy of a line elsewhere.
     DoubleLine(prop::sample::Index, prop::sample::Index),
     /// Swaps two lines of the segments.
     SwapLines(prop::sample::Index, prop::sample::Index),
-    /// Swaps two segments.
     SwapSegments(prop::sample::Index, prop::sample::Index),
-    /// Deletes a file.
+    /// Deletes one of the files.
     Delete(prop::sample::Index),
-    /// Deletes the newest segments.
+    /// Deletes this number of the newest segments.
     DeleteNewest(usize),
-    /// Puts an older copy of one file in its place.
+    /// Replaces one file by an older copy.
     OlderFile(prop::sample::Index, usize),
-    /// Puts an older copy of everything in its place.
+    /// Replaces all files by older copies.
     OlderAll(usize),
-    /// Takes a file of another installation.
+    /// Replaces a file by that of another installation.
     Foreign(prop::sample::Index),
-    /// Takes everything of another installation, under this log's name.
+    /// Replaces all files by those of another installation, under this log's id.
     ForeignAll,
-    /// Takes all footers away.
     Unseal,
-    /// Records something that never happened, at the end.
+    /// Appends a record that was never recorded.
     Invent,
-    /// Makes all chains, links, digests and footers fit again: everything but the signatures.
+    /// Repairs all chains, links, digests and footers: everything except the signatures.
     Mend,
 }
 
@@ -182,7 +180,7 @@ impl Deed {
             Self::DropCheckpoints(count) => {
                 for _ in 0..*count {
                     checkpoints.pop();
-                    // The tips of the one that was dropped go with it.
+                    // The tips of a dropped checkpoint are dropped with it.
                     while checkpoints.last().is_some_and(|line| line.contains("\"tips\":[")) {
                         checkpoints.pop();
                     }
@@ -263,7 +261,7 @@ impl Deed {
     }
 }
 
-/// Makes everything fit that needs no key. Only what links is written anew; everything else stays byte for byte.
+/// Repairs everything that needs no key. Only links are rewritten; all other bytes stay the same.
 fn mend(files: &mut Files) {
     let (mut previous, mut tips) = ("null".to_owned(), BTreeMap::<String, (u64, String)>::new());
     for (number, name) in segments(files).into_iter().enumerate() {
@@ -299,16 +297,16 @@ fn mend(files: &mut Files) {
     }
 }
 
-/// Where the attacker may write.
+/// Locations that the attacker can write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
     /// The node's own folder; there is no archive.
     Node,
     /// The archive; the node has no copy any more.
     Archive,
-    /// One of the two.
+    /// One of the two locations.
     OneOfBoth,
-    /// Both.
+    /// Both locations.
     Both,
 }
 
@@ -349,12 +347,12 @@ fn verify_with(places: &[PathBuf], anchor: Option<&SignedCheckpoint>) -> Report 
     verifier.verify_all(&Log::find(places).unwrap()).unwrap()
 }
 
-/// The lines of all segments, one after the other.
+/// Lines of all segments, concatenated.
 fn recorded(files: &Files) -> Vec<&String> {
     segments(files).iter().flat_map(|name| files.get(name).unwrap()).collect()
 }
 
-/// How many lines of the segments a checkpoint speaks of.
+/// Number of segment lines that a checkpoint covers.
 fn covered(files: &Files, anchor: &SignedCheckpoint) -> usize {
     let point = anchor.checkpoint.point;
     let before = segments(files).into_iter().take(usize::try_from(point.segment).unwrap());
@@ -388,13 +386,13 @@ proptest! {
             let (truth, shown) = (recorded(scene.now()), recorded(&forged));
             let is_same = |count: usize| shown.len() >= count && shown[..count] == truth[..count];
 
-            // Against the newest checkpoint: everything that was recorded has to be there as it was.
+            // With the newest checkpoint: every recorded line must be there unchanged.
             let newest = scene.signed.last().unwrap();
             let report = verify_with(&places, Some(newest));
             if !is_same(truth.len()) && reach != Reach::OneOfBoth {
                 prop_assert_eq!(report.verdict(), Verdict::Broken, "{}", report);
             }
-            // What is only missing in one of two places is there all the same.
+            // A line that is missing in only one of two locations is not lost.
             let is_contradicted = match reach {
                 Reach::OneOfBoth => forged
                     .iter()
@@ -405,10 +403,10 @@ proptest! {
                 prop_assert_ne!(report.verdict(), Verdict::Whole, "{}", report);
             }
 
-            // Against any other: what that one speaks of, and nothing invented counts as whole.
+            // With any other checkpoint: its lines must be there, and invented lines do not count as whole.
             let anchor = &scene.signed[anchor.index(scene.signed.len())];
             let report = verify_with(&places, Some(anchor));
-            // In an archive alone the header of the last segment may be missing, if there is nothing else in it.
+            // In an archive alone, the header of the last segment may be missing if the segment has no records.
             let is_header = reach == Reach::Archive && anchor.checkpoint.point.lines == 1;
             if !is_same(covered(scene.now(), anchor) - usize::from(is_header)) && reach != Reach::OneOfBoth {
                 prop_assert_eq!(report.verdict(), Verdict::Broken, "{}", report);
@@ -417,7 +415,7 @@ proptest! {
                 prop_assert!(shown.len() <= truth.len() && is_same(shown.len()), "{}", report);
             }
 
-            // Without any: never whole, and nothing that was signed counts as sound when it was changed.
+            // Without a checkpoint: never whole, and changes to signed lines are detected.
             let report = verify_with(&places, None);
             prop_assert_ne!(report.verdict(), Verdict::Whole, "{}", report);
             Ok(())
@@ -443,7 +441,8 @@ fn what_nobody_touched_is_whole_wherever_it_lies() {
     });
 }
 
-/// Mending makes sense only if it does make everything fit: what is changed and mended is found by a signature, and by nothing else.
+/// `mend` is useful only if it really repairs everything: a mended change is detected by a signature and by nothing
+/// else.
 #[test]
 fn what_was_mended_fits_everywhere_but_where_it_was_signed() {
     SCENE.with(|scene| {
@@ -465,7 +464,7 @@ fn what_was_mended_fits_everywhere_but_where_it_was_signed() {
     });
 }
 
-/// A writer is not started on what somebody has written anew, nor on an older copy.
+/// A writer does not continue a log that was rewritten, or an older copy.
 #[test]
 fn i12_complete_a_log_is_not_gone_on_with_that_is_not_what_was_signed() {
     SCENE.with(|scene| {
@@ -480,7 +479,7 @@ fn i12_complete_a_log_is_not_gone_on_with_that_is_not_what_was_signed() {
         start(&whole).unwrap();
         check_continuation(&whole, &key().public(), newest).unwrap();
 
-        // Checkpoints dropped after an earlier one, and everything behind it written anew and mended.
+        // Checkpoints dropped after an earlier one, and everything after it rewritten and mended.
         let mut forged = scene.states[0].clone();
         Deed::DropCheckpoints(2).act(&mut forged, scene);
         let last = segments(&forged).pop().unwrap();
@@ -509,7 +508,7 @@ fn i12_complete_a_log_is_not_gone_on_with_that_is_not_what_was_signed() {
             let place = put(&dir.path().join(name), files, &scene.id);
             assert!(check_continuation(&place, &key().public(), newest).is_err(), "{name}");
         }
-        // What contradicts its own newest checkpoint is not even opened.
+        // A log that contradicts its own newest checkpoint cannot even be opened.
         for name in ["changed", "cut", "another installation's"] {
             assert!(start(&dir.path().join(name)).is_err(), "{name}");
         }

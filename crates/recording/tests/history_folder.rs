@@ -1,4 +1,4 @@
-//! The history in an archive is verified offline: whatever is changed, dropped, doubled or moved is found.
+//! The history in an archive is verified offline: every changed, dropped, duplicated or moved page is detected.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ fn chapter() -> Chapter {
     Chapter { installation: "ab".repeat(16), name: "approvals".into() }
 }
 
-/// Three pages of two days, sealed, but for the newest where `all` is false.
+/// Writes three sealed pages of two days; the newest stays unsealed if `all` is false.
 async fn written(root: &Path, all: bool) -> Vec<PathBuf> {
     let (archive, chapter) = (ArchiveStore::folder(root).unwrap(), chapter());
     let mut prev = Page::NO_PREVIOUS;
@@ -33,7 +33,7 @@ async fn written(root: &Path, all: bool) -> Vec<PathBuf> {
         archive.put_page(&chapter, &page).await.unwrap();
         if all || number + 1 < PAGES {
             archive.seal_page(&chapter, &page, &key()).await.unwrap();
-            // Another node that carries on: the first seal stays.
+            // Another node continues: the first seal stays.
             let other = SigningKey::from_seed(&[8; 32]).unwrap();
             archive.seal_page(&chapter, &page, &other).await.unwrap();
         }
@@ -87,7 +87,7 @@ async fn i12_complete_every_changed_byte_of_pages_and_seals_is_found() {
             fs::write(file, changed).unwrap();
             assert!(!found(root.path()).faults.is_empty(), "byte {at} of {}", file.display());
         }
-        // Of what is packed, too, unless it still says the same.
+        // Also in the compressed form, unless it decompresses to the same contents.
         for at in 0..if is_page(file) { original.len() } else { 0 } {
             let mut changed = original.clone();
             changed[at] ^= 0x10;
@@ -108,7 +108,7 @@ async fn i12_complete_a_page_or_seal_that_is_dropped_doubled_or_moved_is_found()
         let original = fs::read(file).unwrap();
         fs::remove_file(file).unwrap();
         let without = found(root.path());
-        // A newest page that nobody has sealed yet is told, and is no fault.
+        // A newest page without a seal is reported, and is not a fault.
         let newest_seal = file == files.iter().rfind(|file| !is_page(file)).unwrap();
         assert_eq!(
             (without.is_unsealed, without.faults.is_empty()),
@@ -141,7 +141,7 @@ async fn i12_complete_a_history_that_was_written_anew_by_somebody_without_the_ke
     assert_eq!(faults.len() as u64, PAGES, "{faults:?}");
     let unsealed = found(other.path());
     assert_eq!((unsealed.is_unsealed, unsealed.faults), (true, vec![]));
-    // Only one page is ever on its way.
+    // At most one page can be unsealed.
     for file in files_in(&other.path().join("history")) {
         if !is_page(&file) {
             fs::remove_file(file).unwrap();

@@ -1,4 +1,4 @@
-//! I12: an offline verifier finds any changed, dropped, reordered or cut-off record.
+//! I12: an offline verifier detects any changed, dropped, reordered or truncated record.
 
 #![allow(
     clippy::unwrap_used,
@@ -40,7 +40,7 @@ fn recording() -> tempfile::TempDir {
     dir
 }
 
-/// Applies a change to a file, and says whether the verifier sees it; puts the file back.
+/// Applies a change to a file, verifies, and restores the file. Returns `true` if the change was detected.
 fn is_seen(dir: &Path, path: &Path, original: &[u8], changed: &[u8]) -> bool {
     fs::write(path, changed).unwrap();
     let seen = !report(dir).is_sound();
@@ -148,8 +148,8 @@ proptest! {
 
 #[test]
 fn a_stream_taken_out_with_its_segments_digests_mended_is_found_by_the_checkpoint() {
-    // The attacker owns the disk but not the key: the segment is written anew without the last record of
-    // a stream, with a footer that fits.
+    // The attacker owns the disk but not the key: the segment is rewritten without the last record of a stream, with
+    // a matching footer.
     let dir = tempfile::tempdir().unwrap();
     let journal = journal(dir.path(), Options::default());
     read(&mut stream(&journal, SESSION), CommandId::from_u128(1));
@@ -181,7 +181,7 @@ fn what_is_taken_out_with_its_checkpoints_is_found_by_a_checkpoint_kept_elsewher
     let whole = Verifier::new(&public).anchored_by(newest.clone()).verify(dir.path()).unwrap();
     assert_eq!(whole.verdict(), Verdict::Whole, "{whole}");
 
-    // A recording that ended earlier, all in order: nothing in it shows that more had been there.
+    // A recording that ended earlier, without faults: nothing in it shows that there had been more.
     let short = tempfile::tempdir().unwrap();
     journal(short.path(), Options::default()).close().unwrap();
     let alone = verify(short.path(), &public).unwrap();
@@ -190,14 +190,14 @@ fn what_is_taken_out_with_its_checkpoints_is_found_by_a_checkpoint_kept_elsewher
         (true, Verdict::Consistent),
         "nothing says that it is all"
     );
-    // It is another log, and says so under the name of the one that was anchored.
+    // It is another log, also under the id of the anchored one.
     let anchored = |dir: &Path| Verifier::new(&public).anchored_by(newest.clone()).verify(dir).unwrap();
     let sees =
         |report: &Report, what: fn(&Problem) -> bool| report.faults.iter().any(|fault| what(&fault.problem));
     assert!(sees(&anchored(short.path()), |p| matches!(p, Problem::LogMissing { .. })));
     fs::copy(dir.path().join("id"), short.path().join("id")).unwrap();
     assert!(sees(&anchored(short.path()), |p| matches!(p, Problem::AnotherLog { .. })));
-    // The same log, as it was earlier: the first checkpoint is the newest.
+    // The same log at an earlier time: the first checkpoint is the newest.
     let first = text.lines().find(|line| line.contains("\"seq\":0,")).unwrap();
     fs::write(&checkpoints, format!("{first}\n")).unwrap();
     for segment in &files(dir.path())[2..] {
@@ -254,7 +254,7 @@ fn a_fault_in_one_session_is_not_told_of_another_unless_it_concerns_the_whole() 
     assert!(!verify(dir.path(), &public).unwrap().is_sound());
 }
 
-/// The problems of a recording of one stream, written by `story`.
+/// Records one stream with `story`, and returns the faults of the recording.
 fn problems(story: impl FnOnce(&mut Stream)) -> Vec<Problem> {
     let dir = tempfile::tempdir().unwrap();
     let journal = journal(dir.path(), Options::default());
@@ -342,7 +342,7 @@ fn checkpoints_that_were_kept_elsewhere_are_read_as_they_were_copied() {
     let verifier = Verifier::new(&key().public());
     let all = verifier.anchors_in(&text).unwrap();
     assert!(all.len() > 3);
-    // One line alone, with or without its end; a copy that ends within a line.
+    // A single line, with or without its line feed; a copy that ends within a line.
     let last = &all.last().unwrap().line;
     assert_eq!(verifier.anchors_in(last).unwrap(), all[all.len() - 1..]);
     assert_eq!(verifier.anchors_in(&[&last[..], b"\n"].concat()).unwrap(), all[all.len() - 1..]);
@@ -350,7 +350,7 @@ fn checkpoints_that_were_kept_elsewhere_are_read_as_they_were_copied() {
     assert!(verifier.anchors_in(b"").unwrap().is_empty());
     assert!(verifier.anchors_in(&last[..last.len() - 20]).is_err());
     assert!(verifier.anchors_in(b"nothing\n").is_err());
-    // The newest has to be signed; those before it are compared, which finds what was changed.
+    // The newest must be signed; the earlier ones are compared, which detects the change.
     let other = Verifier::new(&SigningKey::from_seed(&[8; 32]).unwrap().public());
     assert!(other.anchors_in(&text).is_err());
     let changed = String::from_utf8(text).unwrap().replacen("\"lines\":1,", "\"lines\":2,", 1);
@@ -372,7 +372,7 @@ fn a_log_in_which_nothing_was_recorded_is_missed_by_nobody() {
     let verifier = anchors.concat().into_iter().fold(verifier, Verifier::anchored_by);
     let report = verifier.verify(dir.path()).unwrap();
     assert_eq!((report.verdict(), report.heads.len()), (Verdict::Whole, 2), "{report}");
-    // One record in it, and it is.
+    // With one record in it, its absence is a fault.
     let dir = recording();
     let other = Verifier::new(&key().public()).anchors_in(&kept(dir.path())).unwrap();
     let report = other.into_iter().fold(verifier, Verifier::anchored_by).verify(idle.path()).unwrap();

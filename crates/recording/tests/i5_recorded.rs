@@ -1,4 +1,4 @@
-//! I5: what was acknowledged is there, whatever becomes of the process; every begun command ends once.
+//! I5: acknowledged records survive the process, and every begun command ends once.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,8 +25,7 @@ use support::*;
 const CHILD_DIR: &str = "RECORDING_TEST_CHILD_DIR";
 const CHILD_WAIT: &str = "RECORDING_TEST_CHILD_WAIT";
 
-/// Not a test of its own: what the child process of the tests below does. It appends for ever and says
-/// on standard output what was acknowledged.
+/// Not a separate test: the child process of the tests below. It appends forever and prints the acknowledged numbers.
 #[test]
 fn child_that_appends_until_it_is_killed() {
     let Ok(dir) = std::env::var(CHILD_DIR) else { return };
@@ -60,7 +59,7 @@ fn spawn(dir: &Path, wait: &str) -> Child {
         .unwrap()
 }
 
-/// Kills the child after so many acknowledgements; the number of the last one it gave.
+/// Kills the child after this number of acknowledgements. Returns the last number that it printed.
 fn kill_after(mut child: Child, acks: u128) -> u128 {
     let mut last = 0;
     let mut killed = false;
@@ -103,7 +102,7 @@ fn nothing_acknowledged_is_lost(wait: &str, kills: [u128; 4]) {
         let report = verify(dir.path(), &key().public()).unwrap();
         assert_eq!(report.faults, vec![]);
         assert!(report.streams.iter().all(|stream| stream.closed), "streams of the dead are ended");
-        // None when it died between sealing one segment and beginning the next.
+        // Zero if it died between sealing one segment and starting the next.
         assert!(report.recoveries <= 1);
         assert!(begun(dir.path()).values().all(|&ends| ends == 1), "every begun command ends once");
     }

@@ -1,4 +1,4 @@
-//! What a control-plane node takes in of gateways' lines: each once, in its place, and nothing else.
+//! A control-plane node takes in each line of a gateway once, in its place, and nothing else.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ fn take(intake: &Intake, line: &Sent) -> Result<Taken, IntakeError> {
     intake.take(line.0, line.1, &line.2)
 }
 
-/// The lines that stand in the recording, and how many of them more than once.
+/// Number of lines in the recording, and of those stored more than once.
 fn kept(dir: &Path) -> (usize, u64) {
     let report = verify(dir, &key().public()).unwrap();
     assert_eq!(report.faults, vec![]);
@@ -40,7 +40,7 @@ fn lines_that_come_again_are_known_and_kept_once() {
     let (journal, ledger) = ledger(dir.path());
     let lines = Outbox::of_reads(4);
     assert_eq!(send(&ledger.link(GATEWAY), &lines[..9]), 0);
-    // A new link, that repeats from anywhere; and another, after the end.
+    // A new link that repeats from the middle; and another one after the end.
     assert_eq!(send(&ledger.link(GATEWAY), &lines[3..]), 6);
     assert_eq!(send(&ledger.link(GATEWAY), &lines), lines.len());
     journal.close().unwrap();
@@ -53,11 +53,11 @@ fn i12_complete_nobody_goes_on_with_the_stream_of_another_gateway_in_its_middle(
     let (journal, ledger) = ledger(dir.path());
     let lines = Outbox::of_reads(2);
     let foreign = Err(IntakeError::Foreign { stream: lines[3].0 });
-    // Nothing of it is here: its beginning is at another node.
+    // Nothing of the stream is here: its beginning is on another node.
     assert_eq!(take(&ledger.link(NodeId::generate()), &lines[3]), foreign);
     take(&ledger.link(GATEWAY), &lines[3]).unwrap();
     assert_eq!(take(&ledger.link(NodeId::generate()), &lines[4]), foreign);
-    // After a restart it is known, but not whose it is.
+    // After a restart the stream is known, but its owner is not.
     journal.close().unwrap();
     drop((journal, ledger));
     let (_journal, ledger) = crate::ledger(dir.path());
@@ -83,15 +83,15 @@ fn a_gap_is_refused_within_a_link_and_not_between_links() {
     let lines = Outbox::of_reads(4);
     let stream = lines[0].0;
     let link = ledger.link(GATEWAY);
-    // The first records of the stream are at another node.
+    // The first records of the stream are on another node.
     send(&link, &lines[5..8]);
     assert_eq!(take(&link, &lines[9]), Err(IntakeError::Gap { stream, expected: 8, found: 9 }));
     send(&link, &lines[8..9]);
-    // It was linked to another node in between.
+    // The gateway was linked to another node in between.
     let back = ledger.link(GATEWAY);
     send(&back, &lines[11..12]);
     assert_eq!(take(&back, &lines[13]), Err(IntakeError::Gap { stream, expected: 12, found: 13 }));
-    // A repetition that breaks off, too, leaves a gap.
+    // An interrupted repetition leaves a gap, too.
     let again = ledger.link(GATEWAY);
     send(&again, &lines[5..6]);
     assert_eq!(take(&again, &lines[12]), Err(IntakeError::Gap { stream, expected: 6, found: 12 }));
@@ -111,19 +111,19 @@ fn a_fork_is_refused_wherever_it_begins() {
     for fork in (0..lines.len()).filter(|&at| lines[at] != other[at]) {
         let dir = tempfile::tempdir().unwrap();
         let (_journal, ledger) = ledger(dir.path());
-        // As the next one: it takes the place of one that was already said to be there.
+        // As the newest record: it conflicts with one that was already acknowledged.
         let link = ledger.link(GATEWAY);
         send(&link, &lines[..=fork]);
         let forked = IntakeError::Fork { stream, seq: fork as u64 };
         assert_eq!(take(&ledger.link(GATEWAY), &other[fork]), Err(forked));
-        // Further back it is found when its successors do not follow from it.
+        // Further back, it is detected when the following lines do not follow from it.
         send(&link, &lines[fork + 1..]);
         let back = ledger.link(GATEWAY);
         take(&back, &other[fork]).unwrap();
         let seq = fork as u64 + 1;
         assert_eq!(take(&back, &lines[fork + 1]), Err(IntakeError::Fork { stream, seq }));
     }
-    // As the successor of what is there.
+    // As the successor of the stored record.
     let dir = tempfile::tempdir().unwrap();
     let (_journal, ledger) = ledger(dir.path());
     let link = ledger.link(GATEWAY);
@@ -181,9 +181,9 @@ fn a_node_that_restarts_goes_on_with_the_streams_of_gateways_that_live() {
 
     let (journal, ledger) = self::ledger(dir.path());
     let link = ledger.link(GATEWAY);
-    // Streams that are open are known, and their lines taken once.
+    // Open streams are known, and their lines are taken in once.
     assert_eq!(send(&link, &long[4..]), 2);
-    // Those that have ended are not: what comes again is kept again, and read as the same.
+    // Ended streams are not known: a resent line is stored again, and read as identical.
     assert_eq!(send(&link, &short[1..]), 0);
     assert_eq!(journal.open_streams(), vec![]);
     journal.close().unwrap();

@@ -1,5 +1,5 @@
-//! A gateway that is gone for good: every command that it began ends exactly once, whichever nodes have its
-//! records and however many of them end its streams.
+//! A gateway that is lost for good: every command that it began ends exactly once, regardless of which nodes have its
+//! records and how many of them end its streams.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use support::*;
 
 const AT: Timestamp = Timestamp::from_micros(1_700_000_500_000_000);
 
-/// Two reads, and two commands that run when the gateway dies. Ten lines.
+/// Two reads, and two commands that run when the gateway dies.
 fn broken_off() -> Vec<Sent> {
     let mut lines = Outbox::of(|stream| {
         read(stream, CommandId::from_u128(1));
@@ -31,7 +31,7 @@ fn broken_off() -> Vec<Sent> {
         read(stream, CommandId::from_u128(3));
         stream.append(&begin(CommandId::from_u128(4), "SELECT 4", VerdictWord::Allow)).unwrap();
     });
-    // Without what the stream says when it is dropped.
+    // Without the records that the stream writes when it is dropped.
     lines.truncate(9);
     lines
 }
@@ -60,7 +60,7 @@ fn survey(nodes: &[Node]) -> Abandoned {
     Abandoned::survey(&logs(nodes), GATEWAY, AT).unwrap()
 }
 
-/// How often each begun command ended.
+/// Number of end records of each begun command.
 fn ends(nodes: &[Node]) -> BTreeMap<CommandId, u32> {
     let mut ends = BTreeMap::new();
     for envelope in Replay::of(&logs(nodes), SESSION).unwrap() {
@@ -76,7 +76,7 @@ fn ends(nodes: &[Node]) -> BTreeMap<CommandId, u32> {
 #[test]
 fn i5_recorded_whoever_ends_the_streams_of_a_lost_gateway_every_command_ends_once() {
     let lines = broken_off();
-    // Each of the two is the one that goes on; both have some; and who ends them has not even seen it all.
+    // Either node is the one that continues, both have some lines, and the closing node has not seen all of them.
     for (first, second) in [(0..5, 3..9), (0..9, 0..2), (0..9, 9..9)] {
         for closers in [vec![0], vec![1], vec![0, 1], vec![1, 0, 1]] {
             let nodes = [node(&lines[first.clone()]), node(&lines[second.clone()])];
@@ -103,7 +103,7 @@ fn streams_that_ended_and_those_of_other_gateways_are_left_alone() {
     assert_eq!((other.streams, other.parted), (vec![], vec![]));
     let abandoned = survey(&nodes);
     assert_eq!(abandoned.streams.len(), 1);
-    // What was ended is found ended: nothing is done twice.
+    // A stream that was ended is found ended, so that it is not ended twice.
     abandoned.end(&*nodes[0].journal).unwrap();
     nodes[0].journal.flush().unwrap();
     assert_eq!(survey(&nodes).streams, vec![]);
@@ -139,7 +139,7 @@ fn a_stream_that_went_on_and_ended_elsewhere_can_be_let_go() {
     assert_eq!(node.journal.open_streams().len(), 1);
     node.journal.let_go(&[lines[0].0]);
     assert_eq!(node.journal.open_streams(), vec![]);
-    // What the next segment does not name is not found again after a restart.
+    // A stream that the next segment does not name is not found after a restart.
     node.journal.seal_and_sync().unwrap();
     node.journal.close().unwrap();
     let Node { dir, journal, ledger } = node;
@@ -158,7 +158,7 @@ async fn i5_recorded_the_streams_of_a_lost_gateway_are_ended_through_the_archive
     let archive = ArchiveStore::folder(root.path()).unwrap();
     let nodes = [node(&lines[..5]), node(&lines[3..9])];
     let link = nodes[0].ledger.link(GATEWAY);
-    // Every node refuses the gateway, and archives what it has.
+    // Every node refuses the gateway, and archives its records.
     let keep = std::time::Duration::from_secs(3600);
     for node in &nodes {
         node.ledger.refuse(GATEWAY);
@@ -191,7 +191,7 @@ fn what_was_written_before_the_gateway_began_is_not_read() {
     };
     let survey = |gateway| Abandoned::survey(&[Log::at(dir.path())], gateway, AT);
     let (young, old) = (NodeId::generate(), NodeId::from_u128(1));
-    // A day is left for clocks that differ.
+    // One day is the margin for differing clocks.
     written(Duration::from_secs(2 * 86_400));
     assert_eq!(survey(young).unwrap().streams, []);
     assert!(survey(old).is_err());

@@ -1,4 +1,4 @@
-//! A session reads back as it was, for people and for programs.
+//! A session reads back as it was recorded, for people and for programs.
 
 #![allow(
     clippy::unwrap_used,

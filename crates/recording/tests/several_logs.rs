@@ -1,5 +1,5 @@
-//! A recording that lies in several places, as the nodes of a control plane write it: read as one, and I12 all
-//! the same.
+//! A recording in several locations, as written by the nodes of a control plane: read as one, and I12 holds all the
+//! same.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use countersign_common::Digest;
 use countersign_recording::*;
 use support::*;
 
-/// The nodes of a control plane, and what each was sent, in order.
+/// Creates the nodes of a control plane, each with the lines that it was sent, in order.
 fn nodes(shares: &[&[Sent]]) -> Vec<tempfile::TempDir> {
     shares
         .iter()
@@ -52,7 +52,7 @@ fn texts(lines: &[Sent]) -> Vec<Vec<u8>> {
     lines.iter().map(|(_, _, text)| text.clone()).collect()
 }
 
-/// Writes the segments of a node anew from what it was sent: its owner can do that.
+/// Rewrites the segments of a node from these lines, as its owner could.
 fn forge(dir: &Path, lines: &[Sent]) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -72,7 +72,7 @@ fn forge(dir: &Path, lines: &[Sent]) {
 #[test]
 fn a_stream_in_parts_reads_as_one_whatever_order_the_places_are_named_in() {
     let lines = Outbox::of_reads(6);
-    // Failed over twice: to a second node, and back; the acknowledgements of some were lost.
+    // Failed over twice, to a second node and back; some acknowledgements were lost.
     let first = [&lines[..7], &lines[11..]].concat();
     let dirs: Vec<_> = (0..2).map(|_| tempfile::tempdir().unwrap()).collect();
     let journal = keeping(dirs[0].path());
@@ -94,7 +94,7 @@ fn a_stream_in_parts_reads_as_one_whatever_order_the_places_are_named_in() {
         assert_eq!(lines_read.collect::<Vec<_>>(), texts(&lines));
         assert_eq!(Replay::of(&logs, SESSION).unwrap().map(Result::unwrap).count(), lines.len());
     }
-    // One place alone has not all of it, and that shows.
+    // A single location does not have all records, which is detected.
     assert!(!report(&dirs[..1]).is_sound());
     assert!(!report(&dirs[1..]).is_sound());
 }
@@ -106,10 +106,10 @@ fn i12_complete_a_record_that_is_in_no_place_is_found() {
         let nodes = nodes(&[&[], &[]]);
         let kept: Vec<_> = lines.iter().filter(|line| line.1 != dropped as u64).cloned().collect();
         for cut in 0..kept.len() {
-            // Each part at a node, with an overlap of one.
+            // Each part on one node, with an overlap of one line.
             forge(nodes[0].path(), &kept[..=cut]);
             forge(nodes[1].path(), &kept[cut..]);
-            // A stream that lacks its end alone is open; the checkpoint that is kept elsewhere finds that.
+            // A stream that lacks only its end is open; the checkpoint kept elsewhere detects that.
             let open = dropped == lines.len() - 1;
             let found = problems(&nodes).iter().any(|p| matches!(p, Problem::ChainBroken { .. }));
             assert_eq!(found, !open, "record {dropped} dropped, cut behind {cut}");
@@ -120,7 +120,7 @@ fn i12_complete_a_record_that_is_in_no_place_is_found() {
 #[test]
 fn i12_complete_a_fork_between_two_places_is_found() {
     let lines = Outbox::of_reads(3);
-    // The output of the first read.
+    // The end record of the first read, with its output.
     let at = 2;
     let mut forked = lines[at].clone();
     forked.2 = String::from_utf8(forked.2).unwrap().replace("[redacted]", "[seen]").into();

@@ -1,12 +1,12 @@
-//! How much time has passed, whatever the process or its machine did meanwhile: the clock of leases.
+//! The clock of leases: elapsed time that includes suspension of the process and of the machine.
 
 use std::time::Duration;
 
-/// The time since the machine was started; what it slept counts. It never goes back and nobody sets it. Good for
-/// differences only, within one machine and until its next start.
+/// Returns the time since boot, including time that the machine was suspended. Never goes back and cannot be set.
+/// Only differences are meaningful, within one machine and until its next boot.
 ///
-/// `std::time::Instant` does not count the time that a machine sleeps (Linux: `CLOCK_MONOTONIC`), so a lease measured by it
-/// would be good again after an hour of sleep.
+/// `std::time::Instant` excludes the time that a machine is suspended (Linux: `CLOCK_MONOTONIC`). A lease measured by
+/// it would become valid again after an hour of sleep.
 #[must_use]
 pub fn since_boot() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]

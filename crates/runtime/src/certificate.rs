@@ -1,5 +1,5 @@
-//! When the certificates that a process shows to others end, for operators: one that is not renewed in time shuts
-//! everybody out at once.
+//! Expiry of the certificates that a process presents, for operators: one that is not renewed in time locks out all
+//! clients at once.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,19 +17,19 @@ const EXPIRY: Metric = Metric::gauge(
      to end), api (to people's tools), fleet (to gateways), gateway (to the control plane)",
 );
 
-/// All of them.
+/// All metrics of this module.
 pub const ALL: &[Metric] = &[EXPIRY];
 
-/// To whom a certificate is shown.
+/// Peers to which a certificate is presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// To clients of the data path.
+    /// Clients of the data path.
     Listener,
-    /// To people's tools.
+    /// Users' tools such as the CLI.
     Api,
-    /// By a control-plane node, to gateways.
+    /// Gateways that connect to a control-plane node.
     Fleet,
-    /// By a gateway, to the control plane.
+    /// The control plane, presented by a gateway.
     Gateway,
 }
 
@@ -44,14 +44,14 @@ impl Shown {
     }
 }
 
-/// The one that is shown from here on ends then.
+/// Sets the expiry of the certificate that is presented from now on.
 pub fn ends(shown: Shown, at: Timestamp) {
     let seconds = std::time::Duration::from_micros(at.as_micros()).as_secs_f64();
     gauge!(EXPIRY.name, "certificate" => shown.as_str()).set(seconds);
 }
 
-/// One of those that are shown is the first in this file, PEM; of several the first to end counts. What cannot be read
-/// says nothing: whoever uses the certificate says so.
+/// Registers a certificate file whose first certificate (PEM) is presented. If there are several, the earliest expiry
+/// is reported. An unreadable file is ignored here; the user of the certificate reports it.
 pub fn one_ends(shown: Shown, file: &Path) {
     let mut all = all_files();
     all.retain(|one| (one.shown, &*one.file) != (shown, file));
@@ -59,7 +59,7 @@ pub fn one_ends(shown: Shown, file: &Path) {
     first_ends(shown, &all);
 }
 
-/// What stands in this file is shown from now on, wherever it was before.
+/// Reads the expiry again after the file has changed, for every purpose it is registered for.
 pub(crate) fn renewed(file: &Path) {
     let mut all = all_files();
     let ends_at = end_of(file);
@@ -90,12 +90,12 @@ fn first_ends(shown: Shown, all: &[FromFile]) {
     }
 }
 
-/// When the first certificate of a PEM file ends.
+/// Expiry of the first certificate in a PEM file.
 fn end_of(file: &Path) -> Option<Timestamp> {
     end(&CertificateDer::from_pem_file(file).ok()?)
 }
 
-/// When a certificate ends; `None`: it cannot be read.
+/// Returns the expiry of a certificate; `None` if it cannot be parsed.
 #[must_use]
 pub fn end(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
@@ -129,7 +129,7 @@ mod tests {
         let shown = |line: &str| assert!(scrape.contains(line), "{scrape}");
         shown("countersign_certificate_expiry_timestamp_seconds{certificate=\"listener\"} 2177452800\n");
         shown("countersign_certificate_expiry_timestamp_seconds{certificate=\"api\"} 2145916800\n");
-        // The first to end is replaced: the other one is first now.
+        // The earliest one is replaced, so the other is now the earliest.
         renewed(&certificate(dir.path(), "first.pem", 2049));
         let scrape = metrics.render();
         let later = "countersign_certificate_expiry_timestamp_seconds{certificate=\"listener\"} 2240611200\n";

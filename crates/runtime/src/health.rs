@@ -1,16 +1,16 @@
-//! Whether a process should be given work: conditions that its parts register, and whether it drains.
+//! Readiness of a process: conditions that its components register, and the drain flag.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a condition answers: nothing, or in a few plain words why it is not met.
+/// Result of a condition: met, or a few plain words on why it is not.
 pub type Standing = Result<(), String>;
 
-/// Asked each time; must not block.
+/// Called for every probe; must not block.
 type Ask = Box<dyn Fn() -> Standing + Send + Sync>;
 
-/// The conditions of a process. Clones are the same.
+/// The conditions of a process. Clones share them.
 #[derive(Clone, Default)]
 pub struct Health(Arc<Inner>);
 
@@ -27,24 +27,24 @@ impl fmt::Debug for Health {
 }
 
 impl Health {
-    /// A process of which nothing is asked yet: it is ready.
+    /// Creates a process state without conditions, which is ready.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// From here on the process is ready only while `ask` answers `Ok`. `ask` is called for every probe, so it
-    /// must be quick and must not block.
+    /// Adds a condition: the process is ready only while `ask` returns `Ok`. `ask` is called for every probe, so it
+    /// must be fast and must not block.
     pub fn register(&self, name: &'static str, ask: impl Fn() -> Standing + Send + Sync + 'static) {
         self.conditions().push((name, Box::new(ask)));
     }
 
-    /// From here on the process is not ready: it lets what it has end, and takes nothing new.
+    /// Marks the process as draining, i.e. not ready: it finishes its work and accepts nothing new.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Release);
     }
 
-    /// Why it is not ready, a line each; empty when it is.
+    /// Lists the reasons for not being ready, one per line; empty if the process is ready.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let draining = self.0.draining.load(Ordering::Acquire).then(|| "draining".to_owned());
@@ -54,7 +54,7 @@ impl Health {
     }
 
     fn conditions(&self) -> std::sync::MutexGuard<'_, Vec<(&'static str, Ask)>> {
-        // What panicked while it was asked is asked again.
+        // A condition that panicked is evaluated again.
         self.0.conditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,32 +1,32 @@
-//! Work on large inputs, such as parsing a statement of a megabyte. It leaves the threads that serve, so that other
-//! connections are not delayed by it, and takes turns, so that it never takes all processors.
+//! Work on large inputs, such as parsing a statement of one megabyte. It is moved off the serving threads, so that it
+//! does not delay other connections, and is limited, so that it never occupies all processors.
 
 use std::sync::LazyLock;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The largest input, in bytes, that is worked on where it arrives.
+/// Largest input, in bytes, that is processed on the serving thread.
 pub const LIGHT_BYTES_MAX: usize = 32 * 1024;
 
-/// How many do such work at once: half of the processors, at least one.
+/// Permits for concurrent large work: half of the processors, at least one.
 static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Semaphore::new((processors / 2).max(1))
 });
 
-/// The turn of one work. A connection does one work after the other, so it has one turn at most.
+/// Permission for one piece of work. A connection does one piece after the other, so it holds at most one.
 #[derive(Debug)]
 #[must_use]
 pub struct Turn {
-    /// `None`: the work is small.
+    /// `None` if the work is small.
     large: Option<SemaphorePermit<'static>>,
 }
 
-/// Waits for the turn of work on an input of so many bytes; small work does not wait.
+/// Waits for the permission to process an input of `bytes` bytes. Small work does not wait.
 ///
 /// # Cancel safety
-/// Safe: dropped while it waits, nothing is taken.
+/// Cancel safe: a dropped future takes no permit.
 pub async fn turn(bytes: usize) -> Turn {
     if bytes <= LIGHT_BYTES_MAX {
         return Turn { large: None };
@@ -36,11 +36,11 @@ pub async fn turn(bytes: usize) -> Turn {
 }
 
 impl Turn {
-    /// Does the work: small work at once, large work on a thread that serves nobody meanwhile.
+    /// Runs the work: small work in place, large work on a thread that serves no other task during that time.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> T {
         match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
             Ok(RuntimeFlavor::MultiThread) if self.large.is_some() => tokio::task::block_in_place(work),
-            // With a single thread there is nobody to hand the others to.
+            // A single-threaded runtime cannot hand its other tasks to another thread.
             _ => work(),
         }
     }
@@ -53,14 +53,14 @@ mod tests {
 
     use super::*;
 
-    /// A runtime with one serving thread: whatever occupies it keeps everybody else from being served.
+    /// A runtime with one serving thread: work that blocks it keeps all other tasks from being served.
     #[test]
     fn large_work_leaves_the_serving_thread_and_small_work_does_not() {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
             let (served, wait_for_served) = std::sync::mpsc::channel();
-            // It ends only when another task has been served in the meantime.
+            // Finishes only after another task was served.
             let heavy = tokio::spawn(async move {
                 turn(LIGHT_BYTES_MAX + 1).await.run(|| {
                     let other = Handle::current().spawn(async move { served.send(()).unwrap() });

@@ -1,4 +1,4 @@
-//! What every process needs: TLS, telemetry, health, tasks, drain.
+//! Foundations of every process: TLS, telemetry, health, metrics, signals.
 
 pub mod awake;
 pub mod certificate;
@@ -12,7 +12,7 @@ pub mod telemetry;
 pub mod tls;
 pub mod trace_context;
 
-/// The message of an error with those of its causes.
+/// Returns the message of an error, followed by those of its causes.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

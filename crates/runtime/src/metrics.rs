@@ -1,5 +1,5 @@
-//! Metrics of a process: collected from its start, rendered for Prometheus when somebody asks. The components name
-//! theirs in their own `metrics.rs`; handles are taken once and cost an atomic addition each time.
+//! Metrics of a process: collected from its start and rendered for Prometheus on request. The components describe
+//! their metrics in their own `metrics.rs`. Handles are created once; an update costs an atomic addition.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,15 +13,15 @@ const RELOADS: Metric = Metric::counter(
     "Changes of the files of a listener's certificate, by what came of them: `renewed`, or `unusable`, and the old one stays",
 );
 
-/// All that this crate counts itself.
+/// All metrics that this crate itself updates.
 pub const ALL: &[Metric] = &[RELOADS];
 
-/// What came of new files of a listener's certificate.
+/// Result of a change of a listener's certificate files.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reload {
-    /// The new certificate is shown.
+    /// The new certificate is presented.
     Renewed,
-    /// The old one stays.
+    /// The old certificate stays in use.
     Unusable,
 }
 
@@ -33,16 +33,17 @@ pub(crate) fn reloaded(outcome: Reload) {
     metrics::counter!(RELOADS.name, "outcome" => outcome).increment(1);
 }
 
-/// Upper bounds of histograms, in seconds: from a sync of a quick disk to an hour of a person's thinking.
+/// Upper bounds of histogram buckets, in seconds: from a sync on a fast disk to an hour of human decision.
 const SECONDS: [f64; 18] = [
     0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0,
     900.0, 3600.0,
 ];
 
-/// How often measured values that nobody has asked for are put into their buckets, so that they take no memory.
+/// Interval at which pending measurements are moved to their buckets. Without it they accumulate until the next
+/// scrape.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// What a process has counted and measured.
+/// All metrics of a process.
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
@@ -53,12 +54,12 @@ impl std::fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Begins to collect, for the whole process; to be called before the components start, because a handle that is
-    /// taken earlier counts nothing. `described` are all metrics of all components in this process. A second call
-    /// gives what the first began.
+    /// Starts to collect, for the whole process. Call it before the components start, because a handle created
+    /// earlier counts nothing. `described` lists all metrics of all components in this process. A second call returns
+    /// the same collector.
     ///
     /// # Errors
-    /// When another library of this process collects metrics already.
+    /// [`MetricsError`] if another library of this process already collects metrics.
     pub fn begin(described: &[&[Metric]]) -> Result<Self, MetricsError> {
         static BEGUN: Mutex<Option<Metrics>> = Mutex::new(None);
         let mut begun = BEGUN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,16 +72,16 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// All of it, in the text format of Prometheus.
+    /// Renders all metrics in the text format of Prometheus.
     #[must_use]
     pub fn render(&self) -> String {
         self.0.render()
     }
 
-    /// Keeps the memory of measured values small; until aborted.
+    /// Bounds the memory of measurements; runs until aborted.
     ///
     /// # Cancel safety
-    /// Safe at any point.
+    /// Cancel safe at any point.
     pub async fn upkeep(self) {
         let mut tick = tokio::time::interval(UPKEEP_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -91,7 +92,7 @@ impl Metrics {
     }
 }
 
-/// Why metrics cannot be collected.
+/// Reason why metrics cannot be collected.
 #[derive(Debug, thiserror::Error)]
 #[error("metrics cannot be collected")]
 pub struct MetricsError(#[from] BuildError);
@@ -104,12 +105,13 @@ fn describe(metric: &Metric) {
     }
 }
 
-/// One more on a gauge for as long as this is held: a field of what is counted, so that the gauge falls with it.
+/// Guard that adds one to a gauge while it exists. Stored as a field of the counted value, so that the gauge falls
+/// with it.
 #[derive(Debug)]
 pub struct Level(&'static metrics::Gauge);
 
 impl Level {
-    /// One more.
+    /// Increments the gauge until the guard is dropped.
     #[must_use]
     pub fn raise(gauge: &'static metrics::Gauge) -> Self {
         gauge.increment(1.0);

@@ -1,5 +1,5 @@
-//! The listener for operators: `/livez`, `/readyz`, `/metrics`. Plain HTTP, read only, nothing secret: meant for
-//! loopback or a network of one's own.
+//! The listener for operators: `/livez`, `/readyz`, `/metrics`. Plain HTTP, read only, without secrets: meant for
+//! loopback or a private network.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use crate::health::Health;
 use crate::metrics::Metrics;
 
-/// What Prometheus calls its text format.
+/// Content type of Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The listener, listening.
+/// A bound listener for operators.
 #[derive(Debug)]
 pub struct Ops {
     listener: TcpListener,
@@ -24,26 +24,26 @@ pub struct Ops {
 }
 
 impl Ops {
-    /// Begins to listen; port 0 takes a free one.
+    /// Binds the listener; port 0 selects a free port.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// Any error of the operating system if the address cannot be bound.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }
 
-    /// The address that it listens on.
+    /// Returns the address that the listener is bound to.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until aborted: also while the process drains, so that a load balancer sees that it does.
+    /// Serves until aborted. Continues during a drain, so that a load balancer sees that the process is not ready.
     ///
     /// # Cancel safety
-    /// Safe at any point; answers under way are cut.
+    /// Cancel safe at any point; responses in progress are cut off.
     pub async fn serve(self, health: Health, metrics: Metrics) {
         let upkeep = metrics.clone().upkeep();
         let router = Router::new()

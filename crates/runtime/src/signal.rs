@@ -1,11 +1,11 @@
-//! The operating system's wish that a process end: the first signal drains, a second one ends at once.
+//! Termination signals of the operating system: the first one starts a drain, a second one ends the process at once.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens for SIGTERM and SIGINT (Ctrl-C) from the moment it is made, so that none is missed between
-/// the start of a process and its first wait.
+/// Receives SIGTERM and SIGINT (Ctrl-C) from its creation on, so that none is missed between the start of a process
+/// and its first wait.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -13,18 +13,18 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Starts to listen; from here on these signals do not end the process by themselves.
+    /// Starts to listen; from here on these signals no longer terminate the process by default.
     ///
     /// # Errors
-    /// When the operating system does not let us.
+    /// Any error of the operating system.
     pub fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next one and returns its name.
+    /// Waits for the next signal and returns its name.
     ///
     /// # Cancel safety
-    /// Safe: a signal that nobody waited for is returned by the next call.
+    /// Cancel safe: a signal that arrives without a waiter is returned by the next call.
     pub async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

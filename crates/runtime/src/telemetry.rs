@@ -1,5 +1,5 @@
-//! Logs and traces of a process. Logs go to stderr, for people or as one JSON object a line, filtered by
-//! `COUNTERSIGN_LOG`. Traces go to an OTLP receiver where one is named; which commands have one is [`crate::sampling`]'s.
+//! Logs and traces of a process. Logs go to stderr, for people or as one JSON object per line, filtered by
+//! `COUNTERSIGN_LOG`. Traces go to an OTLP receiver if one is configured; [`crate::sampling`] selects the commands.
 
 use std::io::IsTerminal as _;
 
@@ -15,42 +15,42 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
 
-/// The variable with the filter, such as `info`, `warn,countersign_controlplane=debug`.
+/// Environment variable with the log filter, such as `info`, `warn,countersign_controlplane=debug`.
 pub const FILTER_VARIABLE: &str = "COUNTERSIGN_LOG";
 
-/// The variable that names the OTLP receiver where the configuration does not.
+/// Environment variable that names the OTLP receiver if the configuration does not.
 pub const OTLP_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-/// The target of the spans that are exported. Other spans and events, of libraries above all, never are: only those
-/// with this target promise to carry no text of a statement and no secret.
+/// Target of the exported spans. Other spans and events, mostly of libraries, are never exported: only spans with
+/// this target are guaranteed to carry no statement text and no secret.
 pub const TRACE_TARGET: &str = "countersign::trace";
 
-/// The filter when the variable is not set.
+/// Filter that is used if the variable is not set.
 const FILTER_DEFAULT: &str = "info";
 
-/// How log lines look.
+/// Format of the log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people; with colours on a terminal.
+    /// Text for people; coloured on a terminal.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Where traces go.
+/// Destination and sampling of traces.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Otlp {
-    /// The receiver, OTLP over gRPC without TLS: `http://127.0.0.1:4317`.
+    /// URL of the receiver, OTLP over gRPC without TLS: `http://127.0.0.1:4317`.
     pub endpoint: String,
-    /// What this process is called in traces: `countersign-gateway`.
+    /// Service name of this process in traces: `countersign-gateway`.
     pub service: &'static str,
-    /// Which share of the commands that begin here is traced, from 0 to 1. What waits for people always is, and a trace
-    /// that was begun elsewhere is followed.
+    /// Share of the commands beginning here that is traced, from 0 to 1. Held commands are always traced, and a trace
+    /// that began elsewhere is continued.
     pub share: f64,
 }
 
 impl Otlp {
-    /// To this receiver; without one, to that of `OTEL_EXPORTER_OTLP_ENDPOINT`; `None`: nowhere.
+    /// Uses this receiver, else the one in `OTEL_EXPORTER_OTLP_ENDPOINT`. `None` if neither is set.
     #[must_use]
     pub fn of(endpoint: Option<String>, service: &'static str, share: f64) -> Option<Self> {
         let endpoint = endpoint.or_else(|| std::env::var(OTLP_VARIABLE).ok())?;
@@ -58,32 +58,32 @@ impl Otlp {
     }
 }
 
-/// Why logs or traces could not be set up.
+/// Reason why logs or traces could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter cannot be read.
+    /// The log filter cannot be parsed.
     #[error("{FILTER_VARIABLE} cannot be read: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// Traces cannot be sent there.
+    /// The exporter for this receiver cannot be built.
     #[error("traces cannot be sent to `{endpoint}`")]
     Exporter {
-        /// Where.
+        /// URL of the receiver.
         endpoint: String,
-        /// Why.
+        /// Error of the exporter.
         source: opentelemetry_otlp::ExporterBuildError,
     },
-    /// Somebody else in this process was faster.
+    /// Logs are already set up in this process.
     #[error("logs are set up already")]
     Twice,
 }
 
-/// What has to be ended with the process: the last traces are sent then.
+/// Handle to be ended with the process, which then sends the last traces.
 #[derive(Debug, Default)]
 #[must_use = "the last traces are sent when it is ended"]
 pub struct Telemetry(Option<SdkTracerProvider>);
 
 impl Telemetry {
-    /// Sends what has not been sent, for at most five seconds. Waits: not on a thread that others need.
+    /// Sends the remaining traces, for at most five seconds. Blocks: do not call it on a thread that others need.
     pub fn end(self) {
         if let Some(provider) = self.0
             && let Err(error) = provider.shutdown()
@@ -93,10 +93,10 @@ impl Telemetry {
     }
 }
 
-/// Sets logs and traces up for the whole process. To be called once, in the runtime.
+/// Sets up logs and traces for the whole process. Call it once, inside the runtime.
 ///
 /// # Errors
-/// When the filter or the receiver's address cannot be read, or logs are set up already.
+/// [`TelemetryError`] if the filter or the receiver's address cannot be parsed, or logs are already set up.
 pub fn init(format: LogFormat, otlp: Option<&Otlp>) -> Result<Telemetry, TelemetryError> {
     let provider = otlp.map(provider).transpose()?;
     let logging = logging(format)?;
@@ -111,8 +111,8 @@ pub fn init(format: LogFormat, otlp: Option<&Otlp>) -> Result<Telemetry, Telemet
 
 type Logging = Layered<BoxedLayer<Registry>, Registry>;
 
-/// What takes log lines alone. An absent layer for traces (`None`) does not belong on top of it: it has no filter,
-/// so that every span of the road would be made and kept for nobody.
+/// Subscriber for logs only. An absent layer for traces (`None`) must not be added to it: it has no filter, so every
+/// span of the command pipeline would be created and kept for nothing.
 fn logging(format: LogFormat) -> Result<Logging, TelemetryError> {
     Ok(Registry::default().with(logs(format)?))
 }
@@ -127,7 +127,7 @@ where
         Ok(filter) if !filter.trim().is_empty() => EnvFilter::try_new(filter)?,
         _ => EnvFilter::try_new(FILTER_DEFAULT)?,
     };
-    // The road's spans are for traces; on log lines they would be noise, and would cost when nobody traces.
+    // The pipeline's spans are for traces. In log lines they would be noise, and would cost even without tracing.
     let filter = filter.and(filter_fn(|metadata| metadata.target() != TRACE_TARGET));
     // stdout is for results: a ready line, a document.
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -149,7 +149,7 @@ fn provider(otlp: &Otlp) -> Result<SdkTracerProvider, TelemetryError> {
     let resource = Resource::builder().with_service_name(otlp.service).with_attribute(version).build();
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
-        // Which commands have a span at all was decided before it was made.
+        // `sampling` decided before the span was created.
         .with_sampler(Sampler::AlwaysOn)
         .with_resource(resource)
         .build())
@@ -159,7 +159,7 @@ fn traces<S>(provider: &SdkTracerProvider) -> BoxedLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    // Spans of the road only, and no events: what a log line says may quote more than a trace may.
+    // Only spans of the command pipeline, and no events: a log line may quote more than a trace may.
     let only_ours = filter_fn(|metadata| metadata.is_span() && metadata.target() == TRACE_TARGET);
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("countersign"));
     layer

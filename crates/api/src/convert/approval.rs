@@ -1,4 +1,4 @@
-//! Approvals: their states, terms and decisions.
+//! Converts approvals: their states, terms and decisions.
 
 use countersign_common::approval::{Approval, Decision, Evidence, Outcome, Stage, State, Terms, Vote};
 
@@ -236,7 +236,7 @@ impl TryFrom<v1::Vote> for Vote {
     }
 }
 
-/// Indices of stages are small; one that does not fit names no stage.
+/// Indices of stages are small; one that does not fit is the index of no stage.
 fn index_to_wire(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,5 @@
-//! Wire to words and back. What a field may be missing for is said here, once for each kind of field.
+//! Converts between messages and the types of `countersign-common`, with one function for each kind of field that
+//! reports missing and invalid values.
 
 mod approval;
 mod words;
@@ -8,27 +9,27 @@ use std::time::Duration;
 
 use countersign_common::{Digest, Timestamp};
 
-/// Why a message cannot be read: which field, and what is wrong with it.
+/// Reason why a message cannot be converted: the field and the fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadField {
-    /// It is not there.
+    /// The field is missing.
     #[error("`{field}` is missing")]
     Missing {
-        /// The field, with the message it is in.
+        /// Name of the field, with its message.
         field: &'static str,
     },
-    /// It is there and cannot be read.
+    /// The field is present but has an invalid value.
     #[error("`{field}`: {reason}")]
     Invalid {
-        /// The field, with the message it is in.
+        /// Name of the field, with its message.
         field: &'static str,
-        /// What is wrong with it.
+        /// Description of the fault, in words.
         reason: String,
     },
 }
 
 impl BadField {
-    /// The field that cannot be read.
+    /// Returns the name of the field.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         match self {
@@ -41,18 +42,18 @@ impl BadField {
     }
 }
 
-/// A field that has to be there.
+/// Returns the value of a required field.
 ///
 /// # Errors
-/// When it is missing.
+/// The field is missing.
 pub fn required<T>(value: Option<T>, field: &'static str) -> Result<T, BadField> {
     value.ok_or(BadField::Missing { field })
 }
 
-/// A field that has to be there, as a name, an id or another word. An empty text is a missing one.
+/// Parses a required field: a name, an identifier or another word. An empty text counts as missing.
 ///
 /// # Errors
-/// When it is missing or is no such word.
+/// The field is missing, or its text is not valid.
 pub fn parsed<T: FromStr<Err: ToString>>(text: &str, field: &'static str) -> Result<T, BadField> {
     if text.is_empty() {
         return Err(BadField::Missing { field });
@@ -60,10 +61,10 @@ pub fn parsed<T: FromStr<Err: ToString>>(text: &str, field: &'static str) -> Res
     text.parse().map_err(|error: T::Err| BadField::invalid(field, error))
 }
 
-/// The same for a field that may be missing.
+/// Parses an optional field like [`parsed`].
 ///
 /// # Errors
-/// When it is there and is no such word.
+/// The field is present, but its text is not valid.
 pub fn optional<T: FromStr<Err: ToString>>(
     text: Option<&str>,
     field: &'static str,
@@ -71,10 +72,10 @@ pub fn optional<T: FromStr<Err: ToString>>(
     text.map(|text| parsed(text, field)).transpose()
 }
 
-/// A digest: 32 bytes.
+/// Converts a digest of 32 bytes.
 ///
 /// # Errors
-/// When it is missing or of another length.
+/// The digest is missing or has another length.
 pub fn digest(bytes: &[u8], field: &'static str) -> Result<Digest, BadField> {
     if bytes.is_empty() {
         return Err(BadField::Missing { field });
@@ -83,20 +84,20 @@ pub fn digest(bytes: &[u8], field: &'static str) -> Result<Digest, BadField> {
     Ok(Digest::from_bytes(bytes))
 }
 
-/// A moment, not before 1970; what is finer than a microsecond is refused.
+/// Converts a time, not before 1970; fractions of a microsecond are refused.
 ///
 /// # Errors
-/// When it is missing or out of range.
+/// The time is missing or out of range.
 pub fn timestamp(time: Option<prost_types::Timestamp>, field: &'static str) -> Result<Timestamp, BadField> {
     let time = required(time, field)?;
     let micros = micros(time.seconds, time.nanos).ok_or_else(|| BadField::invalid(field, "out of range"))?;
     Ok(Timestamp::from_micros(micros))
 }
 
-/// A time-span, not negative; what is finer than a microsecond is refused.
+/// Converts a duration, not negative; fractions of a microsecond are refused.
 ///
 /// # Errors
-/// When it is missing or out of range.
+/// The duration is missing or out of range.
 pub fn duration(span: Option<prost_types::Duration>, field: &'static str) -> Result<Duration, BadField> {
     let span = required(span, field)?;
     let micros = micros(span.seconds, span.nanos).ok_or_else(|| BadField::invalid(field, "out of range"))?;
@@ -111,14 +112,14 @@ fn micros(seconds: i64, nanos: i32) -> Option<u64> {
     seconds.checked_mul(1_000_000)?.checked_add(nanos / 1000)
 }
 
-/// A moment for the wire.
+/// Converts a time to its message.
 #[must_use]
 pub fn timestamp_to_wire(time: Timestamp) -> prost_types::Timestamp {
     let (seconds, nanos) = split(time.as_micros());
     prost_types::Timestamp { seconds, nanos }
 }
 
-/// A time-span for the wire, to the microsecond.
+/// Converts a duration to its message, in microseconds.
 #[must_use]
 pub fn duration_to_wire(span: Duration) -> prost_types::Duration {
     let (seconds, nanos) = split(u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
@@ -131,7 +132,7 @@ fn split(micros: u64) -> (i64, i32) {
     (seconds, nanos)
 }
 
-/// An enumerator that has to be there and be known.
+/// Converts an enumerator that is required and must be known.
 pub(crate) fn enumerator<T: TryFrom<i32>>(number: i32, field: &'static str) -> Result<T, BadField> {
     if number == 0 {
         return Err(BadField::Missing { field });

@@ -1,4 +1,4 @@
-//! What goes over the wire and back is the same, and a missing field is an error.
+//! Tests that conversion to a message and back keeps the value, and that a missing field is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Principals, commands, contexts and facts.
+//! Converts principals, commands, contexts and facts.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ impl TryFrom<v1::Principal> for Principal {
     }
 }
 
-/// A set of names.
+/// Parses a set of names.
 fn each<T>(texts: &[String], field: &'static str) -> Result<BTreeSet<T>, BadField>
 where
     T: std::str::FromStr<Err: ToString> + Ord,
@@ -215,8 +215,8 @@ fn classes(names: Vec<String>) -> BTreeSet<DataClass> {
     names.into_iter().map(|name| DataClass(name.into())).collect()
 }
 
-/// The one of `all` with this name. A name that is not known here is an error: facts that are not
-/// understood are not facts (I7).
+/// Returns the member of `all` with this name. An unknown name is an error: facts must be understood to be judged
+/// (I7).
 fn known<T: Copy>(
     all: &[T],
     name_of: fn(T) -> &'static str,

@@ -1,13 +1,13 @@
-//! How many requests may be open at once: people who are asked too much stop reading.
+//! Limits on the number of open requests: approvers who are asked too often stop reading.
 
-/// The most open requests, pending or approved and not used yet. `None`: any number.
+/// Largest numbers of open requests, i.e. pending, or approved and not used yet. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Of one session.
+    /// Limit per session of a requester.
     pub per_session: Option<u32>,
-    /// Of one subject, over all of its sessions.
+    /// Limit per subject, over all of its sessions.
     pub per_subject: Option<u32>,
-    /// At one target.
+    /// Limit per target, over all sessions.
     pub per_target: Option<u32>,
 }
 
@@ -18,10 +18,10 @@ impl Default for RequestLimits {
 }
 
 impl RequestLimits {
-    /// No limits.
+    /// No limit of any kind.
     pub const NONE: Self = Self { per_session: None, per_subject: None, per_target: None };
 
-    /// Whether anything is limited.
+    /// Returns `true` if any limit is set.
     #[must_use]
     pub const fn any(&self) -> bool {
         self.per_session.is_some() || self.per_subject.is_some() || self.per_target.is_some()

@@ -1,15 +1,15 @@
-//! The durable record of one held command. It changes only through [`step`], the one pure function
-//! that the control plane, the simulation and the model checker all call.
+//! The durable record of one held command. It changes only through [`step`], the one pure function used by the
+//! control plane, the simulation and the model checker.
 //!
 //! ```text
 //! Pending ─ quorum of each stage in turn ─► Approved ─ redeem ─► Redeemed ─ outcome ─► Done
 //!    │ deny · expire · withdraw · void          │ revoke · expire   │ owner lost
 //!    ▼                                          ▼                   ▼
-//! Denied · Expired · Withdrawn · Voided     Revoked · Expired     InDoubt ─ resolve · late word of its owner ─► Done | NotRun
+//! Denied · Expired · Withdrawn · Voided     Revoked · Expired     InDoubt ─ resolve · late report ─► Done | NotRun
 //! ```
 //!
-//! The redeeming step carries the evidence by which the target will remember the command, where there is such evidence.
-//! After a lost owner any node can then ask the target whether the command ran.
+//! The redeeming step carries evidence that can be queried on the target later, if the target keeps any. If the owner
+//! is lost, any node can ask the target whether the command ran.
 
 mod limits;
 mod step;
@@ -28,148 +28,148 @@ use crate::id::{ApprovalId, NodeId, SessionId, Subject, TargetName};
 use crate::principal::Principal;
 use crate::time::Timestamp;
 
-/// The beginning of the reason of an approval that was voided because what the command would do has changed, and not
-/// because of policy.
+/// Prefix of the reason of an approval that was voided because the effect of its command has changed, and not because
+/// of policy.
 pub const DRIFTED: &str = "the statement would not do what people were asked about";
 
-/// The durable record of one held command. Its text stands beside it, under a key of its own.
+/// The durable record of one held command. The command's text is stored beside it, under its own key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
-    /// Its id; the ticket that clients see.
+    /// Identifier; the ticket that clients see.
     pub id: ApprovalId,
     /// Grows by one with every step (I9). The revision of the redeeming step is the fence.
     pub revision: u64,
-    /// What is approved: see [`crate::command::digest`] (I2).
+    /// Digest of the approved command; see [`crate::command::digest`] (I2).
     pub digest: Digest,
-    /// Digest of the text as it is shown to approvers.
+    /// Digest of the text that approvers are shown.
     pub rendering: Digest,
-    /// The session that asked.
+    /// Session of the requesting client.
     pub session: SessionId,
-    /// Where it would run.
+    /// Target that the command is for.
     pub target: TargetName,
-    /// Who asked.
+    /// Requester of the command, with its delegation chain.
     pub requester: Principal,
-    /// Who has to agree, and by when; pinned when the hold began.
+    /// Required approvals and the time limit; fixed when the hold began.
     pub terms: Terms,
-    /// When the hold began.
+    /// Time at which the hold began.
     pub created_at: Timestamp,
-    /// When a pending request, or an approval that nobody used, ends by itself.
+    /// Time at which a pending request or an unused approval expires.
     pub expires_at: Timestamp,
-    /// What people said, in order; never changed, only added to.
+    /// Decisions in order. Append-only.
     pub decisions: Vec<Decision>,
-    /// Where it stands.
+    /// Current state of the approval.
     pub state: State,
-    /// Evidence by which the target remembers whether the command ran.
+    /// Evidence that the target keeps of the command.
     #[serde(default, skip_serializing_if = "Evidence::is_none")]
     pub evidence: Evidence,
 }
 
-/// Evidence by which a target remembers whether a command ran, so that any node can ask it later.
+/// Evidence kept by a target of whether a command ran. Any node can query it later.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
-    /// There is none: only the owner can tell, or a person.
+    /// The target keeps none: only the owner or a person can tell.
     #[default]
     None,
-    /// The target can be asked about this, in its protocol's words: `xid:749`.
+    /// Evidence that the target can be queried about, in the words of its protocol: `xid:749`.
     Presented(String),
 }
 
 impl Evidence {
-    /// Whether there is none, nor will be.
+    /// Returns `true` if there is no evidence.
     #[must_use]
     pub const fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }
 }
 
-/// What one person said, once.
+/// One vote of one person. A person votes at most once per approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decision {
-    /// Who.
+    /// Subject of the approver.
     pub approver: Subject,
-    /// Index of the stage it counts in.
+    /// Index of the stage that the vote counts in.
     pub stage: usize,
-    /// Yes or no.
+    /// Approval or denial.
     pub vote: Vote,
-    /// Why, in the approver's words.
+    /// Reason in the approver's words.
     pub reason: Option<String>,
-    /// How the approver proved to be themselves: `token`, `oidc`, `webauthn`.
+    /// Method that authenticated the approver: `token`, `oidc`, `webauthn`.
     pub method: String,
-    /// When.
+    /// Time of the vote.
     pub at: Timestamp,
-    /// Who issued the token that the approver voted with, and who issued those issuers' tokens, and so on.
+    /// Issuers of the approver's token, the issuers of their tokens, and so on.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub issuers: BTreeSet<Subject>,
 }
 
-/// Yes or no.
+/// Vote of an approver on one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Vote {
-    /// Yes.
+    /// Counts towards the quorum of the stage.
     Approve,
-    /// No; one is enough.
+    /// Ends the request; one denial is enough.
     Deny,
 }
 
-/// Where an approval stands.
+/// State of an approval in its life cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
 pub enum State {
-    /// People are being asked; those of this stage are next.
+    /// Waiting for the votes of the current stage.
     Pending {
         /// Index of the stage whose quorum is open.
         stage: usize,
     },
-    /// Everyone agreed; it may be redeemed once.
+    /// All stages reached their quorum; the approval may be redeemed once.
     Approved,
-    /// It was used up: the owner may forward the command (I1).
+    /// The approval was used: its owner may forward the command (I1).
     Redeemed {
-        /// The gateway that redeemed it.
+        /// Gateway incarnation that redeemed the approval.
         owner: NodeId,
-        /// The revision of the redeeming step; reports of the outcome carry it.
+        /// Revision of the redeeming step; reports of the outcome carry it.
         fence: u64,
     },
-    /// The command ran.
+    /// The command ran, and its outcome is known.
     Done {
-        /// How it ended.
+        /// Result reported by the target.
         outcome: Outcome,
     },
-    /// The owner was lost between redeem and outcome: it may or may not have run.
+    /// The owner was lost between redeem and outcome; the command may or may not have run.
     InDoubt {
-        /// The gateway that was lost.
+        /// Gateway incarnation that was lost.
         owner: NodeId,
-        /// The fence of its redeeming step.
+        /// Fence of the owner's redeeming step.
         fence: u64,
     },
-    /// Redeemed, but it is certain that it did not run.
+    /// Redeemed, but the command certainly did not run.
     NotRun {
-        /// How that is known.
+        /// Text that says how this is known.
         reason: String,
     },
-    /// A person said no.
+    /// An approver voted against the command.
     Denied,
-    /// Nobody decided, or nobody came back, in time.
+    /// The deadline passed before a decision, or before the approval was used.
     Expired,
-    /// The requester took it back.
+    /// The requester withdrew the request.
     Withdrawn,
-    /// A later bundle blocks the command, or what it would do has changed ([`DRIFTED`]).
+    /// A later bundle blocks the command, or its effect has changed ([`DRIFTED`]).
     Voided {
-        /// Which policy, or why.
+        /// The blocking policy, or the change of effect.
         reason: String,
     },
-    /// An approver or the stop button took the approval back before it was used.
+    /// An approver or the kill switch revoked the approval before it was used.
     Revoked {
-        /// Who.
+        /// Subject who revoked the approval.
         by: Subject,
     },
 }
 
 impl State {
-    /// The word for it in records, the wire and the CLI.
+    /// Name of the state in records, on the wire and in the CLI.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -187,7 +187,7 @@ impl State {
         }
     }
 
-    /// Whether nothing can follow (I9).
+    /// Returns `true` if no event can change the state any more (I9).
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
         match self {
@@ -202,29 +202,29 @@ impl State {
         }
     }
 
-    /// Whether the command can still come to run, so that the same command joins this approval instead
-    /// of asking again.
+    /// Returns `true` if the command can still run under this approval. The same command then joins it instead of
+    /// requesting another.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self, Self::Pending { .. } | Self::Approved)
     }
 }
 
-/// How a command that was let go ended.
+/// Result of a released command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
-    /// The target ran it and said so.
+    /// The target ran the command and confirmed it.
     Completed,
-    /// The target refused or failed it: it has no effect.
+    /// The target rejected or failed the command: it has no effect.
     Failed {
-        /// The target's error code.
+        /// Error code of the target.
         code: String,
     },
 }
 
 impl Approval {
-    /// Who has to agree now, for people: `1 of 2 (dba)`, or `approved`.
+    /// Describes the open quorum for people: `1 of 2 (dba)`, or the name of the state if none is open.
     #[must_use]
     pub fn need(&self) -> String {
         let State::Pending { stage: index } = self.state else {

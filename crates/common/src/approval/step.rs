@@ -10,144 +10,145 @@ use crate::id::{NodeId, Subject};
 use crate::principal::{Kind, Principal};
 use crate::time::Timestamp;
 
-/// The longest reason that is kept, in bytes; approval records stay small.
+/// Maximum length of a stored reason, in bytes. Approval records must stay small.
 pub(super) const REASON_BYTES_MAX: usize = 256;
 
-/// Something that happens to an approval.
+/// An event that may change an approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// A person says yes or no.
+    /// An approver votes.
     Decide {
-        /// The person, as verified now.
+        /// The approver, as authenticated for this vote.
         by: Principal,
-        /// Yes or no.
+        /// Approval or denial.
         vote: Vote,
-        /// Why; cut to 256 bytes.
+        /// Reason in the approver's words; truncated to 256 bytes.
         reason: Option<String>,
-        /// How they proved to be themselves.
+        /// Method that authenticated the approver.
         method: String,
-        /// Who issued the token that they vote with, and who issued those issuers' tokens, and so on.
+        /// Issuers of the approver's token, the issuers of their tokens, and so on.
         issuers: BTreeSet<Subject>,
     },
-    /// Its deadline has passed.
+    /// The deadline has passed.
     Expire,
-    /// The requester takes it back.
+    /// The requester withdraws the request.
     Withdraw,
-    /// A later bundle blocks the command.
+    /// A later bundle blocks the command, or its effect has changed.
     Void {
-        /// Which policy, or why.
+        /// The blocking policy, or the change of effect.
         reason: String,
     },
-    /// It is taken back before it was used: by an approver, or by the stop button.
+    /// An approver or the kill switch revokes the approval before it is used.
     Revoke {
-        /// Who.
+        /// Subject who revokes the approval.
         by: Subject,
     },
-    /// A gateway uses it up in order to run the command.
+    /// A gateway uses the approval in order to run the command.
     Redeem {
-        /// The digest of what the gateway is about to send.
+        /// Digest of the command that the gateway is about to send.
         digest: Digest,
-        /// The gateway.
+        /// Incarnation of the redeeming gateway.
         owner: NodeId,
-        /// Approvers who no longer are eligible; their votes no longer count.
+        /// Approvers who are no longer eligible; their votes no longer count.
         ineligible: BTreeSet<Subject>,
-        /// Evidence by which the target will remember the command.
+        /// Evidence that the target will keep of the command.
         evidence: Evidence,
     },
-    /// The owner reports how the command ended.
+    /// The owner reports the outcome of the command.
     Report {
-        /// The fence of the owner's redeeming step.
+        /// Fence of the owner's redeeming step.
         fence: u64,
-        /// How it ended.
+        /// Result reported by the target.
         outcome: Outcome,
     },
-    /// The owner is certain that not a byte of the command went upstream.
+    /// The owner is certain that no byte of the command was sent to the target.
     NotSent {
-        /// The fence of the owner's redeeming step.
+        /// Fence of the owner's redeeming step.
         fence: u64,
     },
-    /// The owner is lost; nobody knows.
+    /// The owner is lost, and the outcome is unknown.
     OwnerLost {
-        /// The fence of the owner's redeeming step.
+        /// Fence of the owner's redeeming step.
         fence: u64,
     },
-    /// The target testified, or a person found out, whether it ran.
+    /// The target, or a person, has determined whether the command ran.
     Resolve {
-        /// Whether it ran.
+        /// `true` if the command ran.
         ran: bool,
-        /// How that is known, and by whom.
+        /// Text that says how this is known, and to whom.
         reason: String,
     },
 }
 
-/// Why an approval does not take an event. Nothing has changed.
+/// Reason why an event does not apply to an approval. The approval is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// Nothing leaves a terminal state, and not every event fits every other state.
+    /// The state does not accept the event. A terminal state accepts none.
     #[error("the approval is {state}: it takes no {event} any more")]
     WrongState {
-        /// Where it stands.
+        /// Name of the current state.
         state: &'static str,
-        /// What was tried.
+        /// Name of the rejected event.
         event: &'static str,
     },
-    /// Its deadline has passed, though nobody has marked it expired yet.
+    /// The deadline has passed, although the approval is not marked as expired yet.
     #[error("the approval expired at {0}")]
     PastDeadline(Timestamp),
-    /// Its deadline has not come.
+    /// The deadline has not passed yet.
     #[error("the approval does not expire before {0}")]
     NotYet(Timestamp),
-    /// The requester, or anyone it acts for, cannot decide (I4).
+    /// The requester, and everyone it acts for, must not decide (I4).
     #[error("`{0}` asked for this command, or it is asked for on their behalf, so they cannot decide on it")]
     OwnRequest(Subject),
-    /// A token that the requester, or anyone it acts for, has issued proves nothing to the requester (I4).
+    /// The voter's token was issued by the requester or by someone it acts for, so it proves nothing to the requester
+    /// (I4).
     #[error(
         "the token comes from `{0}`, who asked for this command, or for whom it is asked; decide with a token that \
          somebody else has issued"
     )]
     OwnToken(Subject),
-    /// Only people countersign.
+    /// Only a human can approve.
     #[error("`{0}` is not a person; only people can countersign")]
     NotHuman(Subject),
-    /// They are in none of the groups of the current stage.
+    /// The voter is in none of the groups of the current stage.
     #[error("`{subject}` is in none of the groups that decide now ({groups})")]
     NotEligible {
-        /// Who tried.
+        /// Subject of the voter.
         subject: Subject,
-        /// The groups of the current stage.
+        /// Groups of the current stage, for people.
         groups: String,
     },
     /// A person counts once per approval (I4).
     #[error("`{0}` has already decided on this request")]
     AlreadyDecided(Subject),
-    /// What would be sent is not what was approved (I2).
+    /// The command to be sent is not the one that was approved (I2).
     #[error("what was sent is not what was approved")]
     DigestMismatch,
-    /// Without those who lost their eligibility the quorum is not reached.
+    /// The quorum is not reached without the approvers who lost their eligibility.
     #[error("an approver is no longer eligible, and without them the quorum is not reached")]
     QuorumLost,
-    /// The report does not come from the one who redeemed it.
+    /// The report does not come from the owner of the redemption.
     #[error("the report's fence {got} is not the approval's {expected}")]
     WrongFence {
-        /// The approval's.
+        /// Fence of the redemption.
         expected: u64,
-        /// The report's.
+        /// Fence in the report.
         got: u64,
     },
 }
 
-/// What becomes of `approval` when `event` happens at `now`.
+/// Applies `event` to `approval` at time `now`, and returns the changed approval.
 ///
-/// The result differs from `approval` in state, decisions, evidence and revision only; the revision has grown by
-/// one (I9). The caller writes it by compare-and-swap on what it read; that is what makes an approval
-/// usable once (I1).
+/// The result differs from `approval` only in state, decisions, evidence and revision; the revision has grown by one
+/// (I9). The caller writes it by compare-and-swap against the version that it read. The compare-and-swap makes an
+/// approval usable only once (I1).
 ///
 /// # Errors
-/// A [`Rejection`]; then nothing has happened.
+/// A [`Rejection`] if the event does not apply; nothing has changed then.
 ///
 /// # Source
-/// `docs/decisions`, design "Approvals". Putting a redeemed approval back to `Approved` was model-checked to break
-/// I1 and I3, so no event does.
+/// `docs/decisions`, design "Approvals". Returning a redeemed approval to `Approved` was model-checked to break I1
+/// and I3, so no event does it.
 pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approval, Rejection> {
     let (state, decision) = match (&approval.state, event) {
         (State::Pending { stage }, Event::Decide { by, vote, reason, method, issuers }) => {
@@ -184,12 +185,12 @@ pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approv
             same_fence(*fence, *got)?;
             (State::InDoubt { owner: *owner, fence: *fence }, None)
         }
-        // A late report of the lost owner itself is the best testimony there is.
+        // A late report of the lost owner is the best evidence there is.
         (State::InDoubt { fence, .. }, Event::Report { fence: got, outcome }) => {
             same_fence(*fence, *got)?;
             (State::Done { outcome: outcome.clone() }, None)
         }
-        // So is its word that not a byte went: it alone can know that, however late it says so.
+        // So is its report that nothing was sent: only the owner can know that, however late it reports.
         (State::InDoubt { fence, .. }, Event::NotSent { fence: got }) => {
             same_fence(*fence, *got)?;
             (State::NotRun { reason: "the gateway did not send it".into() }, None)
@@ -200,7 +201,7 @@ pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approv
         (State::InDoubt { .. }, Event::Resolve { ran: false, reason }) => {
             (State::NotRun { reason: cut(reason) }, None)
         }
-        // INVARIANT: I9. Everything else, all events in terminal states among them, changes nothing.
+        // INVARIANT: I9. Every other event is rejected, including all events in terminal states.
         (state, event) => {
             return Err(Rejection::WrongState { state: state.as_str(), event: event.name() });
         }
@@ -235,7 +236,7 @@ impl Event {
     }
 }
 
-/// The decision, when `by` may make it.
+/// Returns the decision if `by` is allowed to make it.
 fn decide(
     approval: &Approval,
     stage_index: usize,
@@ -248,8 +249,8 @@ fn decide(
     if now >= approval.expires_at {
         return Err(Rejection::PastDeadline(approval.expires_at));
     }
-    // INVARIANT: I4. Neither chain may share anybody with the other: a person who acts through a
-    // delegate is still that person, and so is one whose name is spelt to look the same.
+    // INVARIANT: I4. The chains of requester and voter must be disjoint: a person who acts through a delegate is
+    // still that person, and so is one whose name is spelt to look the same.
     if let Some(own) = by.chain().find(|subject| asks(approval, subject)) {
         return Err(Rejection::OwnRequest(own.clone()));
     }
@@ -275,17 +276,17 @@ fn decide(
     })
 }
 
-/// Whether the command is asked for by, or on behalf of, somebody who passes for this one.
+/// Returns `true` if the requester's chain contains a subject that passes for `subject`.
 fn asks(approval: &Approval, subject: &Subject) -> bool {
     approval.requester.chain().any(|one| one.passes_for(subject))
 }
 
-/// The requester, or whom it acts for, if one of them is among the issuers.
+/// Returns the first issuer that passes for a member of the requester's chain.
 fn own_issuer<'a>(approval: &Approval, issuers: &'a BTreeSet<Subject>) -> Option<&'a Subject> {
     issuers.iter().find(|issuer| asks(approval, issuer))
 }
 
-/// Where the approval stands after one more vote in this stage. One no is enough.
+/// Returns the state after one more vote in this stage. One denial ends the request.
 fn after_vote(approval: &Approval, stage: usize, vote: Vote) -> State {
     if vote == Vote::Deny {
         return State::Denied;
@@ -310,12 +311,12 @@ fn redeem(
     if now >= approval.expires_at {
         return Err(Rejection::PastDeadline(approval.expires_at));
     }
-    // INVARIANT: I2. What is about to be sent is what was shown and agreed to.
+    // INVARIANT: I2. The digest about to be sent is the one that was shown and approved.
     if *digest != approval.digest {
         return Err(Rejection::DigestMismatch);
     }
     for (index, stage) in approval.terms.stages.iter().enumerate() {
-        // INVARIANT: I4. Looked at again: a vote may have been counted by a version that did not look.
+        // INVARIANT: I4. Checked again, because an earlier version may have counted the vote without this check.
         let counts =
             |d: &&Decision| !ineligible.contains(&d.approver) && own_issuer(approval, &d.issuers).is_none();
         let yes = approving(approval, index).filter(counts).count();
@@ -330,7 +331,7 @@ fn approving(approval: &Approval, stage: usize) -> impl Iterator<Item = &Decisio
     approval.decisions.iter().filter(move |d| d.stage == stage && d.vote == Vote::Approve)
 }
 
-/// A missing stage and a quorum of nobody are never reached: fail closed.
+/// Fails closed: a missing stage and a quorum of zero are never reached.
 fn reaches_quorum(stage: Option<&Stage>, yes: usize) -> bool {
     stage.is_some_and(|stage| stage.quorum > 0 && yes >= stage.quorum as usize)
 }
@@ -344,7 +345,7 @@ fn groups_of(stage: Option<&Stage>) -> String {
     groups.join(", ")
 }
 
-/// At most [`REASON_BYTES_MAX`] bytes of a text, cut between characters.
+/// Truncates a text to [`REASON_BYTES_MAX`] bytes at a character boundary.
 fn cut(text: &str) -> String {
     let mut end = text.len().min(REASON_BYTES_MAX);
     while !text.is_char_boundary(end) {

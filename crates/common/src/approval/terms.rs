@@ -1,4 +1,4 @@
-//! Who has to agree: chains as a bundle defines them, terms as they are pinned for one hold.
+//! Approval chains as a bundle defines them, and the terms that are fixed for one hold.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,39 +7,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ChainName, GroupName, PolicyId};
 
-/// Who has to agree: stages in order.
+/// An approval chain: ordered stages with a time limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
-    /// Its name, as policies give it: `@approval("prod-dba")`.
+    /// Name by which policies refer to the chain: `@approval("prod-dba")`.
     pub name: ChainName,
-    /// Its stages, in order; at least one.
+    /// Stages in order; at least one.
     pub stages: Vec<Stage>,
-    /// How long a request stays open, and an approval stays usable, from the moment of asking.
+    /// Time limit, counted from the request, for the decisions and for the use of the approval.
     pub timeout: Duration,
 }
 
-/// One stage of a chain.
+/// One stage of an approval chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// Members of any of these groups may decide.
     pub groups: BTreeSet<GroupName>,
-    /// How many different people have to agree; at least one.
+    /// Number of different people who must approve; at least one.
     pub quorum: u32,
 }
 
-/// The terms of one hold: all stages of all chains that the matching policies name, and how long.
+/// Terms of one hold: the stages of all chains that the matching policies name, and the time limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
-    /// The chains, in the order their stages come.
+    /// Names of the chains, in the order of their stages.
     pub chains: Vec<ChainName>,
-    /// The stages of all chains, one after the other.
+    /// Stages of all chains, concatenated.
     pub stages: Vec<Stage>,
-    /// The shortest time-out of the chains.
+    /// Shortest time limit of all chains.
     pub timeout: Duration,
-    /// The policies that asked.
+    /// Policies that required the approval.
     pub policies: Vec<PolicyId>,
-    /// Why, in a sentence; from the policies' `@reason` where they have one.
+    /// Reason in one sentence; from the policies' `@reason` where present.
     pub reason: String,
 }

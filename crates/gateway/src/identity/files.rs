@@ -1,4 +1,4 @@
-//! The state directory.
+//! The state directory with the gateway's key and certificates.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -14,13 +14,12 @@ use tonic::transport::Identity;
 use super::{IdentityError, believing};
 use crate::link::Credentials;
 
-/// The files of an identity.
 #[derive(Debug)]
 pub(super) struct Files {
     dir: PathBuf,
 }
 
-/// For how long a certificate is good.
+/// Validity period of a certificate.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Life {
     pub(super) begins_at: Timestamp,
@@ -28,7 +27,7 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Whether two thirds of it are over.
+    /// Returns `true` if two thirds of the period are over.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         let life = self.begins_at.until(self.ends_at);
         now >= self.begins_at.after(life * 2 / 3)
@@ -36,7 +35,7 @@ impl Life {
 }
 
 impl Files {
-    /// Creates the directory where it is missing, for its owner alone.
+    /// Creates the directory if it is missing, accessible only by its owner.
     pub(super) fn open(dir: &Path) -> Result<Self, IdentityError> {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
         let made = made.and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(0o700)));
@@ -44,7 +43,7 @@ impl Files {
         Ok(Self { dir: dir.to_owned() })
     }
 
-    /// The life of the certificate; `None` when there is none.
+    /// Validity of the current certificate; `None` if there is none.
     pub(super) fn present(&self) -> Result<Option<Life>, IdentityError> {
         let path = self.certificate();
         match fs::read(&path) {
@@ -54,7 +53,7 @@ impl Files {
         }
     }
 
-    /// The TLS that they make, and how long it is good.
+    /// Builds the TLS configuration from the files, with its end of validity.
     pub(super) fn credentials(&self) -> Result<Credentials, IdentityError> {
         let path = self.certificate();
         let certificate = read(&path)?;
@@ -64,8 +63,8 @@ impl Files {
         Ok(Credentials { tls, ends_at: life.ends_at })
     }
 
-    /// The key that is to be certified: one that an earlier attempt left, or a new one. So a join whose answer was lost
-    /// is repeated with the same key.
+    /// Returns the key to be certified: one that an earlier attempt left, or a new one. A join whose answer was lost
+    /// is thus repeated with the same key.
     pub(super) fn next_key(&self) -> Result<rcgen::KeyPair, IdentityError> {
         let path = self.dir.join("next.key");
         if let Ok(pem) = fs::read_to_string(&path)
@@ -78,7 +77,7 @@ impl Files {
         Ok(key)
     }
 
-    /// The key was certified: it takes the place of the one before, with its certificate.
+    /// Replaces key and certificate by the newly certified ones.
     pub(super) fn take(
         &self,
         certificates: &[Vec<u8>],
@@ -86,7 +85,7 @@ impl Files {
     ) -> Result<(), IdentityError> {
         let chain = pem(certificates);
         write(&self.authorities(), pem(authorities).as_bytes())?;
-        // The certificate's file names, by its digest, the key it belongs to: one rename replaces both.
+        // The key's file name contains the digest of its certificate, so that a single rename replaces both.
         let key = self.key(self.generation(chain.as_bytes()));
         let next = self.dir.join("next.key");
         fs::copy(&next, &key).map_err(|error| IdentityError::file(&key, error))?;
@@ -98,7 +97,7 @@ impl Files {
         Ok(())
     }
 
-    /// Removes keys of earlier certificates. One that stays harms nobody: its certificate ends soon.
+    /// Removes the keys of earlier certificates. A remaining one is harmless, because its certificate expires soon.
     fn clean(&self, present: &Path) {
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
         for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
@@ -140,7 +139,7 @@ fn moment(time: x509_parser::time::ASN1Time) -> Timestamp {
     Timestamp::from_micros(0).after(Duration::from_secs(seconds))
 }
 
-/// Certificates as PEM.
+/// Encodes certificates as one PEM text.
 pub(super) fn pem(certificates: &[Vec<u8>]) -> String {
     let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     let each = certificates.iter().map(|der| pem::Pem::new("CERTIFICATE", der.clone()));
@@ -151,7 +150,7 @@ fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
     fs::read(path).map_err(|error| IdentityError::file(path, error))
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+/// Writes a file atomically, readable only by its owner.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
     let new = path.with_extension("new");
     let written = (|| {

@@ -1,4 +1,4 @@
-//! Getting a certificate: the first with a token, the next with the present one.
+//! Obtains certificates: the first with a join token, the next ones with the current certificate.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::pin;
 use super::{IdentityError, IdentityOptions, JoinToken, believing};
 use crate::link::dial::channel;
 
-/// How long one node may take.
+/// Time limit for one node.
 const NODE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Joins the fleet at the first node that takes the token.
+/// Joins the fleet through the first node that accepts the token.
 pub(super) async fn join(
     options: &IdentityOptions,
     token: &JoinToken,
@@ -37,14 +37,14 @@ pub(super) async fn join(
     })
     .await?
     .into_inner();
-    // The authorities that come with it were told by the one that the token names.
+    // The authority in the token vouches for the other authorities in the answer.
     if !joined.authorities.iter().any(|der| Digest::of(der) == token.authority) {
         return Err(IdentityError::OtherAuthority { address: options.control_planes.join(", ") });
     }
     files.take(&joined.certificates, &joined.authorities)
 }
 
-/// Has a new key certified.
+/// Obtains a certificate for a new key.
 pub(super) async fn renew(
     options: &IdentityOptions,
     present: ClientTlsConfig,
@@ -62,7 +62,7 @@ pub(super) async fn renew(
     files.take(&renewed.certificates, &renewed.authorities)
 }
 
-/// The first node's answer; the last node's error when none answers. A refusal ends the search.
+/// Returns the first node's answer, or the last node's error if none answers. A refusal ends the search.
 async fn first_that_answers<T>(
     nodes: &[String],
     ask: impl AsyncFn(&str) -> Result<T, IdentityError>,
@@ -91,7 +91,7 @@ fn certificate_request(key: &KeyPair, name: &str) -> Result<Vec<u8>, IdentityErr
     Ok(request.serialize_request(key)?.der().to_vec())
 }
 
-/// A node that cannot is not one that refuses.
+/// Distinguishes a node that cannot answer from one that refuses.
 fn refused(address: &str, status: Status) -> IdentityError {
     match status.code() {
         Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Internal | Code::Cancelled => {

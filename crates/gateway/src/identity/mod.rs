@@ -1,12 +1,12 @@
-//! Who this gateway is to the control plane: a key and a short-lived certificate in its state directory. It joins once
-//! with a token, and renews the certificate while it works.
+//! Identity of this gateway: a key and a short-lived certificate in its state directory. The gateway joins once
+//! with a token, and renews the certificate while it runs.
 //!
 //! ```text
-//! gateway.key     the key of the certificate, PEM
-//! gateway.pem     the certificate chain, PEM, the gateway's own first
-//! fleet.pem       the authorities that control-plane nodes and gateways are certified by, PEM
+//! gateway.key     key of the certificate, PEM
+//! gateway.pem     certificate chain, PEM, the gateway's own first
+//! fleet.pem       authorities that certify control-plane nodes and gateways, PEM
 //! ```
-//! The directory and everything in it is for its owner alone.
+//! The directory and its contents are accessible only by their owner.
 
 mod files;
 mod join;
@@ -30,29 +30,29 @@ use self::files::Files;
 use crate::link::Credentials;
 use crate::link::dial::jittered;
 
-/// The name that every control-plane node's certificate has, at whatever address it is dialled.
+/// Name in the certificate of every control-plane node, regardless of the dialled address.
 const SERVER_NAME: &str = "control.countersign.internal";
 
-/// How often it is looked whether the certificate has to be renewed, where it lives for long.
+/// Interval of the checks for renewal, for long-lived certificates.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// How often it is looked in the life of a certificate, at least.
+/// Minimum number of checks in the validity period of a certificate.
 const LOOKS_MIN: u32 = 12;
 
-/// What a gateway needs in order to be somebody.
+/// Parameters of a gateway's identity.
 #[derive(Debug, Clone)]
 pub struct IdentityOptions {
-    /// The state directory.
+    /// Path of the state directory.
     pub state: PathBuf,
-    /// The gateway's name, for people; taken when it joins.
+    /// Name of the gateway, for people; sent when it joins.
     pub name: String,
-    /// Where control-plane nodes listen for gateways, as `host:port`.
+    /// Addresses at which control-plane nodes listen for gateways, as `host:port`.
     pub control_planes: Vec<String>,
-    /// The join token; needed only while there is no certificate.
+    /// Join token; needed only while there is no certificate.
     pub token: Option<JoinToken>,
 }
 
-/// This gateway's certificate, as long as it is renewed.
+/// The certificate of this gateway, kept valid by renewal.
 #[derive(Debug)]
 pub struct Identity {
     options: IdentityOptions,
@@ -61,41 +61,41 @@ pub struct Identity {
     credentials: watch::Sender<Credentials>,
 }
 
-/// Why a gateway is nobody.
+/// Reason why a gateway has no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// A file of the state directory cannot be used.
     #[error("`{}` cannot be used: {why}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What went wrong; never the file's content.
+        /// Description of the error; never the contents of the file.
         why: String,
     },
-    /// There is no certificate that is still good, and no token to get one with.
+    /// There is no valid certificate, and no token to obtain one.
     #[error("there is no certificate that is still good, and no join token")]
     NoToken,
-    /// The certificate ended before it could be renewed: no node takes it any more.
+    /// The certificate expired before it could be renewed: no node accepts it any more.
     #[error("the certificate has ended and cannot be renewed any more")]
     Ended,
-    /// The token's authority is not the one that answers there.
+    /// The node at this address does not present the authority of the token.
     #[error("`{address}` does not show the authority that the join token names")]
     OtherAuthority {
-        /// The node that was asked.
+        /// Address of the asked node.
         address: String,
     },
-    /// A node could not be reached, or did not answer as it should.
+    /// A node is unreachable, or its answer was not usable.
     #[error("`{address}`: {why}")]
     Unreached {
-        /// The node that was asked.
+        /// Address of the asked node.
         address: String,
-        /// What went wrong.
+        /// Description of the error.
         why: String,
     },
-    /// The control plane refuses.
+    /// The control plane refuses the request.
     #[error("the control plane refuses: {}", .0.message())]
     Refused(Box<Status>),
-    /// No key could be made.
+    /// No key could be generated.
     #[error("no key could be made: {0}")]
     Key(#[from] rcgen::Error),
 }
@@ -107,14 +107,13 @@ impl IdentityError {
 }
 
 impl Identity {
-    /// The identity in the state directory; joins where there is none, or one that has expired. Asks one node after the
-    /// other, once.
+    /// Opens the identity in the state directory. Joins if there is none, or if it has expired. Tries each node once.
     ///
     /// # Errors
-    /// [`IdentityError`]. [`IdentityError::Unreached`] may be better later.
+    /// [`IdentityError`]. [`IdentityError::Unreached`] may be temporary.
     ///
     /// # Cancel safety
-    /// A token may have been used up: the same key is presented when it is tried again, which the control plane takes.
+    /// The token may have been used: a retry presents the same key, which the control plane accepts.
     pub async fn open(options: IdentityOptions, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
         let files = Files::open(&options.state)?;
         let present = files.present()?.filter(|certificate| clock.now() < certificate.ends_at);
@@ -127,17 +126,17 @@ impl Identity {
         Ok(Self { options, files, clock, credentials })
     }
 
-    /// The TLS of the links, as it is renewed.
+    /// Watches the TLS credentials of the links, which change with each renewal.
     #[must_use]
     pub fn credentials(&self) -> watch::Receiver<Credentials> {
         self.credentials.subscribe()
     }
 
-    /// Renews the certificate when two thirds of its life are over, until it is dropped or has to say that the
-    /// certificate has ended. Then each link is followed by one with the new certificate.
+    /// Renews the certificate when two thirds of its validity are over. Returns only if the certificate has expired.
+    /// After a renewal, each link is replaced by one with the new certificate.
     ///
     /// # Cancel safety
-    /// Safe: key and certificate are replaced together, or not at all.
+    /// Cancel safe: key and certificate are replaced together, or not at all.
     pub async fn keep(&self) -> IdentityError {
         loop {
             let every = self.look_every();
@@ -158,10 +157,10 @@ impl Identity {
         life.map_or(LOOK_EVERY, |life| LOOK_EVERY.min(life.begins_at.until(life.ends_at) / LOOKS_MIN))
     }
 
-    /// Renews the certificate if it is time.
+    /// Renews the certificate if it is due.
     ///
     /// # Errors
-    /// [`IdentityError`]; the present one stays. [`IdentityError::Ended`] is for good.
+    /// [`IdentityError`]; the current certificate stays. [`IdentityError::Ended`] is permanent.
     pub async fn look(&self) -> Result<(), IdentityError> {
         let (present, now) = (self.files.present()?, self.clock.now());
         if present.is_some_and(|certificate| certificate.ends_at <= now) {
@@ -178,7 +177,7 @@ impl Identity {
     }
 }
 
-/// Shows operators when the certificate ends.
+/// Sets the metric for the certificate's expiry.
 fn show_end(files: &Files) -> Result<(), IdentityError> {
     if let Some(life) = files.present()? {
         certificate::ends(Shown::Gateway, life.ends_at);
@@ -186,7 +185,7 @@ fn show_end(files: &Files) -> Result<(), IdentityError> {
     Ok(())
 }
 
-/// TLS that believes these authorities only, and only about control-plane nodes.
+/// TLS configuration that trusts only these authorities, and only for control-plane nodes.
 fn believing(authorities: &[u8]) -> ClientTlsConfig {
     ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authorities)).domain_name(SERVER_NAME)
 }

@@ -1,5 +1,5 @@
-//! Finds the fleet's authority by its digest, before anything else is believed: a TLS handshake that ends as soon as the
-//! node has shown its certificates. Nothing is sent on that connection.
+//! Finds the fleet's authority by its digest before anything is trusted: a TLS handshake that ends as soon as the
+//! node has presented its certificates. Nothing is sent on that connection.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use tokio_rustls::TlsConnector;
 
 use super::{IdentityError, SERVER_NAME};
 
-/// The certificate of the authority with this digest, as the node at `address` shows it, DER.
+/// Returns the certificate with this digest, DER, from those that the node at `address` presents.
 ///
 /// # Errors
-/// When the node is not reached, or shows none that has this digest.
+/// Fails if the node is unreachable, or presents no certificate with this digest.
 pub(super) async fn authority(address: &str, digest: Digest) -> Result<Vec<u8>, IdentityError> {
     let unreached =
         |why: &dyn ToString| IdentityError::Unreached { address: address.to_owned(), why: why.to_string() };
@@ -29,7 +29,7 @@ pub(super) async fn authority(address: &str, digest: Digest) -> Result<Vec<u8>, 
         .with_no_client_auth();
     let name = ServerName::try_from(SERVER_NAME).map_err(|error| unreached(&error))?;
     let tcp = TcpStream::connect(address).await.map_err(|error| unreached(&error))?;
-    // It always fails: see `Looks`. Whether the certificates came is what counts.
+    // The handshake always fails, see `Looks`. Only the presented certificates matter.
     let ended = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.err();
     let seen = looks.found.lock().take();
     match (seen, ended) {
@@ -40,12 +40,12 @@ pub(super) async fn authority(address: &str, digest: Digest) -> Result<Vec<u8>, 
     }
 }
 
-/// Looks at the certificates, and believes none of them: what it finds is believed for its digest alone, on another
-/// connection, where everything is verified.
+/// Inspects the certificates and rejects all of them. The one found is trusted only for its digest, and on another
+/// connection where everything is verified.
 #[derive(Debug)]
 struct Looks {
     digest: Digest,
-    /// What was found, once there was something to look at.
+    /// Set after the inspection: the certificate, if it was found.
     found: Mutex<Option<Option<Vec<u8>>>>,
 }
 

@@ -1,20 +1,20 @@
-//! Join tokens: `csj_<secret>.<hex SHA-256 of the fleet's authority>`. The second half is what the gateway believes
-//! before it has anything else.
+//! Join tokens: `csj_<secret>.<hex SHA-256 of the fleet's authority>`. The digest is the gateway's only trust anchor
+//! before it joins.
 
 use std::str::FromStr;
 
 use countersign_common::{Digest, Secret};
 
-/// A join token. It opens the fleet once.
+/// A join token, valid for one join.
 #[derive(Debug, Clone)]
 pub struct JoinToken {
-    /// All of it, as it is presented.
+    /// Complete text, as it is presented.
     pub(super) text: Secret<String>,
-    /// The digest of the authority's certificate.
+    /// Digest of the authority's certificate.
     pub(super) authority: Digest,
 }
 
-/// It is no join token. Its text is not repeated: it may be another secret.
+/// Error for a text that is not a join token. The text is not quoted, because it may be another secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a join token looks like `csj_…` with the digest of the fleet's authority behind a dot")]
 pub struct BadToken;

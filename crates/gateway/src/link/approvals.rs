@@ -1,4 +1,4 @@
-//! Approvals over the link.
+//! The port for approvals, implemented over the link.
 
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ impl Approvals for LinkPorts {
         approval.clone().ok_or_else(silent)
     }
 
-    // INVARIANT: I1. What is granted is used by the caller, or reported as not sent: whatever happens to the caller, to
-    // the answer and to the link.
+    // INVARIANT: I1. A granted approval is either used by the caller or reported as not sent, regardless of the fate
+    // of the caller, the answer and the link.
     async fn redeem(&self, redeem: Redeem) -> Result<Approval, RedeemError> {
         if !self.shared.errands.has_room() {
             return Err(Unavailable("too many outcomes wait to be reported".into()).into());
@@ -78,7 +78,7 @@ impl Approvals for LinkPorts {
     async fn report(&self, id: ApprovalId, fence: u64, testimony: Testimony) {
         let report = report(id, fence, testimony);
         let errand = self.shared.errands.begin(Errand::Report(report));
-        // What is not delivered now is delivered later.
+        // If it is not delivered now, it is retried later.
         let _ = self.shared.see_to(errand).await;
     }
 
@@ -92,7 +92,7 @@ impl Approvals for LinkPorts {
 }
 
 impl LinkPorts {
-    /// Withdraws a request, or voids it for a reason.
+    /// Withdraws a request, or voids it if a reason is given.
     async fn take_back(
         &self,
         id: ApprovalId,
@@ -108,25 +108,25 @@ impl LinkPorts {
         let errand = self.shared.errands.begin(Errand::Withdraw(withdraw));
         match self.shared.see_to(errand).await.ok_or_else(silent)? {
             Answer::Approval(approval) => read(approval),
-            // It is past being withdrawn: then it is said where it stands.
+            // The request has already ended, and the answer has its state.
             Answer::NotTaken(no) => read(no.standing.ok_or_else(silent)?),
             other => Err(odd(&other)),
         }
     }
 
-    /// That a session was opened here. It is asked for while a connection of the session lives.
+    /// Proof that the session was opened here. Needed only while the session has a connection.
     fn proof(&self, session: SessionId) -> Vec<u8> {
         self.shared.state.lock().attached.proof(session)
     }
 
-    /// What an answer to a redeem means.
+    /// Interprets the answer to a redeem.
     fn redeemed(&self, redeem: &Redeem, answer: Answer) -> Result<Approval, RedeemError> {
         match answer {
             Answer::Approval(approval) => {
                 let approval = read(approval)?;
                 let ours =
                     matches!(approval.state, State::Redeemed { owner, .. } if owner == self.shared.node);
-                // INVARIANT: I1, I2. Another start's redemption, or one for something else, is none.
+                // INVARIANT: I1, I2. A redemption by another incarnation, or for another digest, does not count.
                 if ours && approval.id == redeem.id && approval.digest == redeem.digest {
                     return Ok(approval);
                 }
@@ -140,7 +140,7 @@ impl LinkPorts {
     }
 }
 
-/// Why an approval was not redeemed, as the road tells it apart.
+/// Converts a rejected redeem to the reasons that the pipeline distinguishes.
 fn rejected(no: v1::NotTaken) -> Result<RedeemError, Unavailable> {
     tracing::info!(reason = no.reason, "an approval was not redeemed");
     let standing = read(no.standing.ok_or_else(silent)?)?;
@@ -149,7 +149,7 @@ fn rejected(no: v1::NotTaken) -> Result<RedeemError, Unavailable> {
     } else if no.past_deadline {
         Rejection::PastDeadline(standing.expires_at)
     } else if standing.state == State::Approved {
-        // Nothing else keeps an approved one from being redeemed.
+        // No other rule rejects the redeem of an approved request.
         Rejection::QuorumLost
     } else {
         Rejection::WrongState { state: standing.state.as_str(), event: "redemption" }
@@ -157,7 +157,7 @@ fn rejected(no: v1::NotTaken) -> Result<RedeemError, Unavailable> {
     Ok(RedeemError::Rejected { rejection, standing: Box::new(standing) })
 }
 
-/// An approval from the wire. One that cannot be read is as good as no answer.
+/// Converts an approval from the wire. An invalid one is treated like a missing answer.
 pub(super) fn read(approval: v1::Approval) -> Result<Approval, Unavailable> {
     Approval::try_from(approval).map_err(|error| {
         tracing::error!(%error, "the control plane sent an approval that cannot be read");

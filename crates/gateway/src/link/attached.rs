@@ -1,4 +1,4 @@
-//! Sessions that have connections here, and what stops them.
+//! Sessions that have connections on this gateway, and their stop signals.
 
 use bytes::Bytes;
 use countersign_api::v1;
@@ -11,10 +11,10 @@ use tokio::sync::watch;
 
 use super::state::Outbox;
 
-/// Sessions in one frame.
+/// Number of sessions per frame.
 const TOLD_AT_ONCE: usize = 1000;
 
-/// The sessions. Bounded by the number of connections.
+/// The attached sessions. Bounded by the number of connections.
 #[derive(Debug, Default)]
 pub(super) struct Attached(FxHashMap<SessionId, One>);
 
@@ -30,12 +30,12 @@ struct One {
 pub(super) struct Opened {
     pub(super) id: SessionId,
     pub(super) expires_at: Timestamp,
-    /// By what it is shown that it was.
+    /// Proof that the session was opened here.
     pub(super) proof: Bytes,
 }
 
 impl Attached {
-    /// A connection of this session: what stops it.
+    /// Adds a connection to the session, and returns its stop signal.
     pub(super) fn attach(
         &mut self,
         opened: Opened,
@@ -51,7 +51,7 @@ impl Attached {
         one.stop.subscribe()
     }
 
-    /// By what it is shown that the session was opened here; nothing when it has no connection here.
+    /// Proof that the session was opened here; empty if it has no connection here.
     pub(super) fn proof(&self, id: SessionId) -> Vec<u8> {
         self.0.get(&id).map(|one| one.proof.to_vec()).unwrap_or_default()
     }
@@ -64,12 +64,12 @@ impl Attached {
         }
     }
 
-    /// Ends all connections.
+    /// Ends all connections of all sessions.
     pub(super) fn end_all(&mut self, reason: &str) {
         self.0.values().for_each(|one| one.revoke(reason));
     }
 
-    /// Tells all connections that the gateway drains.
+    /// Signals a drain to all connections.
     pub(super) fn drain(&mut self) {
         for one in self.0.values() {
             one.stop.send_if_modified(|stop| {
@@ -82,8 +82,8 @@ impl Attached {
         }
     }
 
-    /// Ends those whose time is over, also when nobody tells so, and forgets those that have no connection any more, which
-    /// it returns.
+    /// Ends expired sessions, even without a message from the control plane. Removes and returns the sessions without
+    /// connections.
     pub(super) fn sweep(&mut self, now: Timestamp, outbox: &mut Outbox) -> Vec<SessionId> {
         let mut gone = Vec::new();
         self.0.retain(|id, one| {
@@ -102,12 +102,12 @@ impl Attached {
         gone
     }
 
-    /// How many there are.
+    /// Number of sessions that are attached.
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Attaches everything on another link.
+    /// Attaches all sessions on a new link.
     pub(super) fn tell_all(&self, outbox: &mut Outbox) {
         let all: Vec<_> = self.0.iter().collect();
         for some in all.chunks(TOLD_AT_ONCE) {
@@ -123,7 +123,7 @@ fn attach<'a>(sessions: impl IntoIterator<Item = (&'a SessionId, &'a One)>) -> F
 }
 
 impl One {
-    /// INVARIANT: I3. A session that has ended stays so; a drain does not take it back.
+    /// INVARIANT: I3. A revoked session stays revoked; a drain does not change that.
     fn revoke(&self, reason: &str) {
         self.stop.send_if_modified(|stop| {
             let first = !matches!(stop, Stop::Revoked(_));

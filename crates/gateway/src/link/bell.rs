@@ -1,4 +1,5 @@
-//! Wakes whoever sends: at once for what somebody waits for, a little later for what may ride along.
+//! Wakes the sender of the link: at once if a caller waits, else after a short delay that lets messages share a
+//! frame.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,14 +9,15 @@ use arc_swap::ArcSwap;
 use futures::task::AtomicWaker;
 use tokio::sync::Notify;
 
-/// How long records that nobody waits for may wait for company. With the control plane's own 30 ms they are synced
-/// within the 50 ms of I5.
+/// Delay of records that no caller waits for. Together with the control plane's own 30 ms, they are synced within the
+/// 50 ms of I5.
 const LINGER: Duration = Duration::from_millis(2);
 
-/// The bell of the link that is in use.
+/// Wake-up signal of the current link.
 #[derive(Debug)]
 pub(super) struct Bell {
-    /// Who sends, on the link in use. Each link has its own, so that an old one never takes a new one's wake-up.
+    /// Waker of the sender on the current link. Each link has its own, so that an old link never consumes the wake-up
+    /// of a new one.
     sender: ArcSwap<AtomicWaker>,
     lingering: AtomicBool,
     linger: Notify,
@@ -30,33 +32,33 @@ impl Bell {
         }
     }
 
-    /// From here on this one is woken.
+    /// Directs wake-ups to this waker from now on.
     pub(super) fn moves_to(&self, sender: Arc<AtomicWaker>) {
         self.sender.store(sender);
         self.ring();
     }
 
-    /// There is something to send now.
+    /// Wakes the sender at once.
     pub(super) fn ring(&self) {
         self.sender.load().wake();
     }
 
-    /// There is something to send soon.
+    /// Wakes the sender after [`LINGER`].
     pub(super) fn soon(&self) {
         if !self.lingering.swap(true, Ordering::AcqRel) {
             self.linger.notify_one();
         }
     }
 
-    /// Rings a little after each [`Bell::soon`], until it is dropped.
+    /// Wakes the sender after each [`Bell::soon`], until dropped.
     ///
     /// # Cancel safety
-    /// Safe when it is dropped for good.
+    /// Cancel safe if it is not started again.
     pub(super) async fn keep_ringing(&self) {
         loop {
             self.linger.notified().await;
             tokio::time::sleep(LINGER).await;
-            // Before the ring: what comes now begins the next round.
+            // Cleared before the wake-up, so that a concurrent request starts the next round.
             self.lingering.store(false, Ordering::Release);
             self.ring();
         }

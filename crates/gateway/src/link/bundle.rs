@@ -1,4 +1,4 @@
-//! Takes pushed bundles: the newest one is compiled beside everything else and put in force whole, or not at all.
+//! Receives pushed bundles: the newest one is compiled on another thread, and put in force as a whole or not at all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,21 +10,21 @@ use tokio::sync::watch;
 
 use super::shared::Shared;
 
-/// The bundle in force, and the one that is to be next.
+/// The bundle in force, and the next one.
 #[derive(Debug)]
 pub(super) struct Taker {
     current: OnceLock<Arc<CurrentBundle>>,
-    /// Rung when there is a bundle for the first time.
+    /// Set to `true` once the first bundle is in force.
     pub(super) there_is_one: watch::Sender<bool>,
     pushed: watch::Sender<Pushed>,
-    /// How many of those that were pushed have been seen to.
+    /// Number of pushed bundles that were processed.
     seen_to: AtomicU64,
 }
 
-/// What was pushed last.
+/// The bundle that was pushed last.
 #[derive(Debug, Clone, Default)]
 struct Pushed {
-    /// How many there were.
+    /// Number of pushes so far.
     count: u64,
     bundle: Option<Arc<v1::BundlePush>>,
 }
@@ -41,24 +41,24 @@ impl Default for Taker {
 }
 
 impl Taker {
-    /// The holder of the bundle in force; `None` before the first.
+    /// Holder of the bundle in force; `None` before the first.
     pub(super) fn current(&self) -> Option<Arc<CurrentBundle>> {
         self.current.get().cloned()
     }
 
-    /// The version in force; empty: none.
+    /// Version in force; empty if there is none.
     pub(super) fn version(&self) -> String {
         self.current.get().map_or_else(String::new, |current| current.load().version().to_string())
     }
 
-    /// This one is to be next. One that was pushed before and not begun is skipped.
+    /// Makes this bundle the next one. An earlier push whose processing has not begun is skipped.
     pub(super) fn push(&self, push: v1::BundlePush) {
         self.pushed.send_modify(|pushed| {
             *pushed = Pushed { count: pushed.count + 1, bundle: Some(Arc::new(push)) };
         });
     }
 
-    /// Whether one was pushed that is not seen to yet.
+    /// Returns `true` if a pushed bundle is not processed yet.
     pub(super) fn is_behind(&self) -> bool {
         self.seen_to.load(Ordering::Acquire) < self.pushed.borrow().count
     }
@@ -75,10 +75,10 @@ impl Taker {
 }
 
 impl Shared {
-    /// Puts pushed bundles in force, one after the other, until it is dropped.
+    /// Puts pushed bundles in force, one after the other, until dropped.
     ///
     /// # Cancel safety
-    /// Safe: a bundle is in force wholly or not at all.
+    /// Cancel safe: a bundle is in force as a whole or not at all.
     pub(super) async fn take_bundles(&self) {
         let mut pushed = self.bundles.pushed.subscribe();
         loop {
@@ -86,7 +86,7 @@ impl Shared {
             if let Some(push) = bundle {
                 self.take_bundle(&push).await;
                 self.bundles.seen_to.store(count, Ordering::Release);
-                // What was answered meanwhile did not count.
+                // Answers that came during the compilation did not renew the lease.
                 self.ask_whether_alive();
             }
             if pushed.changed().await.is_err() {
@@ -117,7 +117,7 @@ impl Shared {
     }
 }
 
-/// Compiling takes milliseconds that other tasks need.
+/// Compiles off the async threads, because it takes milliseconds that other tasks need.
 async fn compile(push: Arc<v1::BundlePush>) -> Result<Bundle, String> {
     let compiled = tokio::task::spawn_blocking(move || {
         let files = push.bundle.as_ref().ok_or("it has no files")?;

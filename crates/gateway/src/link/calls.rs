@@ -1,4 +1,5 @@
-//! Questions that are answered once. A question that is not answered on one link is asked on the next, under the same id.
+//! Calls to the control plane, each with one answer. A call that is not answered on one link is repeated on the next
+//! one with the same id.
 
 use countersign_api::v1;
 use countersign_api::v1::answer::Answer;
@@ -11,10 +12,9 @@ use tokio::sync::oneshot;
 
 use super::state::Outbox;
 
-/// Open questions at once; beyond it a question is refused (I8).
+/// Maximum number of open calls; further ones are refused (I8).
 const OPEN_MAX: usize = 16 << 10;
 
-/// The open questions.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     last: u64,
@@ -23,14 +23,14 @@ pub(super) struct Calls {
 
 struct Open {
     call: Call,
-    /// The trace that it is part of.
+    /// Trace that the call belongs to.
     trace: Option<TraceParent>,
-    /// Whether it was ever put on a link: then it may have been acted upon.
+    /// `true` once the call was put on a link; it may then have taken effect.
     sent: bool,
     answer: oneshot::Sender<Answer>,
 }
 
-/// A question may carry a client's token: it is not printed.
+/// Omits the call, which may contain a client's token.
 impl std::fmt::Debug for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Open").field("sent", &self.sent).finish_non_exhaustive()
@@ -38,10 +38,10 @@ impl std::fmt::Debug for Open {
 }
 
 impl Calls {
-    /// Asks.
+    /// Sends a call.
     ///
     /// # Errors
-    /// When too many questions are open.
+    /// [`Unavailable`] if too many calls are open.
     pub(super) fn ask(
         &mut self,
         call: Call,
@@ -58,25 +58,25 @@ impl Calls {
         Ok((self.last, answered))
     }
 
-    /// An answer came. One that nobody waits for any more is ignored.
+    /// Delivers an answer. An answer that no caller waits for is ignored.
     pub(super) fn answer(&mut self, id: u64, answer: Answer) {
         if let Some(open) = self.open.remove(&id) {
-            // Whoever asked may have left in this very moment.
+            // The caller may have given up at this moment.
             let _ = open.answer.send(answer);
         }
     }
 
-    /// Nobody waits any more; says whether the question was ever put on a link.
+    /// Removes a call whose caller has given up. Returns `true` if it was ever put on a link.
     pub(super) fn forget(&mut self, id: u64) -> bool {
         self.open.remove(&id).is_some_and(|open| open.sent)
     }
 
-    /// How many are open.
+    /// Number of calls without an answer.
     pub(super) fn count(&self) -> usize {
         self.open.len()
     }
 
-    /// Asks all open questions on another link, in the order in which they came up.
+    /// Repeats all open calls on a new link, in their original order.
     pub(super) fn tell_all(&mut self, outbox: &mut Outbox) {
         let mut open: Vec<_> = self.open.iter_mut().collect();
         open.sort_unstable_by_key(|(id, _)| **id);

@@ -1,5 +1,5 @@
-//! Finds a control-plane node that takes the link: the nodes in turn, from a random one on, with growing, jittered
-//! pauses between the rounds, so that a fleet that lost a node does not fall upon the next.
+//! Finds a control-plane node that accepts the link. The nodes are tried in turn from a random one on, with growing,
+//! jittered pauses between the rounds, so that a fleet that lost a node does not overload the next one.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -23,67 +23,67 @@ use tonic::{Status, Streaming};
 use super::outgoing::Outgoing;
 use super::shared::Shared;
 
-/// HTTP/2 pings: how often, and how long one may take. tonic sends none by itself.
+/// Interval and time limit of HTTP/2 pings. tonic sends none by default.
 const PING_EVERY: Duration = Duration::from_secs(5);
 const PING_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// The first pause after a link was lost, before jitter.
+/// First pause after a lost link, before jitter.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
-/// The largest message of a control-plane node: a bundle.
+/// Largest message from a control-plane node: a bundle.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
-/// A link is not kept longer than this, before jitter: the node at its other end may show another certificate by now, and
-/// this one's has to be good still.
+/// Maximum age of a link, before jitter. A new link checks the certificate of the node again, which may have been
+/// replaced.
 const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// How often it is looked whether a certificate has ended: by the clock on the wall, which may be set.
+/// Interval of checks for an expired certificate. They use the wall clock, which may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// The TLS of the fleet: this gateway's certificate, and whom it believes.
+/// TLS credentials in the fleet: this gateway's certificate and the trusted authorities.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// What is shown, and who is believed.
+    /// TLS configuration with the certificate and the authorities.
     pub tls: ClientTlsConfig,
-    /// When the certificate ends; nothing is done by it from then on.
+    /// End of the certificate's validity. The credentials are not used afterwards.
     pub ends_at: Timestamp,
 }
 
-/// A link that was welcomed.
+/// A link that the node has accepted.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) address: String,
     pub(super) epoch: u64,
     pub(super) waker: Arc<AtomicWaker>,
     pub(super) incoming: Streaming<v1::LinkResponse>,
-    /// What came in one message with the Welcome.
+    /// Frames that came in the same message as the Welcome.
     pub(super) first: Vec<v1::ControlFrame>,
-    /// Until when it may be used.
+    /// Limits on the age of the link.
     pub(super) outlived: Outlived,
 }
 
-/// Why a node did not take the link.
+/// Reason why a node did not accept the link.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DialError {
-    /// It was not reached.
+    /// The node is unreachable.
     #[error("not reached: {}", chain(.0))]
     Unreached(#[from] tonic::transport::Error),
-    /// It refused.
+    /// The node refused the connection.
     #[error("refused: {}", .0.message())]
     Refused(Box<Status>),
-    /// It did not say Welcome in time.
+    /// The node did not send Welcome in time.
     #[error("no welcome in time")]
     TooSlow,
-    /// What it said first was no Welcome, or one that cannot be read.
+    /// The first frame was not a Welcome, or one that is not usable.
     #[error("no welcome: {0}")]
     NotWelcome(&'static str),
-    /// Its Welcome cannot be read.
+    /// A field of the Welcome is not valid.
     #[error("its welcome cannot be read")]
     Unreadable(#[from] BadField),
-    /// This start of the gateway was declared lost.
+    /// This incarnation of the gateway was declared lost.
     #[error("this start was declared lost: {0}")]
     Lost(String),
-    /// The gateway was shut out, for good.
+    /// The gateway was revoked permanently.
     #[error("{0}")]
     Revoked(String),
 }
@@ -94,7 +94,7 @@ impl From<Status> for DialError {
     }
 }
 
-/// The nodes, and where in the round we are.
+/// The nodes, and the position in the current round.
 #[derive(Debug)]
 pub(super) struct Dialer {
     shared: Arc<Shared>,
@@ -110,13 +110,13 @@ impl Dialer {
         Self { shared, credentials, next, failures: 0 }
     }
 
-    /// The next node that takes the link; tries until there is one.
+    /// Returns the link to the next node that accepts it; retries until there is one.
     ///
     /// # Errors
-    /// Only [`DialError::Lost`] and [`DialError::Revoked`]: trying again would not help.
+    /// Only [`DialError::Lost`] and [`DialError::Revoked`], which a retry cannot change.
     ///
     /// # Cancel safety
-    /// Safe: a link that was not welcomed was told nothing but Hello.
+    /// Cancel safe: a link without Welcome has carried only Hello.
     pub(super) async fn dial(&mut self) -> Result<Connection, DialError> {
         loop {
             let address = self.turn();
@@ -136,18 +136,19 @@ impl Dialer {
         }
     }
 
-    /// A pause before the first attempt after a link was lost: all gateways lost theirs at the same moment.
+    /// Pauses before the first attempt after a lost link, because all gateways of the node lost theirs at the same
+    /// moment.
     pub(super) async fn rest(&self) {
         tokio::time::sleep(jittered(PAUSE_MIN)).await;
     }
 
-    /// The same after such a pause.
+    /// Like [`Dialer::dial`], after such a pause.
     ///
     /// # Errors
     /// As [`Dialer::dial`].
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe.
     pub(super) async fn dial_after_rest(&mut self) -> Result<Connection, DialError> {
         self.rest().await;
         self.dial().await
@@ -160,7 +161,7 @@ impl Dialer {
         address
     }
 
-    /// Each round is twice as long as the one before.
+    /// Pause after a failure; it doubles with each round.
     fn pause(&self) -> Duration {
         let nodes = u32::try_from(self.shared.options.control_planes.len().max(1)).unwrap_or(u32::MAX);
         let round = (self.failures / nodes).min(16);
@@ -197,26 +198,26 @@ impl Dialer {
     }
 }
 
-/// When a link is older than it may get.
+/// Limits on the age of a link.
 #[derive(Debug, Clone)]
 pub(super) struct Outlived {
     credentials: watch::Receiver<Credentials>,
-    /// When the certificate ends that it was opened with.
+    /// End of validity of the certificate that the link was opened with.
     ends_at: Timestamp,
     since: Instant,
 }
 
 impl Outlived {
-    /// Waits until the next link should take this one's place: the certificate was renewed, or it has stood for long.
+    /// Waits until the link should be replaced: the certificate was renewed, or the link has reached its maximum age.
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe.
     pub(super) async fn is_due(&self) -> &'static str {
         let renewed = async {
             let mut credentials = self.credentials.clone();
             let newer = |credentials: &Credentials| credentials.ends_at > self.ends_at;
             if credentials.wait_for(newer).await.is_err() {
-                // Nobody renews it.
+                // Certificates are not renewed in this process.
                 std::future::pending::<()>().await;
             }
         };
@@ -226,10 +227,10 @@ impl Outlived {
         }
     }
 
-    /// Waits until the certificate has ended that the link was opened with.
+    /// Waits until the certificate that the link was opened with has expired.
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe.
     pub(super) async fn is_over(&self, clock: &dyn Clock) {
         loop {
             let left = clock.now().until(self.ends_at);
@@ -264,7 +265,8 @@ impl Shared {
         self.lease.lasts(lease);
         self.lease.compare_clocks(theirs, asked, self.clock.now(), &self.options);
         self.route.store(welcome.route, Ordering::Release);
-        // A node that gives none leaves its cancel requests without effect on other gateways; nothing worse.
+        // Without a secret, cancel requests of this gateway's clients have no effect on other gateways; nothing
+        // worse.
         if !welcome.cancel_secret.is_empty() {
             let secret = hmac::Key::new(hmac::HMAC_SHA256, &welcome.cancel_secret);
             self.cancel_secret.store(Some(Arc::new(secret)));
@@ -273,7 +275,7 @@ impl Shared {
     }
 }
 
-/// A connection to a control-plane node.
+/// Opens a connection to a control-plane node.
 pub(crate) async fn channel(address: &str, tls: ClientTlsConfig) -> Result<Channel, tonic::transport::Error> {
     Endpoint::from_shared(format!("https://{address}"))?
         .tcp_nodelay(true)
@@ -285,13 +287,13 @@ pub(crate) async fn channel(address: &str, tls: ClientTlsConfig) -> Result<Chann
         .await
 }
 
-/// A pause between nothing and `pause`.
+/// Random pause between zero and `pause`.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     let part = u32::try_from(random() % 1024).unwrap_or_default();
     pause * part / 1024
 }
 
-/// Good enough to keep gateways from acting in step; for nothing else.
+/// Good enough to desynchronise gateways; not for security.
 fn random() -> u64 {
     RandomState::new().hash_one(0)
 }

@@ -1,4 +1,4 @@
-//! The task that owns the link: dials, listens, moves on.
+//! The task that owns the link: it dials, receives, and moves to other nodes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use super::incoming::Incoming;
 use super::shared::Shared;
 use crate::metrics;
 
-/// Why listening to a link has stopped.
+/// Reason why receiving on a link has stopped.
 #[derive(Debug)]
 enum Stopped {
-    /// It broke, or ended.
+    /// The link broke or was closed.
     Broken(String),
-    /// The node asks to go to another one; the link still works.
+    /// The node asks to move to another one; the link still works.
     Leave(String),
-    /// This start of the gateway was declared lost.
+    /// This incarnation of the gateway was declared lost.
     Lost(String),
-    /// The gateway was shut out.
+    /// The gateway was revoked.
     Revoked(String),
 }
 
@@ -30,16 +30,16 @@ impl From<DialError> for Stopped {
         match error {
             DialError::Revoked(reason) => Self::Revoked(reason),
             DialError::Lost(reason) => Self::Lost(reason),
-            // Dialling goes on over all others.
+            // `dial` retries after all other errors.
             other => Self::Broken(other.to_string()),
         }
     }
 }
 
-/// Keeps a link until this start of the gateway is declared lost, or until it is dropped.
+/// Keeps a link until this incarnation is declared lost, or until dropped.
 ///
 /// # Cancel safety
-/// Safe when it is dropped for good: the link ends without a goodbye, as if it had moved.
+/// Cancel safe if it is not started again: the link ends without a Goodbye, as if it had moved.
 pub(super) async fn keep_linked(shared: Arc<Shared>, mut dialer: Dialer, mut incoming: Incoming) {
     let order = loop {
         let stopped = match dialer.dial().await {
@@ -61,8 +61,8 @@ pub(super) async fn keep_linked(shared: Arc<Shared>, mut dialer: Dialer, mut inc
     shared.lost(order);
 }
 
-/// Listens until the link breaks. Where a node asks to go, or the link gets too old, the next one stands before this one is
-/// left.
+/// Receives until the link breaks. If a node asks to move, or the link reaches its maximum age, the next link is
+/// opened before this one is closed.
 async fn stay_linked(
     shared: &Arc<Shared>,
     dialer: &mut Dialer,
@@ -79,7 +79,7 @@ async fn stay_linked(
             tokio::select! {
                 next = &mut dialling => next,
                 stopped = listen_on(shared, incoming, &mut connection) => match stopped {
-                    // The next node may have taken the link over already: that is why the last one ended it.
+                    // The next node may already have taken over the link, and therefore closed the old one.
                     Stopped::Broken(_) | Stopped::Leave(_) if !shared.link_down() => dialling.await,
                     stopped => return stopped,
                 },
@@ -92,7 +92,7 @@ async fn stay_linked(
     }
 }
 
-/// Listens until another link should take this one's place, at the latest.
+/// Receives until another link should replace this one.
 async fn listen_in_time(shared: &Shared, incoming: &mut Incoming, connection: &mut Connection) -> Stopped {
     let outlived = connection.outlived.clone();
     tokio::select! {
@@ -102,18 +102,18 @@ async fn listen_in_time(shared: &Shared, incoming: &mut Incoming, connection: &m
     }
 }
 
-/// Listens as long as the certificate is good that the link was opened with.
+/// Receives while the certificate that the link was opened with is valid.
 async fn listen_certified(shared: &Shared, incoming: &mut Incoming, connection: &mut Connection) -> Stopped {
     let outlived = connection.outlived.clone();
     tokio::select! {
         biased;
-        // INVARIANT: I8. Nobody is heard over a link by a certificate that is none any more.
+        // INVARIANT: I8. No messages are accepted on a link whose certificate has expired.
         () = outlived.is_over(&*shared.clock) => Stopped::Broken("its certificate has ended".into()),
         stopped = listen(shared, incoming, connection) => stopped,
     }
 }
 
-/// Listens on although the node wants us gone, or the link is to be left.
+/// Continues to receive although the link is about to be replaced.
 async fn listen_on(shared: &Shared, incoming: &mut Incoming, connection: &mut Connection) -> Stopped {
     loop {
         match listen_certified(shared, incoming, connection).await {
@@ -123,8 +123,10 @@ async fn listen_on(shared: &Shared, incoming: &mut Incoming, connection: &mut Co
     }
 }
 
+/// Receives and processes messages.
+///
 /// # Cancel safety
-/// Safe: a message is taken whole or not at all.
+/// Cancel safe: a message is processed as a whole or not at all.
 async fn listen(shared: &Shared, incoming: &mut Incoming, connection: &mut Connection) -> Stopped {
     loop {
         let frames = if connection.first.is_empty() {
@@ -150,7 +152,7 @@ async fn listen(shared: &Shared, incoming: &mut Incoming, connection: &mut Conne
                         return Stopped::Broken(why);
                     }
                 }
-                // INVARIANT: I8. Whatever it means, it was not meant for a version that does not know it.
+                // INVARIANT: I8. An unknown frame was not meant for this version, so the link is closed.
                 None => return Stopped::Broken("a frame of a kind that is not known here".into()),
             }
         }
@@ -160,7 +162,7 @@ async fn listen(shared: &Shared, incoming: &mut Incoming, connection: &mut Conne
     }
 }
 
-/// The next frames.
+/// Receives the frames of the next message.
 async fn next(
     connection: &mut Connection,
     silence_max: Duration,
@@ -174,7 +176,7 @@ async fn next(
 }
 
 impl Shared {
-    /// From here on this link is used; it is told everything.
+    /// Makes this link the current one, and sends the complete state on it.
     fn use_link(&self, connection: &Connection) {
         {
             let mut state = self.state.lock();
@@ -190,7 +192,7 @@ impl Shared {
         tracing::info!(address = connection.address, "linked to the control plane");
     }
 
-    /// There is no link any more; says whether that was after the last word.
+    /// Marks that there is no link. Returns `true` if the Goodbye was sent before.
     fn link_down(&self) -> bool {
         let mut state = self.state.lock();
         let finished = state.outbox.is_finished();
@@ -200,7 +202,7 @@ impl Shared {
     }
 
     fn order(&self, order: Order) {
-        // INVARIANT: I9. What was declared lost stays so.
+        // INVARIANT: I9. A loss or revocation is final.
         self.orders.send_if_modified(|given| {
             let follows = !matches!(given, Order::Lost(_) | Order::Revoked(_)) && *given != order;
             if follows {
@@ -210,7 +212,8 @@ impl Shared {
         });
     }
 
-    /// This start was declared lost, or the gateway shut out: its connections end, and it records nothing any more.
+    /// Handles a loss of this incarnation or a revocation of the gateway: its connections end, and it records nothing
+    /// any more.
     fn lost(&self, order: Order) {
         tracing::error!(?order, "this start of the gateway is over; its connections end");
         let why = match order {

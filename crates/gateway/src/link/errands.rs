@@ -1,5 +1,5 @@
-//! What has to reach the control plane whatever happens: reports, withdrawals, and the disowning of redeems whose answer
-//! never came. Each is kept until it is delivered, over every link, and whoever began it may be gone.
+//! Messages that must reach the control plane: reports, withdrawals, and the disowning of redeems without an answer.
+//! Each is kept until it is delivered, across links, even if its caller is gone.
 
 use std::sync::Arc;
 
@@ -14,31 +14,32 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
-/// Errands at once. A gateway that has so many redeems nothing more (I8), so that it never has to drop one.
+/// Maximum number of pending messages. At the limit the gateway redeems nothing more (I8), so that it never has to
+/// drop one.
 const OPEN_MAX: usize = 10_000;
 
-/// One errand.
+/// A message that must be delivered.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Errand {
-    /// What became of a redeemed command.
+    /// The outcome of a redeemed command.
     Report(v1::ReportCommand),
-    /// A request taken back.
+    /// The withdrawal or voiding of a request.
     Withdraw(v1::WithdrawCommand),
-    /// A redeem of which nobody here knows whether it was granted. It is asked again, with its attempt, and what it
-    /// grants reported as not sent: it never will be.
+    /// A redeem whose result is unknown here. It is repeated with the same attempt id. If it is granted, the command
+    /// is reported as not sent, because it never will be.
     Disown {
-        /// The redeem.
+        /// The redeem with its attempt id.
         redeem: v1::RedeemApproval,
-        /// The start that asked for it, this one or an earlier one of this process.
+        /// The incarnation that asked for it: this one, or an earlier one of this process.
         by: NodeId,
     },
 }
 
-/// The errands that are not done.
+/// The messages that are not delivered yet.
 #[derive(Debug, Default)]
 pub(super) struct Errands {
     open: Mutex<Open>,
-    /// Rung when one has nobody who sees to it, and when one is done.
+    /// Notified when a message becomes idle, and when one is delivered.
     pub(super) changed: Notify,
 }
 
@@ -55,7 +56,7 @@ struct Entry {
     in_hand: bool,
 }
 
-/// An errand that somebody sees to. Dropped before it is done, it is taken up by whoever looks for such.
+/// A message that is being delivered. If it is dropped before delivery, the retry task picks it up.
 #[derive(Debug)]
 pub(super) struct InHand {
     errands: Arc<Errands>,
@@ -65,7 +66,7 @@ pub(super) struct InHand {
 }
 
 impl Errands {
-    /// Whether another redeem may begin.
+    /// Returns `true` if another redeem may begin.
     pub(super) fn has_room(&self) -> bool {
         self.open.lock().all.len() < OPEN_MAX
     }
@@ -74,12 +75,12 @@ impl Errands {
         self.open.lock().all.is_empty()
     }
 
-    /// How many are not done.
+    /// Number of messages that are not delivered.
     pub(super) fn count(&self) -> usize {
         self.open.lock().all.len()
     }
 
-    /// Begins one, as part of the trace of who begins it.
+    /// Adds a message, in the current trace.
     pub(super) fn begin(self: &Arc<Self>, errand: Errand) -> InHand {
         let mut open = self.open.lock();
         open.last += 1;
@@ -88,7 +89,7 @@ impl Errands {
         InHand { errands: Arc::clone(self), id, errand, trace }
     }
 
-    /// Those that nobody sees to, at most `limit`; they are in hand from here on.
+    /// Takes at most `limit` idle messages for delivery.
     pub(super) fn take_up(self: &Arc<Self>, limit: usize) -> Vec<InHand> {
         let mut open = self.open.lock();
         let mut idle: Vec<_> = open.all.iter_mut().filter(|(_, entry)| !entry.in_hand).collect();
@@ -103,14 +104,14 @@ impl Errands {
             .collect()
     }
 
-    /// All that are not done, for another start of the gateway to see to.
+    /// Copies all undelivered messages, for the next incarnation of the gateway.
     pub(super) fn left(&self) -> Vec<Errand> {
         self.open.lock().all.values().map(|entry| entry.errand.clone()).collect()
     }
 }
 
 impl InHand {
-    /// What it asks.
+    /// Call that delivers the message.
     pub(super) fn call(&self) -> Call {
         match &self.errand {
             Errand::Report(report) => Call::Report(report.clone()),
@@ -119,19 +120,19 @@ impl InHand {
         }
     }
 
-    /// The trace that it is part of.
+    /// Trace that the message belongs to.
     pub(super) const fn trace(&self) -> Option<TraceParent> {
         self.trace
     }
 
-    /// It has been seen to, or is not needed.
+    /// Removes a message that was delivered or is not needed.
     pub(super) fn done(self) {
         self.errands.open.lock().all.remove(&self.id);
-        // `Drop` rings.
+        // `Drop` notifies.
     }
 
-    /// What the answer leaves to be done; `None`: nothing. An errand that was not taken is over: it would not be taken
-    /// later either.
+    /// Returns the message that remains after the answer; `None` if nothing remains. A rejected message is finished,
+    /// because it would be rejected later as well.
     pub(super) fn after(&self, answer: &Answer, node: NodeId) -> Option<Errand> {
         match (&self.errand, answer) {
             (_, Answer::Unavailable(_)) => Some(self.errand.clone()),
@@ -150,7 +151,7 @@ impl InHand {
         }
     }
 
-    /// Goes on as another one.
+    /// Replaces the message by another one.
     pub(super) fn becomes(&mut self, errand: Errand) {
         if let Some(entry) = self.errands.open.lock().all.get_mut(&self.id) {
             entry.errand = errand.clone();
@@ -172,9 +173,10 @@ impl Drop for InHand {
     }
 }
 
-/// The report that takes a redeem back which one of these starts of this process was granted and nobody used. It may be
-/// in doubt already.
-// INVARIANT: I1. The answer is to the very attempt, which nobody will use any more, and it goes by its fence.
+/// Report that takes back a redemption that was granted to one of these incarnations and never used. It may already
+/// be in doubt.
+// INVARIANT: I1. The answer belongs to the same attempt, which is never used any more, and the report carries its
+// fence.
 fn not_sent(approval: &v1::Approval, starts: [NodeId; 2]) -> Option<v1::ReportCommand> {
     let approval = Approval::try_from(approval.clone()).ok()?;
     let (State::Redeemed { owner, fence } | State::InDoubt { owner, fence }) = approval.state else {

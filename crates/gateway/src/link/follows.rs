@@ -1,4 +1,4 @@
-//! Approvals that commands here wait for, as the control plane last told them.
+//! Approvals that commands on this gateway wait for, as last reported by the control plane.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use tokio::sync::watch;
 
 use super::state::Outbox;
 
-/// The approvals that are followed. Bounded by the number of connections: each waits for one.
+/// The watched approvals. Bounded by the number of connections, because each waits for one.
 #[derive(Debug, Default)]
 pub(super) struct Follows(FxHashMap<ApprovalId, Followed>);
 
 #[derive(Debug)]
 struct Followed {
     latest: watch::Sender<Option<Arc<Approval>>>,
-    /// The highest revision that anybody here has seen.
+    /// Highest revision that a connection here has seen.
     seen: u64,
 }
 
 impl Follows {
-    /// Follows an approval of which this revision is known.
+    /// Starts to watch an approval of which the revision `seen` is known.
     pub(super) fn follow(
         &mut self,
         id: ApprovalId,
@@ -38,12 +38,12 @@ impl Follows {
         followed.latest.subscribe()
     }
 
-    /// How an approval stands now. Older news is ignored.
+    /// Publishes a new revision of an approval. Older revisions are ignored.
     pub(super) fn tell(&mut self, approval: Approval) {
         let Some(followed) = self.0.get_mut(&approval.id) else { return };
         followed.seen = followed.seen.max(approval.revision);
         followed.latest.send_if_modified(|latest| {
-            // INVARIANT: I9. Revisions only grow, whichever node tells them.
+            // INVARIANT: I9. Revisions only grow, regardless of the node that reports them.
             let newer = latest.as_ref().is_none_or(|latest| latest.revision < approval.revision);
             if newer {
                 *latest = Some(Arc::new(approval));
@@ -52,8 +52,8 @@ impl Follows {
         });
     }
 
-    /// Follows no longer what nobody here waits for. Those who wait look again between two notices, so an approval is
-    /// left only some time after they have gone.
+    /// Stops watching approvals that no connection waits for. A waiting connection resubscribes between two notices,
+    /// so an approval is dropped only some time after its last waiter.
     pub(super) fn sweep(&mut self, outbox: &mut Outbox) {
         self.0.retain(|id, followed| {
             let wanted = followed.latest.receiver_count() > 0;
@@ -64,7 +64,7 @@ impl Follows {
         });
     }
 
-    /// Follows everything on another link.
+    /// Watches all approvals on a new link.
     pub(super) fn tell_all(&self, outbox: &mut Outbox) {
         for (id, followed) in &self.0 {
             outbox.push(frame(*id, followed.seen));

@@ -1,4 +1,4 @@
-//! What the control plane says, frame by frame.
+//! Processes the frames of the control plane.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,24 +15,25 @@ use tokio::task::JoinSet;
 use super::approvals::read;
 use super::shared::Shared;
 
-/// Targets that are asked at once about commands in doubt; those beyond it are asked another time.
+/// Maximum number of concurrent outcome queries. Further ones are answered with "cannot tell", and are repeated
+/// later.
 const TESTIMONIES_MAX: usize = 16;
 
-/// What the control plane may want of the connections here.
+/// Requests of the control plane about the connections of this gateway.
 #[async_trait]
 pub trait Connections: Send + Sync + std::fmt::Debug {
-    /// A client wants to cancel what the connection with this key runs. Returns when that was carried out, or the key
-    /// means nobody; which of them is not told.
+    /// Cancels the command that the connection with this key runs. Returns when that is done, or if no connection has
+    /// the key; the caller does not learn which.
     async fn cancel(&self, protocol: &str, key: &[u8]);
 
-    /// Asks a target whether a command ran, by evidence that was presented before.
+    /// Asks a target whether a command ran, by the evidence stored with its redemption.
     async fn testify(&self, context: &Context, evidence: &str) -> Said;
 }
 
-/// Cancel requests of other gateways that are carried out at once; more are dropped.
+/// Maximum number of concurrent cancel requests from other gateways; further ones are dropped.
 const CANCELS_MAX: usize = 64;
 
-/// Takes frames.
+/// Processor of received frames.
 #[derive(Debug)]
 pub(super) struct Incoming {
     shared: Arc<Shared>,
@@ -46,10 +47,10 @@ impl Incoming {
         Self { shared, connections, testimonies: JoinSet::new(), cancels: JoinSet::new() }
     }
 
-    /// Takes one frame.
+    /// Processes one frame.
     ///
     /// # Errors
-    /// When it breaks the protocol of the link; then the link has to be given up.
+    /// A violation of the link's protocol; the link must be closed then.
     pub(super) fn take(&mut self, frame: Control) -> Result<(), String> {
         match frame {
             Control::Answer(answer) => {
@@ -69,14 +70,14 @@ impl Incoming {
             Control::Cancel(cancel) => self.cancel(cancel),
             Control::Testify(asked) => self.testify(asked)?,
             Control::Welcome(_) => return Err("a second welcome".into()),
-            // The driver's.
+            // Handled by the driver.
             Control::Leave(_) => {}
         }
         Ok(())
     }
 
-    /// INVARIANT: I8. While a bundle that came is not in force yet the lease is not renewed: who was away for long does not
-    /// go on by the old one.
+    /// INVARIANT: I8. The lease is not renewed while a received bundle is not in force yet: a gateway that was
+    /// disconnected for long must not continue with the old one.
     fn alive(&self, alive: &v1::Alive) -> Result<(), String> {
         let theirs = timestamp(alive.time, "alive.time").map_err(|error| error.to_string())?;
         if !self.shared.bundles.is_behind() {
@@ -96,7 +97,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// Carries a cancel request out beside everything else, and says so when that is done.
+    /// Carries out a cancel request in a separate task, and reports when that is done.
     fn cancel(&mut self, cancel: v1::CancelPush) {
         while self.cancels.try_join_next().is_some() {}
         let connections = self.connections.get().cloned().filter(|_| self.cancels.len() < CANCELS_MAX);
@@ -105,7 +106,7 @@ impl Incoming {
             if let Some(connections) = connections {
                 connections.cancel(&cancel.protocol, &cancel.key).await;
             }
-            // Only a node that gives an id knows the frame.
+            // Only a node that sends an id knows the frame.
             if cancel.id != 0 {
                 let carried = v1::CancelCarried { id: cancel.id };
                 shared.change(|state| state.outbox.push(Frame::CancelCarried(carried)));
@@ -113,7 +114,7 @@ impl Incoming {
         });
     }
 
-    /// Asks the target beside everything else.
+    /// Queries the target in a separate task.
     fn testify(&mut self, asked: v1::Testify) -> Result<(), String> {
         let context = required(asked.context, "testify.context").and_then(Context::try_from);
         let context = context.map_err(|error| error.to_string())?;

@@ -1,7 +1,7 @@
-//! The journal over the link: records wait here until the control plane has synced them. It vouches for nothing by
-//! itself: *accepted* and *synced* are what a control-plane node has said.
+//! The journal over the link: records are kept here until the control plane has synced them. It confirms nothing on
+//! its own: *accepted* and *synced* are statements of a control-plane node.
 //!
-//! Everything not yet synced is kept, and sent again on the next link, to whichever node: what a node had accepted and
+//! All records that are not synced are sent again on the next link, to any node: records that a node had accepted but
 //! not synced may have died with it. Nodes drop identical duplicates.
 
 use std::collections::VecDeque;
@@ -22,25 +22,26 @@ use super::record_proofs::RecordProofs;
 use super::waiters::Waiters;
 use crate::metrics;
 
-/// Lines of one message, in bytes; one line alone may be larger.
+/// Maximum size of the lines in one message, in bytes; a single line may be larger.
 const MESSAGE_BYTES_MAX: usize = 256 << 10;
 
-/// How many bytes are sent although what was sent before is not acknowledged as accepted.
+/// Number of bytes that are sent although earlier ones are not acknowledged as accepted.
 const UNASKED_BYTES: usize = 64 << 10;
 
-/// How long what is to be sent waits for the acknowledgement of what was sent before.
+/// Longest time that records wait for the acknowledgement of earlier ones.
 const GATHER_MAX: Duration = Duration::from_millis(2);
 
-/// Lines are copied into chunks of this size; a chunk lives as long as one of its lines.
+/// Size of the chunks that lines are copied into. A chunk lives as long as any of its lines.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Records on their way to the control plane. Memory: at most `bytes_max` and what running commands still have to say.
+/// Records on their way to the control plane. Uses at most `bytes_max`, plus the remaining records of running
+/// commands.
 #[derive(Debug)]
 pub struct LinkJournal {
     inner: Mutex<Inner>,
     accepted: AtomicU64,
     synced: AtomicU64,
-    /// Nobody has acknowledged anything for too long.
+    /// `true` if acknowledgements are overdue.
     silent: AtomicBool,
     closed: AtomicBool,
     bytes_max: usize,
@@ -50,20 +51,20 @@ pub struct LinkJournal {
 
 #[derive(Debug)]
 struct Inner {
-    /// What is not synced, in order; the last one has position `appended`.
+    /// Records that are not synced, in order; the last one has position `appended`.
     kept: VecDeque<Kept>,
     kept_bytes: usize,
     appended: u64,
-    /// The next position that the link in use has not been given.
+    /// Next position to be sent on the current link.
     next: u64,
-    /// Up to where syncing was asked for, on the link in use.
+    /// Position up to which a sync was requested on the current link.
     asked: u64,
-    /// When something was sent last, on the link in use.
+    /// Time of the last message with records on the current link.
     sent_at: Option<Instant>,
     chunk: BytesMut,
     accepting: Waiters,
     syncing: Waiters,
-    /// When something was acknowledged last, or, after everything had been, when the next wait began.
+    /// Time of the last acknowledgement, or the start of the current wait.
     progress: Progress,
 }
 
@@ -72,12 +73,12 @@ struct Kept {
     stream: StreamId,
     sequence: u64,
     line: Bytes,
-    /// Of an opening record: what shows that its session may be recorded here. Kept with the line, which may be sent again
-    /// after the session has ended.
+    /// For an opening record: proof that its session may be recorded here. Kept with the line, which may be sent
+    /// again after the session has ended.
     proof: Bytes,
 }
 
-/// Since when each of the two acknowledgements is awaited.
+/// Time since which each of the two acknowledgements is awaited.
 #[derive(Debug, Default)]
 struct Progress {
     accepted: Option<Instant>,
@@ -110,12 +111,12 @@ impl LinkJournal {
         }
     }
 
-    /// How far everything is synced: a new link begins behind it.
+    /// Position up to which everything is synced; a new link starts after it.
     pub(super) fn synced(&self) -> u64 {
         self.synced.load(Ordering::Acquire)
     }
 
-    /// A new link is in use: everything that is not synced is sent again.
+    /// Prepares for a new link: all records that are not synced are sent again.
     pub(super) fn rewind(&self) {
         let mut inner = self.inner.lock();
         metrics::resent(inner.next.saturating_sub(inner.first()));
@@ -124,16 +125,16 @@ impl LinkJournal {
         inner.sent_at = None;
     }
 
-    /// Whether there is something to send, and nothing that it should wait for.
+    /// Returns `true` if there are records to send, and no reason to wait.
     pub(super) fn is_ready(&self) -> bool {
         let inner = self.inner.lock();
         inner.is_to_send() && !inner.has_to_wait(self.accepted.load(Ordering::Acquire))
     }
 
-    /// What is to be sent next; `None`: nothing yet.
+    /// Takes the next message; `None` if there is nothing to send yet.
     ///
-    /// One message is under way at a time, as far as small ones go: what comes meanwhile gathers, and goes together when
-    /// that one is accepted. A lonely client waits for nobody; many share their messages.
+    /// Small messages are sent one at a time: records that arrive in between are collected and sent together when the
+    /// previous message is accepted. A single client never waits; concurrent clients are batched.
     pub(super) fn take(&self) -> Option<v1::RecordLines> {
         let mut inner = self.inner.lock();
         if !inner.is_to_send() {
@@ -147,10 +148,10 @@ impl LinkJournal {
         inner.take()
     }
 
-    /// A node has said how far it keeps records.
+    /// Processes an acknowledgement of a node.
     ///
     /// # Errors
-    /// When it claims to keep what was never sent to it.
+    /// [`NeverSent`] if the node claims to keep records that were never sent.
     pub(super) fn kept(&self, kept: &v1::RecordsKept) -> Result<(), NeverSent> {
         let mut inner = self.inner.lock();
         let accepted = kept.accepted.max(kept.synced);
@@ -177,8 +178,8 @@ impl LinkJournal {
         Ok(())
     }
 
-    /// Looks whether acknowledgements have been missing for longer than `patience`; then those who wait are told so,
-    /// and nothing new is taken until there is one.
+    /// Checks if acknowledgements have been missing for longer than `patience`. If so, all waiters fail, and new
+    /// records are refused until an acknowledgement arrives.
     pub(super) fn look(&self, patience: Duration) {
         let mut inner = self.inner.lock();
         if !inner.progress.is_older_than(patience, !inner.syncing.is_empty()) {
@@ -195,18 +196,18 @@ impl LinkJournal {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// How many records are not synced, and their bytes.
+    /// Number of records that are not synced, and their bytes.
     pub(super) fn unsynced(&self) -> (usize, usize) {
         let inner = self.inner.lock();
         (inner.kept.len(), inner.kept_bytes)
     }
 
-    /// Whether everything that was appended is synced.
+    /// Returns `true` if all appended records are synced.
     pub(super) fn is_drained(&self) -> bool {
         self.inner.lock().kept.is_empty()
     }
 
-    /// Asks for everything to be synced, as if somebody waited.
+    /// Requests a sync of all records, as a waiter would.
     pub(super) fn want_all(&self) {
         let mut inner = self.inner.lock();
         let last = inner.appended;
@@ -215,8 +216,8 @@ impl LinkJournal {
         self.bell.ring();
     }
 
-    /// Takes and vouches for nothing any more. What was not synced is dropped: the control plane has ended these
-    /// streams as lost.
+    /// Stops accepting and confirming records. Records that are not synced are dropped: the control plane has ended
+    /// these streams as lost.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         let mut inner = self.inner.lock();
@@ -231,7 +232,7 @@ impl LinkJournal {
         if self.closed.load(Ordering::Acquire) {
             return Err(JournalError::Closed);
         }
-        // INVARIANT: I8. What nobody acknowledges is as good as not recorded.
+        // INVARIANT: I8. A record that is not acknowledged counts as not recorded.
         if self.silent.load(Ordering::Acquire) {
             return Err(JournalError::Unacknowledged);
         }
@@ -249,7 +250,8 @@ impl LinkJournal {
             return Poll::Ready(Ok(()));
         }
         let mut inner = self.inner.lock();
-        // `kept` moves the mark under this lock before it wakes: what is not seen here will be woken there.
+        // `kept` updates the position under this lock before it wakes, so an update that is not visible here will
+        // wake this waiter.
         if reached.load(Ordering::Acquire) >= position.0 {
             return Poll::Ready(Ok(()));
         }
@@ -267,8 +269,8 @@ impl LinkJournal {
 
 impl Journal for LinkJournal {
     fn append(&self, record: Encoded<'_>) -> Result<Position, JournalError> {
-        // What follows a begin is always taken: a command that runs must get its end (I5), and running commands are
-        // bounded by what could begin.
+        // Records after a begin are always accepted: a running command must get its end record (I5), and the number
+        // of running commands is bounded by the accepted begins.
         let begins = matches!(record.effect, Effect::Begins(_) | Effect::Opens);
         if self.closed.load(Ordering::Acquire) {
             return Err(JournalError::Closed);
@@ -281,14 +283,14 @@ impl Journal for LinkJournal {
             _ => Bytes::new(),
         };
         let mut inner = self.inner.lock();
-        // INVARIANT: I8. Nothing is dropped; nothing new begins.
+        // INVARIANT: I8. Nothing is dropped, and nothing new begins.
         if begins && inner.kept_bytes >= self.bytes_max {
             return Err(JournalError::Unacknowledged);
         }
         let (position, unsent_bytes) = inner.append(&record, proof);
         drop(inner);
         if begins || unsent_bytes >= UNASKED_BYTES {
-            // Its acknowledgement travels while the target works.
+            // The acknowledgement travels while the target works.
             self.bell.ring();
         } else {
             self.bell.soon();
@@ -305,18 +307,18 @@ impl Journal for LinkJournal {
     }
 }
 
-/// A node claims to keep what was never sent to it.
+/// A node claims to keep records that were never sent to it.
 #[derive(Debug, thiserror::Error)]
 #[error("records were acknowledged that were never sent")]
 pub(super) struct NeverSent;
 
 impl Inner {
-    /// The position of the first one that is kept.
+    /// Position of the first kept record.
     fn first(&self) -> u64 {
         self.appended + 1 - self.kept.len() as u64
     }
 
-    /// Takes one in; says where it stands, and about how much is unsent.
+    /// Appends a record. Returns its position, and the approximate number of unsent bytes.
     fn append(&mut self, record: &Encoded<'_>, proof: Bytes) -> (Position, usize) {
         if self.chunk.capacity() < record.line.len() {
             self.chunk = BytesMut::with_capacity(CHUNK_BYTES.max(record.line.len()));
@@ -329,7 +331,7 @@ impl Inner {
         (Position(self.appended), self.unsent_bytes())
     }
 
-    /// All that was sent on this link is accepted now: that took one round trip.
+    /// Records the round-trip time once everything sent on this link is accepted.
     fn note_round_trip(&self, before: u64, accepted: u64) {
         if let Some(sent_at) = self.sent_at
             && accepted > before
@@ -343,14 +345,14 @@ impl Inner {
         self.next <= self.appended || self.syncing.wanted() > self.asked
     }
 
-    /// Whether the last message is still under way, and what there is can wait for it.
+    /// Returns `true` if the last message is not accepted yet and the unsent records can wait for that.
     fn has_to_wait(&self, accepted: u64) -> bool {
         let under_way = accepted + 1 < self.next;
         let lately = self.sent_at.is_some_and(|sent| sent.elapsed() < GATHER_MAX);
         under_way && lately && self.unsent_bytes() < UNASKED_BYTES
     }
 
-    /// About how much is unsent.
+    /// Approximate number of unsent bytes.
     fn unsent_bytes(&self) -> usize {
         let unsent = usize::try_from(self.appended + 1 - self.next).unwrap_or(usize::MAX);
         let average = self.kept_bytes / self.kept.len().max(1);
@@ -384,11 +386,12 @@ impl Inner {
             let Some(kept) = self.kept.pop_front() else { break };
             self.kept_bytes -= kept.line.len();
         }
-        // A node may have more than it was given on this link: another link had sent it, and the answer was lost.
+        // A node may have more than it was sent on this link: another link had sent it, and the answer was lost.
         self.next = self.next.max(self.first());
     }
 
-    /// Since when the rest is awaited, now that a mark has moved from `before` to `reached`.
+    /// Returns the time since which the remaining records are awaited, after the position has moved from `before` to
+    /// `reached`.
     fn since(&self, before: u64, reached: u64, since: Option<Instant>) -> Option<Instant> {
         if reached >= self.appended {
             None
@@ -418,7 +421,7 @@ impl Kept {
 }
 
 impl Progress {
-    /// Somebody waits.
+    /// Notes that a caller waits.
     fn wait(&mut self, now: Instant) {
         self.accepted.get_or_insert(now);
         self.synced.get_or_insert(now);

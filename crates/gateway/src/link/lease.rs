@@ -1,8 +1,9 @@
-//! Until when the gateway may judge alone (I8): while a control-plane node that reaches its store has answered a question
-//! that was put within the bundle lease, and the clocks agree.
+//! The bundle lease (I8): the gateway may judge alone while a control-plane node that reaches its store has answered
+//! a question asked within the lease, and while the clocks agree.
 //!
-//! The lease counts from the *question*. An answer that lay in a buffer while the process was stopped, or while the network
-//! stood still, says nothing about now; and the clock that it is measured by goes on while the machine sleeps.
+//! The lease counts from the *question*. An answer that was buffered while the process was suspended, or while the
+//! network stalled, says nothing about the present. The clock that measures the lease continues while the machine is
+//! suspended.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,19 +17,19 @@ use parking_lot::Mutex;
 
 use super::options::LinkOptions;
 
-/// How often a node is asked; more often where the lease is short.
+/// Interval of the questions to a node; shorter for a short lease.
 const ASK_EVERY: Duration = Duration::from_secs(3);
 
-/// How often it is asked at least within a lease.
+/// Minimum number of questions within a lease.
 const ASKED_IN_A_LEASE: u32 = 5;
 
-/// Questions that may be open; older ones are not worth an answer any more.
+/// Maximum number of open questions; answers to older ones are worthless.
 const OPEN_MAX: usize = 8;
 
-/// The bundle lease. Read on every command.
+/// The bundle lease. Read for every command.
 #[derive(Debug)]
 pub(super) struct Lease {
-    /// When it runs out, in milliseconds since the machine was started; zero: there has been none.
+    /// Expiry, in milliseconds since boot; zero if there has been no lease.
     until_ms: AtomicU64,
     length_ms: AtomicU64,
     clocks_differ: AtomicBool,
@@ -36,14 +37,14 @@ pub(super) struct Lease {
     asked: Mutex<Asked>,
 }
 
-/// How this machine's clock stands to the control plane's.
+/// Agreement of this machine's clock with the control plane's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Clocks {
     #[default]
     Agree,
-    /// People should know.
+    /// The difference is logged as a warning.
     Drift,
-    /// Nothing is judged.
+    /// Nothing is judged until the lease is renewed.
     Differ,
 }
 
@@ -59,7 +60,6 @@ impl Clocks {
     }
 }
 
-/// The questions that are open.
 #[derive(Debug, Default)]
 struct Asked {
     last: u64,
@@ -70,18 +70,18 @@ struct Asked {
 #[derive(Debug)]
 struct Open {
     number: u64,
-    /// Since the machine was started.
+    /// Time since boot.
     at: Duration,
-    /// The same moment by the clock on the wall.
+    /// Wall-clock time of the same moment.
     clock: Timestamp,
 }
 
-/// Whether the gateway may judge.
+/// State of the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// It may.
+    /// The gateway may judge.
     Held,
-    /// It ran out so long ago, or was never there.
+    /// Expired for this duration, or never granted.
     Out(Duration),
     /// Deadlines cannot be trusted.
     ClocksDiffer,
@@ -98,19 +98,19 @@ impl Lease {
         }
     }
 
-    /// For how long a sign of life is good.
+    /// Sets the duration of the lease.
     pub(super) fn lasts(&self, length: Duration) {
         self.length_ms.store(millis(length), Ordering::Release);
     }
 
-    /// Whether it is time to ask again.
+    /// Returns `true` if the next question is due.
     pub(super) fn is_to_ask(&self) -> bool {
         let length = Duration::from_millis(self.length_ms.load(Ordering::Acquire));
         let pause = ASK_EVERY.min(length / ASKED_IN_A_LEASE);
         self.asked.lock().last_at.is_none_or(|last| since_boot().saturating_sub(last) >= pause)
     }
 
-    /// A node is asked now; the number of the question.
+    /// Registers a question asked now, and returns its number.
     pub(super) fn ask(&self, clock: Timestamp) -> u64 {
         let mut asked = self.asked.lock();
         let at = since_boot();
@@ -124,8 +124,8 @@ impl Lease {
         number
     }
 
-    /// A node has heard this question, reaches its store, and read its clock then.
-    // INVARIANT: I8. From the question on, not from the answer.
+    /// Processes the answer of a node that heard this question, reaches its store, and read its clock then.
+    // INVARIANT: I8. The lease counts from the question, not from the answer.
     pub(super) fn heard(&self, number: u64, theirs: Timestamp, now: Timestamp, options: &LinkOptions) {
         let Some(question) = self.asked.lock().take(number) else { return };
         let until = millis(question.at) + self.length_ms.load(Ordering::Acquire);
@@ -133,12 +133,13 @@ impl Lease {
         self.compare_clocks(theirs, question.clock, now, options);
     }
 
-    /// Whether one was ever granted.
+    /// Returns `true` if a lease was ever granted.
     pub(super) fn was_granted(&self) -> bool {
         self.until_ms.load(Ordering::Acquire) > 0
     }
 
-    /// Compares the clocks: the node read its own between these two moments of ours. Said when it becomes another story.
+    /// Compares the clocks: the node read its clock between `asked` and `answered` of ours. Logged only when the
+    /// result changes.
     pub(super) fn compare_clocks(
         &self,
         theirs: Timestamp,
@@ -157,7 +158,7 @@ impl Lease {
             Clocks::Drift => {
                 tracing::warn!(?difference, "this machine's clock differs from the control plane's");
             }
-            // INVARIANT: I8. Without agreeing clocks no deadline means anything.
+            // INVARIANT: I8. Without agreeing clocks, deadlines are meaningless.
             Clocks::Differ => tracing::error!(
                 ?difference,
                 "this machine's clock differs from the control plane's; commands are refused"
@@ -165,10 +166,10 @@ impl Lease {
         }
     }
 
-    /// Whether the gateway may judge; why not, for operators.
+    /// Checks if the gateway may judge.
     ///
     /// # Errors
-    /// The reason.
+    /// The reason why not, for operators.
     pub(super) fn check(&self) -> Result<(), String> {
         match self.standing() {
             Standing::Held => Ok(()),
@@ -177,7 +178,7 @@ impl Lease {
         }
     }
 
-    /// For how long it may if nothing more is heard; zero: it may not.
+    /// Remaining time if no further answer arrives; zero if the gateway must not judge.
     pub(super) fn remaining(&self) -> Duration {
         if self.standing() != Standing::Held {
             return Duration::ZERO;
@@ -196,7 +197,7 @@ impl Lease {
 }
 
 impl Asked {
-    /// The question of this number; it and those before it are closed. `None`: it is too old, or there was none.
+    /// Removes the question with this number and all older ones. `None` if it is too old or does not exist.
     fn take(&mut self, number: u64) -> Option<Open> {
         while self.open.front()?.number < number {
             self.open.pop_front();
@@ -209,7 +210,7 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Judges while the lease lasts.
+/// Judge that refuses when the lease has expired.
 #[derive(Debug)]
 pub(super) struct LeasedJudge<J> {
     pub(super) judge: J,
@@ -217,7 +218,7 @@ pub(super) struct LeasedJudge<J> {
 }
 
 impl<J: Judge> Judge for LeasedJudge<J> {
-    // INVARIANT: I8.
+    // INVARIANT: I8. Without a lease, nothing is judged except permitted plain reads.
     fn judge(&self, question: &Question<'_>) -> Result<Ruling, Unavailable> {
         match self.lease.standing() {
             Standing::Held => self.judge.judge(question),
@@ -226,7 +227,8 @@ impl<J: Judge> Judge for LeasedJudge<J> {
         }
     }
 
-    // INVARIANT: I8. Whoever was stopped while a command waited does not let it go by what it knew before.
+    // INVARIANT: I8. A gateway that was suspended while a command waited must not release it on the strength of an
+    // old lease.
     fn may_release(&self) -> Result<(), Unavailable> {
         match self.lease.standing() {
             Standing::Held => self.judge.may_release(),
@@ -243,8 +245,8 @@ fn why_not(standing: Standing) -> Unavailable {
     Unavailable(why.into())
 }
 
-/// The one exception: plain reads of targets that choose so, for a bounded time. Their records have to be accepted all
-/// the same.
+/// The one exception: plain reads of targets that allow it, for a bounded time. Their records must be accepted
+/// nevertheless.
 fn goes_on_alone(question: &Question<'_>, since: Duration) -> bool {
     let allowed = question.target.reads_when_isolated;
     !question.changes && allowed.is_some_and(|allowed| since <= allowed)
@@ -264,7 +266,7 @@ mod tests {
         Timestamp::from_micros(1_000_000)
     }
 
-    /// The process, or its machine, was stopped for so long.
+    /// Simulates a suspension of the process or the machine.
     fn stopped_for(lease: &Lease, time: Duration) {
         let earlier = |at: Duration| at.checked_sub(time).unwrap_or_default();
         let mut asked = lease.asked.lock();

@@ -1,11 +1,13 @@
-//! The gateway's end of the link to the control plane (`proto/countersign/v1/fleet.proto`): one stream, many cheap
-//! handles. A [`Link`] is one start of one gateway: it has a node id of its own, and ends when the control plane declares
-//! it lost; then another is started.
+//! The gateway's end of the link to the control plane (`proto/countersign/v1/fleet.proto`): one stream, shared by
+//! many cheap handles. A [`Link`] is one incarnation of a gateway. It has its own node id, and ends when the control
+//! plane declares it lost; the gateway then starts another.
 //!
-//! - [`state`]: what the gateway wants at the moment ([`calls`], [`follows`], [`attached`]); each new link is told all of it.
-//! - [`journal`]: records until they are synced. [`errands`]: what must be delivered whatever happens.
-//! - [`driver`] keeps a link ([`dial`], [`outgoing`], [`incoming`]); [`ports`] and [`approvals`] fill the road's ports.
-//! - [`lease`] and [`bundle`]: by what, and until when, the gateway judges alone.
+//! - [`state`]: the gateway's current subscriptions and calls ([`calls`], [`follows`], [`attached`]), sent in full on
+//!   each new link.
+//! - [`journal`]: records until they are synced. [`errands`]: messages that must be delivered.
+//! - [`driver`] maintains a link ([`dial`], [`outgoing`], [`incoming`]); [`ports`] and [`approvals`] implement the
+//!   pipeline's ports.
+//! - [`lease`] and [`bundle`]: the lease and the bundle with which the gateway judges alone.
 
 mod approvals;
 mod attached;
@@ -51,44 +53,46 @@ use self::ports::LinkPorts;
 use self::shared::Shared;
 use crate::{BundleJudge, metrics};
 
-/// How often it is looked for what time brings: expiry, silence, what nobody needs any more.
+/// Interval of periodic maintenance: expiry, overdue acknowledgements, unused subscriptions.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How many errands are seen to at once.
+/// Maximum number of concurrent deliveries of pending messages.
 const ERRANDS_AT_ONCE: usize = 64;
 
-/// What the control plane orders a gateway to do.
+/// Order of the control plane to a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// Nothing.
+    /// No order was given.
     None,
-    /// To drain and end; why.
+    /// Drain and exit, with the reason.
     Drain(String),
-    /// This start was declared lost: its connections have been told to end, and another [`Link`] has to be started; why.
+    /// This incarnation was declared lost, with the reason. Its connections are being ended, and another [`Link`]
+    /// must be started.
     Lost(String),
-    /// The gateway was shut out: its connections have been told to end, and no other start will be taken; why.
+    /// The gateway was revoked, with the reason. Its connections are being ended, and no other incarnation will be
+    /// accepted.
     Revoked(String),
 }
 
-/// Whether a gateway may judge at the moment, for `/readyz`.
+/// State of the bundle lease, for `/readyz`.
 #[derive(Debug, Clone)]
 pub struct Lease(Arc<lease::Lease>);
 
 impl Lease {
-    /// Whether it may.
+    /// Checks if the gateway may judge.
     ///
     /// # Errors
-    /// Why not, in plain words.
+    /// The reason why not, in plain words.
     pub fn check(&self) -> Result<(), String> {
         self.0.check()
     }
 }
 
-/// What a start that was lost leaves to the next one to report.
+/// Undelivered messages of a lost incarnation, to be delivered by the next one.
 #[derive(Debug, Default)]
 pub struct Unfinished(Vec<Errand>);
 
-/// One start of this gateway, linked to the control plane. Dropped, it is gone without a goodbye.
+/// One incarnation of this gateway, linked to the control plane. If dropped, it disappears without a Goodbye.
 #[derive(Debug)]
 pub struct Link {
     shared: Arc<Shared>,
@@ -97,7 +101,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts to link. It goes on over all failures; see [`Link::ready`] and [`Link::orders`].
+    /// Starts to link, and retries after all failures; see [`Link::ready`] and [`Link::orders`].
     #[must_use]
     pub fn start(
         options: LinkOptions,
@@ -125,28 +129,28 @@ impl Link {
         Self { shared, connections, _tasks: tasks }
     }
 
-    /// This start's id.
+    /// Identifier of this incarnation of the gateway.
     #[must_use]
     pub fn node(&self) -> NodeId {
         self.shared.node
     }
 
-    /// Whether there is a link at this moment.
+    /// Returns `true` if there is currently a link.
     #[must_use]
     pub fn is_linked(&self) -> bool {
         self.shared.state.lock().outbox.epoch() != 0
     }
 
-    /// Until when it may judge.
+    /// State of the bundle lease.
     #[must_use]
     pub fn lease(&self) -> Lease {
         Lease(Arc::clone(&self.shared.lease))
     }
 
-    /// Waits until there is a bundle in force, and returns the ports.
+    /// Waits until a bundle is in force and the lease is granted, and returns the ports.
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe.
     pub async fn ready(&self, url: Option<Arc<str>>) -> Ports {
         let mut there = self.shared.bundles.there_is_one.subscribe();
         loop {
@@ -155,7 +159,7 @@ impl Link {
             {
                 return self.ports(current, url);
             }
-            // A lease comes without a bundle when the one that there is was known: look now and then.
+            // Polls, because a lease arrives without a bundle if the gateway already knows the current one.
             let _ = tokio::time::timeout(LOOK_EVERY / 10, there.changed()).await;
         }
     }
@@ -178,19 +182,19 @@ impl Link {
         }
     }
 
-    /// What cancels and testimonies are asked of, from here on. Once only.
+    /// Sets the receiver of cancel requests and outcome queries. Only the first call has an effect.
     pub fn serves(&self, connections: Arc<dyn Connections>) {
-        // A second one would mean two gateways on one link: the first stays.
+        // A second receiver would mean two gateways on one link, so the first one stays.
         let _ = self.connections.set(connections);
     }
 
-    /// What the control plane orders.
+    /// Watches the orders of the control plane.
     #[must_use]
     pub fn orders(&self) -> watch::Receiver<Order> {
         self.shared.orders.subscribe()
     }
 
-    /// Tells connections and control plane that the gateway drains: those that wait are given their ticket.
+    /// Announces a drain to connections and control plane: waiting commands are refused with their ticket.
     pub fn drain(&self) {
         self.shared.change(|state| {
             state.draining = true;
@@ -199,8 +203,8 @@ impl Link {
         });
     }
 
-    /// Ends in good order, once all connections have ended: waits until records and reports are delivered, for at most
-    /// `patience`, and says goodbye. What is not delivered by then is the control plane's to find out.
+    /// Shuts down properly, after all connections have ended: waits until records and reports are delivered, for at
+    /// most `patience`, and sends Goodbye. The control plane detects what is not delivered by then.
     pub async fn close(self, patience: Duration) {
         let delivered = async {
             while !self.shared.is_delivered() {
@@ -219,7 +223,7 @@ impl Link {
             while !self.shared.state.lock().outbox.is_empty() {
                 tokio::time::sleep(LOOK_EVERY / 50).await;
             }
-            // The last message is on its way; half-closing the stream sees to it that it arrives.
+            // The last message is in transit; half-closing the stream ensures that it arrives.
             self.shared.state.lock().outbox.finish();
             self.shared.bell.ring();
             self.shared.closed_by_peer().await;
@@ -227,7 +231,7 @@ impl Link {
         let _ = tokio::time::timeout(patience.min(Duration::from_secs(2)), sent).await;
     }
 
-    /// What is left to report, after this start was lost.
+    /// Returns the undelivered messages, after this incarnation was lost.
     #[must_use]
     pub fn unfinished(&self) -> Unfinished {
         Unfinished(self.shared.errands.left())
@@ -239,14 +243,14 @@ impl Shared {
         self.errands.is_empty() && self.journal.is_drained()
     }
 
-    /// Waits until the node has closed the link after a goodbye.
+    /// Waits until the node has closed the link after a Goodbye.
     async fn closed_by_peer(&self) {
         while self.state.lock().outbox.epoch() != 0 {
             tokio::time::sleep(LOOK_EVERY / 50).await;
         }
     }
 
-    /// Sees to errands that nobody sees to, until it is dropped.
+    /// Retries undelivered messages, until dropped.
     async fn run_errands(self: &Arc<Self>) {
         let mut under_way = JoinSet::new();
         loop {
@@ -261,12 +265,12 @@ impl Shared {
                 () = self.errands.changed.notified(), if under_way.is_empty() => {}
                 Some(_) = under_way.join_next() => {}
             }
-            // An errand that could not be done is not tried again at once.
+            // Pause before a failed message is retried.
             tokio::time::sleep(LOOK_EVERY / 10).await;
         }
     }
 
-    /// Looks at what time brings, until it is dropped.
+    /// Runs periodic maintenance, until dropped.
     async fn keep_house(&self) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -1,4 +1,5 @@
-//! What a link sends: the Hello, and from the Welcome on whatever has gathered while the last message was under way.
+//! The outgoing messages of a link: the Hello, and after the Welcome all frames that have accumulated during the
+//! previous send.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,15 +12,14 @@ use futures::task::AtomicWaker;
 
 use super::shared::Shared;
 
-/// One link's stream of messages. It is asked for the next one when the transport can take it: that is how messages
-/// batch by themselves.
+/// Message stream of one link. The transport polls it when it can send, so that messages are batched automatically.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     shared: Arc<Shared>,
     epoch: u64,
     waker: Arc<AtomicWaker>,
     hello: Option<v1::Hello>,
-    /// Whoever was ready to run has run since there were records to send.
+    /// `true` once all tasks that were ready have run since there were records to send.
     gathered: bool,
 }
 
@@ -33,7 +33,7 @@ impl Outgoing {
         Self { shared, epoch, waker, hello: Some(hello), gathered: false }
     }
 
-    /// The frames that are to be sent now. `None`: nothing follows, or another link has taken over.
+    /// Frames to be sent now. `None` if nothing follows, or another link has taken over.
     fn gather(&self) -> Option<Vec<v1::GatewayFrame>> {
         let mut frames = {
             let mut state = self.shared.state.lock();
@@ -44,7 +44,7 @@ impl Outgoing {
                 std::cmp::Ordering::Equal => state.outbox.take(),
             }
         };
-        // A goodbye is the last word.
+        // Nothing follows a Goodbye.
         let says_goodbye = |one: &v1::GatewayFrame| matches!(one.frame, Some(Frame::Goodbye(_)));
         if !frames.last().is_some_and(says_goodbye)
             && let Some(lines) = self.shared.journal.take()
@@ -63,9 +63,10 @@ impl Stream for Outgoing {
             let frames = vec![v1::GatewayFrame { frame: Some(Frame::Hello(hello)) }];
             return Poll::Ready(Some(v1::LinkRequest { frames }));
         }
-        // Before the look: what comes after it rings.
+        // Registered before the check, so that a later change wakes this task.
         self.waker.register(context.waker());
-        // Behind all who are ready to run: their records go with the same message. A lonely client waits for nobody.
+        // Yield once to all tasks that are ready, so that their records join this message. With a single client this
+        // costs nothing.
         self.gathered = !self.gathered && self.shared.journal.is_ready();
         if self.gathered {
             context.waker().wake_by_ref();

@@ -1,4 +1,4 @@
-//! The road's ports, filled by the link.
+//! The pipeline's ports, implemented over the link.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,11 +17,10 @@ use countersign_lifecycle::ports::{Admitted, Cancels, NotAdmitted, Sessions, Una
 use super::attached::Opened;
 use super::shared::{Shared, odd, silent};
 
-/// The time that the sender of a cancel request waits until the gateway that it is for has carried it out; longer than the
-/// control plane waits for that gateway.
+/// Longest wait of a forwarded cancel request; longer than the control plane's own wait for the other gateway.
 const CANCEL_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Sessions, approvals and cancels over the link.
+/// Sessions, approvals and cancel requests over the link.
 #[derive(Debug, Clone)]
 pub(super) struct LinkPorts {
     pub(super) shared: Arc<Shared>,
@@ -52,7 +51,8 @@ impl LinkPorts {
         let session = opened.id;
         let stop = self.shared.change(|state| {
             let first = self.shared.first_stop(state);
-            // Under the lock that the sweep holds, too: it never takes away what a connection is about to need.
+            // Inserted under the lock that the sweep also holds, so that the sweep never removes a proof that a
+            // connection is about to need.
             self.shared.record_proofs.insert(session, record_proof.into());
             state.attached.attach(opened, first, &mut state.outbox)
         });
@@ -79,7 +79,7 @@ impl Cancels for LinkPorts {
         hmac::sign(&secret, key).as_ref().try_into().ok()
     }
 
-    /// At most so many at a time: whoever sends them has shown nothing, and one that comes late means nobody any more.
+    /// Limited in number: the senders are not authenticated, and a late cancel request has no effect any more.
     async fn forward(&self, route: u32, protocol: &'static str, key: Vec<u8>, tag_bytes: usize) {
         let Ok(_turn) = self.shared.cancels.try_acquire() else { return };
         let tag_bytes = u32::try_from(tag_bytes).unwrap_or(u32::MAX);

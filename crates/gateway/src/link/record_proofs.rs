@@ -1,5 +1,5 @@
-//! The proofs that sessions of connections here may be recorded, as the control plane gave them. The opening record of every
-//! stream carries the proof of its session; the control plane takes no stream without it.
+//! Proofs that sessions may be recorded by this gateway, issued by the control plane. The opening record of every
+//! stream carries the proof of its session; the control plane rejects a stream without it.
 
 use bytes::Bytes;
 use countersign_common::id::SessionId;
@@ -7,22 +7,22 @@ use countersign_recording::{Envelope, Record};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-/// The proofs by session. Bounded by the number of connections.
+/// Proofs by session. Bounded by the number of connections.
 #[derive(Debug, Default)]
 pub(super) struct RecordProofs(Mutex<FxHashMap<SessionId, Bytes>>);
 
 impl RecordProofs {
-    /// The session has a connection here.
+    /// Adds the proof of a session with a connection here.
     pub(super) fn insert(&self, session: SessionId, proof: Bytes) {
         self.0.lock().insert(session, proof);
     }
 
-    /// It has none any more.
+    /// Removes the proof of a session without connections.
     pub(super) fn remove(&self, session: SessionId) {
         self.0.lock().remove(&session);
     }
 
-    /// The proof that belongs to an opening record; empty if the line is none. Parses the line: once for each connection.
+    /// Returns the proof for an opening record; empty for any other line. Parses the line, once per connection.
     pub(super) fn of_opening(&self, line: &[u8]) -> Bytes {
         match Envelope::parse(line) {
             Ok(Envelope { record: Record::Opened(opened), .. }) => {

@@ -1,4 +1,4 @@
-//! What the ports, the link's task and the housekeeping share.
+//! State shared by the ports, the link's task and the periodic maintenance.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -27,34 +27,34 @@ use super::options::LinkOptions;
 use super::record_proofs::RecordProofs;
 use super::state::State;
 
-/// Cancel requests that are forwarded at once; more are dropped.
+/// Maximum number of concurrently forwarded cancel requests; further ones are dropped.
 const CANCELS_MAX: usize = 64;
 
-/// The inside of a link.
+/// Shared state of a link.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: LinkOptions,
-    /// This start of this gateway.
+    /// This incarnation of the gateway.
     pub(super) node: NodeId,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) state: Mutex<State>,
     pub(super) errands: Arc<Errands>,
     pub(super) journal: Arc<LinkJournal>,
-    /// What shows that the sessions of connections here may be recorded.
+    /// Proofs that the sessions of connections here may be recorded.
     pub(super) record_proofs: Arc<RecordProofs>,
     pub(super) lease: Arc<Lease>,
     pub(super) bell: Arc<Bell>,
     pub(super) bundles: Taker,
     pub(super) route: AtomicU32,
-    /// By what this start vouches for the cancel keys that it gives out.
+    /// Key that authenticates the cancel keys issued by this incarnation.
     pub(super) cancel_secret: ArcSwapOption<hmac::Key>,
-    /// Cancel requests that are on their way to another gateway.
+    /// Permits for cancel requests in transit to another gateway.
     pub(super) cancels: Semaphore,
     pub(super) epochs: AtomicU64,
     pub(super) orders: watch::Sender<Order>,
 }
 
-/// A question that is open. Dropped before the answer, it is forgotten.
+/// An open call. If it is dropped before the answer, it is forgotten.
 #[derive(Debug)]
 pub(super) struct Asking<'s> {
     shared: &'s Shared,
@@ -88,7 +88,7 @@ impl Shared {
         }
     }
 
-    /// Changes what the gateway wants, and sees to it that it is sent.
+    /// Changes the state, and wakes the sender if there is something to send.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let (changed, unsent) = {
             let mut state = self.state.lock();
@@ -101,11 +101,11 @@ impl Shared {
         changed
     }
 
-    /// Asks the node that has the link whether it is there; its answer renews the lease.
+    /// Asks the linked node if it is alive; its answer renews the lease.
     pub(super) fn ask_whether_alive(&self) {
         let now = self.clock.now();
         self.change(|state| {
-            // Without a link nobody would be asked.
+            // Without a link there is no node to ask.
             if state.outbox.epoch() != 0 {
                 let number = self.lease.ask(now);
                 state.outbox.push(Frame::Listening(v1::Listening { number }));
@@ -113,10 +113,10 @@ impl Shared {
         });
     }
 
-    /// Puts a question, as part of the trace of who asks.
+    /// Sends a call, in the current trace.
     ///
     /// # Errors
-    /// When too many are open.
+    /// [`Unavailable`] if too many calls are open.
     pub(super) fn begin(&self, call: Call) -> Result<Asking<'_>, Unavailable> {
         self.begin_in(trace_context::present(), call)
     }
@@ -126,23 +126,23 @@ impl Shared {
         Ok(Asking { shared: self, id, answered })
     }
 
-    /// Asks, and waits for the answer on whichever link it comes.
+    /// Sends a call and waits for its answer, on any link.
     ///
     /// # Errors
-    /// When none came in time, or the control plane cannot tell.
+    /// [`Unavailable`] if no answer came in time, or the control plane cannot tell.
     ///
     /// # Cancel safety
-    /// It may have been acted upon.
+    /// A cancelled call may have taken effect.
     pub(super) async fn ask(&self, call: Call) -> Result<Answer, Unavailable> {
         let mut asking = self.begin(call)?;
         asking.wait().await
     }
 
-    /// Sees to an errand: asks until it is done, or for as long as one question may take. What is left of it then is
-    /// taken up by [`Shared::run_errands`]. The last answer, when it is done.
+    /// Delivers a message, within the time limit of one call. If it fails, [`Shared::run_errands`] retries it.
+    /// Returns the last answer if the message was delivered.
     ///
     /// # Cancel safety
-    /// Safe: the errand stays.
+    /// Cancel safe: the message is kept.
     pub(super) async fn see_to(&self, mut errand: InHand) -> Option<Answer> {
         loop {
             let mut asking = self.begin_in(errand.trace(), errand.call()).ok()?;
@@ -159,7 +159,7 @@ impl Shared {
         }
     }
 
-    /// The stop signal that a new connection begins with.
+    /// Initial stop signal of a new connection.
     pub(super) fn first_stop(&self, state: &State) -> Stop {
         match &*self.orders.borrow() {
             Order::Lost(reason) | Order::Revoked(reason) => Stop::Revoked(reason.clone()),
@@ -170,13 +170,13 @@ impl Shared {
 }
 
 impl Asking<'_> {
-    /// The answer; nothing when none came in time.
+    /// Waits for the answer; `None` if none came in time.
     pub(super) async fn hear(&mut self) -> Option<Answer> {
         let patience = self.shared.options.call_time_max;
         tokio::time::timeout(patience, &mut self.answered).await.ok()?.ok()
     }
 
-    /// The answer, as the ports need it.
+    /// Like [`Self::hear`], with the error of the ports.
     pub(super) async fn wait(&mut self) -> Result<Answer, Unavailable> {
         match self.hear().await {
             Some(Answer::Unavailable(why)) => {
@@ -188,7 +188,7 @@ impl Asking<'_> {
         }
     }
 
-    /// Gives up; says whether the question may have been heard.
+    /// Abandons the call. Returns `true` if the control plane may have received it.
     pub(super) fn may_have_been_heard(&self) -> bool {
         self.shared.state.lock().calls.forget(self.id)
     }
@@ -200,12 +200,12 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// What a client is told when nobody answers.
+/// Error for a client if the control plane does not answer.
 pub(super) fn silent() -> Unavailable {
     Unavailable("the approval service is not available".into())
 }
 
-/// An answer that does not belong to the question.
+/// Logs an answer that does not belong to the call.
 pub(super) fn odd(answer: &Answer) -> Unavailable {
     let kind = match answer {
         Answer::Unavailable(_) => "unavailable",

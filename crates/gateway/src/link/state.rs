@@ -1,5 +1,5 @@
-//! What the gateway wants of the control plane at the moment. It outlives every single link: a new link is told all of
-//! it anew. One short lock; none of it is on the road of a command that nobody has to approve.
+//! The gateway's current subscriptions and calls. They outlast every link: a new link is sent all of them again.
+//! Protected by one short lock, which is not on the path of a command that needs no approval.
 
 use std::collections::VecDeque;
 
@@ -10,14 +10,14 @@ use super::attached::Attached;
 use super::calls::Calls;
 use super::follows::Follows;
 
-/// Frames of one message; the records come beside them.
+/// Maximum number of frames per message, in addition to the records.
 const FRAMES_MAX: usize = 512;
 
-/// Frames that may wait to be sent: as many as a new link is told of 100,000 connections, and as many more. A node that does
-/// not read so much is left.
+/// Maximum number of waiting frames: as many as a new link with 100,000 connections is sent, and as many more. The
+/// link to a node that does not read that fast is closed.
 const WAITING_MAX: usize = 1 << 19;
 
-/// Everything that a new link has to be told.
+/// Everything that a new link must be sent.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) outbox: Outbox,
@@ -27,19 +27,19 @@ pub(super) struct State {
     pub(super) draining: bool,
 }
 
-/// What is to be sent on the link in use. Bounded; at the bound the link is given up, see [`Outbox::has_overflowed`]. Without
-/// one nothing gathers: the next link is told from [`State`].
+/// Frames to be sent on the current link. Bounded; at the bound the link is closed, see [`Outbox::has_overflowed`].
+/// Without a link nothing accumulates, because the next link is initialised from [`State`].
 #[derive(Default)]
 pub(super) struct Outbox {
-    /// The link in use; zero: none.
+    /// Number of the current link; zero if there is none.
     epoch: u64,
     frames: VecDeque<Frame>,
     finished: bool,
-    /// Too much has waited: nothing more is taken, and the link has to be given up.
+    /// Too many frames have waited: no more are accepted, and the link must be closed.
     overflowed: bool,
 }
 
-/// A frame may carry a client's token: none is printed.
+/// Omits the frames, which may contain a client's token.
 impl std::fmt::Debug for Outbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let frames = self.frames.len();
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// Sends a frame, if there is a link that takes it; says whether there is.
+    /// Queues a frame if there is a link that accepts it. Returns `true` if there is.
     pub(super) fn push(&mut self, frame: Frame) -> bool {
         self.overflowed |= self.frames.len() >= WAITING_MAX;
         let taken = self.epoch != 0 && !self.overflowed;
@@ -58,7 +58,7 @@ impl Outbox {
         taken
     }
 
-    /// Whether the link has to be given up; the next one is told everything anew.
+    /// Returns `true` if the link must be closed. The next one is sent everything again.
     pub(super) const fn has_overflowed(&self) -> bool {
         self.overflowed
     }
@@ -67,7 +67,7 @@ impl Outbox {
         self.epoch
     }
 
-    /// What has gathered, in order.
+    /// Takes the accumulated frames, in order.
     pub(super) fn take(&mut self) -> Vec<v1::GatewayFrame> {
         let count = self.frames.len().min(FRAMES_MAX);
         self.frames.drain(..count).map(|frame| v1::GatewayFrame { frame: Some(frame) }).collect()
@@ -77,12 +77,12 @@ impl Outbox {
         self.frames.is_empty()
     }
 
-    /// How many frames wait.
+    /// Number of waiting frames.
     pub(super) fn count(&self) -> usize {
         self.frames.len()
     }
 
-    /// Nothing follows on this link.
+    /// Marks that nothing follows on this link.
     pub(super) const fn finish(&mut self) {
         self.finished = true;
     }
@@ -93,7 +93,7 @@ impl Outbox {
 }
 
 impl State {
-    /// A link is in use from here on: it is told everything.
+    /// Switches to a new link, and queues the complete state on it.
     pub(super) fn link_up(&mut self, epoch: u64) {
         self.outbox = Outbox { epoch, ..Outbox::default() };
         if self.draining {
@@ -104,9 +104,9 @@ impl State {
         self.calls.tell_all(&mut self.outbox);
     }
 
-    /// There is no link any more.
+    /// Marks that there is no link.
     pub(super) fn link_down(&mut self) {
-        // What was finished stays so.
+        // The finished mark is kept.
         self.outbox = Outbox { finished: self.outbox.finished, ..Outbox::default() };
     }
 }
@@ -123,7 +123,7 @@ mod tests {
         while state.outbox.push(frame()) {}
         assert_eq!(state.outbox.frames.len(), WAITING_MAX);
         assert!(state.outbox.has_overflowed());
-        // Also when some of it has gone: something in between is missing.
+        // Even if some frames were sent: others in between are missing.
         state.outbox.take();
         assert!(!state.outbox.push(frame()));
         state.link_up(2);

@@ -1,20 +1,20 @@
-//! Who waits for which position.
+//! Waiters by journal position.
 
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-/// Those who wait for one kind of acknowledgement. Bounded by the number of connections: each waits for one position at
-/// a time.
+/// Waiters for one kind of acknowledgement. Bounded by the number of connections, because each waits for one position
+/// at a time.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    /// One for each position, which is nearly always all of them.
+    /// One waiter per position; there are rarely others.
     first: BTreeMap<u64, Waker>,
     others: Vec<(u64, Waker)>,
     wanted: u64,
 }
 
 impl Waiters {
-    /// Somebody waits.
+    /// Adds a waiter for the position.
     pub(super) fn wait(&mut self, position: u64, waker: &Waker) {
         self.want(position);
         match self.first.get(&position) {
@@ -29,12 +29,12 @@ impl Waiters {
         }
     }
 
-    /// As if somebody waited.
+    /// Requests the position without a waiter.
     pub(super) fn want(&mut self, position: u64) {
         self.wanted = self.wanted.max(position);
     }
 
-    /// The highest position that was ever waited for.
+    /// Highest position that was ever requested.
     pub(super) const fn wanted(&self) -> u64 {
         self.wanted
     }
@@ -43,7 +43,7 @@ impl Waiters {
         self.first.is_empty()
     }
 
-    /// Takes out those who wait for this position or a lower one.
+    /// Removes and returns the waiters for this position or a lower one.
     pub(super) fn take(&mut self, reached: u64) -> Vec<Waker> {
         let later = self.first.split_off(&reached.saturating_add(1));
         let mut ready: Vec<_> = std::mem::replace(&mut self.first, later).into_values().collect();

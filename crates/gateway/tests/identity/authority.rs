@@ -1,4 +1,4 @@
-//! A control-plane node that only certifies.
+//! A control-plane node that only issues certificates.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -20,10 +20,10 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 
-/// How long its certificates live.
+/// Validity of its certificates.
 pub(crate) const LIFE: Duration = Duration::from_secs(3600);
 
-/// The node, until it is dropped.
+/// The node; stops when dropped.
 pub(crate) struct Authority {
     pub(crate) address: SocketAddr,
     inside: Arc<Inside>,
@@ -72,7 +72,7 @@ impl Authority {
         Digest::of(self.inside.issuer.der())
     }
 
-    /// Who joined: what stands before the dot of the token, and the name.
+    /// Joined gateways: the secret part of the token, and the name.
     pub(crate) fn joined(&self) -> Vec<(String, String)> {
         self.inside.seen.lock().joined.clone()
     }

@@ -1,4 +1,4 @@
-//! How a gateway becomes somebody: against a scripted authority over real TLS.
+//! Tests of joining and renewal against a scripted authority over real TLS.
 
 #![allow(
     clippy::unwrap_used,
@@ -48,7 +48,7 @@ async fn a_gateway_joins_once_and_is_somebody_from_then_on() {
     let mut options = options(&state, &authority, authority.digest());
     Identity::open(options.clone(), clock()).await.unwrap();
     assert_eq!(authority.joined(), [("csj_s3cret".to_owned(), "gateway-1".to_owned())]);
-    // The token is not needed any more, and not asked for.
+    // The token is no longer needed, and not used.
     options.token = None;
     Identity::open(options, clock()).await.unwrap();
     assert_eq!(authority.joined().len(), 1);

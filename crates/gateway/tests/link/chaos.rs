@@ -1,4 +1,4 @@
-//! Nodes that die, lose answers and say things twice, at every frame and by many seeds.
+//! Nodes that die, lose answers and repeat messages, at every frame and with many seeds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,15 +16,14 @@ use crate::words;
 
 const FAULTS: Faults = Faults { die_before: 6, die_after: 6, twice: 5, cannot_tell: 3 };
 
-/// What became of one command.
 enum Fate {
-    /// It was let go, and reported as ended.
+    /// Released, and reported as ended.
     Ran(ApprovalId),
-    /// It was refused; no byte of it went.
+    /// Refused; no byte of it was sent.
     Refused,
 }
 
-/// A command from its login to its end, as the road takes it. Whatever fails refuses it.
+/// Runs a command from its login to its end, as the pipeline does. Any failure refuses it.
 async fn command(ports: Ports, number: usize) -> Fate {
     if ports.sessions.open(&token(), &shop()).await.is_err() {
         return Fate::Refused;
@@ -55,7 +54,7 @@ async fn command(ports: Ports, number: usize) -> Fate {
     Fate::Ran(approval.id)
 }
 
-/// Says how many commands ran.
+/// Runs a round, and returns the number of commands that ran.
 async fn round(seed: u64, commands: usize) -> usize {
     let plane = Plane::new(seed);
     let nodes = Nodes::start(&plane, 3).await;
@@ -75,22 +74,22 @@ async fn round(seed: u64, commands: usize) -> usize {
     settle(&plane).await;
     let truth = plane.truth.lock();
     assert_eq!(truth.violations, Vec::<String>::new(), "seed {seed}");
-    // INVARIANT: I1.
+    // INVARIANT: I1. Every approval is redeemed at most once.
     assert!(truth.redeemed.values().all(|count| *count == 1), "seed {seed}");
     for id in &ran {
         let state = &truth.approvals[id].state;
         assert_eq!(*state, State::Done { outcome: Outcome::Completed }, "seed {seed}");
     }
-    // INVARIANT: I3. What the client was told did not run has not run, and says so.
+    // INVARIANT: I3. A command that was refused has not run, and its approval says so.
     let done = truth.approvals.values().filter(|one| matches!(one.state, State::Done { .. })).count();
     assert_eq!(done, ran.len(), "seed {seed}");
-    // INVARIANT: I5. Every record is there, in order, once.
+    // INVARIANT: I5. Every record is there once, in order.
     let last = truth.records.last_key_value().map_or(0, |(last, _)| *last);
     assert_eq!(truth.records.len() as u64, last, "seed {seed}");
     ran.len()
 }
 
-/// Nothing stays redeemed or in doubt: what was not used is taken back.
+/// Waits until no approval is redeemed or in doubt: unused redemptions are taken back.
 async fn settle(plane: &Arc<Plane>) {
     eventually("every redeem is answered for", || {
         let truth = plane.truth.lock();
@@ -117,7 +116,7 @@ async fn i1_once_a_redeem_whose_answer_never_came_is_disowned_and_reported_as_no
     let plane = Plane::new(1);
     let nodes = Nodes::start(&plane, 1).await;
     let mut options = nodes.options();
-    // Long enough for what is answered, also on a busy machine.
+    // Long enough for answered calls, even on a busy machine.
     options.call_time_max = Duration::from_secs(1);
     let link = nodes.link(options);
     let ports = link.ready(None).await;

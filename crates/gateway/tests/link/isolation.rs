@@ -1,4 +1,4 @@
-//! I8: without a control plane that reaches its store nothing is judged, but where a target chose so.
+//! I8: without a control plane that reaches its store nothing is judged, except where a target allows it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,12 +40,12 @@ async fn i8_closed_nothing_is_judged_once_the_bundle_lease_has_run_out() {
     let link = nodes.link(nodes.options());
     let ports = link.ready(None).await;
     assert!(judge(&ports, "shop", Action::Select).is_ok());
-    // The node still answers, and keeps records; but it does not reach its store.
+    // The node still answers and keeps records, but does not reach its store.
     plane.truth.lock().alive = false;
     eventually("refused", || judge(&ports, "shop", Action::Select).is_err()).await;
     assert!(ports.judge.may_release().is_err(), "what waited is not let go either");
     assert!(judge(&ports, "shop", Action::Update).is_err());
-    // This target chose to go on with plain reads, and with nothing else.
+    // This target allows plain reads to continue, and nothing else.
     assert!(judge(&ports, "lab", Action::Select).is_ok());
     assert!(judge(&ports, "lab", Action::Update).is_err());
     assert!(judge_one(&ports, "lab", Action::Transaction, false).is_ok());

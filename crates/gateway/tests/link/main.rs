@@ -1,4 +1,4 @@
-//! The gateway's end of the link against a scripted control plane over real TLS.
+//! Tests of the gateway's end of the link against a scripted control plane over real TLS.
 
 #![allow(
     clippy::unwrap_used,

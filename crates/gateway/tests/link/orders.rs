@@ -1,4 +1,4 @@
-//! What the control plane orders: to end sessions, to move, to drain, to begin anew.
+//! Orders of the control plane: end sessions, move, drain, restart as a new incarnation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ async fn i3_no_means_no_a_session_that_was_ended_stops_its_connections() {
     plane.say(Frame::SessionsEnded(v1::SessionsEnded { session_ids, reason: "the stop button".into() }));
     let stop = stopped(&mut admitted.stop).await;
     assert_eq!(stop, Stop::Revoked("the stop button".into()));
-    // A drain does not take that back.
+    // A drain does not change that.
     link.drain();
     assert_eq!(*admitted.stop.borrow(), Stop::Revoked("the stop button".into()));
 }
@@ -145,7 +145,7 @@ async fn cancels_and_questions_about_commands_in_doubt_reach_the_connections() {
     link.ready(None).await;
     let here = Arc::new(Here::default());
     link.serves(Arc::clone(&here) as _);
-    // A node of an earlier version gives no id, and does not know the answer.
+    // A node of an earlier version sends no id, and does not know the answer.
     for (id, key) in [(0, 7), (11, 8)] {
         plane.say(Frame::Cancel(v1::CancelPush { protocol: "postgres".into(), key: vec![key], id }));
     }
@@ -188,7 +188,7 @@ async fn i8_closed_nobody_is_heard_over_a_link_whose_certificate_has_ended() {
     let link = start_with(nodes.options(), credentials, Unfinished::default());
     link.ready(None).await;
     assert!(link.is_linked());
-    // The node would go on with it.
+    // The node itself would continue.
     plane.truth.lock().open = false;
     eventually("it is left", || !link.is_linked()).await;
 }

@@ -1,5 +1,5 @@
-//! A control plane that follows a script: a few nodes over one truth, which die, lose answers and say things twice as
-//! the dice fall. What it keeps, and what it checks, is what the real one promises.
+//! A scripted control plane: several nodes with one shared state, which die, lose answers and repeat messages at
+//! random. It keeps and checks what the real one promises.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -23,27 +23,27 @@ use tonic::Streaming;
 
 use crate::words;
 
-/// How often a frame of the gateway makes its node do something bad, of a hundred.
+/// Probability of each fault per frame of the gateway, in percent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
-    /// Die before it is acted upon.
+    /// Die before the frame takes effect.
     pub(crate) die_before: u64,
-    /// Die after it was acted upon, the answer unsent.
+    /// Die after the frame took effect, without an answer.
     pub(crate) die_after: u64,
-    /// Answer twice.
+    /// Send the answer twice.
     pub(crate) twice: u64,
-    /// Say that nobody can tell, although it was acted upon.
+    /// Answer "unavailable" although the frame took effect.
     pub(crate) cannot_tell: u64,
 }
 
-/// What all nodes share.
+/// State shared by all nodes.
 #[derive(Debug)]
 pub(crate) struct Plane {
     pub(crate) truth: Mutex<Truth>,
     news: broadcast::Sender<Frame>,
-    /// Rung when all links break.
+    /// Signals that all links break.
     breaks: broadcast::Sender<()>,
-    /// Rung when one has broken.
+    /// Notified when a link has broken.
     gone: Notify,
 }
 
@@ -51,42 +51,43 @@ pub(crate) struct Plane {
 pub(crate) struct Truth {
     pub(crate) approvals: BTreeMap<ApprovalId, Approval>,
     attempts: HashMap<String, u64>,
-    /// How often each approval was redeemed.
+    /// Number of redemptions of each approval.
     pub(crate) redeemed: HashMap<ApprovalId, u32>,
-    /// Every record by its position, whichever node took it.
+    /// All records by position, from any node.
     pub(crate) records: BTreeMap<u64, v1::RecordLine>,
     pub(crate) synced: u64,
     pub(crate) hellos: Vec<v1::Hello>,
-    /// The first position of each link's first records.
+    /// First position of the first records on each link.
     pub(crate) began_at: Vec<u64>,
     pub(crate) attached: HashSet<String>,
     pub(crate) cancels: Vec<v1::RouteCancel>,
     pub(crate) testified: Vec<v1::Testified>,
-    /// The cancel requests that were carried out.
+    /// Cancel requests that were carried out.
     pub(crate) carried: Vec<u64>,
     pub(crate) taken: Vec<v1::BundleTaken>,
     pub(crate) draining: bool,
     pub(crate) goodbyes: u32,
-    /// What went against the protocol.
+    /// Violations of the protocol.
     pub(crate) violations: Vec<String>,
     pub(crate) faults: Faults,
     pub(crate) dice: Dice,
-    /// Whether nodes say that they are alive.
+    /// `true` if nodes answer liveness questions.
     pub(crate) alive: bool,
-    /// The last question whether anybody is there, and on the how many-th link it came.
+    /// Number of the last liveness question, and the number of the link on which it came.
     heard: u64,
     pub(crate) heard_on_link: usize,
-    /// Whether a new link ends the one before it, as the store's news do, before it is welcomed; how often it did.
+    /// `true` if a new link ends the previous one before its Welcome, as in a real store; and the number of times it
+    /// did.
     pub(crate) supersedes: bool,
     pub(crate) superseded: usize,
-    /// Whether records are acknowledged, and whether they are synced.
+    /// `true` if records are acknowledged; `true` if they are synced.
     pub(crate) acknowledges: bool,
     pub(crate) syncs: bool,
-    /// Whether calls are answered.
+    /// `true` if calls are answered.
     pub(crate) answers: bool,
-    /// Whether new requests are approved at once.
+    /// `true` if new requests are approved at once.
     pub(crate) approves: bool,
-    /// Whether links are taken at all.
+    /// `true` if links are accepted.
     pub(crate) open: bool,
     pub(crate) lease: Duration,
     pub(crate) clock_ahead: Duration,
@@ -135,30 +136,29 @@ impl Plane {
         })
     }
 
-    /// Says something on every link.
+    /// Sends a frame on every link.
     pub(crate) fn say(&self, frame: Frame) {
         let _ = self.news.send(frame);
     }
 
-    /// All links break.
     pub(crate) fn break_links(&self) {
         let _ = self.breaks.send(());
     }
 
-    /// Declares a start of the gateway lost.
+    /// Declares an incarnation of the gateway lost.
     pub(crate) fn lose(&self, node: NodeId) {
         self.truth.lock().lost.insert(node.to_string());
         self.say(leave(false, true, "its lease ran out"));
     }
 
-    /// Marks the owner of a redeemed command lost.
+    /// Marks the owner of a redeemed command as lost.
     pub(crate) fn give_up(&self, id: ApprovalId) {
         let mut truth = self.truth.lock();
         let State::Redeemed { fence, .. } = truth.approvals[&id].state else { panic!("not redeemed") };
         let _ = truth.step(&id.to_string(), &Event::OwnerLost { fence });
     }
 
-    /// Somebody approves what waits.
+    /// Approves a pending request.
     pub(crate) fn approve(&self, id: ApprovalId) {
         let mut truth = self.truth.lock();
         truth.decide(id);
@@ -167,7 +167,7 @@ impl Plane {
         self.say(Frame::Approval(approval));
     }
 
-    /// One link, until it ends or the node dies.
+    /// Serves one link until it ends or the node dies.
     pub(crate) async fn serve(
         self: Arc<Self>,
         mut incoming: Streaming<v1::LinkRequest>,
@@ -189,7 +189,7 @@ impl Plane {
             truth.hellos.len()
         };
         if self.truth.lock().supersedes {
-            // Only those before it: this one listens from here on.
+            // Affects only earlier links: this one subscribes afterwards.
             self.break_links();
             breaks = self.breaks.subscribe();
             self.truth.lock().superseded += 1;
@@ -249,7 +249,7 @@ async fn send(
     out.send(Ok(v1::LinkResponse { frames })).await.map_err(drop)
 }
 
-/// What a node says, and whether it dies after that.
+/// Answer of a node, and its death after that.
 struct Said {
     frames: Vec<Frame>,
     dies: bool,
@@ -259,7 +259,7 @@ struct Link {
     plane: Arc<Plane>,
     node: NodeId,
     began: bool,
-    /// The how many-th link it is.
+    /// Number of the link, from 1.
     number: usize,
 }
 
@@ -344,7 +344,7 @@ impl Link {
 }
 
 impl Truth {
-    /// INVARIANT of the records: they come in order, without a gap, and a repeated one is the same.
+    /// INVARIANT of the records: they arrive in order, without a gap, and repeated ones are identical.
     fn keep(&mut self, lines: v1::RecordLines) {
         for (position, line) in (lines.first_position..).zip(lines.lines) {
             let last = self.records.last_key_value().map_or(0, |(last, _)| *last);
@@ -358,7 +358,7 @@ impl Truth {
         }
     }
 
-    /// The answer to the last question whether anybody is there.
+    /// Answer to the last liveness question.
     pub(crate) fn alive(&self) -> Frame {
         let time = Some(timestamp_to_wire(SystemClock.now().after(self.clock_ahead)));
         Frame::Alive(v1::Alive { heard: self.heard, time })
@@ -387,7 +387,7 @@ impl Truth {
         }
     }
 
-    /// The same digest of the same session joins.
+    /// Joins the open approval of the same digest.
     fn hold(&mut self, hold: &v1::HoldCommand) -> Answer {
         let open =
             self.approvals.values().find(|one| one.state.is_open() && *one.digest.as_bytes() == *hold.digest);
@@ -415,7 +415,7 @@ impl Truth {
         let _ = self.step(&id.to_string(), &event);
     }
 
-    /// The same attempt gets the same answer.
+    /// Returns the same answer for the same attempt.
     fn redeem(&mut self, redeem: &v1::RedeemApproval, owner: NodeId) -> Answer {
         let id: ApprovalId = redeem.approval_id.parse().unwrap();
         if self.attempts.contains_key(&redeem.attempt_id) {
@@ -447,7 +447,7 @@ impl Truth {
         };
         let standing = self.approvals.get(&id).unwrap().clone();
         match (&standing.state, &event) {
-            // Said before, and the answer lost.
+            // Reported before, and the answer was lost.
             (State::Done { outcome }, Event::Report { outcome: again, .. }) if outcome == again => {
                 Answer::Approval((&standing).into())
             }
@@ -474,7 +474,7 @@ impl Truth {
         }
     }
 
-    /// Whether this session is attached.
+    /// Returns `true` if this session is attached.
     pub(crate) fn has(&self, session: SessionId) -> bool {
         self.attached.contains(&session.to_string())
     }

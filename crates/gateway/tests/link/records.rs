@@ -1,4 +1,4 @@
-//! Records: what is vouched for is kept, what is not synced is sent again, nothing is dropped.
+//! Records: confirmed ones are kept, unsynced ones are sent again, none is dropped.
 
 use std::time::Duration;
 

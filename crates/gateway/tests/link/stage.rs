@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::plane::Plane;
 
-/// An authority, and what it has certified.
+/// A certificate authority, with a certificate that it issued.
 struct Pki {
     authority: String,
     certificate: String,
@@ -50,7 +50,7 @@ fn server_tls() -> ServerTlsConfig {
         .client_ca_root(Certificate::from_pem(&PKI.authority))
 }
 
-/// A node.
+/// gRPC service of a node.
 struct Service(Arc<Plane>);
 
 type Answers = Pin<Box<dyn Stream<Item = Result<v1::LinkResponse, Status>> + Send>>;
@@ -83,7 +83,7 @@ impl FleetService for Service {
     }
 }
 
-/// Nodes that run until this is dropped.
+/// Running nodes; they stop when dropped.
 pub(crate) struct Nodes {
     pub(crate) addresses: Vec<SocketAddr>,
     tasks: Vec<JoinHandle<()>>,
@@ -106,7 +106,7 @@ impl Nodes {
         Self { addresses, tasks }
     }
 
-    /// Options with patience for tests.
+    /// Link options with short pauses, for tests.
     pub(crate) fn options(&self) -> LinkOptions {
         let mut options = LinkOptions::new(self.addresses.iter().map(ToString::to_string).collect());
         options.retry_after_max = Duration::from_millis(50);
@@ -118,13 +118,13 @@ impl Nodes {
     }
 }
 
-/// A link, with the certificate of the test's authority.
+/// Starts a link with a certificate of the test's authority.
 pub(crate) fn start(options: LinkOptions, unfinished: Unfinished) -> Link {
     let (_, credentials) = watch::channel(certified_for(Duration::from_secs(3600)));
     start_with(options, credentials, unfinished)
 }
 
-/// The same with a certificate that may be renewed.
+/// Starts a link with a certificate that may be renewed.
 pub(crate) fn start_with(
     options: LinkOptions,
     credentials: watch::Receiver<Credentials>,
@@ -133,7 +133,7 @@ pub(crate) fn start_with(
     Link::start(options, credentials, Arc::new(SystemClock), unfinished)
 }
 
-/// The certificate of the test's authority, as if it ended after so long.
+/// Certificate of the test's authority, treated as valid for this duration.
 pub(crate) fn certified_for(time: Duration) -> Credentials {
     Credentials { tls: client_tls(), ends_at: SystemClock.now().after(time) }
 }
@@ -144,7 +144,7 @@ impl Drop for Nodes {
     }
 }
 
-/// Waits until it is so. The test's own time-out is the bound.
+/// Waits until the condition holds, for at most 30 s.
 pub(crate) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
     let waiting = async {
         while !so() {

@@ -1,4 +1,4 @@
-//! What goes well.
+//! Scenarios without faults.
 
 use countersign_common::approval::{Evidence, Outcome, State};
 use countersign_common::id::{AttemptId, TargetName};
@@ -57,7 +57,7 @@ async fn a_command_is_held_followed_redeemed_and_reported() {
         plane.approve(held.id);
     });
     assert_eq!(approved.unwrap().state, State::Approved);
-    // INVARIANT: I2. Something else is not redeemed.
+    // INVARIANT: I2. Another digest is not redeemed.
     let mut other = redeem(&ports, &held);
     other.digest = Digest::of(b"something else");
     let refused = ports.approvals.redeem(other).await;
@@ -66,7 +66,7 @@ async fn a_command_is_held_followed_redeemed_and_reported() {
     let State::Redeemed { owner, fence } = redeemed.state else { panic!("{redeemed:?}") };
     assert_eq!(owner, ports.node);
     assert_eq!(redeemed.evidence, Evidence::Presented("xid:7".into()));
-    // INVARIANT: I1. Not a second time.
+    // INVARIANT: I1. The approval is not redeemed twice.
     assert!(ports.approvals.redeem(redeem(&ports, &held)).await.is_err());
     ports.approvals.report(held.id, fence, Testimony::Ended(Outcome::Completed)).await;
     let done = plane.truth.lock().approvals[&held.id].state.clone();
@@ -84,7 +84,7 @@ async fn a_withdrawn_request_is_withdrawn_and_a_cancel_finds_its_way() {
     let withdrawn = ports.approvals.withdraw(held.id, held.session).await.unwrap();
     assert_eq!(withdrawn.state, State::Withdrawn);
     assert_eq!(plane.truth.lock().approvals[&held.id], withdrawn);
-    // It is past that: then it is said where it stands.
+    // The request has already ended, and the answer has its state.
     assert_eq!(ports.approvals.withdraw(held.id, held.session).await.unwrap(), withdrawn);
     assert_eq!(ports.cancels.route(), 7);
     assert!(ports.cancels.vouch(b"key").is_some());

@@ -1,4 +1,4 @@
-//! A bundle, a session and approvals for the script.
+//! Test data: a bundle, a session and approvals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -17,10 +17,9 @@ use countersign_common::{Digest, Facts};
 use countersign_lifecycle::ports::HoldRequest;
 use countersign_policy::{Bundle, Files};
 
-/// The token that opens a session.
+/// Token that opens a session.
 pub(crate) const TOKEN: &str = "cst_good";
 
-/// The session that it opens.
 pub(crate) const SESSION: SessionId = SessionId::from_u128(42);
 
 const FILES: [(&str, &str); 2] = [
@@ -32,7 +31,7 @@ const FILES: [(&str, &str); 2] = [
     ),
 ];
 
-/// The bundle's version and files.
+/// Version and files of the bundle.
 pub(crate) fn bundle() -> &'static (String, BTreeMap<String, Vec<u8>>) {
     static BUNDLE: LazyLock<(String, BTreeMap<String, Vec<u8>>)> = LazyLock::new(|| {
         let files: BTreeMap<_, _> =
@@ -61,10 +60,10 @@ pub(crate) fn dba() -> BTreeSet<GroupName> {
     [GroupName::new("dba").unwrap()].into()
 }
 
-/// By what the gateway shows that the session was opened there.
+/// Proof that the session was opened on this gateway.
 pub(crate) const PROOF: &[u8] = b"opened here";
 
-/// By what it shows that it may record the session.
+/// Proof that the gateway may record the session.
 pub(crate) const RECORD_PROOF: &[u8] = b"may be recorded here";
 
 pub(crate) fn session_opened() -> Answer {
@@ -84,7 +83,7 @@ pub(crate) fn session_opened() -> Answer {
     })
 }
 
-/// What the control plane makes of a hold.
+/// Approval that the control plane creates for a hold.
 pub(crate) fn approval(hold: &v1::HoldCommand) -> Approval {
     let now = SystemClock.now();
     Approval {
@@ -104,7 +103,7 @@ pub(crate) fn approval(hold: &v1::HoldCommand) -> Approval {
     }
 }
 
-/// A command that has to be agreed to; another one for each number.
+/// A command that needs approval; different for each number.
 pub(crate) fn hold_request(number: usize) -> HoldRequest {
     HoldRequest {
         digest: Digest::of(format!("command {number}").as_bytes()),

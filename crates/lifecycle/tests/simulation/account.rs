@@ -1,4 +1,4 @@
-//! A history, told command by command and approval by approval, for the invariants to be checked on.
+//! Account of one run: its history grouped by command and by approval, as input of the invariant checks.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::client::context;
 use crate::history::{Entry, Event, Number, Sent};
 use crate::world::World;
 
-/// One command, from its arrival to its end. Moments are places in the history.
+/// One command from its arrival to its end. Journal positions and places refer to the history.
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
     pub(crate) sent: Sent,
@@ -25,30 +25,29 @@ pub(crate) struct Story {
     pub(crate) redeemed: Option<Approval>,
     pub(crate) redeem_recorded: Option<u64>,
     pub(crate) released: Option<CommandId>,
-    /// Since when it had to come to an end: its session was stopped, or its client cancelled.
+    /// Time from which the command had to end, because its session was stopped.
     pub(crate) stopped_at: Option<Timestamp>,
     pub(crate) cancelled_at: Option<Timestamp>,
     pub(crate) released_when_revoked: bool,
     pub(crate) released_alone: bool,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) ran: bool,
-    /// How far the journal had accepted when the first bytes of the answer left.
+    /// Last position that the journal had accepted when the first bytes of the answer left.
     pub(crate) accepted_when_answered: Option<u64>,
     pub(crate) refusal: Option<(Refusal, Timestamp)>,
     pub(crate) asked: u32,
-    /// How many end records it had when the connection was done with it.
+    /// Number of end records when the connection was done with the command.
     pub(crate) endings_when_over: Option<usize>,
-    /// The connection was done with it.
     pub(crate) done: bool,
     pub(crate) context_changed: bool,
     pub(crate) drifted: bool,
     pub(crate) fault: bool,
     pub(crate) killed: bool,
-    /// What it needs in order to go could not be had.
+    /// Preparing the command failed, e.g. because the target was unreachable.
     pub(crate) not_prepared: bool,
-    /// By what the target would remember it, when that was made.
+    /// Evidence returned by `prepare`; the outer `None` if it was not called or failed.
     pub(crate) prepared: Option<Option<String>>,
-    /// How far the journal had synced when its approval was asked for, and what was ready by then.
+    /// Synced journal position and prepared evidence at the time of the redeem request.
     pub(crate) asked_to_use: Option<(u64, Option<Option<String>>)>,
 }
 
@@ -59,13 +58,13 @@ pub(crate) struct Begun {
     pub(crate) endings: Vec<Ending>,
 }
 
-/// What the target received of one command.
+/// Bytes of one command that the target received.
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream {
     pub(crate) bytes: Vec<u8>,
-    /// The digest of exactly these bytes with the meaning that they had there.
+    /// Digest of exactly these bytes in the context of the connection that sent them.
     pub(crate) digest: Digest,
-    /// How far the journal had synced when the first byte came.
+    /// Synced journal position when the first byte arrived.
     pub(crate) synced: u64,
     pub(crate) place: usize,
 }
@@ -81,14 +80,14 @@ pub(crate) struct Revision {
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     pub(crate) stories: BTreeMap<Number, Story>,
-    /// Every revision of every approval.
+    /// All revisions of each approval, oldest first.
     pub(crate) approvals: BTreeMap<ApprovalId, Vec<Revision>>,
-    /// Whether each transaction that was opened for a command, and is over, was committed.
+    /// For each ended transaction that was opened for a command: `true` if it was committed.
     pub(crate) committed: BTreeMap<String, bool>,
     pub(crate) journal_failed: bool,
 }
 
-/// What is known while the history is read.
+/// State while the history is read.
 #[derive(Default)]
 struct Reading {
     account: Account,
@@ -112,14 +111,15 @@ impl Account {
         self.approvals.get(&id).and_then(|revisions| revisions.last()).map(|one| &one.approval)
     }
 
-    /// Whether it has been known for so long to have ended that nobody may take it for open any more.
+    /// Returns `true` if the approval ended more than `slack_ms` before `at`, so that no component may still treat it
+    /// as open.
     pub(crate) fn long_ended(&self, id: Option<ApprovalId>, at: Timestamp, slack_ms: u64) -> bool {
         let revisions = id.and_then(|id| self.approvals.get(&id)).into_iter().flatten();
         let mut ended = revisions.filter(|one| !one.approval.state.is_open());
         ended.any(|one| one.at.until(at).as_millis() > u128::from(slack_ms))
     }
 
-    /// Whether the target has undone the transaction of a command.
+    /// Returns `true` if the target rolled back the transaction of the command.
     pub(crate) fn is_undone(&self, approval: &Approval) -> bool {
         match &approval.evidence {
             Evidence::Presented(evidence) => self.committed.get(evidence) == Some(&false),
@@ -127,7 +127,7 @@ impl Account {
         }
     }
 
-    /// Whether the approval ever stood like this.
+    /// Returns `true` if any revision of the approval matches.
     pub(crate) fn ever(&self, id: Option<ApprovalId>, like: impl Fn(&Approval) -> bool) -> bool {
         id.and_then(|id| self.approvals.get(&id)).is_some_and(|all| all.iter().any(|one| like(&one.approval)))
     }
@@ -178,7 +178,7 @@ impl Reading {
     }
 
     fn told(&mut self, number: Number, at: Timestamp, event: &Event) {
-        // A gateway that dies between two commands has none.
+        // A gateway that dies between two commands has no current command.
         let Some(story) = self.account.stories.get_mut(&number) else { return };
         match event {
             Event::Judged { verdict, .. } => story.verdict = *verdict,
@@ -216,7 +216,7 @@ impl Reading {
         }
         for story in self.account.stories.values_mut() {
             if story.sent.session == session && story.over_at.is_none() {
-                // A drain that was taken back before the connection looked was never there.
+                // A drain that was taken back before the connection noticed it does not count.
                 story.stopped_at = (*stop != Stop::None).then(|| story.stopped_at.unwrap_or(at));
             }
         }

@@ -1,5 +1,5 @@
-//! Clients of a small protocol: one command at a time, its text is its wire form. They cancel, leave, come
-//! back and send the same again, and the gateway they talk to may die.
+//! Clients of a minimal protocol: one command at a time, and its text is its wire form. Clients cancel, disconnect,
+//! reconnect and send the same command again. The gateway that they use may die.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -31,7 +31,7 @@ use crate::ports::Line;
 use crate::wire::{Receiver, Wire};
 use crate::world::World;
 
-/// What a client is going to send, and to do while it waits.
+/// One command that a client will send, and its actions during the wait.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     text: &'static str,
@@ -47,7 +47,7 @@ enum Act {
     Cancel,
     Leave,
     Stir,
-    /// From here on it never rests.
+    /// From this action on, the client is always ready.
     Flood,
     ChangeContext,
 }
@@ -79,7 +79,7 @@ impl Request {
         }
     }
 
-    /// Whether it changes something; a commit of this protocol always follows writes.
+    /// Returns `true` if the command changes something. In this protocol a commit always follows writes.
     fn changes(&self) -> bool {
         self.text == "commit" || !self.facts().is_plain_read()
     }
@@ -99,7 +99,7 @@ impl Request {
     }
 }
 
-/// One client of a session: connects, sends all it wants to, and connects elsewhere when its gateway dies.
+/// One client of a session. It connects, sends its requests, and connects to another gateway when its gateway dies.
 pub(crate) async fn client(world: Arc<World>, journal: Arc<dyn Journal>, session: usize, index: u64) {
     let (count, together) = (world.plan.requests, world.plan.together);
     let requests = world.throw(|dice| (0..count).map(|_| Request::draw(dice, together)).collect::<Vec<_>>());
@@ -116,7 +116,7 @@ pub(crate) async fn client(world: Arc<World>, journal: Arc<dyn Journal>, session
             Ok(()) => return,
             Err(_) => {
                 world.log(Event::Killed { number: line.number() });
-                // The target hears that the connection is gone, and ends what was open on it.
+                // The target notices the broken connection and ends the transaction that was open on it.
                 if let Some(open) = line.transaction.lock().take() {
                     world.abandon(&open);
                 }
@@ -126,7 +126,7 @@ pub(crate) async fn client(world: Arc<World>, journal: Arc<dyn Journal>, session
     }
 }
 
-/// Waits for a connection's end, or aborts it when its node dies.
+/// Waits for the end of a connection, or aborts it when its gateway dies.
 async fn killable(
     world: &World,
     mut connection: JoinHandle<()>,
@@ -156,7 +156,7 @@ async fn converse(line: Arc<Line>, journal: Arc<dyn Journal>, remaining: Arc<Mut
         let Some(mut request) = remaining.lock().last().cloned() else { break };
         tokio::time::sleep(request.after).await;
         if line.world.dead.lock().contains(&line.node) {
-            // Dead gateways take nothing; it is aborted soon.
+            // A dead gateway processes nothing. `killable` aborts this task soon.
             std::future::pending::<()>().await;
         }
         let comes_again = connection.command(&request).await;
@@ -219,7 +219,7 @@ impl Connection {
         Some(Self { line: Arc::clone(line), road, stream: id, upstream, client })
     }
 
-    /// Sends one command; whether the client sends it again.
+    /// Sends one command. Returns `true` if the client will send it again.
     async fn command(&mut self, request: &Request) -> bool {
         let world = Arc::clone(&self.line.world);
         let number = world.number();
@@ -239,7 +239,7 @@ impl Connection {
         let passage = run(&self.road, exchange).await;
         let transaction = self.line.transaction.lock().clone();
         if let (Some(open), false) = (&transaction, matches!(passage, Passage::Go(..))) {
-            // It was opened for nothing.
+            // The transaction was opened, but the command did not run.
             world.end(open, false);
             *self.line.transaction.lock() = None;
         }
@@ -259,7 +259,7 @@ impl Connection {
                 world.log(Event::Refused { number, refusal: Box::new(refusal) });
                 retry
             }
-            // Nothing here is described by definitions.
+            // No facts depend on catalogue definitions in this simulation.
             Passage::Outdated => unreachable!(),
             Passage::Left => {
                 world.log(Event::Left { number });
@@ -284,7 +284,7 @@ impl Connection {
         }
     }
 
-    /// Forwards a cleared command and gives its answer back, or loses it on one of the ways there are.
+    /// Forwards a cleared command and returns its answer, or fails at a random point.
     async fn forward(&mut self, cleared: Cleared, mut running: Running) {
         let world = Arc::clone(&self.line.world);
         let number = self.line.number();
@@ -332,7 +332,7 @@ impl Connection {
 }
 
 impl Connection {
-    /// The transaction around the command ends so, if there is one.
+    /// Ends the transaction around the command, if there is one.
     fn over(&self, how: impl FnOnce(&str)) {
         if let Some(open) = self.line.transaction.lock().take() {
             how(&open);
@@ -340,14 +340,14 @@ impl Connection {
     }
 }
 
-/// One command on the road, and its client.
+/// The exchange of one command with its simulated client.
 struct SimExchange<'c> {
     line: &'c Line,
     command: Command,
     described: Described,
     request: &'c Request,
     since: Instant,
-    /// Acts that were taken in.
+    /// Number of actions that were processed.
     done: usize,
     seen: Option<Act>,
 }
@@ -398,7 +398,7 @@ impl Exchange for SimExchange<'_> {
         if seen == Act::Cancel {
             self.line.world.log(Event::Cancelled { number });
         }
-        // Looking may take a while, and is never dropped half-way.
+        // `look` may take a while, and is never cancelled.
         self.line.world.pause(1500).await;
         match seen {
             Act::Stir | Act::Flood => None,
@@ -420,7 +420,7 @@ impl Exchange for SimExchange<'_> {
             world.log(Event::NotPrepared { number });
             return Err(self.line.fault().into());
         }
-        // What was approved is not what would run: this connection never runs it.
+        // The command no longer does what was approved; this connection never runs it.
         if world.chance(3) {
             world.log(Event::Drifted { number });
             return Err(NotReady::Drifted("the definition of view v has changed".into()));
@@ -440,7 +440,7 @@ impl Exchange for SimExchange<'_> {
     }
 }
 
-/// What a command means on a connection whose settings were changed so often.
+/// Context of a connection after `setting` changes of its settings.
 pub(crate) fn context(target: &Target, setting: u32) -> Context {
     Context {
         target: target.name.clone(),
@@ -453,7 +453,7 @@ pub(crate) fn context(target: &Target, setting: u32) -> Context {
     }
 }
 
-/// An answer without values.
+/// An answer that contains no values.
 struct Answer;
 
 impl ValueFree for Answer {}

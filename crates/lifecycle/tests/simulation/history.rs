@@ -1,4 +1,4 @@
-//! What happened in a run, in the one order in which it happened.
+//! Events of a run, in the order in which they occurred.
 
 use countersign_common::Timestamp;
 use countersign_common::approval::Approval;
@@ -7,7 +7,7 @@ use countersign_common::refusal::Refusal;
 use countersign_lifecycle::ports::Stop;
 use countersign_recording::{Record, VerdictWord};
 
-/// One command that one connection was sent; a command that comes again has another number.
+/// Number of one command on one connection. A repeated command gets a new number.
 pub(crate) type Number = u32;
 
 #[derive(Debug, Clone)]
@@ -20,59 +20,59 @@ pub(crate) struct Entry {
 pub(crate) enum Event {
     /// A client sent a command.
     Sent(Sent),
-    /// It was judged; `None`: nobody could.
+    /// The command was judged; `None` if no judge was available.
     Judged { number: Number, verdict: Option<VerdictWord> },
-    /// The client was told that people are asked.
+    /// The client was notified that its command waits for approval.
     Asked { number: Number },
-    /// The client asked to cancel while it waited.
+    /// The client cancelled during the wait.
     Cancelled { number: Number },
-    /// What gives the command its meaning changed while it waited.
+    /// The context of the command changed during the wait.
     ContextChanged { number: Number },
-    /// An approval was written: created, or one step further.
+    /// A revision of an approval was written.
     Written(Box<Approval>),
-    /// What the command needs in order to go could not be had.
+    /// Preparing the command failed.
     NotPrepared { number: Number },
-    /// What it rests on had changed when people had agreed.
+    /// The definitions that the command rests on had changed by the time of the approval.
     Drifted { number: Number },
-    /// It can go; by this the target would remember it.
+    /// The command is ready to be sent; the target keeps this evidence of it.
     Prepared { number: Number, evidence: Option<String> },
-    /// The road asks to use the approval up.
+    /// The pipeline asked to redeem the approval.
     Redeeming { number: Number },
-    /// A transaction at the target is over.
+    /// A transaction on the target ended.
     TransactionOver { evidence: String, committed: bool },
-    /// The road was told that its command may go.
+    /// The pipeline received the redeemed approval.
     Redeemed { number: Number, approval: Box<Approval> },
-    /// Something that the road needs failed it.
+    /// A port of the pipeline failed.
     Fault { number: Number },
-    /// The journal took a record.
+    /// The journal appended a record.
     Appended { position: u64, stream: StreamId, record: Box<Record<'static>> },
-    /// The journal vouches up to here that the process may die.
+    /// Records up to this position survive the death of the process.
     Accepted(u64),
-    /// The journal vouches up to here.
+    /// Records up to this position are synced.
     Synced(u64),
-    /// The journal takes nothing any more.
+    /// The journal rejects all records from here on.
     JournalFailed,
-    /// The connections of a session heard that they have to stop.
+    /// The connections of a session received a stop signal.
     Stopped { session: SessionId, stop: Stop },
-    /// The road let the command go; whether the bundle's lease had run out by then.
+    /// The pipeline released the command; `alone` if the bundle lease had expired by then.
     Released { number: Number, command: CommandId, alone: bool },
-    /// The target received bytes of it, after the connection's settings had changed so often.
+    /// The target received bytes of the command, after `setting` changes of the connection's settings.
     Upstream { number: Number, bytes: Vec<u8>, setting: u32 },
-    /// The target ran it.
+    /// The target ran the command.
     Ran { number: Number },
-    /// The first bytes of its answer went to the client.
+    /// The first bytes of the answer left for the client.
     Answered { number: Number },
-    /// The client was told that it was not run.
+    /// The client received a refusal.
     Refused { number: Number, refusal: Box<Refusal> },
-    /// There was nobody left to tell.
+    /// The client had disconnected before the refusal.
     Left { number: Number },
-    /// It ended and was reported, or was dropped.
+    /// The command ended and was reported, or was dropped.
     Ended { number: Number },
-    /// The gateway died in the middle of it.
+    /// The gateway died while it handled the command.
     Killed { number: Number },
 }
 
-/// A command on its way.
+/// One command that was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) number: Number,
@@ -81,8 +81,8 @@ pub(crate) struct Sent {
     pub(crate) text: Vec<u8>,
     pub(crate) changes: bool,
     pub(crate) reads_synced: bool,
-    /// How long it may take at most when everybody answers, milliseconds.
+    /// Longest time the command may take if every component answers, in milliseconds.
     pub(crate) limit_ms: u64,
-    /// How long it may take at most after it had to stop.
+    /// Longest time the command may take after it had to stop, in milliseconds.
     pub(crate) slack_ms: u64,
 }

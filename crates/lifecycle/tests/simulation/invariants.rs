@@ -1,4 +1,4 @@
-//! The invariants, each as a function over one run's account.
+//! The invariants, each as a function over the account of one run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use countersign_recording::{Ending, VerdictWord};
 use crate::account::{Account, Begun, Story};
 use crate::world::everyone;
 
-/// What is wrong, if anything.
+/// Returns a description of the violation, if any.
 pub(crate) type Check = fn(&Account) -> Result<(), String>;
 
-/// All of them, by name.
+/// All checks with their names.
 pub(crate) const ALL: &[(&str, Check)] = &[
     ("i1_once", i1_once),
     ("i2_same", i2_same),
@@ -38,14 +38,14 @@ fn require(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what()) }
 }
 
-/// Every command that was judged to need people, with what the target received of it.
+/// Commands with the verdict hold, and the bytes that the target received of them.
 fn held_and_sent(account: &Account) -> impl Iterator<Item = (&Story, &crate::account::Upstream)> {
     let held = account.stories.values().filter(|story| story.verdict == Some(VerdictWord::Hold));
     held.filter_map(|story| story.upstream.as_ref().map(|upstream| (story, upstream)))
 }
 
-/// No approval lets more than one command go; counted at the target against the control plane's writes, and
-/// again by which approval each command was let go.
+/// An approval releases at most one command. Checked at the target against the redemptions written by the control
+/// plane, and again by the approval of each released command.
 fn i1_once(account: &Account) -> Result<(), String> {
     let mut used = BTreeSet::new();
     for (story, upstream) in held_and_sent(account) {
@@ -65,7 +65,7 @@ fn i1_once(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// What the target received, with the meaning it has there, is what was approved.
+/// The received bytes, in the context of their connection, are what was approved.
 fn i2_same(account: &Account) -> Result<(), String> {
     for (story, upstream) in held_and_sent(account) {
         let approved = story.redeemed.as_ref().map(|approval| approval.digest);
@@ -79,7 +79,7 @@ fn i2_same(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// An approval that ended with a no, or not run, has no effect; nor has a command that was refused.
+/// Commands that were refused, and commands whose approval ended denied or not run, have no effect.
 fn i3_no_means_no(account: &Account) -> Result<(), String> {
     for story in account.stories.values().filter(|story| story.upstream.is_some()) {
         require(story.refusal.is_none(), || format!("refused and sent: {story:?}"))?;
@@ -97,14 +97,15 @@ fn i3_no_means_no(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// A connection that has heard that its session was stopped lets nothing go.
+/// A connection that knows that its session was revoked releases nothing.
 fn i3_nothing_goes_after_the_stop_button(account: &Account) -> Result<(), String> {
     let mut stories = account.stories.values();
     let late = stories.find(|story| story.released_when_revoked);
     require(late.is_none(), || format!("let go although its session was stopped: {late:?}"))
 }
 
-/// Who decided on what was used: people, in the stage's groups, once each, none of them in the requester's chain.
+/// Every redeemed approval was decided by people in the groups of the stage, each counted once, none of them in the
+/// requester's delegation chain.
 fn i4_separate(account: &Account) -> Result<(), String> {
     for story in account.stories.values() {
         let Some(approval) = &story.redeemed else { continue };
@@ -130,7 +131,8 @@ fn agreed(approval: &Approval) -> Result<(), String> {
     Ok(())
 }
 
-/// The begin record of what changes something, and every redemption, is synced before the first byte goes up.
+/// The begin record of a command that changes something, and every redemption, is synced before the first byte is
+/// sent.
 fn i5_recorded_first(account: &Account) -> Result<(), String> {
     for story in account.stories.values() {
         let Some(upstream) = &story.upstream else { continue };
@@ -147,7 +149,8 @@ fn i5_recorded_first(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// An approval is asked for when the begin record is synced and all is ready to go; what is not costs nobody theirs.
+/// An approval is redeemed only after the begin record is synced and the command is prepared. A command that cannot
+/// be sent does not use its approval up.
 fn i5_nothing_is_used_up_that_cannot_go(account: &Account) -> Result<(), String> {
     for story in account.stories.values() {
         if let Some((synced, prepared)) = &story.asked_to_use {
@@ -161,7 +164,7 @@ fn i5_nothing_is_used_up_that_cannot_go(account: &Account) -> Result<(), String>
     Ok(())
 }
 
-/// The answer begins to leave when the begin record is accepted.
+/// The answer leaves only after the begin record is accepted.
 fn i5_answered_after_accepted(account: &Account) -> Result<(), String> {
     for story in account.stories.values() {
         if let (Some(accepted), Some(begun)) = (story.accepted_when_answered, &story.begun) {
@@ -171,7 +174,7 @@ fn i5_answered_after_accepted(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// Every begun command has exactly one end, and the end is true.
+/// Every begun command has exactly one end record, and its outcome is true.
 fn i5_one_end(account: &Account) -> Result<(), String> {
     for story in account.stories.values() {
         let Some(Begun { endings, .. }) = &story.begun else { continue };
@@ -196,7 +199,7 @@ fn i5_one_end(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// What could not be read is never treated as a plain read.
+/// A command that could not be parsed is never treated as a plain read.
 fn i7_unknown_is_not_safe(account: &Account) -> Result<(), String> {
     for story in account.stories.values().filter(|story| story.sent.text == b"garbled") {
         let first = story.upstream.as_ref().zip(story.begun.as_ref());
@@ -206,7 +209,7 @@ fn i7_unknown_is_not_safe(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// Without a judge, a record or a redemption nothing goes, and the client is told so.
+/// Without a verdict, a record or a redemption, no command is sent and the client is refused.
 fn i8_closed(account: &Account) -> Result<(), String> {
     for story in account.stories.values() {
         let may = match story.verdict {
@@ -216,7 +219,7 @@ fn i8_closed(account: &Account) -> Result<(), String> {
         };
         require(may || story.released.is_none(), || format!("let go: {story:?}"))?;
         require(may || story.upstream.is_none(), || format!("sent: {story:?}"))?;
-        // What has waited for its record or for people is not let go by a ruling that holds no more.
+        // A command that has waited for its record or for approval is not released on an expired lease.
         let alone = story.released_alone && story.sent.changes;
         require(!alone, || format!("let go after the lease: {story:?}"))?;
     }
@@ -235,7 +238,7 @@ fn i9_terminal(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// A gateway that lives and knows that it redeemed says what became of it, and says the truth.
+/// A live gateway that knows of its redemption reports the outcome, and reports it truthfully.
 fn i10_reported(account: &Account) -> Result<(), String> {
     for story in account.stories.values().filter(|story| !story.killed) {
         let Some(approval) = story.redeemed.as_ref().and_then(|approval| account.last(approval.id)) else {
@@ -246,7 +249,7 @@ fn i10_reported(account: &Account) -> Result<(), String> {
             State::Done { .. } => sent,
             State::NotRun { .. } => !sent || account.is_undone(approval),
             State::InDoubt { .. } => true,
-            // Dropped with its connection: the control plane finds out.
+            // Dropped with its connection: the control plane finds the owner lost.
             State::Redeemed { .. } => {
                 let lost = |begun: &Begun| begun.endings.iter().all(|ending| *ending == Ending::Lost);
                 story.begun.as_ref().is_some_and(lost)
@@ -258,8 +261,8 @@ fn i10_reported(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// By what the target remembers a command stands in the record from its redemption on, each for one command; and what the
-/// record says in the end is what the target says.
+/// Evidence is stored with the redemption, and is unique to one command. The final state of the approval agrees with
+/// the answer of the target.
 fn i10_the_target_can_be_asked(account: &Account) -> Result<(), String> {
     let mut used = BTreeSet::new();
     for revision in account.approvals.values().flatten() {
@@ -287,7 +290,7 @@ fn i10_the_target_can_be_asked(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// Every refusal says what is so.
+/// Every refusal is true.
 fn truthful(account: &Account) -> Result<(), String> {
     for story in account.stories.values() {
         let Some((refusal, at)) = &story.refusal else { continue };
@@ -304,7 +307,8 @@ fn truthful(account: &Account) -> Result<(), String> {
                 story.verdict == Some(VerdictWord::Block)
                     || ever(|state| matches!(state, State::Voided { .. }))
             }
-            // INVARIANT: I2, I3. It is said only when the record says it, and then nothing of it ever runs.
+            // INVARIANT: I2, I3. "voided" is reported only if the approval's state says so, and the command never
+            // runs then.
             Word::Voided => ever(|state| matches!(state, State::Voided { .. })) && !ever(was_used),
             Word::Expired => {
                 account.ever(refusal.ticket, |approval| approval.expires_at <= *at) && !ever(was_used)
@@ -317,9 +321,9 @@ fn truthful(account: &Account) -> Result<(), String> {
                 story.fault || nobody || not_run
             }
             Word::RunningElsewhere => ever(|state| matches!(state, State::Redeemed { .. })),
-            // No limits in the simulation.
+            // The simulation sets no limits.
             Word::Limited => false,
-            // A wish is not enough: its record says so.
+            // The withdrawal must be stored; a cancel request alone is not enough.
             Word::Withdrawn => ever(|state| *state == State::Withdrawn) && !ever(was_used),
         };
         require(so, || format!("told `{}`: {story:?}", refusal.state.as_str()))?;
@@ -334,7 +338,7 @@ const fn was_used(state: &State) -> bool {
     matches!(state, State::Redeemed { .. } | State::Done { .. } | State::InDoubt { .. })
 }
 
-/// Every command ends, within the wait that was promised and what the messages take.
+/// Every command ends within its promised wait plus the time that messages take.
 fn live(account: &Account) -> Result<(), String> {
     for story in account.stories.values().filter(|story| !story.killed) {
         let Some(over) = story.over_at else { return Err(format!("never ended: {story:?}")) };
@@ -350,7 +354,7 @@ fn live(account: &Account) -> Result<(), String> {
     Ok(())
 }
 
-/// A client that waited for people was told that they are asked.
+/// A client that waited for approval was notified of it.
 fn told(account: &Account) -> Result<(), String> {
     for story in account.stories.values() {
         let Some((refusal, at)) = &story.refusal else { continue };

@@ -1,4 +1,4 @@
-//! A journal in memory that takes its time to accept and to sync, and may fail for good.
+//! An in-memory journal that accepts and syncs with delays, and may fail permanently.
 
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
@@ -31,7 +31,7 @@ impl SimJournal {
         Arc::new(Self { world: Arc::downgrade(world), state: Mutex::default(), grown: Notify::new() })
     }
 
-    /// Accepts and syncs what was appended, again and again; fails at some time where the plan says so.
+    /// Accepts and syncs appended records in a loop; fails after the number of records that the plan sets.
     pub(crate) async fn keep_going(self: Arc<Self>) {
         let Some(world) = self.world.upgrade() else { return };
         loop {

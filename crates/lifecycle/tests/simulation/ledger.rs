@@ -1,4 +1,4 @@
-//! A control plane in memory: the real `step`, written by compare-and-swap, with every revision kept.
+//! An in-memory control plane: the real `step`, written by compare-and-swap, with all revisions kept.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,10 +20,10 @@ use crate::world::World;
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// Every revision of every approval, oldest first, and when news of it arrives at gateways.
+    /// All revisions of each approval, oldest first, each with the time at which gateways are notified of it.
     approvals: Mutex<BTreeMap<ApprovalId, Vec<(Approval, Instant)>>>,
     next: AtomicU64,
-    /// Wakes with every write, in the order of waiting (a `watch` wakes in an order of its own).
+    /// Notified on every write. `Notify` wakes waiters in the order in which they wait; `watch` does not.
     pub(crate) moved: Notify,
 }
 
@@ -38,7 +38,7 @@ impl Ledger {
         self.approvals.lock()[&id].last().unwrap().0.clone()
     }
 
-    /// The revisions above `seen` of which news has arrived, and when the next arrives.
+    /// Revisions above `seen` that gateways have been notified of, and the time of the next notification.
     pub(crate) fn visible(&self, id: ApprovalId, seen: u64) -> (Vec<Approval>, Instant) {
         let now = Instant::now();
         let all = self.approvals.lock();
@@ -66,7 +66,7 @@ impl Ledger {
 }
 
 impl World {
-    /// Joins, repeats a denial, or asks anew; the look and the write are one.
+    /// Joins an open approval, repeats a denial, or creates a new approval, atomically.
     pub(crate) fn create_or_join(&self, request: &HoldRequest) -> Approval {
         if let Some(approval) = self.ledger.joins(request.session, request.digest) {
             return approval;
@@ -99,7 +99,7 @@ impl World {
         self.ledger.moved.notify_waiters();
     }
 
-    /// Reads, thinks for a while, and writes if nobody else has meanwhile; else again.
+    /// Applies the event by read, delay and compare-and-swap; retries if the approval was changed in between.
     pub(crate) async fn advance(&self, id: ApprovalId, event: &Step) -> Result<Approval, Rejection> {
         loop {
             let read = self.ledger.latest(id);

@@ -1,9 +1,9 @@
-//! The road, simulated: thousands of small worlds on a paused clock, each drawn from a seed, in which
-//! people, clients, gateways, the journal and the control plane do what they do in every order, and the
-//! invariants are checked on what happened.
+//! Simulation of the command pipeline: thousands of small worlds on a paused clock. Each world is drawn from a seed:
+//! clients, approvers, gateways, the journal and the control plane act in random order, and the invariants are
+//! checked on the resulting history.
 //!
-//! `COUNTERSIGN_SIM_SEED=n` runs the worlds from that seed on, `COUNTERSIGN_SIM_RUNS=n` so many of them.
-//! A failure names its seed; one run of it tells the whole history.
+//! `COUNTERSIGN_SIM_SEED=n` sets the first seed, `COUNTERSIGN_SIM_RUNS=n` the number of worlds. A failure names its
+//! seed. A run with `COUNTERSIGN_SIM_SEED` set prints the whole history of a failed world.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -36,20 +36,20 @@ use crate::history::Entry;
 use crate::journal::SimJournal;
 use crate::world::World;
 
-/// How many worlds a test run has by default.
+/// Default number of worlds of a test run.
 const RUNS: u64 = 3000;
 
-/// No world lasts longer, in its own time.
+/// Upper bound for the virtual time of a world.
 const VIRTUAL_LIMIT: Duration = Duration::from_secs(4 * 3600);
 
 struct Run {
     account: Account,
     history: Vec<Entry>,
-    /// Whether all clients came to their end.
+    /// `true` if all clients finished within the limit.
     ended: bool,
 }
 
-/// Lets the world of a seed happen.
+/// Runs the world of a seed.
 fn simulate(seed: u64) -> Run {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -90,7 +90,7 @@ fn simulate(seed: u64) -> Run {
     })
 }
 
-/// One of the gateways dies.
+/// Kills one of the two gateways at a random time.
 async fn kill(world: Arc<World>) {
     world.pause(60_000).await;
     let node = world.throw(|dice| NodeId::from_u128(100 + u128::from(dice.below(2))));
@@ -129,14 +129,14 @@ fn invariants_hold_in_thousands_of_worlds() {
     }
     println!("{seen:#?}");
     if runs >= RUNS {
-        // Worlds in which nothing happens prove nothing.
+        // A run in which an expected event never occurs proves nothing.
         for what in EXPECTED {
             assert!(seen.contains_key(what), "`{what}` never happened");
         }
     }
 }
 
-/// What has to happen often for the invariants to be put to the test.
+/// Events that a full run must contain for the invariants to be exercised.
 const EXPECTED: &[&str] = &[
     "sent after redemption",
     "sent by itself",
@@ -202,7 +202,7 @@ fn tally(account: &Account, seen: &mut BTreeMap<&'static str, u64>) {
     }
 }
 
-/// Whether a doubt was ended.
+/// Returns `true` if the approval was in doubt and is now in a terminal state.
 fn testified(revisions: &[account::Revision]) -> bool {
     let doubtful = |one: &account::Revision| matches!(one.approval.state, State::InDoubt { .. });
     revisions.iter().any(doubtful) && revisions.last().is_some_and(|last| last.approval.state.is_terminal())
@@ -210,7 +210,7 @@ fn testified(revisions: &[account::Revision]) -> bool {
 
 #[test]
 fn a_seed_gives_the_same_world_again() {
-    // Ids of commands and streams are drawn by the product, not by the seed.
+    // The product draws the ids of commands and streams, not the seed, so they are not compared.
     let told = |seed| {
         let run = simulate(seed);
         let moments: Vec<_> =

@@ -1,5 +1,5 @@
-//! The ports of one connection: the world's judge and its control plane, over a line that is slow,
-//! loses requests and answers, and delivers notifications late and out of order.
+//! The ports of one connection: the judge and the control plane of the world, behind a link that is slow, loses
+//! requests and answers, and delivers notifications late and out of order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,18 +18,18 @@ use parking_lot::Mutex;
 use crate::history::{Event, Number};
 use crate::world::{Mishap, READ, Rule, UNKNOWN, WRITE, World};
 
-/// One connection's end of everything.
+/// One connection's access to the world.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) world: Arc<World>,
-    /// Index of its session.
+    /// Index of the connection's session in `World::sessions`.
     pub(crate) session: usize,
     pub(crate) node: NodeId,
-    /// The command that is on its way on this connection.
+    /// Number of the command in progress.
     pub(crate) number: AtomicU32,
-    /// How often the connection's settings were changed.
+    /// Number of changes of the connection's settings.
     pub(crate) setting: AtomicU32,
-    /// The transaction that is open for it at the target.
+    /// Transaction that is open on the target for the command in progress.
     pub(crate) transaction: Mutex<Option<String>>,
 }
 
@@ -53,7 +53,7 @@ impl Line {
     }
 }
 
-/// The kind of a command, as its facts say.
+/// Index of the command's kind, derived from its facts.
 pub(crate) fn kind(facts: &countersign_common::Facts) -> usize {
     match facts.fingerprint.as_deref() {
         Some(text) if text.starts_with("read") || text == "commit" => READ,
@@ -159,7 +159,7 @@ impl Approvals for Line {
         };
         let _ = self.world.advance(id, &event).await;
         if self.world.chance(self.world.plan.lost_percent) {
-            // The answer was lost, so it is delivered again.
+            // The answer was lost, so the report is delivered again.
             let _ = self.world.advance(id, &event).await;
         }
     }

@@ -1,4 +1,5 @@
-//! What the target remembers of the transactions that gateways open around countersigned commands, and tells whoever asks.
+//! The simulated target's transactions, opened by gateways around approved commands, and its answers to outcome
+//! queries.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +9,13 @@ use parking_lot::Mutex;
 use crate::history::Event;
 use crate::world::World;
 
-/// Every transaction that was opened, by its number.
+/// All opened transactions, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Transactions(Mutex<BTreeMap<String, Fate>>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Whether the command went into it.
+    /// `sent` once the command was sent in it.
     Open {
         sent: bool,
     },
@@ -23,7 +24,7 @@ enum Fate {
 }
 
 impl Transactions {
-    /// What the target says of one.
+    /// Answers an outcome query.
     pub(crate) fn testify(&self, evidence: &str) -> Said {
         match self.0.lock().get(evidence) {
             Some(Fate::Committed) => Said::Ran("committed".into()),
@@ -34,7 +35,7 @@ impl Transactions {
 }
 
 impl World {
-    /// Opens one; its number.
+    /// Opens a transaction and returns its number.
     pub(crate) fn begin(&self) -> String {
         let mut all = self.transactions.0.lock();
         let number = format!("xid:{}", all.len() + 1);
@@ -42,7 +43,7 @@ impl World {
         number
     }
 
-    /// The command goes into it.
+    /// Marks that the command was sent in the transaction.
     pub(crate) fn run_in(&self, number: &str) {
         let before = self.transactions.0.lock().insert(number.to_owned(), Fate::Open { sent: true });
         assert_eq!(
@@ -52,7 +53,7 @@ impl World {
         );
     }
 
-    /// It is over.
+    /// Ends the transaction.
     pub(crate) fn end(&self, number: &str, committed: bool) {
         let fate = if committed { Fate::Committed } else { Fate::RolledBack };
         let before = self.transactions.0.lock().insert(number.to_owned(), fate);
@@ -60,7 +61,7 @@ impl World {
         self.log(Event::TransactionOver { evidence: number.to_owned(), committed });
     }
 
-    /// Its connection is gone. What went into it may have been asked to commit.
+    /// Ends the transaction of a broken connection. If its command was sent, the commit may have been sent as well.
     pub(crate) fn abandon(&self, number: &str) {
         let fate = self.transactions.0.lock().get(number).copied();
         if let Some(Fate::Open { sent }) = fate {

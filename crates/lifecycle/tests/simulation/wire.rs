@@ -1,4 +1,5 @@
-//! The far ends of a connection's sockets: what arrives there is history. Writes are taken in pieces.
+//! The remote ends of a connection's sockets. They log all arriving bytes in the history, and accept writes in
+//! pieces.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! One world: its plan drawn from a seed, its sessions, bundles and people, and its history.
+//! One simulated world: a plan drawn from a seed, with sessions, bundles, approvers and the history.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,30 +23,30 @@ use crate::history::{Entry, Event};
 use crate::ledger::Ledger;
 use crate::target::Transactions;
 
-/// What a run is like.
+/// Parameters of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// The longest that a message between a gateway and the control plane takes, milliseconds.
+    /// Longest delay of a message between a gateway and the control plane, in milliseconds.
     pub(crate) slow_ms: u64,
-    /// The longest that a notification takes on top.
+    /// Longest additional delay of a notification, in milliseconds.
     pub(crate) late_ms: u64,
-    /// The longest pause between two syncs of the journal.
+    /// Longest pause between two syncs of the journal, in milliseconds.
     pub(crate) sync_ms: u64,
-    /// The longest that people take.
+    /// Longest time an approver takes, in milliseconds.
     pub(crate) people_ms: u64,
-    /// How many of a hundred messages or answers are lost.
+    /// Percentage of messages or answers that are lost.
     pub(crate) lost_percent: u64,
-    /// After how many synced records the journal fails.
+    /// Number of synced records after which the journal fails.
     pub(crate) journal_fails_after: Option<u64>,
     pub(crate) sessions: u64,
     pub(crate) clients: u64,
     pub(crate) requests: u64,
-    /// All connections send the same.
+    /// All connections send the same command.
     pub(crate) together: bool,
     pub(crate) target: Arc<Target>,
 }
 
-/// What a bundle says of one kind of command.
+/// Rule of a bundle for one kind of command.
 #[derive(Debug, Clone)]
 pub(crate) enum Rule {
     Allow,
@@ -54,7 +54,7 @@ pub(crate) enum Rule {
     Hold(Arc<Terms>),
 }
 
-/// The kinds of commands here.
+/// Kinds of commands, as indices of `Bundle::rules`.
 pub(crate) const READ: usize = 0;
 pub(crate) const WRITE: usize = 1;
 pub(crate) const UNKNOWN: usize = 2;
@@ -62,7 +62,7 @@ pub(crate) const UNKNOWN: usize = 2;
 #[derive(Debug, Clone)]
 pub(crate) struct Bundle {
     pub(crate) version: u64,
-    /// By kind.
+    /// Rules indexed by kind.
     pub(crate) rules: [Rule; 3],
 }
 
@@ -71,9 +71,9 @@ pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) principal: Arc<Principal>,
     stop: Mutex<Stop>,
-    /// One for each connection, so that they hear of it in order.
+    /// One sender per connection, so that the connections are notified in a fixed order.
     stops: Mutex<Vec<watch::Sender<Stop>>>,
-    /// Known to the control plane; its gateways hear of it later.
+    /// Set as soon as the control plane knows of the revocation; the gateways are notified later.
     pub(crate) revoked: AtomicBool,
 }
 
@@ -82,9 +82,9 @@ pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) sessions: Vec<Session>,
     pub(crate) ledger: Ledger,
-    /// `None`: the lease ran out, nobody may judge.
+    /// `None` if the bundle lease has expired and no gateway may judge.
     pub(crate) bundle: Mutex<Option<Bundle>>,
-    /// What kind of command each digest is; the control plane's details.
+    /// Kind of the command of each digest, as known to the control plane.
     pub(crate) kinds: Mutex<BTreeMap<Digest, usize>>,
     pub(crate) dead: Mutex<BTreeSet<NodeId>>,
     pub(crate) transactions: Transactions,
@@ -136,13 +136,13 @@ impl World {
         self.throw(|dice| dice.chance(percent))
     }
 
-    /// Waits for up to so many milliseconds.
+    /// Waits for a random time of at most `limit_ms` milliseconds.
     pub(crate) async fn pause(&self, limit_ms: u64) {
         let time = self.throw(|dice| dice.millis(limit_ms));
         tokio::time::sleep(time).await;
     }
 
-    /// What may go wrong with one message.
+    /// Draws the failure of one message.
     pub(crate) fn mishap(&self) -> Mishap {
         match (self.chance(self.plan.lost_percent), self.chance(50)) {
             (false, _) => Mishap::None,
@@ -151,10 +151,10 @@ impl World {
         }
     }
 
-    /// The longest that the road may take beside waiting for people, when everybody answers in the end.
+    /// Longest time the pipeline may take besides the wait for approval, in milliseconds.
     pub(crate) const fn slack_ms(&self) -> u64 {
-        // A hold is at most six messages, each read and written again when others were quicker; and the client's
-        // acts are looked at, which takes a while.
+        // A hold takes at most six messages, each read and written again after a conflict. The client's actions are
+        // also processed, which takes a while.
         40 * self.plan.slow_ms + 8 * self.plan.sync_ms + self.plan.late_ms + 8000
     }
 }
@@ -165,7 +165,7 @@ impl Clock for World {
     }
 }
 
-/// What becomes of one message.
+/// Failure of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mishap {
     None,
@@ -191,7 +191,7 @@ impl Session {
 }
 
 impl Session {
-    /// What stops one more connection.
+    /// Stop signal for one more connection.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Stop> {
         let sender = watch::Sender::new(self.stop.lock().clone());
         let receiver = sender.subscribe();
@@ -291,7 +291,7 @@ fn principal(subject: &str, kind: Kind, names: &[&str], on_behalf_of: &[&str]) -
     }
 }
 
-/// Everyone who tries to decide, whether they may or not.
+/// Everyone who tries to decide, eligible or not.
 pub(crate) fn everyone() -> Vec<Principal> {
     vec![
         principal("bob", Kind::Human, &["dba"], &[]),
@@ -307,7 +307,7 @@ pub(crate) fn everyone() -> Vec<Principal> {
     ]
 }
 
-/// People look at what is open and say yes, no, both at once, or take it back.
+/// Approvers decide on open approvals: they approve, deny, vote concurrently, or revoke.
 pub(crate) async fn people(world: Arc<World>) {
     let everyone = everyone();
     loop {
@@ -338,7 +338,7 @@ fn vote(world: &World, everyone: &[Principal]) -> Step {
     })
 }
 
-/// Marks what has expired, late; gives lost owners up, and asks the target about what they left.
+/// Expires approvals, with a delay; reports lost owners, and queries the target about their commands.
 pub(crate) async fn sweeper(world: Arc<World>) {
     loop {
         world.pause(6000).await;
@@ -358,7 +358,7 @@ pub(crate) async fn sweeper(world: Arc<World>) {
     }
 }
 
-/// What the target says of a command in doubt.
+/// Queries the target about a command in doubt.
 fn testimony(world: &World, approval: &Approval) -> Option<Step> {
     let (State::InDoubt { .. }, Evidence::Presented(evidence)) = (&approval.state, &approval.evidence) else {
         return None;
@@ -370,7 +370,7 @@ fn testimony(world: &World, approval: &Approval) -> Option<Step> {
     }
 }
 
-/// Bundles come and go, and with them what may run.
+/// Replaces the bundle or lets its lease expire, and voids approvals that the new bundle blocks.
 pub(crate) async fn bundles(world: Arc<World>) {
     for version in 1.. {
         world.pause(120_000).await;
@@ -390,7 +390,7 @@ pub(crate) async fn bundles(world: Arc<World>) {
 }
 
 impl World {
-    /// Whether the bundle in force blocks it whoever agrees.
+    /// Returns `true` if the current bundle blocks the command regardless of approvals.
     pub(crate) fn blocks(&self, digest: Digest) -> bool {
         let kind = self.kinds.lock().get(&digest).copied();
         let bundle = self.bundle.lock();
@@ -401,7 +401,7 @@ impl World {
     }
 }
 
-/// The stop button and the drain; the control plane knows first, the connections hear it later.
+/// Revokes or drains sessions. The control plane knows first; the connections are notified later.
 pub(crate) async fn stops(world: Arc<World>) {
     loop {
         world.pause(200_000).await;
@@ -429,7 +429,7 @@ pub(crate) async fn stops(world: Arc<World>) {
 }
 
 fn tell(world: &World, session: &Session, stop: Stop) {
-    // A session that was revoked stays so.
+    // A revoked session stays revoked.
     let revoked = matches!(&*session.stop.lock(), Stop::Revoked(_));
     if !revoked {
         world.log(Event::Stopped { session: session.id, stop: stop.clone() });

@@ -11,32 +11,32 @@ use crate::value::Operation;
 
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 
-/// A stream in the binary format.
+/// State of a stream in the binary format.
 #[derive(Debug)]
 pub(super) struct Binary {
     operations: Arc<[Operation]>,
     stage: Stage,
     column: usize,
-    /// The fixed part, or the masked value, that is being read.
+    /// The part of fixed length, or the masked value, as far as it has been read.
     held: Vec<u8>,
 }
 
-/// What comes next.
+/// Kind of the next bytes in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Signature, flags, length of the extension: 19 bytes.
+    /// Signature, flags and length of the extension: 19 bytes.
     Header,
     /// The number of fields, or -1 for the end: 2 bytes.
     Count,
-    /// The length of a field: 4 bytes.
+    /// Length of a field: 4 bytes.
     Length,
-    /// A value that passes.
+    /// A value that is not masked.
     Passing { left: usize },
-    /// A value that is held to be masked.
+    /// A value that is buffered because its mask depends on it.
     Holding { length: usize },
-    /// A value that is left out.
+    /// A value that is dropped.
     Skipping { left: usize },
-    /// Nothing.
+    /// End of the stream.
     End,
 }
 
@@ -66,7 +66,7 @@ impl Binary {
         Ok(())
     }
 
-    /// Takes a part of what is expected; `left` bytes of it are still to come.
+    /// Takes a part of the expected bytes; `left` bytes are still missing.
     fn take(&mut self, part: &[u8], left: usize, out: &mut BytesMut) -> Result<(), MaskError> {
         match &mut self.stage {
             Stage::Passing { left: rest } => {
@@ -149,7 +149,7 @@ impl Binary {
 
 const MALFORMED: MaskError = MaskError::Malformed { what: "binary copy" };
 
-/// Only the header that every server since 7.1 writes: no flags, no extension.
+/// Accepts only the header that every server since 7.1 writes: no flags, no extension.
 fn header(held: &[u8], out: &mut BytesMut) -> Result<Stage, MaskError> {
     let (signature, rest) = held.split_at_checked(SIGNATURE.len()).ok_or(MALFORMED)?;
     if signature != SIGNATURE || rest != [0; 8] {

@@ -1,4 +1,4 @@
-//! The text and CSV formats: rows of fields between delimiters.
+//! The text and CSV formats: rows of fields with delimiters between them.
 
 use std::sync::Arc;
 
@@ -8,29 +8,29 @@ use super::{CopyFormat, FIELD_BYTES_MAX};
 use crate::MaskError;
 use crate::value::{Operation, Outcome};
 
-/// A stream in the text or the CSV format.
+/// State of a stream in the text or the CSV format.
 #[derive(Debug)]
 pub(super) struct Delimited {
     operations: Arc<[Operation]>,
     dialect: Dialect,
     null: Vec<u8>,
-    /// Whether this row holds the names of the columns.
+    /// `true` if this row holds the names of the columns.
     in_header: bool,
     column: usize,
-    /// Whether the row has a byte yet.
+    /// `true` if a byte of the row was read.
     row_begun: bool,
-    /// The masked field that is being read, as it stands in the stream, as far as it is needed.
+    /// The masked field, in the encoding of the stream, as far as it has been read and is needed.
     field: Vec<u8>,
 }
 
-/// How fields and rows end, and where the reader stands in that.
+/// Syntax of fields and rows, with the state of the reader.
 #[derive(Debug)]
 enum Dialect {
     Text { delimiter: u8, escaped: bool },
     Csv { delimiter: u8, quote: u8, escape: u8, quoted: bool, escaped: bool },
 }
 
-/// What a byte is.
+/// Meaning of one byte.
 enum Step {
     Inside,
     FieldEnd,
@@ -46,7 +46,7 @@ impl Delimited {
             CopyFormat::Text { delimiter, null, header } => {
                 (Dialect::Text { delimiter, escaped: false }, null, header)
             }
-            // Never here: binary streams have a reader of their own. Read as text, all of it is malformed.
+            // Not reachable: binary streams have their own reader. If read as text, all of it would be malformed.
             CopyFormat::Binary => (Dialect::Text { delimiter: b'\t', escaped: false }, Vec::new(), false),
         };
         let operations = operations.into();
@@ -80,14 +80,15 @@ impl Delimited {
         Ok(())
     }
 
-    /// The operation of this column; `None` where it passes.
+    /// Returns the operation of this column, or `None` if the column is not masked.
     fn operation(&self) -> Result<Option<&Operation>, MaskError> {
         let (expected, found) = (self.operations.len(), self.column + 1);
         let operation = self.operations.get(self.column).ok_or(MaskError::FieldCount { expected, found })?;
         Ok((!self.in_header && !operation.passes()).then_some(operation))
     }
 
-    /// Takes more of a field: what passes goes out, what is masked is held as far as it is needed.
+    /// Takes more of a field. A column without a mask is copied to `out`; a masked field is buffered as far as it is
+    /// needed.
     fn take(&mut self, part: &[u8], out: &mut BytesMut) -> Result<(), MaskError> {
         let Some(operation) = self.operation()? else {
             out.extend_from_slice(part);
@@ -99,7 +100,7 @@ impl Delimited {
             }
             self.field.extend_from_slice(part);
         } else {
-            // Enough to tell whether it is NULL.
+            // Enough bytes to decide if the field is NULL.
             let wanted = (self.null.len() + 1).saturating_sub(self.field.len());
             self.field.extend(part.iter().take(wanted));
         }
@@ -157,7 +158,7 @@ impl Dialect {
                 } else if *quoted && byte == *escape && escape != quote {
                     *escaped = true;
                 } else if byte == *quote {
-                    // A doubled quote leaves the quotes and enters them again, to the same effect.
+                    // A doubled quote leaves the quotes and enters them again, which has the same effect.
                     *quoted = !*quoted;
                 }
             }
@@ -165,7 +166,7 @@ impl Dialect {
         Step::Inside
     }
 
-    /// The value that stands for itself as `field` in the stream.
+    /// Decodes a field of the stream to its value.
     fn decode(&self, field: &[u8]) -> Vec<u8> {
         let mut value = Vec::with_capacity(field.len());
         let mut bytes = field.iter().copied().peekable();
@@ -189,7 +190,7 @@ impl Dialect {
         value
     }
 
-    /// Writes a masked value so that it reads back as it is.
+    /// Writes a masked value so that it decodes to the same value.
     fn encode(&self, value: &[u8], out: &mut BytesMut) {
         match self {
             Self::Text { delimiter, .. } => {

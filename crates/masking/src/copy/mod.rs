@@ -1,8 +1,8 @@
-//! COPY TO STDOUT: takes the stream apart into rows and fields as it comes, wherever the chunks are cut,
-//! and masks the planned columns. The others pass byte for byte.
+//! COPY TO STDOUT: splits the stream into rows and fields, for any cut of the chunks, and masks the planned columns.
+//! The other columns are copied byte for byte.
 //!
-//! Memory is bounded: only a value that its mask depends on is held, up to [`FIELD_BYTES_MAX`]; a larger
-//! one ends the copy with an error (I6 over availability).
+//! Memory is bounded: the masker buffers only a value that its mask depends on, up to [`FIELD_BYTES_MAX`]; a larger
+//! value ends the copy with an error (I6 over availability).
 //!
 //! # Source
 //! PostgreSQL documentation, COPY, "File Formats".
@@ -18,55 +18,55 @@ use crate::plan::Plan;
 use crate::row::patch_length;
 use crate::{MaskError, Masked};
 
-/// The longest value that is held to be masked, in bytes.
+/// Maximum length of a buffered value, in bytes.
 pub(crate) const FIELD_BYTES_MAX: usize = 1 << 20;
 
 const COPY_DATA: u8 = b'd';
 
-/// How the rows of a COPY are written, as its statement says.
+/// Format of the rows of a COPY, from its statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopyFormat {
-    /// `FORMAT text`.
+    /// The text format, `FORMAT text`.
     Text {
-        /// Between fields; a tab unless said otherwise.
+        /// Delimiter between fields; a tab by default.
         delimiter: u8,
-        /// What stands for NULL; `\N` unless said otherwise.
+        /// Text of NULL; `\N` by default.
         null: Vec<u8>,
-        /// Whether the first line holds the names of the columns.
+        /// `true` if the first line holds the names of the columns.
         header: bool,
     },
-    /// `FORMAT csv`.
+    /// The CSV format, `FORMAT csv`.
     Csv {
-        /// Between fields; a comma unless said otherwise.
+        /// Delimiter between fields; a comma by default.
         delimiter: u8,
-        /// Around fields; `"` unless said otherwise.
+        /// Quote around fields; `"` by default.
         quote: u8,
-        /// Before a quote inside quotes; the quote itself unless said otherwise.
+        /// Escape before a quote inside quotes; the quote itself by default.
         escape: u8,
-        /// What stands for NULL; nothing unless said otherwise.
+        /// Text of NULL; empty by default.
         null: Vec<u8>,
-        /// Whether the first line holds the names of the columns.
+        /// `true` if the first line holds the names of the columns.
         header: bool,
     },
-    /// `FORMAT binary`.
+    /// The binary format, `FORMAT binary`.
     Binary,
 }
 
 impl CopyFormat {
-    /// `FORMAT text` as it is by default.
+    /// `FORMAT text` with the defaults of PostgreSQL.
     #[must_use]
     pub fn text() -> Self {
         Self::Text { delimiter: b'\t', null: b"\\N".to_vec(), header: false }
     }
 
-    /// `FORMAT csv` as it is by default.
+    /// `FORMAT csv` with the defaults of PostgreSQL.
     #[must_use]
     pub const fn csv() -> Self {
         Self::Csv { delimiter: b',', quote: b'"', escape: b'"', null: Vec::new(), header: false }
     }
 }
 
-/// Masks one COPY stream.
+/// Masks the columns of one COPY stream.
 #[derive(Debug)]
 pub struct CopyMasker(Kind);
 
@@ -78,11 +78,11 @@ enum Kind {
 }
 
 impl CopyMasker {
-    /// A masker for a stream of this format, with one column of the plan for each column of the copy.
+    /// Creates a masker for a stream of this format. The plan has one column for each column of the copy.
     ///
     /// # Errors
-    /// [`MaskError::Encoding`] when columns are masked, the format is not binary, and in the client's
-    /// encoding a byte that looks like a delimiter may be the second half of a character.
+    /// [`MaskError::Encoding`] if columns are masked, the format is not binary, and in the client's encoding a byte
+    /// that looks like a delimiter may be the second half of a character.
     pub fn new(plan: &Plan, format: CopyFormat, client_encoding: &str) -> Result<Self, MaskError> {
         let Some(operations) = plan.operations() else { return Ok(Self(Kind::Clear)) };
         if format == CopyFormat::Binary {
@@ -94,11 +94,11 @@ impl CopyMasker {
         Ok(Self(Kind::Delimited(Delimited::new(operations, format))))
     }
 
-    /// Masks the next piece of the stream, given as the body of its CopyData message, and adds what may
-    /// leave as one such message, or as none when nothing may leave yet.
+    /// Masks the next part of the stream, given as the body of its CopyData message. Adds the bytes that may be sent
+    /// as one such message, or no message if nothing may be sent yet.
     ///
     /// # Errors
-    /// When the stream is not what was described. Give it nothing more then and end the copy.
+    /// The stream does not match its description. Pass no more data to the masker then, and end the copy.
     pub fn mask_copy_data(&mut self, chunk: &[u8], out: &mut Masked<BytesMut>) -> Result<(), MaskError> {
         let out = out.buffer();
         let start = out.len();
@@ -124,10 +124,10 @@ impl CopyMasker {
         }
     }
 
-    /// The stream has ended.
+    /// Checks that the stream ended between two rows.
     ///
     /// # Errors
-    /// When it ended inside a row.
+    /// The stream ended inside a row.
     pub fn finish(self) -> Result<(), MaskError> {
         let between_rows = match &self.0 {
             Kind::Clear => true,
@@ -138,7 +138,7 @@ impl CopyMasker {
     }
 }
 
-/// Whether bytes below 128 stand for themselves wherever they stand.
+/// Returns `true` if a byte below 128 is always an ASCII character in this encoding.
 ///
 /// # Source
 /// PostgreSQL documentation, "Character Set Support": the encodings that are not allowed on the server.
@@ -151,7 +151,7 @@ fn is_ascii_safe(client_encoding: &str) -> bool {
         && !ALIASES.contains(&plain.as_str())
 }
 
-/// Other names of the same encodings.
+/// Other names of these encodings.
 const ALIASES: [&str; 5] = ["SHIFTJIS", "MSKANJI", "WINDOWS936", "WINDOWS950", "WINDOWS949"];
 
 #[cfg(test)]

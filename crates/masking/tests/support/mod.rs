@@ -1,4 +1,4 @@
-//! Rules and plans to test with.
+//! Rules and plans for the tests.
 
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of this")]
 
@@ -41,12 +41,12 @@ pub fn plan(columns: &[Column]) -> Plan {
     Plan::for_columns(columns, &rules(), &BTreeSet::new(), &key())
 }
 
-/// A plan over these columns by name; `id` is under no rule.
+/// Creates a plan for columns with these names; `id` has no rule.
 pub fn plan_of(names: &[&str]) -> Plan {
     plan(&names.iter().map(|name| column(name)).collect::<Vec<_>>())
 }
 
-/// The body of a DataRow.
+/// Builds the body of a DataRow message.
 pub fn row(fields: &[Option<&[u8]>]) -> Vec<u8> {
     let mut body = u16::try_from(fields.len()).unwrap_or(u16::MAX).to_be_bytes().to_vec();
     for field in fields {
@@ -61,7 +61,7 @@ pub fn row(fields: &[Option<&[u8]>]) -> Vec<u8> {
     body
 }
 
-/// A whole message.
+/// Adds type and length to a body.
 pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX).to_be_bytes();
     [&[tag], length.as_slice(), body].concat()

@@ -1,5 +1,5 @@
-//! Files that are made to exhaust what compiles them. Each is refused in words, on a thread with a small stack, and the
-//! process lives.
+//! Tests with files that try to exhaust the compiler. Each must be refused with a message, on a thread with a small
+//! stack, without ending the process.
 
 use super::{CHAINS, TARGETS, agent, ask, bundle, facts};
 use crate::nesting::DEPTH_MAX;
@@ -8,7 +8,7 @@ use countersign_common::Verdict;
 use countersign_common::facts::Action;
 use proptest::prelude::*;
 
-/// On a thread as small as the smallest that compiles: what overflows its stack ends this process.
+/// Runs `work` on a thread as small as the smallest that compiles bundles; a stack overflow ends the test process.
 fn on_a_small_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(256 << 10).spawn_scoped(scope, work);
@@ -69,14 +69,14 @@ fn the_deepest_that_is_taken_is_compiled_and_judged() {
         let files = Files::from_iter([("targets.yaml", TARGETS), ("p.cedar", text.as_str())]);
         let compiled =
             on_a_small_stack(|| Bundle::compile(&files, Vec::new()).map(drop).map_err(|e| e.to_string()));
-        // Cedar has limits of its own, and types: that is said, too.
+        // Cedar has its own limits and types; these errors are reported, too.
         if let Err(faults) = compiled {
             assert!(faults.contains("p.cedar:"), "{before}: {faults}");
         }
     }
     let clauses = vec!["context.database == \"shop\""; DEPTH_MAX / 2].join(" || ");
     let bundle = bundle(&permit(&clauses));
-    // What serves is a thread of two mebibytes.
+    // The serving threads have stacks of 2 MiB.
     let verdict = std::thread::scope(|scope| {
         scope.spawn(|| ask(&bundle, &agent(), &facts(&[Action::Select]))).join().unwrap()
     });
@@ -127,7 +127,7 @@ fn too_much_is_refused_before_it_is_parsed() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Whatever brackets and operators a text is made of, compiling it ends in words.
+    /// Compiling text of any brackets and operators ends with a result or an error message.
     #[test]
     fn no_text_ends_the_process(parts in prop::collection::vec((
         prop::sample::select(vec!["(", ")", "[", "]", "{", "}", "!", "-", "&&", "||", "if ", "then ", "else ", ".a", "\"",

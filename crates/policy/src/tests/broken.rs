@@ -1,4 +1,4 @@
-//! What is said about bundles that do not validate. The texts are for people: review them as such.
+//! Tests the messages about bundles that do not validate. The texts are for people: review them as such.
 
 use insta::assert_snapshot;
 

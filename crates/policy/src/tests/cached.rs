@@ -62,7 +62,7 @@ fn principals_of_one_name_with_other_groups_are_not_taken_for_each_other() {
     assert_eq!(verdict(&principal(Kind::Human, "agent-7", &["agents"])), "block");
 }
 
-/// Policies that together read everything; each bundle of the property takes some of them.
+/// Policies that together read every attribute; each bundle of the property test takes some of them.
 const POLICIES: [&str; 16] = [
     r#"@id("p0") permit (principal in Group::"a", action in Action::"read", resource);"#,
     r#"@id("p1") permit (principal is Agent, action in Action::"write", resource in Environment::"production");"#,

@@ -1,4 +1,4 @@
-//! The guide for authors of bundles is tried: what it shows compiles.
+//! Tests the guide for authors of bundles: its examples compile.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn guide() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policy.md")).unwrap()
 }
 
-/// The fenced blocks of a language.
+/// Returns the fenced blocks of a language.
 fn blocks<'a>(guide: &'a str, language: &str) -> Vec<&'a str> {
     let opening = format!("```{language}\n");
     guide.split(opening.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()

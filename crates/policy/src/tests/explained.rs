@@ -1,4 +1,4 @@
-//! What explanations say.
+//! Tests the content of explanations.
 
 use countersign_common::facts::Action;
 use countersign_common::id::RoleName;

@@ -1,4 +1,4 @@
-//! What bundles decide about commands that copy masked values, or select rows by them.
+//! Tests the verdicts on commands that copy masked values, or select rows by them.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ enum Used {
     Equated,
 }
 
-/// Facts of a command that uses these classes so.
+/// Returns the facts of a command that uses these classes in this way.
 fn uses(action: Action, used: Used, classes: &[&str]) -> Facts {
     let classes: BTreeSet<_> = classes.iter().map(|class| DataClass((*class).into())).collect();
     let mut masked = MaskedUses::default();
@@ -41,7 +41,7 @@ fn uses(action: Action, used: Used, classes: &[&str]) -> Facts {
     Facts { operations: vec![Operation { masked, ..Operation::new(action) }], ..Facts::nothing() }
 }
 
-/// The verdict in a word, and with the chain that is asked or the policy that blocks.
+/// Returns the kind of the verdict, with the chain that must approve or the policy that blocks.
 fn word(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Allow(_) => "allow".into(),
@@ -145,7 +145,7 @@ fn policies_judge_the_flags_and_the_classes_themselves() {
     assert_eq!(decided(&[], Used::Compared, "phone"), "block no-phone");
     assert_eq!(decided(&[], Used::Compared, "email"), "hold prod-dba");
     assert_eq!(decided(&[], Used::Equated, "phone"), "block no-lookup");
-    // A flag is set for those who may not see the class, and for nobody else.
+    // The flag is set only for principals who may not see the class.
     for used in [Used::Copied, Used::Compared, Used::Equated] {
         assert_eq!(decided(&["dba"], used, "phone"), "allow");
     }

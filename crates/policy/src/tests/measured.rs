@@ -1,5 +1,5 @@
-//! What a decision costs. Not checks but figures: `cargo test --release -p countersign-policy -- --ignored
-//! --nocapture`.
+//! Measures the cost of a decision. These tests check nothing and print numbers: `cargo test --release -p
+//! countersign-policy -- --ignored --nocapture`.
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use countersign_common::id::RoleName;
 use super::{NOW, agent, bundle_with_masking, example_bundle, target};
 use crate::{Bundle, SharedQuestion};
 
-/// Nanoseconds for one `judge_shared` of each of these facts in turn, `rounds` times over.
+/// Returns the average time of `judge_shared` over all these facts in `rounds` rounds, in nanoseconds.
 fn nanos(bundle: &Bundle, facts: &[Arc<Facts>], rounds: u32) -> u128 {
     let (principal, target) = (Arc::new(agent()), target(bundle, "shop"));
     let role = RoleName::new("app").unwrap();
@@ -41,7 +41,7 @@ fn facts(action: Action, n: usize) -> Arc<Facts> {
     Arc::new(Facts { operations: vec![operation], ..Facts::nothing() })
 }
 
-/// So many policies, spread over the classes; a tenth of them reads names of relations.
+/// Creates a bundle with this many policies, spread over the classes; a tenth of them reads names of relations.
 fn many(count: usize) -> Bundle {
     let classes = ["read", "write", "schema", "admin", "unknown"];
     let mut text = String::from(r#"@id("all") permit (principal, action, resource);"#);

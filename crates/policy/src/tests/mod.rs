@@ -44,7 +44,7 @@ fn example_bundle(name: &str) -> Bundle {
     Bundle::compile(&Files::read_dir(&example(name)).unwrap(), Vec::new()).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// A bundle with these policies and the targets and chains above.
+/// Compiles a bundle with these policies and the targets and chains above.
 pub(crate) fn bundle(policies: &str) -> Bundle {
     bundle_with_masking(policies, "")
 }
@@ -106,7 +106,7 @@ fn ask_about(
     };
     change(&mut question);
     let verdict = bundle.judge(&question);
-    // Every test is a test of the cache too.
+    // Every test also tests the cache.
     assert_eq!(bundle.judge(&question), verdict, "from the cache");
     assert_eq!(bundle.engine().judge_plainly(&question), verdict, "without index and cache");
     verdict
@@ -116,7 +116,7 @@ fn ask(bundle: &Bundle, principal: &Principal, facts: &Facts) -> Verdict {
     ask_about(bundle, principal, facts, |_| {})
 }
 
-/// A verdict in one line: `allow`, `block: why [policies]`, `hold: chains within timeout, why [policies]`.
+/// Formats a verdict in one line: `allow`, `block: why [policies]`, `hold: chains within timeout, why [policies]`.
 fn line(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Allow(duties) if duties.unmask.is_empty() => "allow".into(),

@@ -1,4 +1,4 @@
-//! Versions and reloads.
+//! Tests versions of bundles and reloads.
 
 use countersign_common::id::{EnvironmentName, TargetName};
 

@@ -1,4 +1,4 @@
-//! What bundles decide.
+//! Tests the verdicts of bundles.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::{
     target,
 };
 
-/// Design §9, verbatim.
+/// Copied verbatim from design §9.
 const DESIGN: &str = r#"
 @id("agents-read")      permit (principal in Group::"agents", action in Action::"read",  resource in Environment::"production");
 @id("agents-write")     permit (principal in Group::"agents", action in Action::"write", resource in Environment::"production");
@@ -100,7 +100,7 @@ fn a_command_that_runs_nothing_is_for_whoever_may_begin_a_transaction() {
 
 #[test]
 fn i7_unknown_is_not_safe_a_policy_that_fails_to_evaluate_blocks() {
-    // The forbid overflows for every hour above 1; skipped, as Cedar does, it would be a yes.
+    // The forbid overflows for every hour above 1. Cedar skips it then, which would permit the command.
     let policies = r#"
         @id("all") permit (principal, action, resource);
         @id("sum") forbid (principal, action in Action::"read", resource)

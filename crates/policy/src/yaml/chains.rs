@@ -1,4 +1,4 @@
-//! `chains.yaml`: who has to agree.
+//! Reads `chains.yaml`, the chains of approval.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,7 @@ const fn one() -> u32 {
     1
 }
 
-/// Reads the chains, by name. Those with a fault are listed too, so that one fault does not make others.
+/// Reads the chains, by name. Chains with a fault are included, so that they do not cause further faults.
 pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> BTreeMap<ChainName, Chain> {
     let Some(document) = super::read::<Chains>(files, "chains", faults) else { return BTreeMap::new() };
     let chain = |(name, entry): (&ChainName, &Spanned<ChainEntry>)| {
@@ -56,7 +56,7 @@ pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> BTreeMap<ChainName
     chains
 }
 
-/// Two groups whose names a reader takes for one: an approver could not tell who is asked.
+/// Finds pairs of groups with names that look alike: an approver could not tell which one is meant.
 fn groups_that_look_alike(
     document: &Document<'_, Chains>,
     chains: &BTreeMap<ChainName, Chain>,

@@ -1,4 +1,4 @@
-//! `limits.yaml`: how many requests for approval may be open at once.
+//! Reads `limits.yaml`, the limits on open requests for approval.
 
 use countersign_common::approval::RequestLimits;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ struct OpenRequests {
     per_target: Option<Limit>,
 }
 
-/// A number from one up, or `unlimited`.
+/// A number from 1 up, or `unlimited`.
 #[derive(Debug, Clone, Copy)]
 struct Limit(Option<u32>);
 
@@ -38,7 +38,7 @@ impl<'de> Deserialize<'de> for Limit {
     }
 }
 
-/// Reads the limits; what is left out has its default.
+/// Reads the limits and fills in the defaults.
 pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> RequestLimits {
     let document = super::read::<Limits>(files, "limits", faults);
     let given = document.and_then(|document| document.content.open_requests).unwrap_or_default();

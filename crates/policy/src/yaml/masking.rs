@@ -1,5 +1,5 @@
-//! `masking.yaml`: which columns hold which class of data, what becomes of their values, and what else may be done with
-//! values that a principal may not see.
+//! Reads `masking.yaml`: the classes of data in columns, the masks for their values, and the other uses of values
+//! that a principal may not see.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::class_terms::{ClassTerms, Use};
 use crate::error::Fault;
 use crate::files::Files;
 
-/// How many lookups by equality one session may make with values of one class, unless the file says otherwise.
+/// Default for the maximum number of lookups by equality in one session with values of one class.
 const LOOKUPS_MAX_DEFAULT: u64 = 1000;
 
 #[derive(Debug, Deserialize)]
@@ -54,12 +54,12 @@ struct ClassEntry {
     equality_limit: Option<Spanned<u64>>,
 }
 
-/// What `masking.yaml` says.
+/// Content of `masking.yaml`.
 #[derive(Debug, Default)]
 pub(crate) struct MaskingFile {
     /// The masking rules, by target, in the order of the file.
     pub(crate) columns: BTreeMap<TargetName, Vec<ColumnRule>>,
-    /// The terms of every class that a rule names, by class.
+    /// The terms of every class that a rule names, in the order of the classes.
     pub(crate) classes: Vec<ClassTerms>,
 }
 
@@ -107,7 +107,7 @@ fn columns(
     columns
 }
 
-/// The chain that decides on copies and predicates, as far as it is known.
+/// Returns the chain that decides about copies and predicates, even if it is not in chains.yaml.
 fn chain(
     document: &Document<'_, Masking>,
     chains: &BTreeMap<ChainName, Chain>,
@@ -120,15 +120,15 @@ fn chain(
     Some(chain.value.clone())
 }
 
-/// The terms of every class that a rule names: as the file says, otherwise the defaults.
+/// Returns the terms of every class that a rule names: those of the file, with defaults for missing ones.
 fn classes(
     document: &Document<'_, Masking>,
     chain: Option<&ChainName>,
     faults: &mut Vec<Fault>,
 ) -> Vec<ClassTerms> {
-    // A class stands where it is first named, for explanations.
+    // For explanations, the position of a class is the first rule that names it.
     let mut named: BTreeMap<&str, &Spanned<Entry>> = BTreeMap::new();
-    // A name that is no class is a fault of its rule.
+    // A name that is not a valid class is a fault of its rule.
     for entry in document.content.rules.iter().flatten().filter(|entry| is_class(&entry.value.class)) {
         named.entry(entry.value.class.as_str()).or_insert(entry);
     }
@@ -157,12 +157,12 @@ fn classes(
 
 fn class_terms(class: &str, chain: Option<&ChainName>, entry: &ClassEntry) -> ClassTerms {
     let decided = |given: Option<&Spanned<Use>>, default: Use| given.map_or(default, |given| given.value);
-    // INVARIANT: I6. Without a chain that could decide the default is the stricter one.
+    // INVARIANT: I6. Without a chain that could decide, the default is the stricter one.
     let asked = if chain.is_some() { Use::Hold } else { Use::Block };
     let predicates = decided(entry.predicates.as_ref(), asked);
     let equality = decided(entry.equality.as_ref(), Use::Allow);
     let limit = entry.equality_limit.as_ref().map(|limit| limit.value);
-    // Where any predicate is allowed a limit on the weakest kind would protect nothing; it holds only if it is written.
+    // If all predicates are allowed, a default limit on the weakest kind would protect nothing, so there is none.
     let default = (predicates != Use::Allow).then_some(LOOKUPS_MAX_DEFAULT);
     ClassTerms {
         class: DataClass(class.into()),

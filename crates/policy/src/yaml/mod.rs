@@ -1,5 +1,5 @@
-//! The YAML files of a bundle. Each file has one struct that serde fills, unknown keys refused; what serde
-//! cannot check is checked afterwards, all faults together.
+//! Reads the YAML files of a bundle. Serde fills one struct for each file and refuses unknown keys. Further checks
+//! follow, and all faults are reported together.
 
 pub(crate) mod chains;
 pub(crate) mod limits;
@@ -22,18 +22,18 @@ pub(crate) struct Document<'a, T> {
 }
 
 impl<T> Document<'_, T> {
-    /// A fault at a value of this file.
+    /// Creates a fault at a value of this file.
     pub(crate) fn fault<V>(&self, value: &Spanned<V>, reason: impl Into<String>) -> Fault {
         fault(self.file, value.referenced, reason)
     }
 
-    /// The place of a value in this file, where the parser knows it.
+    /// Returns the position of a value in this file, if the parser has it.
     pub(crate) fn position<V>(&self, value: &Spanned<V>) -> Option<Position> {
         position(value.referenced)
     }
 }
 
-/// Reads the file of this stem; `None` when there is none, or when it is not sound.
+/// Reads the file with this stem. Returns `None` if there is none, or if it cannot be parsed.
 pub(crate) fn read<'a, T: DeserializeOwned>(
     files: &'a Files,
     stem: &str,
@@ -56,10 +56,10 @@ pub(crate) fn read<'a, T: DeserializeOwned>(
 fn refused(file: &str, error: &serde_saphyr::Error) -> Fault {
     let error = error.without_snippet();
     let text = error.to_string();
-    // The place is a field of its own here, and the text is one line.
+    // The position has its own field in a fault, and the text is one line.
     let text = text.lines().next().unwrap_or_default();
     let text = text.rsplit_once(" at line ").map_or(text, |(reason, _)| reason);
-    // Its advice for programmers is none for authors of bundles.
+    // This advice is for programmers, not for authors of bundles.
     let text = text.split(", set DuplicateKeyPolicy").next().unwrap_or(text);
     match error.location() {
         Some(location) => fault(file, location, text),

@@ -1,5 +1,5 @@
-//! `targets.yaml`: what runs commands, and how it is reached. An entry gives either `url` or `host` and its
-//! kin; what it leaves out has the defaults of `countersign_common::target`.
+//! Reads `targets.yaml`, the targets and their addresses. An entry has either `url` or `host` and the keys that
+//! belong to it. Missing keys have the defaults of `countersign_common::target`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::error::Fault;
 use crate::files::Files;
 use crate::url::{DEFAULT_PORT, PROTOCOL, PostgresUrl, generation, is_loopback};
 
-/// The longest name of a database (`NAMEDATALEN` of the server, less its zero byte).
+/// Maximum length of the name of a database, in bytes (`NAMEDATALEN` of the server minus its zero byte).
 const DATABASE_BYTES_MAX: usize = 63;
 
 #[derive(Debug, Deserialize)]
@@ -101,7 +101,7 @@ struct RecordingEntry {
 /// A target of a bundle.
 pub(crate) struct Listed {
     pub(crate) target: Arc<Target>,
-    /// Whether it was given besides the bundle's files.
+    /// `true` if it does not come from the bundle's files.
     pub(crate) extra: bool,
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn read(files: &Files, faults: &mut Vec<Fault>) -> BTreeMap<TargetNam
     listed
 }
 
-/// Where a target is, and as whom it is reached when no roles are listed.
+/// Address of a target, and its user if no roles are listed.
 struct Endpoint {
     host: String,
     port: u16,
@@ -127,7 +127,7 @@ struct Endpoint {
     tls: Option<Tls>,
 }
 
-/// Makes a target of one entry.
+/// Creates a target from one entry.
 struct Reader<'a> {
     document: &'a Document<'a, Targets>,
     name: &'a TargetName,
@@ -140,7 +140,7 @@ impl Reader<'_> {
         self.faults.push(self.document.fault(self.entry, format!("target `{}`: {reason}", self.name)));
     }
 
-    /// The target; `None` when a fault was added.
+    /// Returns the target, or `None` if it has a fault.
     fn target(&mut self) -> Option<Target> {
         let before = self.faults.len();
         let entry = &self.entry.value;
@@ -190,7 +190,7 @@ impl Reader<'_> {
         Some(target)
     }
 
-    /// A name that no database can have is a mistake, such as a pattern.
+    /// Refuses a name that no database can have, such as a pattern.
     fn check_databases(&mut self) {
         for name in &self.entry.value.databases {
             let fits = !name.value.is_empty()
@@ -242,7 +242,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The roles listed; or the one of the URL, with the entry's credential.
+    /// Returns the listed roles, or else the role of the URL with the entry's credential.
     fn roles(&mut self, url_user: Option<String>) -> BTreeMap<RoleName, Role> {
         let entry = &self.entry.value;
         if !entry.roles.is_empty() {
@@ -270,7 +270,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The role named; or the only one there is.
+    /// Returns the named role, or else the only role.
     fn default_role(&mut self, roles: &BTreeMap<RoleName, Role>) -> Option<RoleName> {
         match &self.entry.value.default_role {
             Some(role) if roles.contains_key(&role.value) => Some(role.value.clone()),
@@ -298,7 +298,7 @@ impl Reader<'_> {
             (None, Some(tls)) => tls.clone(),
             (None, None) => Tls { mode: by_host, ca_file: None, certificate_file: None, key_file: None },
             (Some(given), _) => Tls {
-                // Who sets anything about TLS wants it, also on loopback.
+                // An entry that sets anything about TLS uses it, also on loopback.
                 mode: given.mode.unwrap_or_default(),
                 ca_file: given.ca_file.clone(),
                 certificate_file: given.certificate_file.clone(),

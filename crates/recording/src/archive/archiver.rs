@@ -1,4 +1,4 @@
-//! Brings what one journal has sealed to the archive, and takes away what has been there for long enough.
+//! Uploads the sealed segments of one journal to the archive, and deletes local copies after the retention time.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -21,67 +21,67 @@ use crate::segment;
 /// zstd's own default: 3 to 10 times smaller at 200 MB/s and more.
 const COMPRESSION_LEVEL: i32 = 3;
 
-/// Brings what one journal has sealed to the archive.
+/// Uploads the sealed segments of one journal to the archive.
 #[derive(Debug)]
 pub struct Archiver {
     archive: ArchiveStore,
     journal: Arc<LocalJournal>,
-    /// How long a segment stays here after it was archived.
+    /// Minimum time a segment stays here after it was written.
     keep_local: Duration,
     log: String,
-    /// What the archive is known to have.
+    /// Segments that the archive is known to have.
     archived: BTreeSet<u64>,
-    /// Of the checkpoints, in bytes.
+    /// Length of the archived checkpoints, in bytes.
     archived_checkpoints: u64,
     listed: bool,
 }
 
-/// What one round did.
+/// Result of one archiving round.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Round {
-    /// Segments that were put into the archive.
+    /// Segments that were uploaded to the archive.
     pub archived: Vec<u64>,
-    /// Segments that were taken away here.
+    /// Segments that were deleted locally.
     pub removed: Vec<u64>,
 }
 
 impl Archiver {
-    /// For this journal. A segment stays beside it for `keep_local` after it was written, and until it is in the
-    /// archive.
+    /// Creates the archiver of a journal. A segment stays in the journal's folder until it is archived, and for at
+    /// least `keep_local` after it was written.
     ///
     /// # Errors
-    /// When the journal's folder cannot be written.
+    /// Any error of writing to the journal's folder.
     pub fn new(archive: ArchiveStore, journal: Arc<LocalJournal>, keep_local: Duration) -> io::Result<Self> {
         let log = ensure_id(journal.dir())?;
         let (archived, listed) = (BTreeSet::new(), false);
         Ok(Self { archive, journal, keep_local, log, archived, archived_checkpoints: 0, listed })
     }
 
-    /// The log's id: the name of its folder in the archive.
+    /// Identifier of the log: the name of its folder in the archive.
     #[must_use]
     pub fn log(&self) -> &str {
         &self.log
     }
 
-    /// Seals what was recorded until now, archives all that is sealed and the checkpoints so far, and takes away
-    /// what is archived and old. Call it by a period: what was recorded is seen in the archive one period and an
-    /// upload later. When it fails, the next call goes on.
+    /// Seals the records so far, archives all sealed segments and their checkpoints, and deletes archived segments
+    /// after the retention time. Call it periodically: a record is visible in the archive one period and an upload
+    /// after it was written. After a failure, the next call resumes.
     ///
     /// # Errors
-    /// When the journal has stopped, or the archive does not answer.
+    /// Fails if the journal has stopped or the archive does not answer.
     ///
     /// # Cancel safety
-    /// Safe: every step is whole or did not happen, and is found by the next call.
+    /// Cancel safe: every step is atomic, and the next call finds its result.
     pub async fn round(&mut self) -> Result<Round, ArchiveStoreError> {
         let journal = Arc::clone(&self.journal);
         let sealed = blocking(move || journal.seal_and_sync().map_err(io::Error::other)).await?;
         self.archive_sealed(sealed).await
     }
 
-    /// The same without sealing: for a journal that was closed.
+    /// Like [`Self::round`] without sealing, for a journal that was closed.
     ///
     /// # Errors
-    /// When the archive does not answer.
+    /// Fails if the archive does not answer.
     pub async fn last_round(&mut self) -> Result<Round, ArchiveStoreError> {
         self.archive_sealed(self.journal.sealed()).await
     }
@@ -107,7 +107,7 @@ impl Archiver {
         Ok(round)
     }
 
-    /// Looks, once, what an earlier start has archived.
+    /// Lists, once, what an earlier process has archived.
     async fn list(&mut self) -> Result<(), ArchiveStoreError> {
         if self.listed {
             return Ok(());
@@ -132,7 +132,7 @@ impl Archiver {
             blocking(move || zstd::stream::encode_all(File::open(path)?, COMPRESSION_LEVEL)).await?;
         match self.archive.put(&self.segment_key(number), content.into()).await? {
             Put::Done => {}
-            // An earlier attempt whose answer was lost, or another's object.
+            // By an earlier attempt whose answer was lost, or by another writer.
             Put::Taken => self.compare(number).await?,
         }
         self.archived.insert(number);
@@ -140,7 +140,7 @@ impl Archiver {
         Ok(())
     }
 
-    /// The archive's segment has to be the one that is here.
+    /// Checks that the archived segment is identical to the local one.
     async fn compare(&self, number: u64) -> Result<(), ArchiveStoreError> {
         let key = self.segment_key(number);
         let archived = self.archive.get(&key).await?;
@@ -152,7 +152,7 @@ impl Archiver {
         if same.await? { Ok(()) } else { Err(ArchiveStoreError::Conflict { key: key.to_string() }) }
     }
 
-    /// Those checkpoints that the archive has not, and that speak of segments that it has.
+    /// Uploads the checkpoints that the archive lacks and whose segments it has.
     async fn checkpoints(&mut self, sealed: u64) -> Result<(), ArchiveStoreError> {
         let dir = self.journal.dir().to_owned();
         let from = self.archived_checkpoints;
@@ -165,12 +165,12 @@ impl Archiver {
         self.remove_pieces().await
     }
 
-    /// Takes away here what the archive has of the checkpoints, in whole pieces but the newest, after a last look that
-    /// it has them byte for byte.
+    /// Deletes archived checkpoint pieces locally, except the newest, after a check that the archive has them byte
+    /// for byte.
     async fn remove_pieces(&self) -> Result<(), ArchiveStoreError> {
         let dir = self.journal.dir().to_owned();
         let mut local = blocking(move || checkpoint_files::ranges(&dir)).await?;
-        // The newest piece, and what is written now.
+        // Keeps the newest piece and the active file.
         local.truncate(local.len().saturating_sub(2));
         for piece in local.into_iter().take_while(|piece| piece.end <= self.archived_checkpoints) {
             let archived = self.archived_range(piece.begin, piece.end).await?;
@@ -191,7 +191,7 @@ impl Archiver {
         Ok(())
     }
 
-    /// These bytes of all checkpoints, as the archive has them.
+    /// Reads this byte range of all checkpoints from the archive.
     async fn archived_range(&self, begin: u64, end: u64) -> Result<Vec<u8>, ArchiveStoreError> {
         let folder = Key::from(self.log.as_str());
         let objects: Vec<_> = self.archive.store().await?.list(Some(&folder)).try_collect().await?;
@@ -216,18 +216,18 @@ impl Archiver {
     async fn is_old(&self, number: u64) -> Result<bool, ArchiveStoreError> {
         let path = segment::path(self.journal.dir(), number);
         let written = blocking(move || std::fs::metadata(path)?.modified()).await?;
-        // A clock that was set back makes nothing old.
+        // A clock that was set back makes no segment old.
         Ok(SystemTime::now().duration_since(written).is_ok_and(|age| age >= self.keep_local))
     }
 
-    /// Takes a segment away here, after a last look that the archive has it, byte for byte.
+    /// Deletes a segment locally, after a check that the archive has it byte for byte.
     async fn remove(&self, number: u64) -> Result<(), ArchiveStoreError> {
         self.compare(number).await?;
         let path = segment::path(self.journal.dir(), number);
         blocking(move || std::fs::remove_file(path)).await
     }
 
-    /// Puts an object, or finds that it is there.
+    /// Puts an object, or checks that it is already there.
     async fn put_same(&self, key: &Key, content: Bytes) -> Result<(), ArchiveStoreError> {
         match self.archive.put(key, content.clone()).await? {
             Put::Done => Ok(()),
@@ -253,8 +253,8 @@ fn same_content(one: &mut impl io::Read, other: &mut impl io::Read) -> io::Resul
     Ok(left == right)
 }
 
-/// The checkpoints from this byte on that speak of segments below `sealed`. The file is synced first: what the
-/// archive has, the power must not take from here.
+/// Reads the checkpoints from this byte on whose segments are below `sealed`. The files are synced first: a loss of
+/// power must not remove locally what the archive has.
 fn checkpoints_from(dir: &Path, from: u64, sealed: u64) -> io::Result<Vec<u8>> {
     let mut rest: Box<dyn io::Read> = Box::new(io::empty());
     for range in checkpoint_files::ranges(dir)?.into_iter().filter(|range| range.end > from) {
@@ -265,7 +265,7 @@ fn checkpoints_from(dir: &Path, from: u64, sealed: u64) -> io::Result<Vec<u8>> {
     let (mut new, mut whole, mut line) = (Vec::new(), 0, Vec::new());
     while read_line(&mut reader, &mut line)? > 0 {
         let Some(text) = line.strip_suffix(b"\n") else { break };
-        // Tips go with the checkpoint behind them.
+        // Tips belong to the checkpoint on the following line.
         let is_checkpoint = !is_tips(text);
         if is_checkpoint && Checkpoint::skim(text).map_err(io::Error::other)?.point.segment >= sealed {
             break;

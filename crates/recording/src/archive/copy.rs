@@ -1,7 +1,8 @@
-//! The copy through which an archive in an object store is read: a folder with the same objects, each whole or not there.
+//! The local copy through which an archive in an object store is read: a folder with the same objects. Each object is
+//! either complete or absent.
 //!
-//! Of a log, segments come before the checkpoints that speak of them, as they came into the archive; so whoever reads the
-//! copy meanwhile never sees a checkpoint without its segment.
+//! Within a log, segments are copied before the checkpoints that cover them, in the order in which they were
+//! archived. A concurrent reader of the copy never sees a checkpoint without its segment.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -14,25 +15,25 @@ use super::{ArchiveStore, ArchiveStoreError, blocking};
 use crate::checkpoint_files::piece_offset;
 use crate::log::{ID_FILE, is_id, new_id};
 
-/// How many objects are fetched at once.
+/// Maximum number of concurrent downloads.
 const FETCHES_MAX: usize = 4;
 
-/// Where objects are on their way into the copy.
+/// Folder for objects that are being downloaded.
 const PARTS: &str = "parts";
 
 impl ArchiveStore {
-    /// The folder in which it can be read, with everything that was archived when this was called.
+    /// Updates the copy with everything that was archived before this call. Returns the folder to read.
     ///
     /// # Errors
-    /// When the archive cannot be read.
+    /// Any error of reading the archive.
     ///
     /// # Cancel safety
-    /// Safe: a copy is whole or not there.
+    /// Cancel safe: each object is either complete or absent.
     pub async fn refresh(&self) -> Result<PathBuf, ArchiveStoreError> {
         self.copy(None).await
     }
 
-    /// The same, of which only what was archived since then need be there.
+    /// Like [`Self::refresh`], limited to objects that were archived after `since`.
     pub(super) async fn refresh_since(&self, since: SystemTime) -> Result<PathBuf, ArchiveStoreError> {
         self.copy(Some(since)).await
     }
@@ -44,7 +45,7 @@ impl ArchiveStore {
                 let is_new = since.is_none_or(|since| SystemTime::from(object.last_modified) >= since);
                 is_new || object.location.filename() == Some(ID_FILE)
             };
-            // The history and what is agreed on are read object by object.
+            // The history and the agreements on lost gateways are read object by object.
             let mut folders = store.list_with_delimiter(None).await?.common_prefixes;
             folders.retain(|folder| is_id(folder.as_ref()));
             for log in folders {
@@ -77,14 +78,14 @@ impl ArchiveStore {
             let part = parts.join(new_id()?);
             let mut file = std::fs::File::create(&part)?;
             file.write_all(&content)?;
-            // Its name must not outlive a power cut without it.
+            // After a loss of power, the name must not exist without the contents.
             file.sync_data()?;
             std::fs::rename(part, target)
         })
         .await
     }
 
-    /// Takes away what a process that died left on its way. Before anything is fetched.
+    /// Deletes the partial downloads of a process that died. Called before the first download.
     pub(super) async fn clear_parts(&self) -> Result<(), ArchiveStoreError> {
         if !self.copied {
             return Ok(());

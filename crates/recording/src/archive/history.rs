@@ -1,14 +1,14 @@
-//! The history: what has ended and left the control plane's store, in pages of JSON lines. A page is put once and
-//! names the digest of the one before, so that none can be changed, dropped or slipped in unnoticed.
+//! The history: ended records that have left the control plane's store, in pages of JSON lines. A page is put once and
+//! names the digest of the previous one, so that no page can be changed, dropped or inserted unnoticed.
 //!
 //! ```text
 //! history/<installation>/<chapter>/<day>/<number>.jsonl.zst
 //! history/<installation>/<chapter>/<day>/<number>.seal.json
 //! ```
-//! The first line of a page is its header, every other one an entry. The digest of a page is the SHA-256 over its
+//! The first line of a page is its header, every other line is an entry. The digest of a page is the SHA-256 of its
 //! lines, line feeds included, before they are compressed. Pages are numbered from 0 through a whole chapter; the day
-//! is that on which all its entries began. Each page has a seal: its digest, signed by the node that put it there, so that
-//! the newest page, which no other names, cannot be changed either ([`verify_folder`]).
+//! is the one on which all its entries began. Each page has a seal: its digest, signed by the node that put it, so that
+//! the newest page, which no other page names, cannot be changed either ([`verify_folder`]).
 
 mod folder;
 mod seal;
@@ -29,16 +29,16 @@ pub use self::folder::{FoundChapter, verify_folder};
 use super::{ArchiveStore, ArchiveStoreError, Put};
 use crate::line::{MalformedLine, NO_PREVIOUS, VERSION};
 
-/// Where all histories stand.
+/// Folder of all histories in the archive.
 const HISTORY: &str = "history";
 
-/// How the names of pages end.
+/// File name suffix of a page.
 const SUFFIX: &str = ".jsonl.zst";
 
-/// zstd's own default.
+/// zstd's own default compression level.
 const COMPRESSION_LEVEL: i32 = 3;
 
-/// The largest page that is read, in bytes before compression: more is no page of ours.
+/// Largest page that is read, in bytes before compression. Larger pages are never written.
 const PAGE_BYTES_MAX: u64 = 256 << 20;
 
 /// A day in UTC: `2026-11-22`.
@@ -47,7 +47,7 @@ const PAGE_BYTES_MAX: u64 = 256 << 20;
 pub struct Day(String);
 
 impl Day {
-    /// The day of a moment.
+    /// Returns the day of a timestamp.
     #[must_use]
     pub fn of(at: Timestamp) -> Self {
         at.to_string().get(..10).and_then(|day| day.parse().ok()).unwrap_or_else(|| Self("9999-12-31".into()))
@@ -89,12 +89,12 @@ impl fmt::Display for Day {
     }
 }
 
-/// One sort of entries of one installation.
+/// Entries of one kind from one installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chapter {
-    /// Whose: 32 hex digits, made once for a store.
+    /// Identifier of the installation: 32 hex digits, generated once per store.
     pub installation: String,
-    /// Of what: `approvals`.
+    /// Kind of the entries: `approvals`.
     pub name: String,
 }
 
@@ -125,27 +125,27 @@ struct Header {
     entries: usize,
 }
 
-/// A page.
+/// A page of a chapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Its place in the chapter, from 0.
+    /// Number of the page in its chapter, from 0.
     pub number: u64,
-    /// When its entries began.
+    /// Day on which its entries began.
     pub day: Day,
-    /// The digest of the page before; zeros in the first.
+    /// Digest of the previous page; zeros in the first.
     pub prev: Digest,
-    /// The entries: JSON, each on one line, without the line feed.
+    /// JSON entries, one line each, without the line feed.
     pub entries: Vec<Vec<u8>>,
 }
 
 impl Page {
-    /// What stands before the first page.
+    /// Value of `prev` in the first page.
     pub const NO_PREVIOUS: Digest = NO_PREVIOUS;
 
-    /// Its digest, by which the next page names it.
+    /// Computes the digest of the page, by which the next page names it.
     ///
     /// # Errors
-    /// When an entry holds a line feed.
+    /// [`MalformedLine`] if an entry contains a line feed.
     pub fn digest(&self, chapter: &Chapter) -> Result<Digest, MalformedLine> {
         Ok(Digest::of(&self.encode(chapter)?))
     }
@@ -172,7 +172,8 @@ impl Page {
         Ok(bytes)
     }
 
-    /// The page of this place. What says that it belongs elsewhere, or has lost entries, is none.
+    /// Decodes the page of this chapter, day and number. A page that names another place, or lacks entries, is
+    /// malformed.
     fn decode(bytes: &[u8], chapter: &Chapter, day: &Day, number: u64) -> Result<Self, MalformedLine> {
         let whole = bytes.strip_suffix(b"\n").ok_or_else(|| malformed(&"its last line is cut"))?;
         let mut lines = whole.split(|byte| *byte == b'\n');
@@ -194,22 +195,22 @@ fn malformed(why: &dyn fmt::Display) -> MalformedLine {
     MalformedLine(format!("page of the history: {why}"))
 }
 
-/// What was found in a chapter.
+/// Result of verifying a chapter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChapterReport {
-    /// Its pages.
+    /// Number of pages that were verified.
     pub pages: u64,
-    /// Their entries.
+    /// Number of entries in these pages.
     pub entries: u64,
-    /// What is wrong and where; empty: nothing is.
+    /// Faults with their place; empty if there are none.
     pub faults: Vec<String>,
 }
 
 impl ArchiveStore {
-    /// The page of this place; `None`: there is none yet.
+    /// Reads the page of this chapter, day and number; `None` if it does not exist yet.
     ///
     /// # Errors
-    /// When the archive does not answer, or has something else there.
+    /// Fails if the archive does not answer or the object is not this page.
     pub async fn page(
         &self,
         chapter: &Chapter,
@@ -226,13 +227,13 @@ impl ArchiveStore {
         read.await?.map(Some)
     }
 
-    /// Puts a page; one that is there already has to be the same.
+    /// Puts a page. A page that already exists must be identical.
     ///
     /// # Errors
-    /// When the archive does not answer, or has another page there.
+    /// Fails if the archive does not answer or has another page there.
     ///
     /// # Cancel safety
-    /// Safe: it stands whole or not at all, and may be put again.
+    /// Cancel safe: the page is complete or absent, and may be put again.
     pub async fn put_page(&self, chapter: &Chapter, page: &Page) -> Result<(), ArchiveStoreError> {
         let plain = page.encode(chapter)?;
         let packed =
@@ -248,10 +249,10 @@ impl ArchiveStore {
         }
     }
 
-    /// The days of which a chapter has pages, newest first.
+    /// Lists the days that have pages of a chapter, newest first.
     ///
     /// # Errors
-    /// When the archive does not answer.
+    /// Fails if the archive does not answer.
     pub async fn days(&self, chapter: &Chapter) -> Result<Vec<Day>, ArchiveStoreError> {
         let ListResult { common_prefixes, .. } =
             self.store().await?.list_with_delimiter(Some(&chapter.folder())).await?;
@@ -261,10 +262,10 @@ impl ArchiveStore {
         Ok(days)
     }
 
-    /// The numbers of the pages of a day, highest first. Lists that day only.
+    /// Lists the numbers of the pages of a day, highest first. Lists that day only.
     ///
     /// # Errors
-    /// When the archive does not answer.
+    /// Fails if the archive does not answer.
     pub async fn pages_of(&self, chapter: &Chapter, day: &Day) -> Result<Vec<u64>, ArchiveStoreError> {
         let objects: Vec<_> = self.store().await?.list(Some(&chapter.of_day(day))).try_collect().await?;
         let mut numbers: Vec<u64> =
@@ -273,11 +274,11 @@ impl ArchiveStore {
         Ok(numbers)
     }
 
-    /// Reads all pages of a chapter and checks that they follow each other without a gap, up to the page `next`, of
-    /// which `tip` is the digest before it.
+    /// Reads all pages of a chapter before page `next`, and checks that they form a chain without gaps. `tip` is the
+    /// digest of the last of them.
     ///
     /// # Errors
-    /// When the archive does not answer; what is wrong with its pages is no error but the answer.
+    /// Fails if the archive does not answer. Faults in the pages are reported in the result.
     pub async fn verify_chapter(
         &self,
         chapter: &Chapter,
@@ -310,7 +311,7 @@ impl ArchiveStore {
         Ok(report)
     }
 
-    /// The digest of a page and how many entries it has, if it follows the one before; else what is wrong.
+    /// Returns the digest and the number of entries of a page if it follows the previous one, else the fault.
     async fn follows(
         &self,
         chapter: &Chapter,
@@ -337,7 +338,7 @@ impl ArchiveStore {
     }
 }
 
-/// A page as its object has it.
+/// Decompresses and decodes the object of a page.
 fn read_page(content: &[u8], chapter: &Chapter, day: &Day, number: u64) -> Result<Page, ArchiveStoreError> {
     Ok(Page::decode(&unpacked(content)?, chapter, day, number)?)
 }

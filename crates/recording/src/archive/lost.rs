@@ -1,4 +1,4 @@
-//! What is done, in order, about a gateway that was declared lost.
+//! The procedure, in order, for a gateway that was declared lost.
 
 use countersign_common::Timestamp;
 use countersign_common::id::NodeId;
@@ -11,18 +11,18 @@ use crate::local::LocalJournal;
 use crate::log::Log;
 
 impl ArchiveStore {
-    /// Ends the streams of a gateway that was declared lost at `at`, once for all who use this archive; says how.
-    /// `files` are this node's own. May be called again, by any node, at any time.
+    /// Ends the streams of a gateway that was declared lost at `at`, once for all users of this archive, and returns
+    /// the agreed streams. `files` are the segments of this node. May be called again, by any node, at any time.
     ///
-    /// Before the first call the caller sees to it that no node takes anything more of the gateway
-    /// ([`Ledger::refuse`] on each; this node's is done here), and that what other nodes have of it is in the archive
-    /// (a round of each node's [`crate::Archiver`]; of Redis, of the drain). What is not there is not seen.
+    /// Before the first call, the caller ensures that no node accepts anything more from the gateway
+    /// ([`Ledger::refuse`] on each; done here for this node), and that the records of other nodes are in the archive
+    /// (a round of each node's [`crate::Archiver`]; with Redis, a round of the drain). Other records are not found.
     ///
     /// # Errors
-    /// When the archive or the journal fails; call it again.
+    /// Fails if the archive or the journal fails; call it again.
     ///
     /// # Cancel safety
-    /// Safe: what was agreed on stays so, and ending the streams again writes the same records.
+    /// Cancel safe: an agreement is permanent, and ending the streams again writes the same records.
     pub async fn end_lost(
         &self,
         ledger: &Ledger,

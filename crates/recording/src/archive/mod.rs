@@ -1,16 +1,16 @@
-//! The archive: sealed segments, compressed, with the checkpoints that vouch for them, in any object store. An
+//! The archive: sealed segments, compressed, with the checkpoints that cover them, in any object store. An
 //! object is put once and never changed.
 //!
 //! ```text
 //! archive.id                            the archive's id, see [`proof`]
 //! <log>/id                              the log's id
 //! <log>/segment-00000000.jsonl.zst      a sealed segment
-//! <log>/checkpoints-<offset>.jsonl      the checkpoints from this byte on
-//! lost/<node>.json                      how the streams of a lost gateway are ended
-//! history/<installation>/<chapter>/…    what has left the control plane's store, see [`history`]
+//! <log>/checkpoints-<offset>.jsonl      checkpoints from this byte on
+//! lost/<node>.json                      agreement on the streams of a lost gateway
+//! history/<installation>/<chapter>/…    records that have left the control plane's store, see [`history`]
 //! ```
-//! What is read is always a folder: the archive itself when it is one, or else a copy in a cache. So whatever
-//! reads recordings ([`crate::Log`]) reads archives.
+//! Archives are read from a folder: the archive itself if it is one, else a copy in a cache. So every
+//! reader of recordings ([`crate::Log`]) can read archives.
 
 mod archiver;
 mod copy;
@@ -33,22 +33,22 @@ pub use self::archiver::{Archiver, Round};
 use crate::abandoned::Abandoned;
 use crate::line::MalformedLine;
 
-/// Where segments are kept for long.
+/// Long-term storage of sealed segments and pages of history.
 #[derive(Debug, Clone)]
 pub struct ArchiveStore {
-    /// Asked through [`Self::store`] alone.
+    /// Used only through [`Self::store`], which checks it first.
     unproven: Arc<dyn ObjectStore>,
-    /// The folder that is read.
+    /// Folder from which the archive is read.
     folder: PathBuf,
-    /// Whether that is a copy.
+    /// `true` if the folder is a copy.
     copied: bool,
-    /// The archive's id, if it has to be a certain one.
+    /// Required id of the archive, if any.
     expected: Option<String>,
-    /// Its id, once it was seen to do what an archive has to.
+    /// Id of the archive, set once its object store has passed the checks in [`proof`].
     proven: Arc<OnceCell<String>>,
 }
 
-/// Why the archive does not do its part. Nothing is lost then: what could not be archived stays where it is.
+/// Error of the archive. Nothing is lost: segments that could not be archived stay where they are.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveStoreError {
     /// The object store failed.
@@ -57,26 +57,26 @@ pub enum ArchiveStoreError {
     /// A local file could not be read or written.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// The archive has something else under this name.
+    /// The archive has a different object under this name.
     #[error("the archive holds another `{key}`: two writers have the same log, or it was changed")]
     Conflict {
-        /// Its name.
+        /// Name of the object in the archive.
         key: String,
     },
-    /// The object store put a second object in the place of the first.
+    /// The object store replaced an object instead of rejecting a second one.
     #[error(
         "the archive's object store does not put conditionally (`If-None-Match: *`): objects could be overwritten"
     )]
     Overwrites,
-    /// It is an archive, but another one.
+    /// The archive is not the expected one.
     #[error("the recordings go to the archive `{expected}`, and this is {found}")]
     Another {
-        /// The id of the one that was expected.
+        /// Id of the expected archive.
         expected: String,
-        /// What this is.
+        /// Description of the archive that was found.
         found: String,
     },
-    /// An object is not what its name says.
+    /// An object does not match its name.
     #[error(transparent)]
     Malformed(#[from] MalformedLine),
     /// The journal has stopped.
@@ -85,58 +85,58 @@ pub enum ArchiveStoreError {
 }
 
 impl ArchiveStoreError {
-    /// Whether the store is away or overloaded, and may answer otherwise in a while. Else somebody has to mend something.
+    /// Returns `true` if the store is unreachable or overloaded, so that a retry may succeed. Other errors need an
+    /// operator.
     #[must_use]
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Store(error) if words::is_away(error))
     }
 }
 
-/// What became of a conditional put.
+/// Result of a conditional put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Put {
     Done,
-    /// There is an object of this name already.
+    /// An object of this name already exists.
     Taken,
 }
 
 impl ArchiveStore {
-    /// An archive in a local folder, or one that is mounted. What was put lasts (fsync) when it has been
-    /// answered.
+    /// Opens an archive in a local or mounted folder. A put is durable (fsync) when it returns.
     ///
     /// # Errors
-    /// When the folder can be neither found nor made.
+    /// Fails if the folder cannot be opened or created.
     pub fn folder(folder: &Path) -> Result<Self, ArchiveStoreError> {
         std::fs::create_dir_all(folder)?;
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         Ok(Self { copied: false, ..Self::of(Arc::new(store), folder.to_owned()) })
     }
 
-    /// An archive in any store that can put conditionally. It is read through a copy in the folder `cache`, which
-    /// [`Self::refresh`] brings up to date and which may be deleted at any time; it grows as large as the archive.
+    /// Opens an archive in any store that supports conditional puts. It is read through a copy in the folder `cache`,
+    /// which [`Self::refresh`] updates and which may be deleted at any time. The copy grows as large as the archive.
     #[must_use]
     pub fn of(store: Arc<dyn ObjectStore>, cache: PathBuf) -> Self {
         let proven = Arc::new(OnceCell::new());
         Self { unproven: store, folder: cache, copied: true, expected: None, proven }
     }
 
-    /// The same, which has to have this id ([`Self::id`]): nothing is put into another one, nor read from it.
+    /// Requires the archive to have this id ([`Self::id`]): no other archive is written or read.
     #[must_use]
     pub fn expecting(self, id: impl Into<String>) -> Self {
         Self { expected: Some(id.into()), proven: Arc::new(OnceCell::new()), ..self }
     }
 
-    /// The object store, once it was seen to be an archive.
+    /// Returns the object store after the checks in [`proof`].
     async fn store(&self) -> Result<&dyn ObjectStore, ArchiveStoreError> {
         self.id().await?;
         Ok(&*self.unproven)
     }
 
-    /// Agrees, with all who use this archive, on how the streams of a lost gateway are ended: what was proposed
-    /// first. Asked again it answers the same.
+    /// Agrees with all users of this archive on the streams of a lost gateway: the first proposal wins. A repeated
+    /// call returns the same answer.
     ///
     /// # Errors
-    /// When the archive does not answer; ask again.
+    /// Fails if the archive does not answer; call it again.
     pub async fn agree(&self, proposed: &Abandoned) -> Result<Abandoned, ArchiveStoreError> {
         let key = lost_key(proposed.gateway);
         match self.put(&key, proposed.encode()?.into()).await? {
@@ -145,10 +145,10 @@ impl ArchiveStore {
         }
     }
 
-    /// What was agreed on; `None`: nothing yet.
+    /// Returns the agreement for a gateway; `None` if there is none yet.
     ///
     /// # Errors
-    /// When the archive does not answer.
+    /// Fails if the archive does not answer.
     pub async fn agreed(&self, gateway: NodeId) -> Result<Option<Abandoned>, ArchiveStoreError> {
         match self.get(&lost_key(gateway)).await {
             Ok(content) => Ok(Some(Abandoned::decode(&content)?)),
@@ -183,7 +183,7 @@ fn lost_key(gateway: NodeId) -> Key {
     Key::from(format!("lost/{gateway}.json"))
 }
 
-/// Work on files, on a thread that may wait for them.
+/// Runs file I/O on a thread that may block.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, ArchiveStoreError> {

@@ -1,6 +1,6 @@
-//! Whether an object store does what an archive needs, found out by doing it once: puts conditionally, reads, lists. What is
-//! put for that stays and is the archive's id, so that nobody takes another archive for this one: a folder that is not
-//! mounted, a bucket whose name was mistyped.
+//! Checks once, by doing it, that an object store has the properties that an archive needs: conditional put, read,
+//! list. The object put for this check stays and holds the archive's id, so that no other archive is used by mistake:
+//! a folder that is not mounted, a bucket whose name was mistyped.
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -10,17 +10,18 @@ use super::{ArchiveStore, ArchiveStoreError, Put, get, put_once, words};
 use crate::line::MalformedLine;
 use crate::log::{is_id, new_id};
 
-/// The object that holds the id, beside the folders of logs.
+/// Name of the object that holds the id, beside the folders of logs.
 const ID: &str = "archive.id";
 
 impl ArchiveStore {
-    /// The archive's id, 32 hex digits: made when it has none. What was found to be in order is not looked at again.
+    /// Returns the archive's id, 32 hex digits, and creates it if there is none. A store that has passed the check is
+    /// not checked again.
     ///
     /// # Errors
-    /// Says what is wrong with it: it is away, it refuses us, it overwrites, it is another one than expected.
+    /// Describes the fault: unreachable, access refused, objects overwritten, or not the expected archive.
     ///
     /// # Cancel safety
-    /// Safe: who asks again finds what was put.
+    /// Cancel safe: a repeated call finds the object that was put.
     pub async fn id(&self) -> Result<&str, ArchiveStoreError> {
         let proven = self.proven.get_or_try_init(|| async {
             let id = self.prove().await?;
@@ -42,7 +43,7 @@ impl ArchiveStore {
         }
     }
 
-    /// The id that is there, or a new one where none is expected.
+    /// Returns the existing id, or a new one if none is required.
     async fn found(&self) -> Result<String, ArchiveStoreError> {
         let another = |expected: &String, found: String| {
             Err(ArchiveStoreError::Another { expected: expected.clone(), found })
@@ -53,7 +54,7 @@ impl ArchiveStore {
             (None, Some(expected)) => another(expected, "none: it is empty, or not mounted".into()),
             (None, None) => {
                 put_once(&*self.unproven, &Key::from(ID), line(&new_id()?)).await?;
-                // Whose ever came first.
+                // The id of the node that put it first.
                 self.read_id().await?.ok_or_else(|| {
                     MalformedLine("the archive does not have what was put into it".into()).into()
                 })

@@ -1,15 +1,15 @@
-//! What an object store says, in words for operators: its answer's code and what to look at, or why it cannot be reached.
-//! Requests are signed in headers, so neither addresses nor answers hold a secret.
+//! Error texts for operators from the answers of an object store: the error code and a hint, or the reason why the
+//! store is unreachable. Requests are signed in headers, so neither URLs nor answers contain a secret.
 
 use std::error::Error as StdError;
 
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 
-/// The most that is repeated of an answer, in characters.
+/// Maximum length of a quoted answer, in characters.
 const SAID_MAX: usize = 300;
 
-/// What the codes of S3 mean for whoever has set it up.
+/// Meaning of S3 error codes for the operator who configured the store.
 const CODES: &[(&str, &str)] = &[
     ("NoSuchBucket", "there is no such bucket"),
     ("InvalidAccessKeyId", "the access key is not known there"),
@@ -23,7 +23,7 @@ const CODES: &[(&str, &str)] = &[
     ("NotImplemented", "it does not know what is asked of it; conditional puts are needed"),
 ];
 
-/// What is wrong, on one line.
+/// Describes the error on one line.
 pub(super) fn of(error: &Error) -> String {
     if let Some(failed) = transport(error) {
         return match failed.kind() {
@@ -46,7 +46,7 @@ pub(super) fn of(error: &Error) -> String {
     }
 }
 
-/// Whether it may answer otherwise in a while: it cannot be reached, or has a fault of its own.
+/// Returns `true` if a retry may succeed: the store is unreachable or reports a fault of its own.
 pub(super) fn is_away(error: &Error) -> bool {
     match transport(error) {
         Some(failed) => !matches!(failed.kind(), HttpErrorKind::Unknown | HttpErrorKind::Decode),
@@ -54,12 +54,12 @@ pub(super) fn is_away(error: &Error) -> bool {
     }
 }
 
-/// Whether not only the object is missing.
+/// Returns `true` if the bucket is missing, and not only the object.
 pub(super) fn is_bucket_missing(error: &Error) -> bool {
     tagged(&error.to_string(), "Code") == Some("NoSuchBucket")
 }
 
-/// Why no answer came, where none did.
+/// Returns the transport error if no answer arrived.
 fn transport(error: &Error) -> Option<&HttpError> {
     let mut at: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(cause) = at {
@@ -79,12 +79,12 @@ fn innermost(failed: &HttpError) -> String {
     cut(&at.to_string())
 }
 
-/// The status of an answer that was no success.
+/// HTTP status of an unsuccessful answer.
 fn status(said: &str) -> Option<u16> {
     said.split_once("status code: ")?.1.get(..3)?.parse().ok()
 }
 
-/// What stands in an element of the answer, without whatever a store may put around it.
+/// Text inside an XML element of the answer, regardless of the surrounding text.
 fn tagged<'a>(said: &'a str, name: &str) -> Option<&'a str> {
     let rest = said.split_once(&format!("<{name}>"))?.1;
     Some(rest.split_once(&format!("</{name}>"))?.0)

@@ -1,4 +1,4 @@
-//! What has been appended and not yet written, and the account of the streams that are open.
+//! Records that were appended but not written yet, and the state of the open streams.
 
 use countersign_common::Digest;
 use countersign_common::id::{CommandId, StreamId};
@@ -9,28 +9,28 @@ use crate::journal::{Encoded, JournalError, Position};
 use crate::line::Effect;
 use crate::segment::OpenStream;
 
-/// Records on their way to the kernel. Its size is bounded by [`super::Options::buffer_bytes_max`] and
-/// one record; the account by the number of open streams and of those that ended since the last tips.
+/// Records before their write to the kernel. The size is bounded by [`super::Options::buffer_bytes_max`] plus one
+/// record; the stream states by the number of open streams and of those that ended since the last tips.
 #[derive(Debug, Default)]
 pub(super) struct Gather {
     buffers: Buffers,
     appended: u64,
     accounts: FxHashMap<StreamId, Account>,
-    /// Open streams that moved since tips were taken.
+    /// Open streams with new records since the last tips.
     moved: Vec<StreamId>,
-    /// Streams that ended since tips were taken.
+    /// Streams that ended since the last tips.
     ended: Vec<Tip>,
     closed: bool,
 }
 
-/// Whole lines, and their hashes of 32 bytes each.
+/// Complete lines, and their hashes of 32 bytes each.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     pub(super) lines: Vec<u8>,
     pub(super) hashes: Vec<u8>,
 }
 
-/// An open stream.
+/// State of an open stream.
 #[derive(Debug)]
 struct Account {
     count: u64,
@@ -39,43 +39,43 @@ struct Account {
     moved: bool,
 }
 
-/// What is wanted of a flush.
+/// Extent of a flush; each variant includes the previous one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// The records in the kernel.
+    /// Write the records to the kernel.
     Records,
-    /// The records, and the files to sync.
+    /// Also return the files to sync.
     Sync,
-    /// The same, and tips.
+    /// Also return the tips of changed streams.
     Tips,
-    /// The same, and the seal; nothing is appended afterwards.
+    /// Also seal the segment; nothing is appended afterwards.
     Close,
 }
 
 impl Wanted {
-    /// Whether it will be synced.
+    /// Returns `true` if the flush is followed by a sync.
     pub(super) const fn syncs(self) -> bool {
         !matches!(self, Self::Records)
     }
 
-    /// Whether tips are wanted.
+    /// Returns `true` if tips are requested.
     pub(super) const fn tips(self) -> bool {
         matches!(self, Self::Tips | Self::Close)
     }
 }
 
-/// What was taken out.
+/// Records taken out for one write.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) buffers: Buffers,
     pub(super) appended: Position,
     pub(super) changed: Vec<Tip>,
-    /// The open streams, when the segment is full with this batch.
+    /// Open streams, if this batch fills the segment.
     pub(super) open: Option<Vec<OpenStream>>,
 }
 
 impl Gather {
-    /// With the account that a dead process left.
+    /// Starts with the open streams that a dead process left.
     pub(super) fn resume(open: &[OpenStream]) -> Self {
         let account = |one: &OpenStream| {
             let running = one.running.clone();
@@ -84,12 +84,12 @@ impl Gather {
         Self { accounts: open.iter().map(account).collect(), ..Self::default() }
     }
 
-    /// How many records were appended.
+    /// Number of records appended since the start.
     pub(super) const fn appended(&self) -> u64 {
         self.appended
     }
 
-    /// Takes a record in; says where it stands and how many bytes have gathered.
+    /// Appends a record. Returns its position and the number of bytes that wait.
     pub(super) fn append(&mut self, record: Encoded<'_>) -> Result<(Position, usize), JournalError> {
         if self.closed {
             return Err(JournalError::Closed);
@@ -113,7 +113,7 @@ impl Gather {
         account.count = count;
         account.tip = record.hash;
         match record.effect {
-            // A line may come a second time, after a failover.
+            // A line may come a second time after a failover.
             Effect::Begins(id) if account.running.contains(&id) => {}
             Effect::Begins(id) => account.running.push(id),
             Effect::Ends(id) => account.running.retain(|&one| one != id),
@@ -125,7 +125,8 @@ impl Gather {
         }
     }
 
-    /// Takes out what has gathered and leaves `spare` to be filled. The segment has `room` bytes left.
+    /// Takes out all waiting records and continues with the buffer `spare`. `room` is the remaining size of the
+    /// segment in bytes.
     pub(super) fn take(&mut self, wanted: Wanted, room: usize, spare: Buffers) -> Batch {
         self.closed = wanted == Wanted::Close;
         let full = self.buffers.lines.len() >= room;
@@ -148,19 +149,19 @@ impl Gather {
         tips
     }
 
-    /// Whether nothing has gathered.
+    /// Returns `true` if no records wait.
     pub(super) const fn is_empty(&self) -> bool {
         self.buffers.lines.is_empty()
     }
 
-    /// Forgets streams.
+    /// Removes streams from the open ones.
     pub(super) fn let_go(&mut self, streams: &[StreamId]) {
         for stream in streams {
             self.accounts.remove(stream);
         }
     }
 
-    /// The open streams, by their ids.
+    /// Open streams, sorted by id.
     pub(super) fn open(&self) -> Vec<OpenStream> {
         let mut open: Vec<_> = self
             .accounts

@@ -1,10 +1,10 @@
-//! The journal on local files. Sessions append into one shared buffer under a short lock; whoever needs a
-//! record accepted writes all that has gathered with one write(2); one thread syncs for all.
+//! The journal on local files. Sessions append to one shared buffer under a short lock. A session that needs a record
+//! accepted writes all waiting records with one write(2). One thread syncs for all.
 //!
-//! - [`gather`]: what has been appended and not yet written, and the account of open streams.
-//! - [`writer`]: the segment that is written, and its sealing.
-//! - [`syncer`]: the thread that syncs and hands out checkpoints.
-//! - [`recover`]: what is done about the end that a dead process left.
+//! - [`gather`]: records that are not written yet, and the state of open streams.
+//! - [`writer`]: the active segment, and its sealing.
+//! - [`syncer`]: the thread that syncs and emits checkpoints.
+//! - [`recover`]: recovery of the end that a dead process left.
 
 mod gather;
 mod recover;
@@ -35,29 +35,29 @@ use crate::checkpoint::{CheckpointSink, Tips};
 use crate::journal::{Encoded, Journal, JournalError, Position};
 use crate::segment::{OpenStream, SegmentPoint};
 
-/// Sizes and periods of a [`LocalJournal`].
+/// Sizes and intervals of a [`LocalJournal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// A segment is sealed when it has this many bytes. Default 64 MiB.
+    /// Size at which a segment is sealed, in bytes. Default 64 MiB.
     pub segment_bytes_max: usize,
-    /// When so many bytes have gathered, the append that goes beyond writes them out itself. Default 1 MiB.
+    /// Number of waiting bytes above which an append writes them itself. Default 1 MiB.
     pub buffer_bytes_max: usize,
-    /// How long a record that nobody waits for may stay unsynced, less the sync itself. Default 30 ms, so
-    /// that 50 ms (I5) hold with a slow disk.
+    /// Longest time before the sync of a record that no session waits for starts. Default 30 ms, so that the 50 ms of
+    /// I5 hold with a slow disk.
     pub sync_delay_max: Duration,
-    /// How often tips are handed to the sink while something is recorded. Default 1 s.
+    /// Interval of tips while something is recorded. Default 1 s.
     pub checkpoint_every: Duration,
-    /// What becomes of the streams that a dead process left open. Default: they are ended as lost.
+    /// Treatment of streams that a dead process left open. Default: they are ended as lost.
     pub left_open: LeftOpen,
 }
 
-/// What becomes of the streams that a dead process left open.
+/// Treatment of streams that a dead process left open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeftOpen {
-    /// They were this process's own connections, which died with it: they are ended as lost.
+    /// They were this process's own connections, which died with it, and are ended as lost.
     EndAsLost,
-    /// They are connections of gateways that may still live: they stay open and are gone on with, or are
-    /// ended when their gateway is declared lost ([`crate::Abandoned`]).
+    /// They are connections of gateways that may still live. They stay open until their gateway continues them, or is
+    /// declared lost ([`crate::Abandoned`]).
     Keep,
 }
 
@@ -73,19 +73,19 @@ impl Default for Options {
     }
 }
 
-/// Segment files in a directory. *Accepted* means written to the kernel: it outlives this process, not
-/// the machine's power. *Synced* means fdatasync has answered: it outlives the power, as far as the disk
-/// keeps its word.
+/// A journal in segment files of one directory. *Accepted* means written to the kernel: the record survives the
+/// process, but not a loss of power. *Synced* means fdatasync has returned: the record survives a loss of power,
+/// provided that the disk honours the sync.
 #[derive(Debug)]
 pub struct LocalJournal {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
     dir: PathBuf,
-    /// Held for as long as the journal is open: one writer per directory.
+    /// Held while the journal is open: one writer per directory.
     _lock: File,
 }
 
-/// What sessions and the syncing thread share. Locks are taken in the order `writer`, `gather`, `agenda`.
+/// State shared by sessions and the syncing thread. Lock order: `writer`, `gather`, `agenda`.
 #[derive(Debug)]
 struct Shared {
     options: Options,
@@ -94,9 +94,9 @@ struct Shared {
     gather: Mutex<Gather>,
     agenda: Mutex<Agenda>,
     wake: Condvar,
-    /// Told when the thread has done a round.
+    /// Notified after each round of the thread.
     settled: Condvar,
-    /// Whether the thread knows that there is something to sync.
+    /// `true` once the thread was notified of unsynced records.
     dirty: AtomicBool,
     accepted: AtomicU64,
     synced: AtomicU64,
@@ -106,13 +106,13 @@ struct Shared {
 }
 
 impl LocalJournal {
-    /// Opens the journal in `dir`, or creates it. What a dead process left half written is put aside, what
-    /// it left unsynced is synced, and the streams it left open are treated as
-    /// [`Options::left_open`] says (see `docs/recording.md`).
+    /// Opens or creates the journal in `dir`. A partial line of a dead process is set aside, its unsynced records are
+    /// synced, and the streams that it left open are treated as set in [`Options::left_open`] (see
+    /// `docs/recording.md`).
     ///
     /// # Errors
-    /// When the directory cannot be read or written, another process has it open, or its segments are not what the newest
-    /// checkpoint of the sink says.
+    /// Fails if the directory cannot be read or written, another process has it open, or its segments do not match
+    /// the newest checkpoint of the sink.
     pub fn open(
         dir: &Path,
         options: Options,
@@ -127,8 +127,8 @@ impl LocalJournal {
         let signed = sink.signed();
         let found = recover::recover(dir, clock.now(), signed)?;
         let abandoned = found.header.open.clone();
-        // INVARIANT: I12 - the end of every segment is signed before the next one begins. The process that wrote these may have
-        // died before it could.
+        // INVARIANT: I12 - the end of every segment is signed before the next one begins. The process that wrote
+        // these segments may have died before it could sign them.
         for point in found.unsigned {
             sink.keep(&lasting(clock.now(), point))?;
         }
@@ -160,44 +160,44 @@ impl LocalJournal {
         Ok(journal)
     }
 
-    /// The streams that are open here, as far as they are here.
+    /// Returns the open streams, as far as they are known on this node.
     #[must_use]
     pub fn open_streams(&self) -> Vec<OpenStream> {
         self.shared.gather.lock().open()
     }
 
-    /// Writes what has gathered to the kernel, so that whoever reads the files finds it.
+    /// Writes all waiting records to the kernel, so that readers of the files find them.
     ///
     /// # Errors
-    /// When the journal has failed, or fails now.
+    /// Fails if the journal has failed or fails now.
     pub fn flush(&self) -> Result<(), JournalError> {
         self.shared.flush(Wanted::Records).map(drop)
     }
 
-    /// Seals the segment that is written and begins the next, when there is anything in it; and waits until it
-    /// is synced. Says below which number all segments are. Blocks.
+    /// Seals the active segment if it has records, starts the next one, and waits until the sealed one is synced.
+    /// Returns the number below which all segments are sealed. Blocks.
     ///
     /// # Errors
-    /// When the journal has failed, or fails now.
+    /// Fails if the journal has failed or fails now.
     pub fn seal_and_sync(&self) -> Result<u64, JournalError> {
         let sealed = self.shared.seal()?;
         self.shared.await_sealed(sealed)
     }
 
-    /// Segments below this number are sealed and synced: they change no more, and may be copied away.
+    /// Segments below this number are sealed and synced: they no longer change, and may be copied.
     #[must_use]
     pub fn sealed(&self) -> u64 {
         self.shared.sealed.load(Ordering::Acquire)
     }
 
-    /// Where its segments are.
+    /// Directory in which the segments are stored.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Keeps no account of these streams any more: they went on, and ended, at other nodes. A restart may find
-    /// those again that have lines in the last segment.
+    /// Stops tracking these streams: they continued, and ended, on other nodes. A restart may find those again that
+    /// have lines in the last segment.
     pub fn let_go(&self, streams: &[StreamId]) {
         self.shared.gather.lock().let_go(streams);
     }
@@ -216,17 +216,17 @@ impl LocalJournal {
         Ok(())
     }
 
-    /// Why nothing is recorded any more; `None` while it works.
+    /// Returns the failure that stopped the recording; `None` while it works.
     #[must_use]
     pub fn failure(&self) -> Option<JournalError> {
         self.shared.failure.get().cloned()
     }
 
-    /// Writes and syncs everything, seals the segment, hands out the last tips. Appends answer
-    /// [`JournalError::Closed`] afterwards. Blocks; dropping the journal does the same.
+    /// Writes and syncs everything, seals the segment and emits the last tips. Later appends return
+    /// [`JournalError::Closed`]. Blocks; dropping the journal does the same.
     ///
     /// # Errors
-    /// When the journal had failed, or fails now.
+    /// Fails if the journal had failed or fails now.
     pub fn close(&self) -> Result<(), JournalError> {
         let Some(thread) = self.thread.lock().take() else { return Ok(()) };
         self.shared.agenda.lock().closing = true;
@@ -241,7 +241,7 @@ impl LocalJournal {
     }
 }
 
-/// Where a segment begins or ends.
+/// Tips that mark the beginning or end of a segment.
 fn lasting(at: Timestamp, point: SegmentPoint) -> Tips {
     Tips { at, point, changed: Vec::new(), closed: false, lasting: true }
 }
@@ -259,8 +259,8 @@ impl Journal for LocalJournal {
         self.shared.append(record)
     }
 
-    /// Never pending: what has gathered is written here, on the caller's thread. A write to the page
-    /// cache costs 1-2 µs, less than handing it to another thread and waiting to be woken.
+    /// Never pending: all waiting records are written here, on the caller's thread. A write to the page cache costs
+    /// 1-2 µs, less than passing it to another thread and being woken.
     fn poll_accepted(&self, position: Position, _: &mut Context<'_>) -> Poll<Result<(), JournalError>> {
         Poll::Ready(self.shared.accept(position))
     }
@@ -296,8 +296,8 @@ impl Shared {
             return Poll::Ready(Ok(()));
         }
         let mut agenda = self.agenda.lock();
-        // The thread moves `synced`, or fails, before it takes this lock to wake the waiters; so what is
-        // not seen here will be woken there.
+        // The thread updates `synced`, or fails, before it takes this lock to wake the waiters. An update that is not
+        // visible here will therefore wake this waiter.
         if self.synced.load(Ordering::Acquire) >= position.0 {
             return Poll::Ready(Ok(()));
         }
@@ -308,12 +308,12 @@ impl Shared {
         Poll::Pending
     }
 
-    /// Writes what has gathered to the kernel, and says what then stands in the segments.
+    /// Writes all waiting records to the kernel, and returns the resulting extent of the segments.
     fn flush(&self, wanted: Wanted) -> Result<Written, JournalError> {
         self.flush_into(wanted, self.options.segment_bytes_max)
     }
 
-    /// Says below which number all segments are sealed then.
+    /// Seals the active segment. Returns the number below which all segments are then sealed.
     fn seal(&self) -> Result<u64, JournalError> {
         let (segment, empty) = {
             let writer = self.writer.lock();
@@ -338,12 +338,12 @@ impl Shared {
                 return Ok(sealed);
             }
             self.check()?;
-            // The thread moves `sealed`, or fails, before it takes the lock and tells.
+            // The thread updates `sealed`, or fails, before it takes the lock and notifies.
             self.settled.wait(&mut agenda);
         }
     }
 
-    /// The same, where a segment has room for so many bytes.
+    /// Like [`Self::flush`], with another maximum size of the segment.
     fn flush_into(&self, wanted: Wanted, segment_bytes_max: usize) -> Result<Written, JournalError> {
         let mut writer = self.writer.lock();
         self.check()?;
@@ -352,7 +352,7 @@ impl Shared {
         let batch = self.gather.lock().take(wanted, room, spare);
         let appended = batch.appended;
         let written = writer.write(batch, wanted, self.clock.now()).map_err(|error| {
-            // INVARIANT: I8 - after a failed write nothing is taken any more.
+            // INVARIANT: I8 - after a failed write nothing is accepted any more.
             self.poison(&format!("write: {error}"))
         })?;
         self.accepted.store(appended.0, Ordering::Release);
@@ -377,16 +377,16 @@ impl Shared {
     }
 }
 
-/// What stands in the segments after a flush, and what has to be synced for it to last.
+/// Extent of the segments after a flush, and the files to sync to make it durable.
 #[derive(Debug)]
 struct Written {
     position: Position,
-    /// The segment that is written now.
+    /// Number of the active segment.
     segment: u64,
     files: Vec<Arc<File>>,
-    /// Where segments were sealed since the last sync.
+    /// Ends of the segments that were sealed since the last sync.
     seals: Vec<Tips>,
-    /// The directory, when it has a new entry.
+    /// The directory, if it has a new entry.
     dir: Option<Arc<File>>,
     tips: Option<Tips>,
 }

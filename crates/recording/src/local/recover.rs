@@ -1,5 +1,5 @@
-//! What is done about the end that a dead process left: half a line is put aside, never deleted, and the
-//! next segment's header says so and names the streams that were left open.
+//! Recovery of the end that a dead process left. A partial line is set aside, never deleted. The header of the next
+//! segment records this and names the streams that were left open.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -17,16 +17,16 @@ use crate::segment::{
 };
 use crate::skim::Skim;
 
-/// How a journal goes on.
+/// Starting state of the journal after recovery.
 pub(super) struct Found {
-    /// The header of the segment that comes next.
+    /// Header of the next segment.
     pub(super) header: Header,
-    /// The ends of segments that no checkpoint speaks of yet.
+    /// Ends of segments that no checkpoint covers yet.
     pub(super) unsigned: Vec<SegmentPoint>,
 }
 
-/// Looks at the last segment, puts aside what is torn, and says how the journal goes on. Changes nothing when what is there is
-/// not what was signed.
+/// Examines the last segment, sets a torn end aside, and returns the starting state. Changes nothing if the segments
+/// do not match the signed ones.
 pub(super) fn recover(dir: &Path, now: Timestamp, signed: Signed) -> io::Result<Found> {
     let mut segments = segment::list(dir)?;
     let mut unsigned = check(dir, &segments, signed)?;
@@ -34,17 +34,17 @@ pub(super) fn recover(dir: &Path, now: Timestamp, signed: Signed) -> io::Result<
     while let Some(last) = segments.pop() {
         let tail = Tail::read(dir, last)?;
         dropped_bytes += tail.put_aside_torn(dir)?;
-        // The dead process may not have come to it, and from here on all of it is vouched for.
+        // The dead process may not have synced it, and from here on all of it is confirmed.
         File::open(segment::path(dir, last))?.sync_all()?;
         if tail.point.lines == 0 {
-            // It died between making the file and writing its header: as if it had not been made.
+            // The process died between creating the file and writing its header; the file is ignored.
             std::fs::remove_file(segment::path(dir, last))?;
             continue;
         }
         let recovered = (!tail.sealed || dropped_bytes > 0).then_some(Recovered { dropped_bytes });
         let open = tail.open.into_values().collect();
         let header = Header { segment: last + 1, at: now, previous: Some(tail.point), recovered, open };
-        // It may be among them, when the process died before the next one had its header.
+        // The end may already be listed, if the process died before the next segment had its header.
         unsigned.retain(|end| *end != tail.point);
         if signed != Signed::UpTo(tail.point) {
             unsigned.push(tail.point);
@@ -56,13 +56,13 @@ pub(super) fn recover(dir: &Path, now: Timestamp, signed: Signed) -> io::Result<
     Ok(Found { header, unsigned })
 }
 
-/// The segments are what was signed. The ends of those that follow, but of the last one, which may be torn: nothing speaks of
-/// them yet.
+/// Checks that the segments match the signed ones. Returns the ends of later segments, which no checkpoint covers
+/// yet, except the last one, which may be torn.
 fn check(dir: &Path, segments: &[u64], signed: Signed) -> io::Result<Vec<SegmentPoint>> {
     let from = match signed {
         Signed::Unknown => return Ok(Vec::new()),
         Signed::UpTo(point) => point.segment,
-        // The first checkpoint lasts before anything is recorded.
+        // The first checkpoint is durable before anything is recorded.
         Signed::Nothing if segments.len() > 1 => {
             return Err(unfit(0, "there are segments and no checkpoints"));
         }
@@ -102,14 +102,14 @@ fn unfit(segment: u64, why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// The last segment, as far as it is whole.
+/// The complete part of the last segment.
 struct Tail {
     point: SegmentPoint,
     whole_bytes: u64,
     file_bytes: u64,
     sealed: bool,
     open: BTreeMap<StreamId, OpenStream>,
-    /// Whether it comes through the point that was asked for.
+    /// `true` if the segment passes through the requested point.
     fits: bool,
 }
 
@@ -134,7 +134,7 @@ impl Tail {
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? > 0 {
             let Some(text) = line.strip_suffix(b"\n") else { break };
-            // What cannot be read ends the whole part; after a loss of power it may be anything.
+            // An unreadable line ends the complete part; after a loss of power it may hold anything.
             if !tail.take(text, digest.point(segment).lines) {
                 break;
             }
@@ -148,7 +148,7 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Takes one line into account; says whether it could be read.
+    /// Processes one line. Returns `false` if it cannot be parsed.
     fn take(&mut self, line: &[u8], index: u64) -> bool {
         if self.sealed {
             return false;
@@ -162,8 +162,8 @@ impl Tail {
             self.sealed = Footer::parse(line).is_ok();
             return self.sealed;
         }
-        // Not more than was checked when it was taken in: else one line that a gateway sent would make all
-        // that stands behind it unreadable.
+        // Checks only what the intake checks. Otherwise one line sent by a gateway would make all later lines
+        // unreadable.
         let Ok(skim) = Skim::of(line) else { return false };
         self.account(&skim, Digest::of(line));
         true
@@ -187,7 +187,7 @@ impl Tail {
         }
     }
 
-    /// Moves what is after the whole part into a file of its own; says how many bytes that were.
+    /// Moves the bytes after the complete part to a separate file, and returns their number.
     fn put_aside_torn(&self, dir: &Path) -> io::Result<u64> {
         let torn_bytes = self.file_bytes - self.whole_bytes;
         if torn_bytes == 0 {

@@ -1,5 +1,5 @@
-//! The thread that syncs for everyone: one fdatasync for all that wait, at once when someone waits, else
-//! when the oldest record has been unsynced for long enough. It hands out the checkpoints as well.
+//! The thread that syncs for all sessions: one fdatasync for all waiters. It runs at once if a session waits, else
+//! when the oldest record has been unsynced for the configured time. It also emits the checkpoints.
 
 use std::io;
 use std::sync::Arc;
@@ -12,31 +12,31 @@ use super::{Shared, Written};
 use crate::checkpoint::{CheckpointSink, Tips};
 use crate::journal::{JournalError, Position};
 
-/// What the thread has to do.
+/// Pending work of the thread.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    /// Since when something is unsynced.
+    /// Time since which a record is unsynced.
     dirty_since: Option<Instant>,
-    /// Who waits. Bounded by the number of sessions: each waits for one position at a time.
+    /// Waiting sessions. Bounded by the number of sessions, because each waits for one position at a time.
     waiting: Vec<(Position, Waker)>,
-    /// Whether someone has come to wait since the last round began.
+    /// `true` if a waiter has arrived since the last round began.
     urgent: bool,
     pub(super) closing: bool,
 }
 
 impl Agenda {
-    /// Something was appended.
+    /// Notes that a record was appended.
     pub(super) fn dirty(&mut self) {
         self.dirty_since.get_or_insert_with(Instant::now);
     }
 
-    /// A round is wanted at once, though nobody waits for a position.
+    /// Requests a round at once, without a waiter.
     pub(super) fn hurry(&mut self) {
         self.dirty();
         self.urgent = true;
     }
 
-    /// Someone waits for this position.
+    /// Adds a waiter for this position.
     pub(super) fn wait(&mut self, position: Position, waker: &Waker) {
         self.urgent = true;
         let same = |(at, one): &&mut (Position, Waker)| *at == position && one.will_wake(waker);
@@ -50,11 +50,11 @@ impl Agenda {
     }
 }
 
-/// The thread's own state.
+/// State of the syncing thread.
 pub(super) struct Syncer {
     shared: Arc<Shared>,
     sink: Box<dyn CheckpointSink>,
-    /// When tips were last handed out; `None`: nothing has been synced since.
+    /// Time at which the next tips are due; `None` if nothing was synced since the last ones.
     tips_due: Option<Instant>,
 }
 
@@ -79,7 +79,7 @@ impl Syncer {
         }
     }
 
-    /// Waits until there is a reason for a round.
+    /// Waits until a round is due.
     fn await_work(&self) -> Wanted {
         let mut agenda = self.shared.agenda.lock();
         loop {
@@ -103,7 +103,7 @@ impl Syncer {
         }
         agenda.urgent = false;
         agenda.dirty_since = None;
-        // Before the records are taken out: an append that comes now makes the next round.
+        // Cleared before the records are taken out, so that a concurrent append triggers the next round.
         self.shared.dirty.store(false, Ordering::Release);
         drop(agenda);
         if self.tips_due.is_some_and(|due| due <= Instant::now()) { Wanted::Tips } else { Wanted::Sync }
@@ -113,12 +113,12 @@ impl Syncer {
         let written = self.shared.flush(wanted)?;
         let start = Instant::now();
         sync(&written).map_err(|error| {
-            // INVARIANT: I8 - a failed fdatasync may have dropped the pages it could not write, and a
-            // second one would answer well; so nothing is vouched for any more.
+            // INVARIANT: I8 - a failed fdatasync may have dropped the pages that it could not write, and a second one
+            // would succeed. So nothing is confirmed any more.
             self.shared.poison(&format!("sync: {error}"))
         })?;
         self.shared.synced.store(written.position.0, Ordering::Release);
-        // Before anyone may take it away, the end of a sealed segment is signed.
+        // The end of a sealed segment is signed before the segment may be deleted.
         for seal in &written.seals {
             self.keep(seal)?;
         }
@@ -154,7 +154,7 @@ fn sync(written: &Written) -> io::Result<()> {
 }
 
 impl Shared {
-    /// Wakes everyone who waits, to see that the journal has failed or is closed.
+    /// Wakes all waiters, to notice that the journal has failed or is closed.
     fn wake_all(&self) {
         let ready = self.agenda.lock().take_ready(Position(u64::MAX));
         self.settled.notify_all();

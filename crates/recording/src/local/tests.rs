@@ -1,4 +1,4 @@
-//! What happens when the disk fails: nothing is taken or vouched for any more (I8).
+//! Tests of disk failures: afterwards nothing is accepted or confirmed any more (I8).
 
 use std::fs::OpenOptions;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ impl CheckpointSink for NoSink {
     }
 }
 
-/// Has room for the checkpoint with which a journal is opened.
+/// A sink that stores only the checkpoint with which a journal is opened.
 struct FullSink(bool);
 
 impl CheckpointSink for FullSink {
@@ -40,7 +40,7 @@ fn record(seq: u64) -> Encoded<'static> {
     Encoded { line: b"{}", hash: Digest::of(b"{}"), stream, seq, effect: Effect::Continues }
 }
 
-/// Waits for the future on this thread; the waker unparks it.
+/// Blocks this thread on the future; the waker unparks it.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
@@ -79,7 +79,7 @@ fn i8_closed_after_a_failed_write_nothing_is_taken_or_vouched_for() {
 fn i8_closed_after_a_failed_sync_nothing_is_taken_or_vouched_for() {
     let dir = tempfile::tempdir().unwrap();
     let journal = journal(dir.path(), NoSink);
-    // A device that takes every write and cannot be synced.
+    // A device that accepts every write and cannot be synced.
     break_by(&journal, "/dev/null");
     let position = journal.append(record(0)).unwrap();
     let poisoned = |result| matches!(result, Err(JournalError::Poisoned { .. }));

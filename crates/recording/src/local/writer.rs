@@ -1,4 +1,4 @@
-//! The segment that is written: appends batches to it, seals it when it is full and begins the next.
+//! The active segment: appends batches to it, seals it when it is full, and starts the next one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,7 +13,7 @@ use super::gather::{Batch, Buffers, Wanted};
 use crate::checkpoint::Tips;
 use crate::segment::{self, Footer, Header, OpenStream, RunningDigest, SegmentPoint};
 
-/// Writes segments. After an error it must not be used again: half a line may have been written.
+/// Writer of segments. It must not be used after an error, because a line may be partially written.
 #[derive(Debug)]
 pub(super) struct Writer {
     dir: PathBuf,
@@ -21,17 +21,17 @@ pub(super) struct Writer {
     pub(super) file: Arc<File>,
     written_bytes: usize,
     digest: RunningDigest,
-    /// Sealed, and not yet handed out to be synced.
+    /// Sealed segments that were not passed to a sync yet.
     sealed: Vec<Arc<File>>,
-    /// Where these ended, to be signed.
+    /// Ends of these segments, to be signed.
     seals: Vec<Tips>,
-    /// Whether the directory has an entry that is not synced.
+    /// `true` if the directory has an entry that is not synced.
     new_entry: bool,
     spare: Buffers,
 }
 
 impl Writer {
-    /// Begins a segment with this header.
+    /// Creates a segment with this header.
     pub(super) fn create(dir: &Path, header: &Header) -> io::Result<Self> {
         let mut writer = Self {
             dir: dir.to_owned(),
@@ -48,38 +48,38 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Bytes of the segment so far.
+    /// Size of the segment in bytes so far.
     pub(super) const fn written_bytes(&self) -> usize {
         self.written_bytes
     }
 
-    /// The number of the segment.
+    /// Number of the active segment.
     pub(super) const fn segment(&self) -> u64 {
         self.segment
     }
 
-    /// Where the segment stands.
+    /// Extent of the active segment.
     pub(super) fn point(&self) -> SegmentPoint {
         self.digest.point(self.segment)
     }
 
-    /// The segment and its entry in the directory outlive a loss of power.
+    /// Syncs the segment and its directory entry, so that both survive a loss of power.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()?;
         File::open(&self.dir)?.sync_all()
     }
 
-    /// Whether there is more in the segment than its header.
+    /// Returns `true` if the segment has more than its header.
     pub(super) const fn has_records(&self) -> bool {
         self.digest.lines() > 1
     }
 
-    /// Empty buffers to be filled.
+    /// Returns empty buffers for reuse.
     pub(super) fn spare(&mut self) -> Buffers {
         std::mem::take(&mut self.spare)
     }
 
-    /// Writes a batch to the kernel; seals the segment when the batch fills it, or when this is the end.
+    /// Writes a batch to the kernel. Seals the segment if the batch fills it, or if the journal closes.
     pub(super) fn write(&mut self, batch: Batch, wanted: Wanted, now: Timestamp) -> io::Result<Written> {
         self.file.as_ref().write_all(&batch.buffers.lines)?;
         self.written_bytes += batch.buffers.lines.len();
@@ -150,7 +150,7 @@ impl Writer {
     }
 
     fn keep_spare(&mut self, mut buffers: Buffers) {
-        // What one burst needed is not kept for ever.
+        // Memory that one burst needed is not kept.
         const KEPT_BYTES_MAX: usize = 2 << 20;
         if buffers.lines.capacity() <= KEPT_BYTES_MAX {
             buffers.lines.clear();

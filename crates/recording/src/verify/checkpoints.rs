@@ -1,4 +1,4 @@
-//! What the checkpoints of one log promise, and whether the segments keep it.
+//! The claims of one log's checkpoints, and their comparison with the segments.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -14,30 +14,30 @@ use crate::log::Log;
 use crate::segment::SegmentPoint;
 use crate::signing::PublicKey;
 
-/// What was signed.
+/// Signed claims about one log.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
-    /// The id of the log, as its checkpoints say.
+    /// Identifier of the log, as named by its checkpoints.
     log: Option<String>,
-    /// Points not yet reached, in order.
+    /// Points that were not reached yet, in order.
     points: VecDeque<SegmentPoint>,
-    /// The last of them that was reached.
+    /// The last point that was reached.
     reached: Option<SegmentPoint>,
     /// The newest checkpoint of the log itself.
     newest: Option<Reached>,
-    /// The newest checkpoint that was kept elsewhere and that the log has.
+    /// The newest checkpoint from elsewhere that the log contains.
     anchored: Option<Reached>,
-    /// Those that the log does not have, although it has to.
+    /// Checkpoints from elsewhere that the log must contain, but lacks.
     missing: Vec<Reached>,
-    /// The newest one that the log does not have, although it need not (see [`super::Verifier::may_be_behind`]).
+    /// The newest checkpoint that the log lacks and need not contain (see [`super::Verifier::may_be_behind`]).
     ahead: Option<Reached>,
     /// The newest tip of every stream.
     tips: BTreeMap<StreamId, Tip>,
 }
 
 impl Expected {
-    /// Reads the checkpoints of a log; what is wrong with them goes into the report. All have to be signed by
-    /// the one of `keys` that signed the first, and to be those that `anchors` has of them.
+    /// Reads the checkpoints of a log; faults are added to the report. One of `keys` must have signed all of them,
+    /// and they must agree with `anchors`.
     pub(super) fn read(
         log: &Log,
         keys: &[PublicKey],
@@ -66,7 +66,7 @@ impl Expected {
             run.fault(0, None, Problem::NoCheckpoint);
         }
         expected.log = reader.log().map(str::to_owned);
-        // An archive that has lost all checkpoints of a log still says which one it is.
+        // An archive that has lost all checkpoints of a log still has its id.
         let named = expected.log.clone().or(log.id()?);
         if let (Some(signed), Some(folder)) = (&expected.log, log.id()?)
             && *signed != folder
@@ -81,7 +81,7 @@ impl Expected {
         Ok(expected)
     }
 
-    /// Compares a checkpoint with the one that was kept elsewhere of its place.
+    /// Compares a checkpoint with those from elsewhere with the same number.
     fn anchored_at(&mut self, signed: &SignedCheckpoint, kept: &LogAnchors, run: &mut LogRun<'_>) {
         for anchor in kept.at(signed.checkpoint.seq) {
             if anchor.signed.hash == signed.hash {
@@ -93,7 +93,7 @@ impl Expected {
         }
     }
 
-    /// A checkpoint was kept elsewhere whose place is behind the last one that is here.
+    /// Handles a checkpoint from elsewhere whose number exceeds the last one here.
     fn beyond(&mut self, signed: &SignedCheckpoint, must: bool) {
         if must {
             self.promise(signed.checkpoint.point);
@@ -103,7 +103,7 @@ impl Expected {
         }
     }
 
-    /// Adds what one checkpoint promises.
+    /// Adds the claims of one checkpoint.
     fn add(&mut self, checkpoint: &Checkpoint, tips: Vec<Tip>) {
         self.promise(checkpoint.point);
         self.newest = Some(Reached::of(checkpoint));
@@ -120,7 +120,7 @@ impl Expected {
         self.points.insert(at, point);
     }
 
-    /// The segments have come to this point; says what was signed otherwise.
+    /// Notes that the segments have reached this point, and returns contradictions with what was signed.
     pub(super) fn reach(&mut self, point: &SegmentPoint) -> Vec<Problem> {
         let mut problems = Vec::new();
         while let Some(signed) = self.points.front() {
@@ -137,15 +137,16 @@ impl Expected {
         problems
     }
 
-    /// Whether a checkpoint speaks of exactly this point, which was just reached.
+    /// Returns `true` if a checkpoint covers exactly this point, which was just reached.
     pub(super) fn is_signed(&self, point: &SegmentPoint) -> bool {
         self.reached.as_ref().is_some_and(|reached| place(reached) == place(point))
     }
 
-    /// What was signed and never reached. `last` is where the log ends, and whether all of that is signed.
+    /// Returns the signed points that were never reached. `last` is the end of the log, and whether that end is
+    /// signed.
     ///
-    /// In an archive the newest checkpoint may speak of the header of a segment that has nothing else and is not sealed: nodes
-    /// seal what they have recorded when somebody verifies, and then begin the next. No record is missing.
+    /// In an archive, the newest checkpoint may cover the header of a segment that has no records and is not sealed:
+    /// for a verification, nodes seal their segment and start the next one. No record is missing then.
     pub(super) fn unfulfilled(
         &mut self,
         last: Option<(SegmentPoint, bool)>,
@@ -167,7 +168,7 @@ impl Expected {
         problems
     }
 
-    /// How many lines of a segment that ends at this point no checkpoint of the log covers.
+    /// Number of lines of a segment ending at this point that no checkpoint of the log covers.
     pub(super) fn uncovered_lines(&self, end: SegmentPoint) -> u64 {
         match &self.newest {
             Some(newest) if end.segment < newest.point.segment => 0,
@@ -178,13 +179,13 @@ impl Expected {
         }
     }
 
-    /// The id of the log; the newest checkpoint; the newest that was kept elsewhere, and the newest of those that need not be
-    /// here.
+    /// Returns the id of the log, its newest checkpoint, the newest one from elsewhere, and the newest of those that
+    /// need not be here.
     pub(super) fn heads(&self) -> (Option<String>, Option<Reached>, Option<Reached>, Option<Reached>) {
         (self.log.clone(), self.newest.clone(), self.anchored.clone(), self.ahead.clone())
     }
 
-    /// The newest tip of every stream.
+    /// Returns the newest tip of every stream.
     pub(super) fn into_tips(self) -> BTreeMap<StreamId, Tip> {
         self.tips
     }

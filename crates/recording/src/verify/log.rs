@@ -1,5 +1,5 @@
-//! One log as files: every segment follows from the one before and is what its footer says, every
-//! checkpoint is fulfilled. What the records say is [`super::story`]'s part.
+//! Verification of one log as files: every segment follows from the previous one and matches its footer, and every
+//! checkpoint is fulfilled. [`super::story`] verifies the records.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,28 +16,27 @@ use crate::merge::Index;
 use crate::segment::{FOOTER_PREFIX, Footer, HEADER_PREFIX, Header, RunningDigest, SegmentPoint};
 use crate::skim::Skim;
 
-/// One run over the segments of a log.
+/// One pass over the segments of a log.
 pub(super) struct LogRun<'a> {
     number: usize,
-    /// What faults are told of it; `None` when there is no other.
+    /// Name of the log in faults; `None` if there is only one log.
     name: Option<String>,
     report: &'a mut Report,
     index: &'a mut Index,
-    /// Where the segment before ended.
+    /// End of the previous segment.
     last: Option<SegmentEnd>,
-    /// Where each segment ends, as far as it was read.
+    /// End of each segment, as far as it was read.
     ends: Vec<SegmentPoint>,
     checkpoints: u64,
     uncovered_lines: u64,
 }
 
-/// Where a segment ends.
 #[derive(Debug, Clone, Copy)]
 struct SegmentEnd {
     point: SegmentPoint,
-    /// Whether it has its footer.
+    /// `true` if the segment has its footer.
     sealed: bool,
-    /// Whether a checkpoint was signed over its last line.
+    /// `true` if a checkpoint covers its last line.
     signed: bool,
 }
 
@@ -51,7 +50,7 @@ impl<'a> LogRun<'a> {
         Self { number, name, report, index, last: None, ends: Vec::new(), checkpoints: 0, uncovered_lines: 0 }
     }
 
-    /// Reads all of it; gives back the newest tips that were signed.
+    /// Reads the whole log. Returns the newest signed tips.
     pub(super) fn read(mut self, log: &Log, mut expected: Expected) -> io::Result<BTreeMap<StreamId, Tip>> {
         let segments = log.segments()?;
         let mut due = 0;
@@ -75,7 +74,7 @@ impl<'a> LogRun<'a> {
         Ok(expected.into_tips())
     }
 
-    /// How far the log came, and who says so.
+    /// Adds the extent of the log and its checkpoints to the report.
     fn head(&mut self, log: &Log, expected: &Expected) {
         let sealed = self.last.is_some_and(|end| end.sealed);
         let (id, newest, anchored, ahead) = expected.heads();
@@ -96,13 +95,12 @@ impl<'a> LogRun<'a> {
         });
     }
 
-    /// INVARIANT: I12 - what lies in several places is the same in all of them. The one that is read first was compared with
-    /// what was signed.
+    /// INVARIANT: I12 - all copies of a segment are identical. The first one was compared with the checkpoints.
     fn copies(&mut self, log: &Log) -> io::Result<()> {
         for end in std::mem::take(&mut self.ends) {
             for copy in log.copies(end.segment).skip(1) {
                 let (place, mut reader) = copy?;
-                // What cannot be read differs, too.
+                // An unreadable copy counts as different.
                 if !point_at(&mut reader, end).is_ok_and(|found| found == end) {
                     let place = place.display().to_string();
                     self.fault(end.segment, None, Problem::CopyDiffers { place });
@@ -144,8 +142,8 @@ impl<'a> LogRun<'a> {
         self.report.segments += 1;
         let point = digest.point(number);
         let signed = expected.is_signed(&point);
-        // INVARIANT: I12 - the end of every segment that changes no more is signed. So nobody without the key writes anew what
-        // comes after a checkpoint by taking later checkpoints away.
+        // INVARIANT: I12 - the end of every finished segment is signed. So nobody without the key can rewrite the
+        // records after a checkpoint by removing the later checkpoints.
         if (sealed || !is_last) && !signed {
             self.fault(number, None, Problem::EndUnsigned);
         }
@@ -202,8 +200,8 @@ impl<'a> LogRun<'a> {
         }
     }
 
-    /// The last line of the file has no line feed. In the last segment of a recording that is open, that
-    /// is a record being written; anywhere else something was cut off.
+    /// Handles a last line without a line feed. In the last segment of an open recording it is a record being
+    /// written; elsewhere it was truncated.
     fn torn(&mut self, number: u64, index: u64, is_last: bool, bytes: usize) {
         if is_last {
             self.report.torn_bytes += bytes as u64;
@@ -212,21 +210,21 @@ impl<'a> LogRun<'a> {
         }
     }
 
-    /// A checkpoint is signed and linked.
+    /// Counts a checkpoint that is signed and linked.
     pub(super) const fn checkpoint(&mut self) {
         self.checkpoints += 1;
         self.report.checkpoints += 1;
     }
 
-    /// Something is wrong in this segment, at this line, from 0.
+    /// Adds a fault in this segment; `index` is the line, from 0.
     pub(super) fn fault(&mut self, segment: u64, index: Option<u64>, problem: Problem) {
         let line = index.map(|index| index + 1);
         self.report.add(Fault { log: self.name.clone(), segment, line, stream: None, seq: None, problem });
     }
 }
 
-/// Where a copy of a segment ends; one that is longer is read as far as this, as a segment that is still written may be longer
-/// in another place.
+/// End of a copy of a segment. A longer copy is read only up to `end`, because a segment that is still written may be
+/// longer in another location.
 fn point_at(reader: &mut impl io::BufRead, end: SegmentPoint) -> io::Result<SegmentPoint> {
     let mut digest = RunningDigest::new();
     let mut line = Vec::new();

@@ -1,9 +1,10 @@
-//! Proves offline that a recording is whole (I12): every line belongs to its stream's chain, every
-//! segment to the one before, every checkpoint is signed and fulfilled, every begun command ended once,
-//! and what needed a countersign had it. Reads files only; trusts the public keys and nothing else.
+//! Proves offline that a recording is complete (I12): every line belongs to its stream's chain, every segment follows
+//! from the previous one, every checkpoint is signed and fulfilled, every begun command ended once, and every command
+//! that needed an approval had one. Reads files only; trusts only the public keys.
 //!
-//! First every log by itself ([`log`]), then the records of all of them as one story ([`story`]). That nothing was taken away
-//! together with the checkpoints that speak of it, shows only against a checkpoint from elsewhere ([`anchors`]).
+//! First each log is verified separately ([`log`]), then the records of all logs together ([`story`]). The removal of
+//! records together with the checkpoints that cover them is detected only with a checkpoint from elsewhere
+//! ([`anchors`]).
 
 mod anchors;
 mod checkpoints;
@@ -31,24 +32,24 @@ use crate::log::Log;
 use crate::merge::Index;
 use crate::signing::PublicKey;
 
-/// Verifies the whole recording in `dir` against the key that signs its checkpoints.
+/// Verifies the whole recording in `dir` with the key that signs its checkpoints.
 ///
 /// # Errors
-/// When a file cannot be read. What is wrong with the recording is in the report.
+/// Any error of reading a file. Faults of the recording are in the report.
 pub fn verify(dir: &Path, key: &PublicKey) -> io::Result<Report> {
     Verifier::new(key).verify(dir)
 }
 
-/// Verifies what concerns one session: the segments and checkpoints as a whole, and its streams. A report
-/// without streams means that the session is not in the recording.
+/// Verifies one session: all segments and checkpoints, and the session's streams. A report without streams means that
+/// the session is not in the recording.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// Any error of reading a file.
 pub fn verify_session(dir: &Path, key: &PublicKey, session: SessionId) -> io::Result<Report> {
     Verifier::new(key).verify_session(&[Log::at(dir)], session)
 }
 
-/// A verification, with what is known from elsewhere.
+/// A verification, with its keys and the checkpoints from elsewhere.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     keys: Vec<PublicKey>,
@@ -56,53 +57,53 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Checkpoints have to be signed by this key.
+    /// Requires checkpoints to be signed by this key.
     #[must_use]
     pub fn new(key: &PublicKey) -> Self {
         Self { keys: vec![*key], anchors: Anchors::default() }
     }
 
-    /// Or by this one: the nodes of a control plane have a key each. All checkpoints of one log have to be
-    /// signed by the same one.
+    /// Accepts a further key: each node of a control plane has its own. All checkpoints of one log must be signed by
+    /// the same key.
     #[must_use]
     pub fn or(mut self, key: &PublicKey) -> Self {
         self.keys.push(*key);
         self
     }
 
-    /// The log that this checkpoint names, which was kept elsewhere, has to be there and to have this checkpoint. Only so does
-    /// it show when the newest records are taken out together with the checkpoints that speak of them. Any number may be given.
+    /// Adds a checkpoint that was kept elsewhere: its log must exist and contain it. Only this detects the removal of
+    /// the newest records together with the checkpoints that cover them. May be called any number of times.
     #[must_use]
     pub fn anchored_by(mut self, checkpoint: SignedCheckpoint) -> Self {
         self.anchors.add(checkpoint, true);
         self
     }
 
-    /// The same of a log that may end before this checkpoint, or not be there: its writer could not be asked for the rest. The
-    /// report says so, and is not whole then.
+    /// Adds a checkpoint of a log that may end before it, or be absent, because its writer could not be asked for the
+    /// rest. The report says so, and its verdict is not "whole" then.
     #[must_use]
     pub fn may_be_behind(mut self, checkpoint: SignedCheckpoint) -> Self {
         self.anchors.add(checkpoint, false);
         self
     }
 
-    /// Reads a checkpoint that one of the keys signed.
+    /// Parses a checkpoint that one of the keys signed.
     ///
     /// # Errors
-    /// When none of them did.
+    /// [`MalformedLine`] if none of them did.
     pub fn checkpoint(&self, line: &[u8]) -> Result<SignedCheckpoint, MalformedLine> {
         let parsed = self.keys.iter().map(|key| SignedCheckpoint::parse(line, key));
         let failed = || Err(MalformedLine("checkpoint: no key to check it with".into()));
         parsed.reduce(|one, other| one.or(other)).unwrap_or_else(failed)
     }
 
-    /// Reads checkpoints that were kept elsewhere, a line each; lines with the tips of streams are passed over. The newest of each
-    /// log has to be signed by one of the keys. Those before it are linked to it, so that comparing them is enough.
+    /// Parses checkpoints that were kept elsewhere, one per line; lines with tips are skipped. The newest of each log
+    /// must be signed by one of the keys. The earlier ones are linked to it, so that comparing them is sufficient.
     ///
     /// # Errors
-    /// When a line is none.
+    /// [`MalformedLine`] if a line is not a checkpoint.
     pub fn anchors_in(&self, text: &[u8]) -> Result<Vec<SignedCheckpoint>, MalformedLine> {
-        // What is copied while it is written may end in the middle of a line.
+        // A file that is copied while it is written may end within a line.
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let (whole, rest) = text.split_at(whole);
         let lines = whole.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
@@ -126,19 +127,19 @@ impl Verifier {
         Ok(found)
     }
 
-    /// Reads everything in one folder and reports.
+    /// Verifies everything in one folder.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Any error of reading a file.
     pub fn verify(&self, dir: &Path) -> io::Result<Report> {
         self.verify_all(&[Log::at(dir)])
     }
 
-    /// Reads everything that the nodes of a control plane recorded, each in its log, and reports. A stream may
-    /// lie in several of them: what the same record says in two places has to be the same.
+    /// Verifies everything that the nodes of a control plane recorded, each in its log. A stream may be in several of
+    /// them; copies of a record must be identical.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Any error of reading a file.
     pub fn verify_all(&self, logs: &[Log]) -> io::Result<Report> {
         let mut report = Report { sealed: true, logs: logs.len() as u64, ..Report::default() };
         let (mut index, mut tips) = (Index::default(), Vec::new());
@@ -155,11 +156,11 @@ impl Verifier {
         Ok(report)
     }
 
-    /// The same of one session: the logs and checkpoints as a whole, and its streams. A report without streams
-    /// means that the session is not in the recording.
+    /// Verifies one session: all logs and checkpoints, and the session's streams. A report without streams means that
+    /// the session is not in the recording.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Any error of reading a file.
     pub fn verify_session(&self, logs: &[Log], session: SessionId) -> io::Result<Report> {
         let mut report = self.verify_all(logs)?;
         report.keep_session(session);
@@ -167,11 +168,12 @@ impl Verifier {
     }
 }
 
-/// Logs of which checkpoints were kept elsewhere, and which are not there.
+/// Reports absent logs of which a checkpoint was kept elsewhere.
 fn missing_logs(anchors: &Anchors, report: &mut Report) {
     for anchor in anchors.newest() {
         let checkpoint = &anchor.signed.checkpoint;
-        // A node that has recorded nothing yet has nothing in the archive either: the header of its first segment.
+        // A node that has recorded nothing yet has nothing in the archive either: only the header of its first
+        // segment.
         if checkpoint.point.segment == 0 && checkpoint.point.lines <= 1 {
             report.heads.push(LogHead::empty(checkpoint));
         } else if anchor.must {
@@ -183,7 +185,7 @@ fn missing_logs(anchors: &Anchors, report: &mut Report) {
     }
 }
 
-/// A log that lies in folders that do not say that they are one.
+/// Reports a log in several folders that are not marked as the same log.
 fn repeated_logs(report: &mut Report) {
     let mut seen = BTreeSet::new();
     let logs: Vec<String> = report.heads.iter().filter_map(|head| head.log.clone()).collect();

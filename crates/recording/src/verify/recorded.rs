@@ -1,4 +1,5 @@
-//! The approvals and sessions that the records name. A control plane compares them with its store, in both directions.
+//! The approvals and sessions that the records name. A control plane compares them with its store, in both
+//! directions.
 
 use std::collections::BTreeMap;
 
@@ -8,27 +9,27 @@ use countersign_common::{Digest, Timestamp};
 use crate::line::Envelope;
 use crate::record::Record;
 
-/// What the records name. Memory: about 150 bytes for each approval, and 50 for each session.
+/// Approvals and sessions named by the records. Uses about 150 bytes per approval and 50 per session.
 #[derive(Debug, Clone, Default)]
 pub struct Recorded {
-    /// The approvals that commands waited for or were redeemed with.
+    /// Approvals that commands waited for or redeemed.
     pub approvals: BTreeMap<ApprovalId, RecordedApproval>,
-    /// The sessions, and when each last opened a stream.
+    /// Sessions, with the time at which each last opened a stream.
     pub sessions: BTreeMap<SessionId, Timestamp>,
 }
 
-/// An approval, as the records name it.
+/// An approval as named by the records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedApproval {
-    /// The session whose command waited for it.
+    /// Session whose command waited for it.
     pub session: SessionId,
-    /// Where it is named first.
+    /// Stream that names it first.
     pub stream: StreamId,
-    /// The record in the stream.
+    /// Number of that record in the stream.
     pub seq: u64,
-    /// When that was recorded.
+    /// Time of that record.
     pub at: Timestamp,
-    /// The digest that was redeemed, in this session or another.
+    /// Session and digest of its redemption.
     pub redeemed: Option<(SessionId, Digest)>,
 }
 

@@ -1,4 +1,4 @@
-//! What a verification found.
+//! The result of a verification.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,63 +11,63 @@ use super::recorded::Recorded;
 use crate::checkpoint::Checkpoint;
 use crate::segment::SegmentPoint;
 
-/// How many faults are listed; beyond that they are only counted.
+/// Maximum number of listed faults; further ones are only counted.
 const FAULTS_MAX: usize = 1000;
 
-/// What a verification found. See [`Report::verdict`] for what it proves.
+/// Result of a verification. [`Report::verdict`] says what it proves.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
-    /// Logs read: one a writer.
+    /// Number of logs read, one per writer.
     pub logs: u64,
-    /// Segments read.
+    /// Number of segments read.
     pub segments: u64,
-    /// Records read, each counted once.
+    /// Number of records read, each counted once.
     pub records: u64,
-    /// Records found again, the same, in another place: sent twice after a failover.
+    /// Number of identical copies of records: sent twice after a failover.
     pub repeated: u64,
-    /// Checkpoints that are signed and linked.
+    /// Number of checkpoints that are signed and linked.
     pub checkpoints: u64,
-    /// Whether the last segment of every log is sealed: its writer ended in order. If not, it runs or was
-    /// killed.
+    /// `true` if the last segment of every log is sealed, i.e. its writer ended properly. Otherwise it is running or
+    /// was killed.
     pub sealed: bool,
-    /// How many times a journal was opened after its writer had died.
+    /// Number of times a journal was opened after its writer had died.
     pub recoveries: u64,
-    /// Bytes that were put aside as torn then.
+    /// Number of bytes that these recoveries set aside as torn.
     pub recovered_bytes: u64,
-    /// Bytes of a last line that is not whole: being written, or torn.
+    /// Number of bytes of an incomplete last line: being written, or torn.
     pub torn_bytes: u64,
-    /// Lines after the last checkpoint of their log, in whichever segments. Nothing but their own chains vouches for them, so
-    /// that they could have been changed without being noticed.
+    /// Number of lines after the last checkpoint of their log, in all segments. Only their own chains protect them,
+    /// so that they could have been changed unnoticed.
     pub uncovered_lines: u64,
-    /// How far each log came, and who says so.
+    /// Extent of each log, with the checkpoints that confirm it.
     pub heads: Vec<LogHead>,
-    /// The streams.
+    /// Summary of each stream in the logs.
     pub streams: Vec<StreamSummary>,
-    /// What is wrong: the first thousand.
+    /// The first thousand faults.
     pub faults: Vec<Fault>,
-    /// What is wrong, in number.
+    /// Total number of faults, listed or not.
     pub fault_count: u64,
-    /// The approvals and sessions that the records name, to be compared with the control plane's store.
+    /// Approvals and sessions named by the records, for comparison with the control plane's store.
     #[serde(skip)]
     pub recorded: Recorded,
 }
 
-/// What a verification proves.
+/// Statement that a verification proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Nothing is wrong, every line is under a checkpoint, and every log reaches a checkpoint that was kept elsewhere: nothing
-    /// that this one speaks of was changed, dropped, reordered or cut off.
+    /// No fault, every line is covered by a checkpoint, and every log reaches a checkpoint that was kept elsewhere:
+    /// nothing that this one covers was changed, dropped, reordered or truncated.
     Whole,
-    /// Nothing is wrong, but that is all. Each log is as its own newest checkpoint says; what came after that, and the checkpoints
-    /// that spoke of it, may have been taken away.
+    /// No fault, and nothing more. Each log matches its own newest checkpoint. Later records may have been removed
+    /// together with their checkpoints.
     Consistent,
-    /// Something is wrong.
+    /// At least one fault was found.
     Broken,
 }
 
 impl Verdict {
-    /// The word for it.
+    /// Name of the verdict in reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -81,11 +81,11 @@ impl Verdict {
 /// A checkpoint that was reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reached {
-    /// Its place among those of the log.
+    /// Number of the checkpoint in its log.
     pub checkpoint: u64,
-    /// When it was signed.
+    /// Time at which it was signed.
     pub at: Timestamp,
-    /// How far it speaks.
+    /// Extent of the segments that it covers.
     pub point: SegmentPoint,
 }
 
@@ -95,35 +95,35 @@ impl Reached {
     }
 }
 
-/// How far one log came, and who says so.
+/// Extent of one log, with the checkpoints that confirm it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogHead {
-    /// Its id, as its checkpoints say.
+    /// Identifier of the log, as named by its checkpoints.
     pub log: Option<String>,
-    /// Where it lies, for people.
+    /// Location of the log, for people.
     pub place: String,
-    /// Its checkpoints that are signed and linked.
+    /// Number of its checkpoints that are signed and linked.
     pub checkpoints: u64,
-    /// The newest of them: what the log itself vouches for.
+    /// The newest of these checkpoints; the log itself confirms the records up to it.
     pub newest: Option<Reached>,
-    /// The newest checkpoint that was kept elsewhere and is one of them; `None`: none was given.
+    /// The newest checkpoint from elsewhere that the log contains; `None` if none was given.
     pub anchored: Option<Reached>,
-    /// A newer checkpoint that is known elsewhere: what was recorded up to it is not here, and need not be (its node was not
-    /// asked).
+    /// A newer checkpoint known from elsewhere. The records up to it are not here, and need not be, because their
+    /// node was not asked.
     pub ahead: Option<Reached>,
-    /// Lines after the newest.
+    /// Number of lines after the newest checkpoint.
     pub uncovered_lines: u64,
-    /// Whether its last segment is sealed.
+    /// `true` if the last segment is sealed.
     pub sealed: bool,
 }
 
 impl LogHead {
-    /// Of a log that is not here, and in which nothing was recorded.
+    /// Head of an absent log in which nothing was recorded.
     pub(super) fn empty(newest: &Checkpoint) -> Self {
         Self { anchored: Some(Reached::of(newest)), ahead: None, ..Self::unseen(newest) }
     }
 
-    /// Of a log that is not here, and need not be.
+    /// Head of a log that is absent and need not be here.
     pub(super) fn unseen(newest: &Checkpoint) -> Self {
         Self {
             log: Some(newest.log.clone()),
@@ -137,20 +137,20 @@ impl LogHead {
         }
     }
 
-    /// Whether something from elsewhere says that nothing of it is missing.
+    /// Returns `true` if a checkpoint from elsewhere confirms that nothing is missing.
     fn is_whole(&self) -> bool {
         self.anchored.is_some() && self.ahead.is_none() && self.uncovered_lines == 0
     }
 }
 
 impl Report {
-    /// Whether nothing is wrong with what is here.
+    /// Returns `true` if no fault was found.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
         self.fault_count == 0
     }
 
-    /// What it proves.
+    /// Returns the statement that this report proves.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         if !self.is_sound() {
@@ -162,8 +162,8 @@ impl Report {
         }
     }
 
-    /// The same where the logs may be written at this moment: lines after the newest checkpoint of a log count for nothing when
-    /// that is no older than `within`.
+    /// Like [`Self::verdict`], for logs that may be written concurrently: lines after a log's newest checkpoint are
+    /// ignored if that checkpoint is not older than `within`.
     #[must_use]
     pub fn verdict_at(&self, now: Timestamp, within: Duration) -> Verdict {
         let is_fresh =
@@ -180,8 +180,8 @@ impl Report {
         }
     }
 
-    /// Whether all that is wrong is that segments were sealed whose ends are not signed yet: so it looks for a moment while a
-    /// log is written, or archived. Verify again.
+    /// Returns `true` if the only faults are sealed segments with unsigned ends. This occurs briefly while a log is
+    /// written or archived; verify again.
     #[must_use]
     pub fn may_be_in_progress(&self) -> bool {
         let unsigned = |fault: &Fault| matches!(fault.problem, Problem::EndUnsigned);
@@ -195,7 +195,7 @@ impl Report {
         }
     }
 
-    /// Drops other sessions' streams, and faults that are about them alone.
+    /// Removes the streams of other sessions, and faults that concern only them.
     pub(super) fn keep_session(&mut self, session: SessionId) {
         let others: std::collections::BTreeSet<_> =
             self.streams.iter().filter(|s| s.session != Some(session)).map(|s| s.stream).collect();
@@ -203,13 +203,13 @@ impl Report {
         self.recorded.keep_session(session);
         let listed = self.faults.len() as u64;
         self.faults.retain(|fault| fault.stream.is_none_or(|stream| !others.contains(&stream)));
-        // Faults beyond those that are listed may concern anyone, so they stay counted.
+        // Faults that are not listed may concern any session, so they stay counted.
         self.fault_count -= listed - self.faults.len() as u64;
     }
 }
 
 impl fmt::Display for Report {
-    /// For people: one line on what was read, one on each thing to know, one on each fault.
+    /// Text for people: one line on what was read, one per remark, one per fault.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.is_sound() { self.verdict().as_str() } else { "BROKEN" };
         let open = self.streams.iter().filter(|stream| !stream.closed).count();
@@ -245,43 +245,43 @@ impl fmt::Display for Report {
     }
 }
 
-/// How far one stream came.
+/// Extent of one stream, as verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StreamSummary {
-    /// The stream.
+    /// Identifier of the summarised stream.
     pub stream: StreamId,
-    /// Its session; `None` when its opening record is missing.
+    /// Session of the stream; `None` if its opening record is missing.
     pub session: Option<SessionId>,
-    /// Its records.
+    /// Number of its records that were found.
     pub count: u64,
-    /// The hash of the last.
+    /// Hash of its last record.
     pub tip: Digest,
-    /// Whether it has ended. If not, its connection is open, or its gateway died and has not come back.
+    /// `true` if the stream has ended. Otherwise its connection is open, or its gateway died and has not come back.
     pub closed: bool,
-    /// Commands that have not ended.
+    /// Number of commands that have not ended.
     pub running: u64,
 }
 
-/// One thing that is wrong, and where.
+/// One fault with its location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// The log, when there are several.
+    /// Log of the fault, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
-    /// The segment.
+    /// Number of the segment, from 0.
     pub segment: u64,
-    /// The line in it, from 1.
+    /// Number of the line in the segment, from 1.
     pub line: Option<u64>,
-    /// The stream.
+    /// Stream of the faulty record.
     pub stream: Option<StreamId>,
-    /// The record in the stream.
+    /// Number of the record in the stream.
     pub seq: Option<u64>,
-    /// What.
+    /// Kind of the fault, with its details.
     pub problem: Problem,
 }
 
 impl Fault {
-    /// Of no place in particular.
+    /// Creates a fault without a particular location.
     pub(super) const fn of_recording(problem: Problem) -> Self {
         Self { log: None, segment: 0, line: None, stream: None, seq: None, problem }
     }
@@ -306,90 +306,90 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What can be wrong.
+/// Kind of a fault, with its details.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Problem {
     /// There are no segments.
     #[error("there is no recording here")]
     Empty,
-    /// A segment is not there.
+    /// A segment is missing.
     #[error("segment {number} is missing")]
     SegmentMissing {
-        /// Its number.
+        /// Number of the missing segment.
         number: u64,
     },
-    /// A segment does not follow from the one before.
+    /// A segment does not follow from the previous one.
     #[error("the header follows {}, but the segment before ended as {}", point(names), point(found))]
     SegmentsUnlinked {
-        /// What the header names.
+        /// End of the previous segment according to the header.
         names: Option<SegmentPoint>,
-        /// How the segment before ended.
+        /// Actual end of the previous segment.
         found: Option<SegmentPoint>,
     },
-    /// A segment has no footer, and nobody recovered from that.
+    /// A segment has no footer, and the next one does not record a recovery.
     #[error("segment {segment} has no footer and the next does not say that its writer died")]
     FooterMissing {
-        /// The segment.
+        /// Number of the segment, from 0.
         segment: u64,
     },
-    /// A segment is not what its footer says.
+    /// A segment does not match its footer.
     #[error("the footer vouches for {lines} lines with digest {expected}, the lines have {found}")]
     SegmentChanged {
-        /// The footer's digest.
+        /// Digest in the footer.
         expected: Digest,
-        /// The digest of the lines.
+        /// Digest of the actual lines.
         found: Digest,
-        /// The footer's count.
+        /// Number of lines in the footer.
         lines: u64,
     },
-    /// Something stands after a footer.
+    /// There is a line after a footer.
     #[error("a line after the footer")]
     AfterFooter,
-    /// A line cannot be read.
+    /// A line cannot be parsed.
     #[error("{why}")]
     Malformed {
-        /// Why.
+        /// Description of the error, in words.
         why: String,
     },
-    /// A checkpoint is not signed by the key, or was changed, or does not follow the one before.
+    /// A checkpoint is not signed by the key, was changed, or does not follow from the previous one.
     #[error("checkpoint {number} (line {}): {why}", number + 1)]
     CheckpointBroken {
-        /// Its place in the file, from 0.
+        /// Number of the checkpoint in the file, from 0.
         number: u64,
-        /// Why.
+        /// Description of the error, in words.
         why: String,
     },
-    /// There are no checkpoints, so that nothing vouches for the end of the recording.
+    /// There are no checkpoints, so that nothing confirms the end of the recording.
     #[error("no signed checkpoint vouches for this recording")]
     NoCheckpoint,
-    /// The segments are not what was signed.
+    /// The segments do not match a checkpoint.
     #[error("a checkpoint was signed over digest {expected} here, the lines have {found}")]
     CheckpointContradicted {
-        /// What was signed.
+        /// Digest that was signed.
         expected: Digest,
-        /// What is there.
+        /// Digest of the actual lines.
         found: Digest,
     },
-    /// What was signed is not there any more.
+    /// Lines that a checkpoint covers are missing.
     #[error("a checkpoint was signed over {lines} lines of this segment, which are not there: cut off")]
     CutOff {
-        /// How many lines were signed.
+        /// Number of lines that were signed.
         lines: u64,
     },
-    /// A segment that changes no more, and nothing signed says how it ended.
+    /// No checkpoint covers the end of a finished segment.
     #[error(
         "no checkpoint was signed over the end of this segment: its writer died right then and was not started again, or checkpoints were taken away"
     )]
     EndUnsigned,
-    /// The log has another checkpoint at the place of one that was kept elsewhere.
+    /// The log has a different checkpoint than the one kept elsewhere with the same number.
     #[error(
         "checkpoint {number}, which was kept elsewhere and signed at {at}, is another one here: the log was written anew"
     )]
     AnchorContradicted {
-        /// Its place.
+        /// Number of the checkpoint, from 0.
         number: u64,
-        /// When the one that was kept was signed.
+        /// Signing time of the one kept elsewhere.
         at: Timestamp,
     },
     /// The log ends before a checkpoint that was kept elsewhere.
@@ -397,131 +397,131 @@ pub enum Problem {
         "checkpoint {number}, which was kept elsewhere and signed at {at}, is not here: the log was cut off or replaced by an older copy"
     )]
     AnchorMissing {
-        /// Its place.
+        /// Number of the checkpoint, from 0.
         number: u64,
-        /// When it was signed.
+        /// Signing time of the checkpoint.
         at: Timestamp,
     },
-    /// A log of which a checkpoint was kept elsewhere is not there at all.
+    /// A log of which a checkpoint was kept elsewhere is absent.
     #[error("the log {log}, of which checkpoint {number} of {at} was kept elsewhere, is not here")]
     LogMissing {
-        /// Its id.
+        /// Identifier of the log, 32 hex digits.
         log: String,
-        /// The place of the checkpoint.
+        /// Number of the checkpoint, from 0.
         number: u64,
-        /// When it was signed.
+        /// Signing time of the checkpoint.
         at: Timestamp,
     },
-    /// The folder says that it is another log's.
+    /// The folder's id names a different log than its checkpoints.
     #[error("the checkpoints are those of the log {signed}, the folder says {folder}")]
     AnotherLog {
-        /// What was signed.
+        /// Identifier in the checkpoints.
         signed: String,
-        /// What stands in the folder.
+        /// Identifier in the folder.
         folder: String,
     },
-    /// Two folders that are not taken for one hold the checkpoints of the same log.
+    /// Two folders that do not form one log hold checkpoints of the same log.
     #[error("the log {log} is here twice")]
     LogTwice {
-        /// Its id.
+        /// Identifier of the log, 32 hex digits.
         log: String,
     },
-    /// The same part of a log is another one in another place.
+    /// Two copies of the same part of a log differ.
     #[error("the copy in `{place}` is not the same")]
     CopyDiffers {
-        /// Where.
+        /// Location of the differing copy.
         place: String,
     },
-    /// A record is not the one that was signed as the last of its stream.
+    /// A record differs from the one that was signed as the last of its stream.
     #[error("a checkpoint was signed over this record with hash {expected}, it has {found}")]
     TipContradicted {
-        /// What was signed.
+        /// Hash that was signed.
         expected: Digest,
-        /// What is there.
+        /// Hash of the actual record.
         found: Digest,
     },
-    /// A signed stream is not there, or is shorter than was signed.
+    /// A signed stream is missing, or is shorter than signed.
     #[error("a checkpoint was signed over {expected} records of this stream, {found} are there")]
     StreamCutOff {
-        /// What was signed.
+        /// Number of records that were signed.
         expected: u64,
-        /// What is there.
+        /// Number of records found.
         found: u64,
     },
-    /// A record does not follow from the one before.
+    /// A record does not follow from its predecessor.
     #[error(
         "expected record {expected_seq} that follows {expected_prev}, found one that follows {found_prev}"
     )]
     ChainBroken {
-        /// The number that was due.
+        /// Number of the expected record.
         expected_seq: u64,
-        /// The hash of the record before.
+        /// Hash of the predecessor.
         expected_prev: Digest,
-        /// What the record names.
+        /// Previous hash that the record names.
         found_prev: Digest,
     },
-    /// Another record stands for the same place of a stream elsewhere.
+    /// A different record with the same number of the stream exists elsewhere.
     #[error("fork: this record's place is taken by one with hash {expected}, this one has {found}")]
     Forked {
-        /// The hash of the one that was found first.
+        /// Hash of the record found first.
         expected: Digest,
-        /// The hash of this one.
+        /// Hash of the record with this fault.
         found: Digest,
     },
-    /// A record stands in a log behind later ones of its stream, and was not there before them.
+    /// A record comes after later ones of its stream in the same log, and not before them as well.
     #[error("the log had come further in this stream before: reordered")]
     Reordered,
     /// A stream begins without its opening record, or opens twice.
     #[error("a stream has exactly one opening record, as its first")]
     OpeningMisplaced,
-    /// Something stands after the closing record, or its count is wrong.
+    /// A record follows the closing record, or the closing record has a wrong count.
     #[error("the closing record is not the last, or does not count {count} records")]
     ClosingWrong {
-        /// The records so far.
+        /// Number of records so far.
         count: u64,
     },
-    /// A record of a command that has not begun, or has ended.
+    /// A record belongs to a command that has not begun, or has ended.
     #[error("a record of {command}, which is not running")]
     NotRunning {
-        /// The command.
+        /// Identifier of the faulty command.
         command: CommandId,
     },
     /// A command begins twice.
     #[error("{command} begins twice")]
     BegunTwice {
-        /// The command.
+        /// Identifier of the faulty command.
         command: CommandId,
     },
-    /// A stream is closed and a command in it never ended.
+    /// A stream is closed although one of its commands never ended.
     #[error("{command} never ended")]
     NeverEnded {
-        /// The command.
+        /// Identifier of the faulty command.
         command: CommandId,
     },
-    /// A command ran that needed a countersign and did not have it (I12).
+    /// A command that needed an approval ran without one (I12).
     #[error("{command} was held and ran without a redeemed approval")]
     NoCountersign {
-        /// The command.
+        /// Identifier of the faulty command.
         command: CommandId,
     },
-    /// What was approved is not what ran (I2, I12).
+    /// The approved command is not the one that ran (I2, I12).
     #[error("{command}: the approval was redeemed for {redeemed}, not for what began")]
     WrongCountersign {
-        /// The command.
+        /// Identifier of the faulty command.
         command: CommandId,
-        /// The digest redeemed.
+        /// Digest that was redeemed.
         redeemed: Digest,
     },
     /// One approval was redeemed twice (I1).
     #[error("{command}: its approval had been used up before")]
     RedeemedTwice {
-        /// The command.
+        /// Identifier of the faulty command.
         command: CommandId,
     },
-    /// A command ran that policy blocked.
+    /// A command ran although policy blocked it.
     #[error("{command} was blocked and ran")]
     BlockedRan {
-        /// The command.
+        /// Identifier of the faulty command.
         command: CommandId,
     },
 }

@@ -1,5 +1,5 @@
-//! The records of all logs as one story: each chain whole, whatever parts of it lie where, and nothing said
-//! twice that is not the same.
+//! Verification of the records of all logs together: each chain is complete, regardless of the location of its parts,
+//! and copies of a record are identical.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,16 +16,15 @@ use crate::line::Envelope;
 use crate::log::{Line, Log};
 use crate::merge::{Index, Merged, Next};
 
-/// One run over the records.
+/// One pass over the records.
 pub(super) struct Story<'a> {
     logs: &'a [Log],
     report: &'a mut Report,
     streams: Streams,
-    /// The newest tip of every stream, in whatever log it was signed.
+    /// The newest tip of every stream, from any log.
     tips: BTreeMap<StreamId, Tip>,
     recorded: Recorded,
-    /// What was found at each place of the streams that lie in more than one. Memory: 70 bytes a record of
-    /// these.
+    /// Hash of each record of the streams that are in more than one location. Uses 70 bytes per record.
     found: FxHashMap<(StreamId, u64), Digest>,
 }
 
@@ -35,7 +34,7 @@ impl<'a> Story<'a> {
         Self { logs, report, streams, tips, recorded, found: FxHashMap::default() }
     }
 
-    /// Reads all of it; `tips` are what was signed.
+    /// Reads all records; `tips` are the signed ones.
     pub(super) fn read(mut self, index: Index, tips: Vec<(StreamId, Tip)>) -> io::Result<()> {
         self.tips = newest(tips);
         let mut merged = Merged::of(self.logs, index)?;
@@ -76,7 +75,7 @@ impl<'a> Story<'a> {
         if spread {
             self.found.insert((stream, seq), hash);
         }
-        // INVARIANT: I12 - a log never comes back to a place that it has left empty.
+        // INVARIANT: I12 - a log never returns to a number that it has skipped.
         if line.late {
             self.fault(line, Some((stream, seq)), Problem::Reordered);
         }
@@ -89,7 +88,7 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// INVARIANT: I12 - what stands for the same place in two places is the same.
+    /// INVARIANT: I12 - two lines for the same place of a stream are identical.
     fn again(&mut self, line: &Line) {
         let Some(skim) = line.skim else { return };
         let (place, found) = ((skim.stream, skim.seq), Digest::of(&line.text));
@@ -98,7 +97,7 @@ impl<'a> Story<'a> {
                 self.fault(line, Some(place), Problem::Forked { expected, found });
             }
             Some(_) => self.report.repeated += 1,
-            // The record at this place could not be read; that was told.
+            // The record at this place could not be parsed, which is already reported.
             None => {}
         }
     }
@@ -116,7 +115,7 @@ impl<'a> Story<'a> {
     }
 }
 
-/// The newest tip of every stream, in whatever log it was signed.
+/// The newest tip of every stream, from any log.
 fn newest(tips: Vec<(StreamId, Tip)>) -> BTreeMap<StreamId, Tip> {
     let mut newest: BTreeMap<StreamId, Tip> = BTreeMap::new();
     for (stream, tip) in tips {

@@ -1,5 +1,5 @@
-//! The chains of the streams, and the story each tells: opened first, closed last, commands that begin,
-//! have their countersign where they need it, and end once.
+//! Verification of each stream: its chain, and the sequence of its records. It is opened first and closed last; its
+//! commands begin, have their approval if needed, and end once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::checkpoint::Tip;
 use crate::line::{Envelope, NO_PREVIOUS};
 use crate::record::{Begin, Closed, Ended, Record, Redeemed, VerdictWord};
 
-/// All streams of a recording. Memory grows with their number, about 200 bytes each.
+/// All streams of a recording. Uses about 200 bytes per stream.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     streams: BTreeMap<StreamId, Stream>,
@@ -36,7 +36,7 @@ struct Running {
 }
 
 impl Streams {
-    /// Takes the next record in; says what is wrong with it. `tip` is what was signed of its stream.
+    /// Processes the next record and returns its faults. `tip` is the signed tip of its stream.
     pub(super) fn take(&mut self, envelope: &Envelope, hash: Digest, tip: Option<&Tip>) -> Vec<Problem> {
         let stream = self.streams.entry(envelope.stream).or_insert_with(Stream::new);
         let mut problems = Vec::new();
@@ -51,12 +51,12 @@ impl Streams {
         problems
     }
 
-    /// The session of a stream, once its opening record was seen.
+    /// Session of a stream, once its opening record was seen.
     pub(super) fn session(&self, stream: StreamId) -> Option<SessionId> {
         self.streams.get(&stream)?.session
     }
 
-    /// What is wrong with the streams as a whole.
+    /// Returns the faults of the streams as a whole.
     pub(super) fn finish(&self, tips: &BTreeMap<StreamId, Tip>) -> Vec<(StreamId, Problem)> {
         let mut problems = Vec::new();
         for (id, tip) in tips {
@@ -101,7 +101,7 @@ impl Stream {
         if self.closed {
             problems.push(Problem::ClosingWrong { count: self.next_seq });
         }
-        // Go on from what is there, so that one fault is told once.
+        // Continue from the actual record, so that one fault is reported once.
         self.next_seq = envelope.seq.saturating_add(1);
         self.tip = hash;
     }
@@ -138,11 +138,11 @@ impl Stream {
             return problems.push(Problem::NotRunning { command });
         };
         running.redeemed = true;
-        // INVARIANT: I2, I12 - the digest redeemed is the digest of what began.
+        // INVARIANT: I2, I12 - the redeemed digest is the digest of the begun command.
         if running.digest != Some(redeemed.digest) {
             problems.push(Problem::WrongCountersign { command, redeemed: redeemed.digest });
         }
-        // INVARIANT: I1 - an approval is used up once, in whatever stream.
+        // INVARIANT: I1 - an approval is redeemed once, in any stream.
         if !used.insert(redeemed.approval) {
             problems.push(Problem::RedeemedTwice { command });
         }
@@ -150,7 +150,7 @@ impl Stream {
 
     fn end(&mut self, ended: &Ended, problems: &mut Vec<Problem>) {
         match self.running.remove(&ended.id) {
-            // An answer was released, so the command has run.
+            // An answer was sent to the client, so the command has run.
             Some(running) if ended.outcome.has_run() || ended.answer.is_some() => {
                 problems.extend(running.may_run(ended.id))
             }
@@ -171,7 +171,7 @@ impl Stream {
 }
 
 impl Running {
-    /// INVARIANT: I12 - what ran had the countersign it needed.
+    /// INVARIANT: I12 - a command that ran had the approval that it needed.
     const fn may_run(&self, command: CommandId) -> Option<Problem> {
         match self.verdict {
             VerdictWord::Allow => None,

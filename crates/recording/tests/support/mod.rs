@@ -1,4 +1,4 @@
-//! A small recording to test on: two streams of one session, one of another.
+//! A small recording for tests: two streams of one session, one of another.
 
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of this")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of tests, where these are allowed")]
@@ -76,7 +76,7 @@ pub fn stream(journal: &Arc<LocalJournal>, session: SessionId) -> Stream {
     Stream::open(Arc::clone(journal) as Arc<dyn Journal>, clock(), opened(session)).unwrap()
 }
 
-/// A statement that is answered, and ends the transaction that it opened.
+/// Records a statement that is answered and ends the transaction that it opened.
 pub fn read(stream: &mut Stream, id: CommandId) {
     stream.append(&begin(id, "SELECT email FROM customers WHERE id = $1", VerdictWord::Allow)).unwrap();
     let mut capture = Capture::new(100);
@@ -89,7 +89,7 @@ pub fn read(stream: &mut Stream, id: CommandId) {
     stream.append(&Record::End(Ended { id, outcome, rows, bytes, answer })).unwrap();
 }
 
-/// A write that waits, is approved and runs; its answer stands with its end, as it is written now.
+/// Records a write that waits, is approved and runs, with its answer in the end record.
 pub fn write(stream: &mut Stream, id: CommandId, approval: ApprovalId) {
     let text = "DELETE FROM orders\u{202E} WHERE id = $1";
     stream.append(&begin(id, text, VerdictWord::Hold)).unwrap();
@@ -117,7 +117,7 @@ pub fn write(stream: &mut Stream, id: CommandId, approval: ApprovalId) {
 
 pub const SESSION: SessionId = SessionId::from_u128(100);
 
-/// A recording that was closed in order: some segments, three streams.
+/// Writes a properly closed recording: several segments, three streams.
 pub fn small_recording(dir: &Path) {
     let journal =
         journal(dir, Options { segment_bytes_max: 3000, buffer_bytes_max: 600, ..Options::default() });
@@ -136,26 +136,25 @@ pub fn small_recording(dir: &Path) {
     journal.close().unwrap();
 }
 
-/// Waits for a future of the journal on this thread.
+/// Blocks this thread on a future of the journal.
 pub fn wait<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), future).await.expect("in time") })
 }
 
-/// Polls once.
 pub fn poll<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
     std::pin::Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// One line of a gateway's chain, on its way.
+/// One line of a gateway's chain, to be sent.
 pub type Sent = (StreamId, u64, Vec<u8>);
 
-/// A journal as a gateway of a fleet has it: lines that wait to be sent.
+/// A journal like that of a gateway in a fleet: lines that wait to be sent.
 #[derive(Debug, Default)]
 pub struct Outbox(std::sync::Mutex<Vec<Sent>>);
 
 impl Outbox {
-    /// The lines that one connection writes, from its opening to its end.
+    /// Returns the lines that one connection writes, from its opening to its end.
     pub fn of(story: impl FnOnce(&mut Stream)) -> Vec<Sent> {
         let outbox = Arc::new(Self::default());
         let journal: Arc<dyn Journal> = outbox.clone();
@@ -165,7 +164,7 @@ impl Outbox {
         std::mem::take(&mut outbox.0.lock().unwrap())
     }
 
-    /// Those of a connection with so many reads: 2 + 3 lines a read.
+    /// Returns the lines of a connection with this number of reads: 2 + 2 per read.
     pub fn of_reads(reads: u128) -> Vec<Sent> {
         let first = CommandId::generate();
         let id = |read| CommandId::from_u128(u128::from_be_bytes(first.to_bytes()) + read);
@@ -189,7 +188,7 @@ impl Journal for Outbox {
     }
 }
 
-/// The gateway that all test connections are at.
+/// The gateway of all test connections.
 pub const GATEWAY: NodeId = NodeId::from_u128(9);
 
 /// A control-plane node's journal: streams of gateways stay open.
@@ -197,7 +196,7 @@ pub fn keeping(dir: &Path) -> Arc<LocalJournal> {
     journal(dir, Options { left_open: LeftOpen::Keep, segment_bytes_max: 3000, ..Options::default() })
 }
 
-/// Sends lines; all have to be taken. How many were there before.
+/// Sends lines, all of which must be accepted. Returns the number of those that were already stored.
 pub fn send(intake: &Intake, lines: &[Sent]) -> usize {
     let take = |(stream, seq, line): &Sent| intake.take(*stream, *seq, line).unwrap().again;
     lines.iter().filter(|line| take(line)).count()

@@ -1,5 +1,5 @@
-//! The certificate of a listener, read again when its files change: whoever renews it only has to replace them. Connections
-//! that stand are not touched; the next handshake shows the new one.
+//! The certificate of a listener, reloaded when its files change, so that a renewal only has to replace the files.
+//! Open connections are not affected; the next handshake presents the new certificate.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,26 +16,27 @@ use rustls::sign::CertifiedKey;
 use super::{TlsError, certificates, private_key, provider};
 use crate::metrics::{Reload, reloaded};
 
-/// How often the files are looked at.
+/// Interval at which the files are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// What a listener shows.
+/// The certificate that a listener presents, with its files.
 #[derive(Debug)]
 pub struct ListenerCertificate {
     certificate_file: PathBuf,
     key_file: PathBuf,
     shown: ArcSwap<CertifiedKey>,
-    /// What stood in the files when they were last read.
+    /// Digest of the files when they were last read; `None` if one was unreadable.
     seen: Mutex<Option<Digest>>,
 }
 
-/// A listener's configuration: certificate chain and key from PEM files, TLS 1.2 and 1.3, no client certificates. `alpn` are
-/// the protocols offered; a client that asks for none of them by name is refused, one that asks for nothing is not.
+/// Builds a listener's configuration: certificate chain and key from PEM files, TLS 1.2 and 1.3, no client
+/// certificates. `alpn` lists the offered protocols. A client that offers ALPN without any of them is refused; one
+/// without ALPN is not.
 ///
-/// A task looks after the files, and ends with the configuration.
+/// A task reloads the files, and ends with the configuration.
 ///
 /// # Errors
-/// [`TlsError`] when a file cannot be read or certificate and key do not fit.
+/// [`TlsError`] if a file cannot be read, or certificate and key do not match.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -51,12 +52,12 @@ pub fn listener_config(
 }
 
 impl ListenerCertificate {
-    /// Reads the files.
+    /// Reads certificate and key from their files.
     ///
     /// # Errors
-    /// [`TlsError`] when a file cannot be read or certificate and key do not fit.
+    /// [`TlsError`] if a file cannot be read, or certificate and key do not match.
     pub fn read(certificate_file: &Path, key_file: &Path) -> Result<Self, TlsError> {
-        // Before they are read: what is written in between is seen at the next look.
+        // Computed before the files are read: a change in between is noticed at the next check.
         let seen = content(certificate_file, key_file);
         let shown = ArcSwap::from_pointee(certified(certificate_file, key_file)?);
         Ok(Self {
@@ -67,10 +68,11 @@ impl ListenerCertificate {
         })
     }
 
-    /// A configuration that shows it, as it is renewed. No task looks after the files: see [`ListenerCertificate::look`].
+    /// Builds a configuration that presents the current certificate. No task reloads the files; see
+    /// [`ListenerCertificate::look`].
     ///
     /// # Errors
-    /// [`TlsError`] when the cryptography does not do.
+    /// [`TlsError`] if the cryptographic provider does not support the default TLS versions.
     pub fn config(self: &Arc<Self>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
@@ -80,8 +82,9 @@ impl ListenerCertificate {
         Ok(Arc::new(config))
     }
 
-    /// Reads the files again if there is something else in them; whether another certificate is shown now. What cannot be
-    /// used leaves the old one in its place, and is said once. Reads files: not for a task that must not block.
+    /// Reloads the files if their contents changed. Returns `true` if another certificate is presented now. An
+    /// unusable certificate leaves the old one in place, and is logged once. Reads files: do not call it in a task
+    /// that must not block.
     pub fn look(&self) -> bool {
         let mut seen = self.seen.lock();
         let found = content(&self.certificate_file, &self.key_file);
@@ -107,12 +110,12 @@ impl ListenerCertificate {
         }
     }
 
-    /// Looks after the files until nobody shows the certificate any more.
+    /// Checks the files periodically until the certificate is dropped.
     async fn keep(certificate: Weak<Self>) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let Some(certificate) = certificate.upgrade() else { return };
-            // A look that panicked is not the last one.
+            // After a panic, the next check runs all the same.
             let _ = tokio::task::spawn_blocking(move || certificate.look()).await;
         }
     }
@@ -129,7 +132,7 @@ fn certified(certificate_file: &Path, key_file: &Path) -> Result<CertifiedKey, T
     Ok(CertifiedKey::from_der(chain, key, &provider())?)
 }
 
-/// What stands in both files; `None`: one cannot be read.
+/// Digest of both files; `None` if one cannot be read.
 fn content(certificate_file: &Path, key_file: &Path) -> Option<Digest> {
     let [certificate, key] =
         [certificate_file, key_file].map(|file| fs::read(file).ok().map(|bytes| Digest::of(&bytes)));
@@ -173,7 +176,7 @@ mod tests {
         assert!(error.to_string().ends_with("broken.key` as PEM: it is malformed"), "{error}");
     }
 
-    /// What a client is shown.
+    /// Certificate that a client is presented with.
     async fn shown(config: &Arc<ServerConfig>) -> CertificateDer<'static> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, acceptor) = (listener.local_addr().unwrap(), TlsAcceptor::from(Arc::clone(config)));
@@ -206,7 +209,7 @@ mod tests {
         assert_eq!(shown(&config).await, first);
         assert!(!listener.look(), "nothing has changed");
 
-        // One file after the other: in between they do not fit.
+        // The files are replaced one after the other; in between they do not match.
         let next = pem_files(folder.path(), "next");
         fs::rename(&next.0, &certificate).unwrap();
         let second = of(&(certificate.clone(), key.clone()));

@@ -1,8 +1,7 @@
-//! TLS for any protocol: a listener's configuration from its certificate and key ([`listener`]), and a target's
-//! configuration from what its entry in the bundle demands ([`verifier`]).
+//! TLS for any protocol: configurations for listeners from certificate and key ([`listener`]), and for targets from
+//! the requirements in their bundle entry ([`verifier`]).
 //!
-//! The cryptography is given to rustls in so many words, so nothing depends on a default that some part
-//! of the process installed, or forgot to.
+//! The cryptographic provider is passed to rustls explicitly, so that nothing depends on a process-wide default.
 
 mod listener;
 mod revoked;
@@ -29,21 +28,21 @@ pub use self::verifier::{Shown, Verifier};
 use self::revoked::NotRevoked;
 use self::verifier::{AnyServer, KnownAuthority};
 
-/// Why TLS could not be set up.
+/// Reason why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A PEM file could not be read, or is not PEM.
     #[error("cannot read `{}` as PEM: {why}", path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the PEM file.
         path: PathBuf,
-        /// What went wrong; never the file's content.
+        /// Description of the error; never the contents of the file.
         why: String,
     },
-    /// A PEM file has no certificate in it.
+    /// A PEM file contains no certificate.
     #[error("`{}` has no certificate in it", path.display())]
     NoCertificate {
-        /// The file.
+        /// Path of the PEM file.
         path: PathBuf,
     },
     /// A certificate without its key, or a key without its certificate.
@@ -52,10 +51,10 @@ pub enum TlsError {
     /// The system has no certificate authorities.
     #[error("the system has no certificate authorities; name a `ca_file`")]
     NoAuthorities,
-    /// rustls did not take what it was given.
+    /// rustls rejected the certificate or the key.
     #[error("certificate or key unusable")]
     Unusable(#[from] rustls::Error),
-    /// The same, for the certificate authorities.
+    /// rustls rejected the certificate authorities.
     #[error("certificate authorities unusable")]
     Authorities(#[from] rustls::client::VerifierBuilderError),
 }
@@ -78,19 +77,19 @@ impl Report for TlsError {
     }
 }
 
-/// The cryptography that everyone here uses.
+/// Cryptographic provider of the whole product.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())))
 }
 
-/// A listener's configuration for a fleet with an authority of its own: a client may show a certificate of that
-/// authority, or none; one that shows another, one whose time is over, or one that was revoked, is refused. TLS 1.3 only, and no
-/// resumption: who comes back shows its certificate again.
+/// Builds the configuration of a fleet's listener, with the fleet's own authority. A client may present a certificate
+/// of that authority, or none. A certificate of another authority, an expired one or a revoked one is rejected. TLS
+/// 1.3 only, and no session resumption, so that a returning client presents its certificate again.
 ///
 /// # Errors
-/// [`TlsError`] when certificate and key do not fit, or the authority is none.
+/// [`TlsError`] if certificate and key do not match, or the authority is not valid.
 pub fn fleet_server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -112,11 +111,11 @@ pub fn fleet_server_config(
     Ok(Arc::new(config))
 }
 
-/// The configuration for connections to a target; `None` where the target wants none. Reads files: not
-/// for a task that must not block.
+/// Builds the configuration for connections to a target; `None` if the target uses no TLS. Reads files: do not call
+/// it in a task that must not block.
 ///
 /// # Errors
-/// [`TlsError`] when a file cannot be read or certificate and key do not fit.
+/// [`TlsError`] if a file cannot be read, or certificate and key do not match.
 pub fn client_config(tls: &Tls, alpn: &[&[u8]]) -> Result<Option<Arc<ClientConfig>>, TlsError> {
     let verifier: Arc<dyn ServerCertVerifier> = match tls.mode {
         TlsMode::Disable => return Ok(None),
@@ -141,7 +140,7 @@ pub fn client_config(tls: &Tls, alpn: &[&[u8]]) -> Result<Option<Arc<ClientConfi
     Ok(Some(Arc::new(config)))
 }
 
-/// The certificate authorities of a target: those of its file, else those of the system.
+/// Certificate authorities of a target: those in its file, else those of the system.
 fn roots(tls: &Tls) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = &tls.ca_file {
@@ -149,7 +148,7 @@ fn roots(tls: &Tls) -> Result<RootCertStore, TlsError> {
             roots.add(certificate)?;
         }
     } else {
-        // Single broken files among the system's are common and harm nobody; having none at all does.
+        // Single malformed files among the system's are common and harmless; an empty set is an error.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
             return Err(TlsError::NoAuthorities);
@@ -158,10 +157,10 @@ fn roots(tls: &Tls) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// The certificates of a PEM file, at least one.
+/// Reads the certificates of a PEM file, at least one.
 ///
 /// # Errors
-/// [`TlsError`] when the file cannot be read, or has none.
+/// [`TlsError`] if the file cannot be read, or contains none.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| unreadable(path, &error))?;
@@ -171,15 +170,15 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
     Ok(certificates)
 }
 
-/// The private key of a PEM file.
+/// Reads the private key of a PEM file.
 ///
 /// # Errors
-/// [`TlsError`] when the file cannot be read, or has none; the error quotes nothing of it.
+/// [`TlsError`] if the file cannot be read, or contains none; the error quotes nothing of it.
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable(path, &error))
 }
 
-/// Says what went wrong without the bytes that some of these errors carry: they may be of a key.
+/// Describes the error without the bytes that some of these errors carry: they may belong to a key.
 fn unreadable(path: &Path, error: &PemError) -> TlsError {
     let why = match error {
         PemError::Io(error) => error.to_string(),
@@ -193,7 +192,7 @@ fn unreadable(path: &Path, error: &PemError) -> TlsError {
 mod tests {
     use super::*;
 
-    /// A self-signed certificate and its key, in files of this name.
+    /// Creates files of this name with a self-signed certificate and its key.
     pub(super) fn pem_files(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let key = rcgen::KeyPair::generate().unwrap();
         let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();

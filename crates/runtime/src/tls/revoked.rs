@@ -1,4 +1,4 @@
-//! Who may connect to a fleet: whoever is certified, and was not shut out since.
+//! Verifier for the clients of a fleet: the certificate must be valid and not revoked.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
-/// Whether a client's certificate is one that was revoked. Asked in the handshake: it must not wait.
+/// Returns `true` if the client's certificate was revoked. Called during the handshake: must not block.
 pub type IsRevoked = Arc<dyn Fn(&CertificateDer<'_>) -> bool + Send + Sync>;
 
-/// A client that is certified, and was not shut out since.
+/// Accepts clients that `certified` accepts and whose certificate is not revoked.
 pub(super) struct NotRevoked {
     pub(super) certified: Arc<dyn ClientCertVerifier>,
     pub(super) is_revoked: IsRevoked,

@@ -1,5 +1,5 @@
-//! Whom a client believes, where it is not the usual question. Whatever is looked at, the signatures of the handshake are
-//! checked here, in one place: a certificate proves nothing about those who do not hold its key.
+//! Custom verification of server certificates. Independently of the custom check, the signatures of the handshake are
+//! verified here, in one place: a certificate proves nothing about a peer that does not hold its key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// Looks at the certificates that a server shows.
+/// Custom check of the certificates that a server presents.
 pub trait Shown: fmt::Debug + Send + Sync {
-    /// Whether to go on with this server: its own certificate, those between, and the present time.
+    /// Checks the server's own certificate and the intermediates, at the current time.
     ///
     /// # Errors
-    /// Why not; the handshake fails with it.
+    /// The reason for the rejection; the handshake fails with it.
     fn look(
         &self,
         own: &CertificateDer<'_>,
@@ -25,7 +25,7 @@ pub trait Shown: fmt::Debug + Send + Sync {
     ) -> Result<(), rustls::Error>;
 }
 
-/// Believes whom a [`Shown`] believes and who holds the key to the certificate that it shows.
+/// Accepts servers that pass the check and hold the key of the presented certificate.
 #[derive(Debug)]
 pub struct Verifier<S> {
     shown: S,
@@ -33,7 +33,7 @@ pub struct Verifier<S> {
 }
 
 impl<S: Shown> Verifier<S> {
-    /// By this look.
+    /// Creates a verifier with this check.
     pub fn of(shown: S) -> Self {
         Self { shown, provider: super::provider() }
     }
@@ -74,7 +74,7 @@ impl<S: Shown> ServerCertVerifier for Verifier<S> {
     }
 }
 
-/// What is looked at is told to others, too.
+/// Lets the owner keep a handle to a check that records its result.
 impl<S: Shown> Shown for Arc<S> {
     fn look(
         &self,
@@ -86,7 +86,7 @@ impl<S: Shown> Shown for Arc<S> {
     }
 }
 
-/// `require`: whoever holds the key of the certificate it shows.
+/// `require`: any server that holds the key of its certificate.
 #[derive(Debug)]
 pub(super) struct AnyServer;
 
@@ -101,7 +101,7 @@ impl Shown for AnyServer {
     }
 }
 
-/// `verify-ca`: a certificate signed by a known authority, for whichever host.
+/// `verify-ca`: a certificate signed by a known authority, for any host.
 #[derive(Debug)]
 pub(super) struct KnownAuthority {
     pub(super) roots: RootCertStore,

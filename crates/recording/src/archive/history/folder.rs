@@ -1,4 +1,4 @@
-//! Checks a history offline: the pages in a folder, with nothing but the keys that sealed them.
+//! Offline verification of a history: the pages in a folder, checked with the public keys that sealed them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,29 +12,30 @@ use super::{Chapter, Day, HISTORY, Page, SUFFIX, read_page};
 use crate::archive::ArchiveStoreError;
 use crate::signing::PublicKey;
 
-/// What was found in one chapter.
+/// Result of verifying one chapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FoundChapter {
-    /// Whose: the id of a control plane's store.
+    /// Identifier of the control plane's store.
     pub installation: String,
-    /// Of what: `approvals`, `audit`.
+    /// Kind of the entries: `approvals`, `audit`.
     pub chapter: String,
-    /// Its pages.
+    /// Number of pages that were found.
     pub pages: u64,
-    /// Their entries.
+    /// Number of entries in these pages.
     pub entries: u64,
-    /// Whether the newest page is not sealed yet: only its own lines vouch for it. Whoever put it there died over it.
+    /// `true` if the newest page is not sealed yet, so that only its own contents protect it. The node that put it
+    /// died before sealing.
     pub is_unsealed: bool,
-    /// What is wrong and where; empty: nothing is.
+    /// Faults with their place; empty if there are none.
     pub faults: Vec<String>,
 }
 
-/// Reads all pages in the archive in this folder, and checks that they follow each other from the first without a gap and
-/// are those that one of these keys sealed. That the newest pages were taken away together with their seals does not show
-/// here; a control plane whose store knows them finds that.
+/// Reads all pages of the archive in this folder. Checks that they form a chain from the first page on without gaps,
+/// and that each was sealed by one of these keys. The removal of the newest pages together with their seals cannot be
+/// detected here; a control plane whose store names them detects it.
 ///
 /// # Errors
-/// When a file cannot be read; what is wrong with its content is no error but the answer.
+/// Any error of reading a file. Faults in the contents are reported in the result.
 pub fn verify_folder(archive: &Path, keys: &[PublicKey]) -> io::Result<Vec<FoundChapter>> {
     let mut found = Vec::new();
     for (installation, folder) in folders(&archive.join(HISTORY))? {
@@ -46,7 +47,7 @@ pub fn verify_folder(archive: &Path, keys: &[PublicKey]) -> io::Result<Vec<Found
     Ok(found)
 }
 
-/// Where the files of a chapter are, by the number of their page.
+/// Files of a chapter, by the number of their page.
 #[derive(Default)]
 struct Places {
     pages: BTreeMap<u64, Vec<(Day, PathBuf)>>,
@@ -70,7 +71,7 @@ impl Places {
         Ok(places)
     }
 
-    /// The number behind the newest of either.
+    /// Number after the newest page or seal.
     fn end(&self) -> u64 {
         let newest = [self.pages.keys().next_back(), self.seals.keys().next_back()];
         newest.into_iter().flatten().max().map_or(0, |number| number.saturating_add(1))
@@ -93,10 +94,10 @@ impl Reading<'_> {
             is_unsealed: false,
             faults: Vec::new(),
         };
-        // `None`: the page before could not be read, which has been said.
+        // `None` if the previous page could not be read, which is already reported.
         let mut prev = Some(Page::NO_PREVIOUS);
         let end = places.end();
-        // However high a number somebody made up, only what is there is gone through.
+        // Iterates over existing pages only, so that a forged high number costs nothing.
         for (&number, pages) in &places.pages {
             match number.saturating_sub(found.pages) {
                 0 => {}
@@ -126,7 +127,7 @@ impl Reading<'_> {
         Ok(found)
     }
 
-    /// How many entries a page has, and its digest, if it follows the one before; else what is wrong.
+    /// Returns the number of entries and the digest of a page if it follows the previous one, else the fault.
     fn page(
         &self,
         number: u64,
@@ -171,7 +172,7 @@ impl Reading<'_> {
     }
 }
 
-/// What a folder holds, by name; one that is not there holds nothing.
+/// Lists the entries of a folder by name; a missing folder has none.
 fn entries(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! The seal of a page: which content it has, signed. Put once; of two nodes that put the same page one seals it.
+//! The seal of a page: its digest, signed. Put once; if two nodes put the same page, one of them seals it.
 
 use countersign_common::Digest;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,12 @@ use crate::archive::{ArchiveStore, ArchiveStoreError};
 use crate::line::VERSION;
 use crate::signing::{PublicKey, SigningKey, signed_body, signed_line};
 
-/// What is put before the line when it is signed.
+/// Prefix of the line when it is signed.
 const DOMAIN: &[u8] = b"countersign.history.v1\n";
 
-/// How the names of seals end.
+/// File name suffix of a seal.
 pub(super) const SUFFIX: &str = ".seal.json";
 
-/// What a seal says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Seal {
@@ -35,7 +34,7 @@ impl Seal {
         signed_line(DOMAIN, serde_json::to_vec(self)?, key)
     }
 
-    /// Whether this line is the seal, signed by one of these keys.
+    /// Returns `true` if the line is this seal, signed by one of these keys.
     pub(super) fn is_in(&self, line: &[u8], keys: &[PublicKey]) -> bool {
         let said = keys.iter().find_map(|key| signed_body(DOMAIN, line, key).ok());
         said.is_some_and(|said| serde_json::to_vec(self).is_ok_and(|own| own == said))
@@ -43,13 +42,13 @@ impl Seal {
 }
 
 impl ArchiveStore {
-    /// Seals a page that is in the archive, unless it is sealed.
+    /// Seals a page in the archive unless it is already sealed.
     ///
     /// # Errors
-    /// When the archive does not answer.
+    /// Fails if the archive does not answer.
     ///
     /// # Cancel safety
-    /// Safe: asked again it does what is left.
+    /// Cancel safe: a repeated call completes the work.
     pub async fn seal_page(
         &self,
         chapter: &Chapter,
