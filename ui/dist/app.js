@@ -9671,13 +9671,13 @@ var file_countersign_v1_commands = /*@__PURE__*/ fileDesc("Ch1jb3VudGVyc2lnbi92M
 */
 var file_countersign_v1_words = /*@__PURE__*/ fileDesc("Chpjb3VudGVyc2lnbi92MS93b3Jkcy5wcm90bxIOY291bnRlcnNpZ24udjEibwoJUHJpbmNpcGFsEg8KB3N1YmplY3QYASABKAkSKwoEa2luZBgCIAEoDjIdLmNvdW50ZXJzaWduLnYxLlByaW5jaXBhbEtpbmQSDgoGZ3JvdXBzGAMgAygJEhQKDG9uX2JlaGFsZl9vZhgEIAMoCSJUCgdDb21tYW5kEgwKBGZvcm0YASABKAkSDAoEdGV4dBgCIAEoDBItCgpwYXJhbWV0ZXJzGAMgAygLMhkuY291bnRlcnNpZ24udjEuUGFyYW1ldGVyIkwKCVBhcmFtZXRlchIRCgl0eXBlX25hbWUYASABKAkSDgoGYmluYXJ5GAIgASgIEhIKBXZhbHVlGAMgASgMSACIAQFCCAoGX3ZhbHVlIosCCgdDb250ZXh0Eg4KBnRhcmdldBgBIAEoCRISCgpnZW5lcmF0aW9uGAIgASgMEgwKBHJvbGUYAyABKAkSEAoIZGF0YWJhc2UYBCABKAkSNwoIc2V0dGluZ3MYBSADKAsyJS5jb3VudGVyc2lnbi52MS5Db250ZXh0LlNldHRpbmdzRW50cnkSGAoLdHJhbnNhY3Rpb24YBiABKAxIAIgBARIoCgV0ZXh0cxgHIAMoCzIZLmNvdW50ZXJzaWduLnYxLk5hbWVkVGV4dBovCg1TZXR0aW5nc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDgoMX3RyYW5zYWN0aW9uIlYKCU5hbWVkVGV4dBIMCgRuYW1lGAEgASgJEgwKBHRleHQYAiABKAwSLQoKcGFyYW1ldGVycxgDIAMoCzIZLmNvdW50ZXJzaWduLnYxLlBhcmFtZXRlciKSAQoFRmFjdHMSLQoKb3BlcmF0aW9ucxgBIAMoCzIZLmNvdW50ZXJzaWduLnYxLk9wZXJhdGlvbhIwCgtncmFudWxhcml0eRgCIAEoDjIbLmNvdW50ZXJzaWduLnYxLkdyYW51bGFyaXR5EhgKC2ZpbmdlcnByaW50GAMgASgJSACIAQFCDgoMX2ZpbmdlcnByaW50IqkBCglPcGVyYXRpb24SDgoGYWN0aW9uGAEgASgJEg0KBXJlYWRzGAIgAygJEg4KBndyaXRlcxgDIAMoCRIRCglmdW5jdGlvbnMYBCADKAkSDQoFZmxhZ3MYBSADKAkSFgoOY29waWVkX2NsYXNzZXMYBiADKAkSGQoRcHJlZGljYXRlX2NsYXNzZXMYByADKAkSGAoQZXF1YWxpdHlfY2xhc3NlcxgIIAMoCSp/Cg1QcmluY2lwYWxLaW5kEh4KGlBSSU5DSVBBTF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUUFJJTkNJUEFMX0tJTkRfSFVNQU4QARIYChRQUklOQ0lQQUxfS0lORF9BR0VOVBACEhoKFlBSSU5DSVBBTF9LSU5EX1NFUlZJQ0UQAypbCgtHcmFudWxhcml0eRIbChdHUkFOVUxBUklUWV9VTlNQRUNJRklFRBAAEhcKE0dSQU5VTEFSSVRZX0NPTU1BTkQQARIWChJHUkFOVUxBUklUWV9TVFJFQU0QAmIGcHJvdG8z");
 /**
-* What sort of principal acts. Only humans countersign.
+* The kind of a principal. Only humans countersign.
 *
 * @generated from enum countersign.v1.PrincipalKind
 */
 var PrincipalKind = /* @__PURE__ */ function(PrincipalKind) {
 	/**
-	* Never sent.
+	* Invalid; never sent.
 	*
 	* @generated from enum value: PRINCIPAL_KIND_UNSPECIFIED = 0;
 	*/
@@ -9689,13 +9689,13 @@ var PrincipalKind = /* @__PURE__ */ function(PrincipalKind) {
 	*/
 	PrincipalKind[PrincipalKind["HUMAN"] = 1] = "HUMAN";
 	/**
-	* A program that decides by itself what to send.
+	* A program that decides itself which commands to send.
 	*
 	* @generated from enum value: PRINCIPAL_KIND_AGENT = 2;
 	*/
 	PrincipalKind[PrincipalKind["AGENT"] = 2] = "AGENT";
 	/**
-	* A program that sends what its authors wrote.
+	* A program that sends the commands that its authors wrote.
 	*
 	* @generated from enum value: PRINCIPAL_KIND_SERVICE = 3;
 	*/
@@ -9713,25 +9713,25 @@ var file_countersign_v1_approvals = /*@__PURE__*/ fileDesc("Ch5jb3VudGVyc2lnbi92
 	file_google_protobuf_timestamp
 ]);
 /**
-* Where an approval stands.
+* The state of an approval.
 *
 * @generated from enum countersign.v1.ApprovalState
 */
 var ApprovalState = /* @__PURE__ */ function(ApprovalState) {
 	/**
-	* Never sent.
+	* Invalid; never sent.
 	*
 	* @generated from enum value: APPROVAL_STATE_UNSPECIFIED = 0;
 	*/
 	ApprovalState[ApprovalState["UNSPECIFIED"] = 0] = "UNSPECIFIED";
 	/**
-	* People are being asked.
+	* Waits for decisions.
 	*
 	* @generated from enum value: APPROVAL_STATE_PENDING = 1;
 	*/
 	ApprovalState[ApprovalState["PENDING"] = 1] = "PENDING";
 	/**
-	* Everyone agreed; it may be redeemed once.
+	* All stages have approved; it may be redeemed once.
 	*
 	* @generated from enum value: APPROVAL_STATE_APPROVED = 2;
 	*/
@@ -9743,49 +9743,49 @@ var ApprovalState = /* @__PURE__ */ function(ApprovalState) {
 	*/
 	ApprovalState[ApprovalState["REDEEMED"] = 3] = "REDEEMED";
 	/**
-	* The command ran.
+	* The command ran, and its outcome is known.
 	*
 	* @generated from enum value: APPROVAL_STATE_DONE = 4;
 	*/
 	ApprovalState[ApprovalState["DONE"] = 4] = "DONE";
 	/**
-	* Nobody knows whether it ran.
+	* It was used up, and it is unknown whether the command ran.
 	*
 	* @generated from enum value: APPROVAL_STATE_IN_DOUBT = 5;
 	*/
 	ApprovalState[ApprovalState["IN_DOUBT"] = 5] = "IN_DOUBT";
 	/**
-	* Used up, but certain not to have run.
+	* It was used up, and the command certainly did not run.
 	*
 	* @generated from enum value: APPROVAL_STATE_NOT_RUN = 6;
 	*/
 	ApprovalState[ApprovalState["NOT_RUN"] = 6] = "NOT_RUN";
 	/**
-	* A person said no.
+	* An approver denied it.
 	*
 	* @generated from enum value: APPROVAL_STATE_DENIED = 7;
 	*/
 	ApprovalState[ApprovalState["DENIED"] = 7] = "DENIED";
 	/**
-	* Nobody decided, or nobody came back, in time.
+	* The deadline passed before it was decided, or before it was used.
 	*
 	* @generated from enum value: APPROVAL_STATE_EXPIRED = 8;
 	*/
 	ApprovalState[ApprovalState["EXPIRED"] = 8] = "EXPIRED";
 	/**
-	* The requester took it back.
+	* The requester withdrew it.
 	*
 	* @generated from enum value: APPROVAL_STATE_WITHDRAWN = 9;
 	*/
 	ApprovalState[ApprovalState["WITHDRAWN"] = 9] = "WITHDRAWN";
 	/**
-	* A later bundle blocks it.
+	* It lost its basis: a later bundle blocks the command, or the command's effect has changed.
 	*
 	* @generated from enum value: APPROVAL_STATE_VOIDED = 10;
 	*/
 	ApprovalState[ApprovalState["VOIDED"] = 10] = "VOIDED";
 	/**
-	* It was taken back before it was used.
+	* It was revoked before it was used.
 	*
 	* @generated from enum value: APPROVAL_STATE_REVOKED = 11;
 	*/
@@ -9793,25 +9793,25 @@ var ApprovalState = /* @__PURE__ */ function(ApprovalState) {
 	return ApprovalState;
 }({});
 /**
-* Yes or no.
+* The vote of an approver.
 *
 * @generated from enum countersign.v1.Vote
 */
 var Vote = /* @__PURE__ */ function(Vote) {
 	/**
-	* Never sent.
+	* Invalid; never sent.
 	*
 	* @generated from enum value: VOTE_UNSPECIFIED = 0;
 	*/
 	Vote[Vote["UNSPECIFIED"] = 0] = "UNSPECIFIED";
 	/**
-	* Yes.
+	* Approves the request.
 	*
 	* @generated from enum value: VOTE_APPROVE = 1;
 	*/
 	Vote[Vote["APPROVE"] = 1] = "APPROVE";
 	/**
-	* No.
+	* Denies the request.
 	*
 	* @generated from enum value: VOTE_DENY = 2;
 	*/
@@ -9819,13 +9819,13 @@ var Vote = /* @__PURE__ */ function(Vote) {
 	return Vote;
 }({});
 /**
-* Requests for people's agreement.
+* Requests for approval.
 *
 * @generated from service countersign.v1.ApprovalService
 */
 var ApprovalService = /*@__PURE__*/ serviceDesc(file_countersign_v1_approvals, 0);
 /**
-* Who calls.
+* The caller's own identity.
 *
 * @generated from service countersign.v1.IdentityService
 */
