@@ -11,7 +11,7 @@ use countersign_common::refusal::Refusal;
 use countersign_common::verdict::Duties;
 use tracing::Span;
 
-use crate::ports::Unavailable;
+use crate::ports::{HeldCatalogue, Unavailable};
 use crate::{Described, trace};
 
 /// One command on its way, as its protocol sees it. [`run`](crate::run) takes it through the road.
@@ -108,6 +108,12 @@ pub trait Exchange {
     /// [`NotBound`]; nobody is asked then.
     async fn bind(&mut self) -> Result<(), NotBound> {
         Ok(())
+    }
+
+    /// The definitions that the facts of the command rest on, from [`Exchange::bind`] on; `None`: they rest on none. The
+    /// control plane derives the facts anew by them.
+    fn catalogue(&self) -> Option<Arc<dyn HeldCatalogue>> {
+        None
     }
 
     /// Gives up the exact bytes for the target. Called at most once, when the command has been cleared.

@@ -134,6 +134,9 @@ pub enum HoldError {
     /// Too many requests are open: the reason is for the client.
     #[error("{0}")]
     Limited(String),
+    /// Policy blocks the command by what the control plane finds it to do: the reason is for the client.
+    #[error("{0}")]
+    Blocked(String),
     /// Nobody can be asked at the moment.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
@@ -188,6 +191,18 @@ pub struct HoldRequest {
     pub bundle: BundleVersion,
     /// Whether an open transaction keeps its locks meanwhile.
     pub in_transaction: bool,
+    /// The definitions that its facts rest on; `None`: they rest on none.
+    pub catalogue: Option<Arc<dyn HeldCatalogue>>,
+}
+
+/// What a target's database defines, as the gateway has read it: named by its content, and passed on where that name is not
+/// known.
+pub trait HeldCatalogue: Send + Sync + fmt::Debug {
+    /// Its name.
+    fn digest(&self) -> Digest;
+
+    /// Its content, compressed. Takes time in proportion to its size.
+    fn compressed(&self) -> Vec<u8>;
 }
 
 /// Waits until a connection has to stop, and says why. A signal that nobody can give any more means that

@@ -209,6 +209,9 @@ impl Server {
             bundle: compiled.version().clone(),
             locks_held: vec!["RowExclusiveLock on public.orders".into()],
             expires_within: None,
+            gateway: "gateway-1".into(),
+            catalogue: None,
+            catalogue_refused: false,
         };
         self.control.approvals().hold(request).await.unwrap()
     }

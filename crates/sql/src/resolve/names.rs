@@ -15,6 +15,10 @@ use crate::reading::{Part, Reading};
 const FILE_VIEWS: [&str; 3] =
     ["pg_catalog.pg_file_settings", "pg_catalog.pg_hba_file_rules", "pg_catalog.pg_ident_file_mappings"];
 
+/// Definitions that use other definitions are followed this deep. A chain of views may be as long as anybody likes, and
+/// each takes part of the stack.
+const FOLLOWED_DEPTH_MAX: usize = 64;
+
 /// What was found out about a part.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -34,6 +38,8 @@ pub(super) struct Resolver<'a> {
     pub(super) found: Found,
     /// Definitions that were followed already: a view that is read twice, or by itself.
     followed: FxHashSet<*const Definition>,
+    /// How many definitions are being followed, one inside of the other.
+    depth: usize,
     /// Added types whose values occur.
     types: FxHashSet<u32>,
     /// Every operator that is used, here and in what is followed: judged last, when all types are known.
@@ -46,6 +52,7 @@ impl<'a> Resolver<'a> {
             session,
             found: Found::default(),
             followed: FxHashSet::default(),
+            depth: 0,
             types: FxHashSet::default(),
             operators: BTreeSet::new(),
         }
@@ -136,6 +143,11 @@ impl<'a> Resolver<'a> {
         if let Some(why) = reading.failure() {
             return self.act(Action::Unknown, Some(why));
         }
+        // INVARIANT: I7. What is not followed may do anything.
+        if self.depth >= FOLLOWED_DEPTH_MAX {
+            return self.unresolved();
+        }
+        self.depth += 1;
         let path = [String::from("pg_catalog")];
         for part in &reading.parts {
             self.found.flags.extend(part.flags.iter().filter(|flag| **flag != Flag::MissingWhere));
@@ -146,6 +158,7 @@ impl<'a> Resolver<'a> {
             }
             self.names(part, Some(&path));
         }
+        self.depth -= 1;
     }
 
     fn writes(&mut self, name: &Name) {
