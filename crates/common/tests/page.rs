@@ -116,10 +116,9 @@ fn vector(number: usize, text: &[u8]) -> Value {
     let (principal, session) =
         (principal(number), SessionId::from_u128((u128::MAX >> 3) / (number as u128 + 1)));
     let standings = [CatalogueStanding::Agreed, CatalogueStanding::Claimed, CatalogueStanding::Unknown];
-    let basis = standings.get(number % 4).map(|catalogue| FactsBasis {
-        catalogue: *catalogue,
-        understated: number % 3 == 0,
-    });
+    let basis = standings
+        .get(number % 4)
+        .map(|catalogue| FactsBasis { catalogue: *catalogue, understated: number % 3 == 0 });
     let rendering = Rendering::of(&command, &context, &principal, basis);
     let texts: Vec<Value> = context
         .texts

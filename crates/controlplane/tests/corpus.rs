@@ -1,6 +1,8 @@
 //! An honest gateway raises no alarm: for every statement of the corpus of `countersign-sql`, what the gateway finds and
 //! what the control plane derives from the command, its context and the uploaded catalogue are the same.
 
+#![allow(clippy::unwrap_used, reason = "a broken fixture is to stop the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -93,10 +95,8 @@ fn for_every_statement_of_the_corpus_the_control_plane_finds_what_the_gateway_fi
 
 /// As a session of the gateway finds them, which has its own statements at hand.
 fn by_session(reader: &Reader, catalogue: &Catalogue, safe: &BTreeSet<String>, text: &str) -> Facts {
-    let known: BTreeMap<&str, Arc<Reading>> = PREPARED
-        .iter()
-        .map(|(name, text)| (*name, reader.read(text.as_bytes(), Lexing::STANDARD)))
-        .collect();
+    let known: BTreeMap<&str, Arc<Reading>> =
+        PREPARED.iter().map(|(name, text)| (*name, reader.read(text.as_bytes(), Lexing::STANDARD))).collect();
     let path = ["pg_catalog".to_owned(), "public".to_owned()];
     let session = Session {
         catalogue,

@@ -18,7 +18,8 @@ fn every_statement_does_the_same_by_a_catalogue_that_was_passed_on() {
     let shop = Shop::new();
     let passed_on = Catalogue::from_bytes(&shop.catalogue.to_bytes()).unwrap();
     assert_eq!(passed_on.to_bytes(), shop.catalogue.to_bytes());
-    let watched: Watched = [("public.customers", "email"), ("public.customers", "name")].into_iter().collect();
+    let watched: Watched =
+        [("public.customers", "email"), ("public.customers", "name")].into_iter().collect();
     let reader = Reader::new();
     for line in include_str!("statements.txt").lines().filter(|line| !line.starts_with('#')) {
         let text = line.replace("\\n", "\n");
@@ -55,14 +56,17 @@ fn a_chain_of_views_of_any_length_ends_as_unresolved() {
     let session = Session { catalogue: &catalogue, ..shop.session() };
     let reading = support::read("SELECT * FROM v0");
     let facts = reading.facts(&session);
-    assert!(facts.operations.iter().any(|one| one.action.class() == countersign_common::facts::Class::Unknown));
+    assert!(
+        facts.operations.iter().any(|one| one.action.class() == countersign_common::facts::Class::Unknown)
+    );
     let watched: Watched = [("public.customers", "email")].into_iter().collect();
-    assert!(reading.flows(&session, &watched).outputs.unknown);
+    assert!(reading.flows(&session, &watched).touched.unknown);
 }
 
 #[test]
 fn rows_out_of_order_too_many_casts_and_too_many_parents_are_refused() {
-    let refused = |results: &[countersign_sql::catalogue::Rows]| Catalogue::from_bytes(&bytes_of(results)).unwrap_err();
+    let refused =
+        |results: &[countersign_sql::catalogue::Rows]| Catalogue::from_bytes(&bytes_of(results)).unwrap_err();
     let mut results = vec![Vec::new(); 15];
     results[0] = vec![relation(20_001, "a", "r"), relation(20_000, "b", "r")];
     assert!(matches!(refused(&results), CatalogueError::Bytes { .. }));
@@ -140,4 +144,28 @@ proptest! {
     fn any_bytes_end_in_an_error_or_in_a_catalogue(bytes: Vec<u8>) {
         drop(Catalogue::from_bytes(&bytes));
     }
+}
+
+/// Not asserted: how large a catalogue of 10,000 relations is, and how long it takes.
+#[test]
+#[ignore = "a measurement"]
+fn a_large_catalogue_is_measured() {
+    let mut results = vec![Vec::new(); 15];
+    for number in 0..10_000_u32 {
+        let oid = 20_000 + number;
+        results[0].push(relation(oid, &format!("relation_{number}"), "r"));
+        for column in 1..=10_u32 {
+            let name = format!("column_{column}");
+            let cells = [oid.to_string(), column.to_string(), name, "0".into(), "23".into()];
+            results[1].push(cells.map(Some).to_vec());
+        }
+    }
+    let catalogue = Catalogue::from_rows(&results).unwrap();
+    let begun = std::time::Instant::now();
+    let bytes = catalogue.to_bytes();
+    let written = begun.elapsed();
+    let begun = std::time::Instant::now();
+    let read = Catalogue::from_bytes(&bytes).unwrap();
+    println!("{} bytes, written in {written:?}, read in {:?}", bytes.len(), begun.elapsed());
+    assert!(read.is_loaded());
 }

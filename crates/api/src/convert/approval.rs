@@ -1,7 +1,7 @@
 //! Approvals: their states, terms and decisions.
 
-use countersign_common::facts_basis::{CatalogueStanding, FactsBasis};
 use countersign_common::approval::{Approval, Decision, Evidence, Outcome, Stage, State, Terms, Vote};
+use countersign_common::facts_basis::{CatalogueStanding, FactsBasis};
 
 use super::{
     BadField, digest, duration, duration_to_wire, enumerator, optional, parsed, required, timestamp,

@@ -14,8 +14,8 @@ use countersign_controlplane::approvals::{self, ApprovalError, Held};
 use countersign_controlplane::catalogues::Claim;
 use countersign_controlplane::sessions::{Revocation, SessionRefused};
 use countersign_lifecycle::ports::{
-    Admitted, Approvals, HeldCatalogue, HoldError, HoldRequest, NotAdmitted, Redeem, RedeemError, Sessions, Stop, Testimony,
-    Unavailable,
+    Admitted, Approvals, HeldCatalogue, HoldError, HoldRequest, NotAdmitted, Redeem, RedeemError, Sessions,
+    Stop, Testimony, Unavailable,
 };
 use countersign_runtime::heavy;
 use parking_lot::Mutex;

@@ -245,7 +245,7 @@ impl RequestDetails {
             let _ = writeln!(text, "notable  {}", flags.join(", "));
         }
         if let Some(basis) = self.basis {
-            let _ = writeln!(text, "read by  {}", basis.sentences().join("; "));
+            let _ = writeln!(text, "basis    {}", basis.sentences().join("; "));
         }
         if let Some(stated) = &self.stated {
             let _ = writeln!(text, "stated   {} (by the gateway)", line(&does(stated)));

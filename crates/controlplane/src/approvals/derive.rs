@@ -23,6 +23,9 @@ use crate::catalogues::Claim;
 use crate::sessions::Session;
 use crate::store::Transaction;
 
+/// So many operations are looked for among those that have more; each may be compared with all of them.
+const COVERED_MAX: usize = 64;
+
 /// What was found.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -55,14 +58,18 @@ impl Deriver {
         request: &HoldRequest,
         catalogue: Arc<Catalogue>,
         terms: Arc<ReadingTerms>,
-    ) -> Option<Derived> {
+    ) -> Option<(Derived, Compared)> {
         // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
         let (reader, command, context) =
             (self.reader.clone(), request.command.clone(), request.context.clone());
+        let stated = request.facts.clone();
         let deriving = tokio::task::spawn_blocking(move || {
             let ReadingTerms { safe_functions, rules, .. } = &*terms;
-            facts::derive(&reader, &command, &context, &Basis { catalogue: &catalogue, safe_functions, rules })
+            let basis = Basis { catalogue: &catalogue, safe_functions, rules };
+            let derived = facts::derive(&reader, &command, &context, &basis);
+            let compared = Compared::of(&derived, &stated);
+            (derived, compared)
         });
         deriving.await.ok()
     }
@@ -85,8 +92,7 @@ impl Approvals {
         }
         let (catalogue, standing) = self.catalogue(request).await?;
         let derived = self.deriver.derive(request, catalogue, terms.unwrap_or_default()).await;
-        let derived = derived.ok_or(ApprovalError::NobodyToAsk)?;
-        let compared = Compared::of(&derived, &request.facts);
+        let (derived, compared) = derived.ok_or(ApprovalError::NobodyToAsk)?;
         // Without the catalogue that the gateway read by, more is unknown here than there.
         let verified = request.catalogue.is_none() || standing != CatalogueStanding::Unknown;
         let understated = compared.understates && verified;
@@ -117,7 +123,13 @@ impl Approvals {
         }
         let is_same = !compared.understates && !compared.overstates;
         let stated = (!is_same).then(|| request.facts.clone());
-        Ok(Found { facts, basis: FactsBasis { catalogue: standing, understated }, stated, terms, differences })
+        Ok(Found {
+            facts,
+            basis: FactsBasis { catalogue: standing, understated },
+            stated,
+            terms,
+            differences,
+        })
     }
 
     /// The definitions that the gateway has read the command by, as far as they are known.
@@ -226,11 +238,14 @@ struct Compared {
 impl Compared {
     fn of(derived: &Derived, stated: &Facts) -> Self {
         let stated = without_flags(stated);
+        let there: BTreeSet<String> = stated.operations.iter().map(key).collect();
+        let covered = |own: &Operation| stated.operations.iter().any(|stated| covers(stated, own));
         let lacks = |own: &Facts| {
-            let there: BTreeSet<String> = stated.operations.iter().map(key).collect();
+            let others = || own.operations.iter().filter(|operation| !there.contains(&key(operation)));
             own.granularity != stated.granularity
                 || own.fingerprint != stated.fingerprint
-                || own.operations.iter().any(|operation| !there.contains(&key(operation)))
+                || others().nth(COVERED_MAX).is_some()
+                || !others().all(covered)
         };
         let own = &derived.facts;
         // Where the text is a PREPARE, the gateway knows whether it is that which runs, or what it has prepared.
@@ -252,6 +267,18 @@ impl Compared {
         }
         Self { understates, overstates, judged }
     }
+}
+
+/// Whether an operation has all that another one has. A gateway may know of more: what a portal did when it was bound.
+fn covers(stated: &Operation, own: &Operation) -> bool {
+    stated.action == own.action
+        && stated.reads.is_superset(&own.reads)
+        && stated.writes.is_superset(&own.writes)
+        && stated.functions.is_superset(&own.functions)
+        && stated.flags.is_superset(&own.flags)
+        && stated.masked.copies.is_superset(&own.masked.copies)
+        && stated.masked.predicates.is_superset(&own.masked.predicates)
+        && stated.masked.equalities.is_superset(&own.masked.equalities)
 }
 
 /// By what operations are told apart.

@@ -123,7 +123,8 @@ impl Approvals {
             let passed = self.pass(&session, limits).await?;
             let mut asking = passed.open(asking(&asked_key, asked.as_ref(), &stored), stored.approval.id);
             let now = self.now();
-            if let Some(event) = derive::difference_event(&session, &request.gateway, &found.differences, now) {
+            if let Some(event) = derive::difference_event(&session, &request.gateway, &found.differences, now)
+            {
                 asking = audit::noting(asking, &event);
             }
             match self.store.transact(content.finish(asking)).await {

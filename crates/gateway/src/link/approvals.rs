@@ -125,7 +125,10 @@ impl LinkPorts {
         let refused = match self.shared.ask(Call::UploadCatalogue(upload)).await? {
             Answer::Done(_) => false,
             Answer::NotTaken(no) => {
-                tracing::warn!(reason = no.reason, "a catalogue was not taken; commands are judged without it");
+                tracing::warn!(
+                    reason = no.reason,
+                    "a catalogue was not taken; commands are judged without it"
+                );
                 true
             }
             other => return Err(odd(&other)),

@@ -411,7 +411,8 @@ impl Truth {
     /// The same digest of the same session joins.
     fn hold(&mut self, hold: &v1::HoldCommand) -> Answer {
         self.holds.push(hold.clone());
-        let is_known = hold.catalogue_digest.is_empty() || self.catalogues.contains_key(&hold.catalogue_digest);
+        let is_known =
+            hold.catalogue_digest.is_empty() || self.catalogues.contains_key(&hold.catalogue_digest);
         if !is_known && !hold.catalogue_refused {
             return Answer::CatalogueWanted(v1::CatalogueWanted {});
         }

@@ -176,8 +176,13 @@ impl Database {
 
     /// A catalogue of this database by the name that it is passed on by. Found once for each snapshot that a held command
     /// rests on.
-    pub(crate) async fn copy_of(&self, target: &TargetName, catalogue: &Arc<Catalogue>) -> Arc<CatalogueCopy> {
-        if let Some(copied) = self.copied.lock().as_ref().filter(|copied| Arc::ptr_eq(&copied.of, catalogue)) {
+    pub(crate) async fn copy_of(
+        &self,
+        target: &TargetName,
+        catalogue: &Arc<Catalogue>,
+    ) -> Arc<CatalogueCopy> {
+        if let Some(copied) = self.copied.lock().as_ref().filter(|copied| Arc::ptr_eq(&copied.of, catalogue))
+        {
             return Arc::clone(&copied.copy);
         }
         let turn = heavy::turn(usize::MAX).await;

@@ -32,14 +32,8 @@ struct Form {
     same_max: usize,
 }
 
-const PART: Form = Form {
-    cells: 2,
-    sorted_by: Some(0),
-    once: false,
-    long: &[],
-    rows_max: CELLS_MAX,
-    same_max: CELLS_MAX,
-};
+const PART: Form =
+    Form { cells: 2, sorted_by: Some(0), once: false, long: &[], rows_max: CELLS_MAX, same_max: CELLS_MAX };
 
 const OBJECT: Form = Form { once: true, ..PART };
 
@@ -145,7 +139,8 @@ impl<'a> Input<'a> {
     fn rows(&mut self, form: &Form) -> Result<Rows, CatalogueError> {
         let count = self.number()?;
         let cells = count.checked_mul(form.cells).filter(|cells| *cells <= self.cells_left);
-        let cells = cells.filter(|_| count <= form.rows_max).ok_or_else(|| wrong("there are too many rows"))?;
+        let cells =
+            cells.filter(|_| count <= form.rows_max).ok_or_else(|| wrong("there are too many rows"))?;
         // Every cell is at least one byte: memory is taken only for what can be there.
         if cells > self.left.len() {
             return Err(wrong("rows are missing"));

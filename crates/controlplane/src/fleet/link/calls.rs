@@ -113,11 +113,7 @@ async fn hold(fleet: &Fleet, asker: &Asker, hold: v1::HoldCommand) -> Result<Ans
 }
 
 /// What a database defines, from a gateway that has a client there.
-async fn take_catalogue(
-    fleet: &Fleet,
-    asker: &Asker,
-    upload: v1::UploadCatalogue,
-) -> Result<Answer, Undone> {
+async fn take_catalogue(fleet: &Fleet, asker: &Asker, upload: v1::UploadCatalogue) -> Result<Answer, Undone> {
     let session: SessionId = parsed(&upload.session_id, "upload_catalogue.session_id")?;
     shown(fleet, asker, session, &upload.session_proof)?;
     let session = fleet.control().sessions().look_up(session).await?.ok_or(Undone::NotShown)?;
@@ -294,9 +290,7 @@ fn refusal(undone: &Undone, standing: Option<&Approval>) -> Answer {
         }
         Undone::Approval(
             error @ (ApprovalError::NoBundle | ApprovalError::Contended | ApprovalError::NobodyToAsk),
-        ) => {
-            Answer::Unavailable(error.to_string())
-        }
+        ) => Answer::Unavailable(error.to_string()),
         Undone::Approval(ApprovalError::WrongDigest | ApprovalError::Rejected(Rejection::DigestMismatch)) => {
             not_taken(true, false)
         }

@@ -56,7 +56,8 @@ const POLICY: &str = r#"
 "#;
 
 fn bundle() -> Files {
-    let files = [("p.cedar", POLICY), ("targets.yaml", TARGETS), ("chains.yaml", CHAINS), ("masking.yaml", MASKING)];
+    let files =
+        [("p.cedar", POLICY), ("targets.yaml", TARGETS), ("chains.yaml", CHAINS), ("masking.yaml", MASKING)];
     files.into_iter().map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).collect()
 }
 
@@ -67,8 +68,12 @@ fn cells<const N: usize>(cells: [&str; N]) -> Vec<Option<String>> {
 /// Tables `payments`, `notes` and `customers`, and the view `open` over the table that is named.
 fn catalogue(view_over: &str) -> Arc<Catalogue> {
     let mut rows: Vec<Rows> = vec![Vec::new(); 15];
-    let relations =
-        [("20001", "payments", "r"), ("20002", "notes", "r"), ("20003", "customers", "r"), ("20004", "open", "v")];
+    let relations = [
+        ("20001", "payments", "r"),
+        ("20002", "notes", "r"),
+        ("20003", "customers", "r"),
+        ("20004", "open", "v"),
+    ];
     for (oid, name, kind) in relations {
         rows[0].push(cells([oid, "public", name, kind, "1", "2200", "p", "f", "-"]));
         rows[1].push(cells([oid, "1", "id", "0", "23"]));
@@ -240,7 +245,11 @@ async fn an_honest_gateway_raises_no_alarm_and_a_second_one_makes_its_catalogue_
     let shown = details(&node, &held).await;
     assert_eq!(shown.basis, Some(FactsBasis { catalogue: CatalogueStanding::Claimed, understated: false }));
     assert_eq!(shown.stated, None);
-    assert!(shown.rendering.contains("\ndefinitions of the database: claimed by one gateway\n"), "{}", shown.rendering);
+    assert!(
+        shown.rendering.contains("\ndefinitions of the database: claimed by one gateway\n"),
+        "{}",
+        shown.rendering
+    );
     // It is there already: nobody uploads it again.
     let mut second = Gateway::new(&node, "gateway-2").await;
     let hold = second.honest("DELETE FROM notes", Some(&catalogue));
@@ -368,7 +377,8 @@ async fn a_false_digest_principal_role_or_database_is_refused_and_noted() {
     // Of another session, which it was never shown.
     let stranger = node.scratch.session(&human("carol", &[])).await;
     let foreign = v1::HoldCommand { session_id: stranger.id.to_string(), ..honest.clone() };
-    let foreign = v1::HoldCommand { session_proof: gateway.link.proof(&gateway.session.id.to_string()), ..foreign };
+    let foreign =
+        v1::HoldCommand { session_proof: gateway.link.proof(&gateway.session.id.to_string()), ..foreign };
     not_taken(gateway.link.call_as_it_is(Call::Hold(foreign)).await);
     let places = [("dba", "shop"), ("app", "secrets")];
     for (role, database) in places {
@@ -396,7 +406,8 @@ async fn i2_same_what_people_are_shown_is_made_from_the_command_itself() {
     let held = approval(gateway.hold(hold, Some(&catalogue)).await);
     let shown = details(&node, &held).await;
     let basis = shown.basis;
-    let made = countersign_common::rendering::Rendering::of(&shown.command, &shown.context, &held.requester, basis);
+    let made =
+        countersign_common::rendering::Rendering::of(&shown.command, &shown.context, &held.requester, basis);
     assert_eq!((made.text, made.digest), (shown.rendering, held.rendering));
 }
 
@@ -429,7 +440,7 @@ async fn a_hostile_catalogue_is_refused_and_the_command_judged_without_one() {
     let catalogue = catalogue("payments");
     let mut gateway = Gateway::new(&node, "gateway-1").await;
     let mut hold = gateway.honest("DELETE FROM payments", Some(&catalogue));
-    let bomb = zstd::encode_all(std::io::Read::take(std::io::repeat(0), 1 << 28), 1).unwrap();
+    let bomb = zstd::encode_all(std::io::Read::take(std::io::repeat(0), 1 << 26), 1).unwrap();
     let (digest, other) = (hold.catalogue_digest.clone(), Digest::of(b"other").as_bytes().to_vec());
     let good = copy(&catalogue).compressed();
     let uploads = [
@@ -505,8 +516,17 @@ async fn prepared_statements_and_function_calls_are_found_by_what_people_are_sho
         parameters: Vec::new(),
     };
     let texts = [
-        (named("prepared statement fix (parameter types as written)", "PREPARE fix AS DELETE FROM payments"), "EXECUTE fix"),
-        (named("prepared statement fix (parameter types 23)", "DELETE FROM payments WHERE id = $1"), "EXECUTE fix"),
+        (
+            named(
+                "prepared statement fix (parameter types as written)",
+                "PREPARE fix AS DELETE FROM payments",
+            ),
+            "EXECUTE fix",
+        ),
+        (
+            named("prepared statement fix (parameter types 23)", "DELETE FROM payments WHERE id = $1"),
+            "EXECUTE fix",
+        ),
         (named("cursor c", "DELETE FROM payments RETURNING id"), "FETCH ALL FROM c"),
     ];
     for (text, sent) in texts {
@@ -516,14 +536,14 @@ async fn prepared_statements_and_function_calls_are_found_by_what_people_are_sho
         assert_eq!(chains(&held), ["dba"], "{sent}");
     }
     let mut unseen = gateway.honest("EXECUTE fix", Some(&catalogue));
-    unseen.facts = Some((&Facts { operations: vec![Operation::new(Action::Update)], ..Facts::nothing() }).into());
+    unseen.facts =
+        Some((&Facts { operations: vec![Operation::new(Action::Update)], ..Facts::nothing() }).into());
     approval(gateway.link.call(Call::Hold(unseen)).await);
     assert_eq!(alarms(&node).await, [STATED_LESS]);
     let mut forms = BTreeMap::new();
     for form in ["function_call", "execute", "bind", "something"] {
         let parameter = Parameter { type_name: "25".into(), binary: false, value: None, omitted: None };
-        let command =
-            Command { form: form.into(), text: "1234".into(), parameters: vec![parameter] };
+        let command = Command { form: form.into(), text: "1234".into(), parameters: vec![parameter] };
         let facts = gateway.facts(&command, &gateway.context(), Some(&catalogue));
         forms.insert(form, facts.operations.iter().map(|one| one.action.as_str()).collect::<Vec<_>>());
     }

@@ -261,8 +261,7 @@ impl Session {
         match self.flow.portals.get(name) {
             Known::As(portal) => {
                 let statement = &portal.statement;
-                let facts =
-                    |session: &Names<'_>| statement.reading.facts_with(session, &statement.types);
+                let facts = |session: &Names<'_>| statement.reading.facts_with(session, &statement.types);
                 let now = self.flow.with_names(meaning, facts);
                 let bound = portal.bound.iter().flat_map(|bound| bound.facts.operations.iter().cloned());
                 now.operations.into_iter().chain(bound).collect()
