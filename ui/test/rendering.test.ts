@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import {
-  ApprovalDetailsSchema, ApprovalEntrySchema, ApprovalSchema, GetApprovalResponseSchema, type GetApprovalResponse,
+  ApprovalDetailsSchema, ApprovalEntrySchema, ApprovalSchema, CatalogueStanding, FactsBasisSchema, GetApprovalResponseSchema,
+  type FactsBasis, type GetApprovalResponse,
 } from "../src/gen/countersign/v1/approvals_pb";
 import { CommandSchema, ContextSchema, NamedTextSchema, PrincipalKind, PrincipalSchema } from "../src/gen/countersign/v1/words_pb";
 import { hex } from "../src/shown/digest";
@@ -21,6 +22,7 @@ interface Vector {
   };
   principal: { subject: string; kind: "human" | "agent" | "service"; on_behalf_of: string[] };
   session: string;
+  basis: { catalogue: string; understated: boolean } | null;
   rendering: string;
   rendering_digest: string;
   digest: string;
@@ -58,6 +60,20 @@ function read(vector: Vector) {
   };
 }
 
+/** What the facts rest on. */
+function basisOf({ basis }: Vector): FactsBasis | undefined {
+  if (basis === null) return undefined;
+  const standings: Record<string, CatalogueStanding> = {
+    agreed: CatalogueStanding.AGREED,
+    claimed: CatalogueStanding.CLAIMED,
+    unknown: CatalogueStanding.UNKNOWN,
+  };
+  return create(FactsBasisSchema, {
+    catalogue: standings[basis.catalogue] ?? CatalogueStanding.UNSPECIFIED,
+    understated: basis.understated,
+  });
+}
+
 /** What an honest control plane answers. */
 function honest(vector: Vector): GetApprovalResponse {
   const { command, context, principal } = read(vector);
@@ -71,7 +87,12 @@ function honest(vector: Vector): GetApprovalResponse {
         requester: principal,
       }),
     }),
-    details: create(ApprovalDetailsSchema, { command, context, rendering: vector.rendering }),
+    details: create(ApprovalDetailsSchema, {
+      command,
+      context,
+      rendering: vector.rendering,
+      factsBasis: basisOf(vector),
+    }),
   });
 }
 
@@ -80,7 +101,7 @@ describe("i2 same: what is shown is what is asked", () => {
     expect(vectors.length).toBeGreaterThan(5);
     for (const vector of vectors) {
       const { command, context, principal } = read(vector);
-      expect(rendering(command, context, principal)).toBe(vector.rendering);
+      expect(rendering(command, context, principal, basisOf(vector))).toBe(vector.rendering);
       expect(hex(await renderingDigest(vector.rendering))).toBe(vector.rendering_digest);
       expect(hex(await commandDigest(command, context, principal, vector.session))).toBe(vector.digest);
     }

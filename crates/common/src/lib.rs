@@ -10,6 +10,7 @@ pub mod command;
 pub mod digest;
 pub mod error;
 pub mod facts;
+pub mod facts_basis;
 pub mod id;
 pub mod metric;
 pub mod principal;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::command::{Command, Context, Parameter};
 use crate::digest::{Digest, DigestBuilder};
+use crate::facts_basis::FactsBasis;
 use crate::principal::Principal;
 pub use crate::visible::visible;
 use crate::visible::{on_one_line, visible_bytes};
@@ -24,10 +25,18 @@ pub struct Rendering {
 impl Rendering {
     /// Renders a command with its context and requester.
     #[must_use]
-    pub fn of(command: &Command, context: &Context, principal: &Principal) -> Self {
+    pub fn of(
+        command: &Command,
+        context: &Context,
+        principal: &Principal,
+        basis: Option<FactsBasis>,
+    ) -> Self {
         let mut text = String::with_capacity(command.text.len() + 256);
         who(&mut text, principal);
         place(&mut text, context);
+        for sentence in basis.map(FactsBasis::sentences).into_iter().flatten() {
+            let _ = writeln!(text, "{sentence}");
+        }
         let _ = writeln!(text, "{}:", on_one_line(&command.form));
         statement(&mut text, &command.text, &command.parameters);
         for named in &context.texts {
@@ -95,6 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::facts_basis::CatalogueStanding;
     use crate::id::{RoleName, Subject, TargetName};
     use crate::principal::Kind;
 
@@ -137,7 +147,8 @@ mod tests {
             groups: BTreeSet::new(),
             on_behalf_of: vec![Subject::new("alice").unwrap()],
         };
-        Rendering::of(&command, &context, &principal)
+        let basis = FactsBasis { catalogue: CatalogueStanding::Claimed, understated: true };
+        Rendering::of(&command, &context, &principal, Some(basis))
     }
 
     #[test]
@@ -146,6 +157,8 @@ mod tests {
         agent agent-7 on behalf of alice
         on shop as app, database shop
         with search_path = public
+        definitions of the database: claimed by one gateway
+        warning: the gateway stated less than this command does
         query:
         | DELETE FROM t
         | WHERE a = $1

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use countersign_common::Digest;
 use countersign_common::command::{self, Command, Context, NamedText, Parameter};
+use countersign_common::facts_basis::{CatalogueStanding, FactsBasis};
 use countersign_common::id::{RoleName, SessionId, Subject, TargetName};
 use countersign_common::principal::{Kind, Principal};
 use countersign_common::rendering::Rendering;
@@ -115,7 +116,11 @@ fn vector(number: usize, text: &[u8]) -> Value {
     };
     let (principal, session) =
         (principal(number), SessionId::from_u128((u128::MAX >> 3) / (number as u128 + 1)));
-    let rendering = Rendering::of(&command, &context, &principal);
+    let standings = [CatalogueStanding::Agreed, CatalogueStanding::Claimed, CatalogueStanding::Unknown];
+    let basis = standings
+        .get(number % 4)
+        .map(|catalogue| FactsBasis { catalogue: *catalogue, understated: number % 3 == 0 });
+    let rendering = Rendering::of(&command, &context, &principal, basis);
     let texts: Vec<Value> = context
         .texts
         .iter()
@@ -144,6 +149,10 @@ fn vector(number: usize, text: &[u8]) -> Value {
             "on_behalf_of": principal.on_behalf_of.iter().map(Subject::as_str).collect::<Vec<_>>(),
         },
         "session": session.to_string(),
+        "basis": basis.map(|basis| json!({
+            "catalogue": basis.catalogue.as_str(),
+            "understated": basis.understated,
+        })),
         "rendering": rendering.text,
         "rendering_digest": rendering.digest.to_string(),
         "digest": command::digest(&command, &context, &principal, session).to_string(),

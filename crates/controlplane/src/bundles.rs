@@ -1,6 +1,8 @@
 //! The bundle of policies that is current: its files last in the store, what judges by them is compiled
 //! from them at every node. What does not compile is refused, and the current one stays.
 
+mod policy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,12 +10,16 @@ use arc_swap::ArcSwapOption;
 use countersign_common::approval::RequestLimits;
 use countersign_common::command::Context;
 use countersign_common::error::{Code, Origin, Report, Retry, code};
-use countersign_common::id::{AttemptId, BundleVersion, EnvironmentName, GroupName, Subject, TargetName};
+use countersign_common::id::{
+    AttemptId, BundleVersion, EnvironmentName, GroupName, RoleName, Subject, TargetName,
+};
 use countersign_common::time::Clock;
 use countersign_common::{Digest, Facts, Principal, Timestamp, Verdict};
+use countersign_masking::Rules;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
+pub use self::policy::PolicyCompiler;
 use crate::Also;
 use crate::content::{self, Content};
 use crate::sessions::{self, IssueError};
@@ -59,12 +65,25 @@ pub trait Judge: Send + Sync + std::fmt::Debug {
     fn groups(&self) -> BTreeSet<GroupName> {
         BTreeSet::new()
     }
+    /// What commands on a target are read by; `None`: there is no such target.
+    fn reading_terms(&self, target: &TargetName) -> Option<Arc<ReadingTerms>>;
     /// How many requests may be open at once.
     fn limits(&self) -> RequestLimits {
         RequestLimits::default()
     }
     /// The verdict. A target that the bundle does not have (any more) is blocked: fail closed.
     fn judge(&self, question: &Question<'_>) -> Verdict;
+}
+
+/// What commands on a target are read by, besides what its databases define.
+#[derive(Debug, Default)]
+pub struct ReadingTerms {
+    /// Functions that it declares free of effects.
+    pub safe_functions: BTreeSet<String>,
+    /// Its masking rules.
+    pub rules: Rules,
+    /// Its roles, and the databases that clients of each may name.
+    pub places: BTreeMap<RoleName, BTreeSet<String>>,
 }
 
 /// Compiles bundles. Two implementations: the policy engine's, and tests'.

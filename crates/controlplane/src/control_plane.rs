@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::approvals::{ApprovalError, Approvals};
 use crate::audit::{Archive, Audit};
 use crate::bundles::{BasedOn, BundleError, Bundles, Compile, Files};
+use crate::catalogues::Catalogues;
 use crate::content;
 use crate::history::{History, HistoryError, HistoryOptions, RetainError, Retention};
 use crate::journal::{Checkpoints, Election};
@@ -117,6 +118,7 @@ pub struct ControlPlane {
     store: Arc<dyn Store>,
     sessions: Arc<Sessions>,
     bundles: Arc<Bundles>,
+    catalogues: Arc<Catalogues>,
     approvals: Arc<Approvals>,
     audit: Audit,
     checkpoints: Arc<Checkpoints>,
@@ -164,11 +166,13 @@ impl ControlPlane {
             Sessions::load(Arc::clone(&store), Arc::clone(&clock), administrators).await?;
         let sessions = Arc::new(sessions);
         let bundles = Arc::new(Bundles::load(Arc::clone(&store), Arc::clone(&clock), compiler).await?);
+        let catalogues = Arc::new(Catalogues::new(Arc::clone(&store), Arc::clone(&clock)));
         let (approvals, approvals_at) = Approvals::load(
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&sessions),
             Arc::clone(&bundles),
+            Arc::clone(&catalogues),
         )
         .await?;
         let operator_token = operator::ensure(&data, &sessions, operator()?).await?;
@@ -196,6 +200,7 @@ impl ControlPlane {
             store,
             sessions,
             bundles,
+            catalogues,
             approvals: Arc::new(approvals),
             loaded: sessions_at.min(approvals_at),
             operator_token,
@@ -252,6 +257,12 @@ impl ControlPlane {
     #[must_use]
     pub fn bundles(&self) -> &Arc<Bundles> {
         &self.bundles
+    }
+
+    /// What targets' databases define, as gateways have uploaded it.
+    #[must_use]
+    pub fn catalogues(&self) -> &Arc<Catalogues> {
+        &self.catalogues
     }
 
     /// Looking at recordings.
@@ -474,6 +485,11 @@ impl ControlPlane {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "records of expired tokens and sessions swept"),
                 Err(error) => tracing::error!(%error, "expired tokens and sessions could not be swept"),
+            }
+            match self.catalogues.sweep().await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "catalogues that nothing was held by for a day swept"),
+                Err(error) => tracing::error!(%error, "unused catalogues could not be swept"),
             }
             match content::sweep(&*self.store, self.clock.now()).await {
                 Ok(0) => {}

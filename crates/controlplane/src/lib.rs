@@ -7,6 +7,7 @@ pub mod approvals;
 pub mod archive;
 pub mod audit;
 pub mod bundles;
+pub mod catalogues;
 mod codec;
 mod content;
 mod control_plane;

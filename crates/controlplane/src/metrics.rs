@@ -50,6 +50,21 @@ const VERDICT_DIFFERENCES: Metric = Metric::counter(
     &[],
     "How often a gateway decided, or said whose session it is, otherwise than the control plane: look at that gateway",
 );
+const GATEWAY_DIFFERENCES: Metric = Metric::counter(
+    "countersign_gateway_differences_total",
+    &["what"],
+    "How often a gateway stated something about a held command that is not so: its facts, its terms, its digest, its role or database; look at that gateway",
+);
+const HELD_FACTS: Metric = Metric::counter(
+    "countersign_held_facts_total",
+    &["catalogue", "gateway"],
+    "Held commands whose facts were found here; catalogue: agreed, claimed, unknown; gateway: agrees, stricter, understated, unverified",
+);
+const CATALOGUES_TAKEN: Metric = Metric::counter(
+    "countersign_catalogues_uploaded_total",
+    &["result"],
+    "Catalogues that gateways uploaded; result: taken, refused",
+);
 const LINKS: Metric = Metric::gauge("countersign_links", &[], "Gateways that have their link to this node");
 const HINTS_GIVEN: Metric = Metric::counter(
     "countersign_hints_given_total",
@@ -181,6 +196,9 @@ pub const ALL: &[Metric] = &[
     WATCH_RESTARTS,
     VERDICTS_SAMPLED,
     VERDICT_DIFFERENCES,
+    GATEWAY_DIFFERENCES,
+    HELD_FACTS,
+    CATALOGUES_TAKEN,
     LINKS,
     NODES_LOST,
     REQUESTS_LIMITED,
@@ -241,6 +259,22 @@ pub(crate) fn verdict_sampled() {
 /// A gateway decided otherwise, or names a session as somebody else's.
 pub(crate) fn verdict_differs() {
     counter!(VERDICT_DIFFERENCES.name).increment(1);
+}
+
+/// A gateway stated something about a held command that is not so.
+pub(crate) fn gateway_differs(what: &'static str) {
+    counter!(GATEWAY_DIFFERENCES.name, "what" => what).increment(1);
+}
+
+/// The facts of a held command were found here.
+pub(crate) fn held_facts(catalogue: &'static str, gateway: &'static str) {
+    counter!(HELD_FACTS.name, "catalogue" => catalogue, "gateway" => gateway).increment(1);
+}
+
+/// A gateway uploaded a catalogue.
+pub(crate) fn catalogue_uploaded(taken: bool) {
+    let result = if taken { "taken" } else { "refused" };
+    counter!(CATALOGUES_TAKEN.name, "result" => result).increment(1);
 }
 
 /// So many gateways have their link here.

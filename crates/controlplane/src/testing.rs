@@ -1,29 +1,31 @@
 //! What the tests of this crate share: a control plane in a scratch directory, with a clock that is
 //! moved by hand, a judge that does as its bundle says, and an archive with one record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_common::approval::{Evidence, RequestLimits, Stage, Terms, Vote};
 use countersign_common::command::{self, Command, Context};
-use countersign_common::facts::{Action, Operation};
 use countersign_common::id::{
     AttemptId, BundleVersion, EnvironmentName, GroupName, NodeId, RoleName, SessionId, Subject, TargetName,
 };
 use countersign_common::principal::Kind;
 use countersign_common::time::{Clock as _, ManualClock};
 use countersign_common::verdict::{Duties, Reason};
-use countersign_common::{Digest, Facts, Principal, Secret, Timestamp, Verdict};
+use countersign_common::{Digest, Principal, Secret, Timestamp, Verdict};
+use countersign_masking::Rules;
+use countersign_postgres::facts::{Basis, derive};
 use countersign_recording::Recorded;
+use countersign_sql::{Catalogue, Reader};
 use futures::StreamExt as _;
 use tempfile::TempDir;
 
 use crate::approvals::{Decide, Held, HoldRequest, Redeem};
 use crate::audit::{Archive, ArchiveError, CommandSummary, Recording, Records, Verification};
-use crate::bundles::{Compile, Fault, Files, Judge, Question};
+use crate::bundles::{Compile, Fault, Files, Judge, Question, ReadingTerms};
 use crate::history::HistoryOptions;
 use crate::journal::Anchor;
 use crate::sessions::{IssueToken, Session};
@@ -176,13 +178,23 @@ pub(crate) fn request(session: &Session, text: &str) -> HoldRequest {
     HoldRequest {
         session: session.id,
         digest: command::digest(&command, &context, &session.principal, session.id),
+        // As an honest gateway finds them that knows nothing of the database.
+        facts: derive(&Reader::new(), &command, &context, &nothing_known()).facts,
         command,
         context,
-        facts: Facts { operations: vec![Operation::new(Action::Update)], ..Facts::nothing() },
         terms: terms("dba", 1),
         bundle: "gateway".into(),
         locks_held: Vec::new(),
+        gateway: "gateway-1".into(),
+        catalogue: None,
+        catalogue_refused: false,
     }
+}
+
+fn nothing_known() -> Basis<'static> {
+    static NOTHING: LazyLock<(Catalogue, Rules)> = LazyLock::new(Default::default);
+    static SAFE: BTreeSet<String> = BTreeSet::new();
+    Basis { catalogue: &NOTHING.0, safe_functions: &SAFE, rules: &NOTHING.1 }
 }
 
 pub(crate) fn terms(group: &str, quorum: u32) -> Terms {
@@ -216,7 +228,15 @@ pub(crate) fn no(held: &Held, by: &Principal) -> Decide {
     vote(held, by, Vote::Deny)
 }
 
-/// A bundle of one file: `allow`, `block`, or `hold GROUP QUORUM`.
+/// More groups than a record has room for.
+fn wide() -> Terms {
+    let mut terms = terms("dba", 1);
+    let groups = (0..90).map(|n| format!("group-{n}-{}", "x".repeat(100)).parse().unwrap());
+    terms.stages[0].groups.extend(groups);
+    terms
+}
+
+/// A bundle of one file: `allow`, `block`, `wide`, or `hold GROUP QUORUM`.
 pub(crate) fn bundle(policy: &str) -> Files {
     Files::from([("policy".into(), policy.into())])
 }
@@ -234,7 +254,7 @@ impl Compile for StubCompiler {
     fn compile(&self, files: &Files) -> Result<Arc<dyn Judge>, Vec<Fault>> {
         let policy = files.get("policy").map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let policy = policy.unwrap_or_default();
-        if !["allow", "block", "hold", "limited"].iter().any(|word| policy.starts_with(word)) {
+        if !["allow", "block", "hold", "limited", "wide"].iter().any(|word| policy.starts_with(word)) {
             let reason = format!("`{policy}` is no policy");
             return Err(vec![Fault { file: "policy".into(), line: 1, column: 1, reason }]);
         }
@@ -253,6 +273,11 @@ impl Judge for StubJudge {
 
     fn environment(&self, _: &TargetName) -> Option<EnvironmentName> {
         EnvironmentName::new("production").ok()
+    }
+
+    fn reading_terms(&self, _: &TargetName) -> Option<Arc<ReadingTerms>> {
+        let places = [(RoleName::new("app").unwrap(), ["shop".to_owned()].into())].into();
+        Some(Arc::new(ReadingTerms { places, ..ReadingTerms::default() }))
     }
 
     fn groups(&self) -> std::collections::BTreeSet<GroupName> {
@@ -274,6 +299,7 @@ impl Judge for StubJudge {
     fn judge(&self, _: &Question<'_>) -> Verdict {
         let mut words = self.policy.split(' ');
         match (words.next(), words.next(), words.next()) {
+            (Some("wide"), _, _) => Verdict::Hold(Arc::new(wide()), Duties::default()),
             (Some("limited"), _, _) => Verdict::Hold(Arc::new(terms("dba", 1)), Duties::default()),
             (Some("allow"), _, _) => Verdict::Allow(Duties::default()),
             (Some("hold"), Some(group), Some(quorum)) => {

@@ -48,7 +48,7 @@ pub(crate) fn call(call: &v1::Call) -> Span {
         Some(Call::Redeem(_)) => step!(parent, "control.redeem"),
         Some(Call::Report(_)) => step!(parent, "control.report"),
         Some(Call::Withdraw(_)) => step!(parent, "control.withdraw"),
-        Some(Call::OpenSession(_) | Call::Cancel(_)) | None => Span::none(),
+        Some(Call::OpenSession(_) | Call::Cancel(_) | Call::UploadCatalogue(_)) | None => Span::none(),
     }
 }
 
@@ -60,6 +60,7 @@ pub(crate) fn answered(span: &Span, answer: &Answer) {
             "approval"
         }
         Answer::NotTaken(_) => "not_taken",
+        Answer::CatalogueWanted(_) => "catalogue_wanted",
         Answer::Unavailable(_) => "unavailable",
         Answer::SessionOpened(_) | Answer::NotAdmitted(_) | Answer::Done(_) => "done",
     };

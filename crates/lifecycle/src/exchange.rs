@@ -11,7 +11,7 @@ use countersign_common::refusal::Refusal;
 use countersign_common::verdict::Duties;
 use tracing::Span;
 
-use crate::ports::Unavailable;
+use crate::ports::{HeldCatalogue, Unavailable};
 use crate::{Described, trace};
 
 /// One command in the pipeline, implemented by its protocol and driven by [`run`](crate::run).
@@ -109,6 +109,12 @@ pub trait Exchange {
     /// [`NotBound`]: no approval is requested.
     async fn bind(&mut self) -> Result<(), NotBound> {
         Ok(())
+    }
+
+    /// The definitions that the facts of the command rest on, available from [`Exchange::bind`] on. `None` if the facts
+    /// depend on no definitions. The control plane derives the facts again from them.
+    fn catalogue(&self) -> Option<Arc<dyn HeldCatalogue>> {
+        None
     }
 
     /// Returns the exact bytes for the target. Called at most once, after the command was cleared.

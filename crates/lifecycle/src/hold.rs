@@ -72,6 +72,9 @@ impl<E: Exchange> Hold<'_, E> {
         let approval = match Box::pin(self.ask(terms)).instrument(trace::ask()).await {
             Ok(approval) => approval,
             Err(HoldError::Limited(reason)) => return self.refuse(limited(reason)),
+            Err(HoldError::Blocked(reason)) => {
+                return self.refuse(Refusal::new(RefusalState::Blocked, reason));
+            }
             Err(HoldError::Unavailable(error)) => return self.refuse(unavailable(&error)),
         };
         let held = metrics::held();
@@ -110,6 +113,7 @@ impl<E: Exchange> Hold<'_, E> {
             terms,
             bundle: self.bundle.clone(),
             in_transaction: self.exchange.in_transaction(),
+            catalogue: self.exchange.catalogue(),
         }
     }
 

@@ -132,6 +132,9 @@ pub enum HoldError {
     /// Too many requests are open. The text is shown to the client.
     #[error("{0}")]
     Limited(String),
+    /// The facts that the control plane derived make policy block the command. The text is shown to the client.
+    #[error("{0}")]
+    Blocked(String),
     /// No approval can be requested at the moment.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
@@ -186,6 +189,18 @@ pub struct HoldRequest {
     pub bundle: BundleVersion,
     /// `true` if an open transaction keeps its locks during the hold.
     pub in_transaction: bool,
+    /// The definitions that its facts rest on; `None`: they rest on none.
+    pub catalogue: Option<Arc<dyn HeldCatalogue>>,
+}
+
+/// What a target's database defines, as the gateway has read it: named by its content, and passed on where that name is not
+/// known.
+pub trait HeldCatalogue: Send + Sync + fmt::Debug {
+    /// Its name.
+    fn digest(&self) -> Digest;
+
+    /// Its content, compressed. Takes time in proportion to its size.
+    fn compressed(&self) -> Vec<u8>;
 }
 
 /// Waits until a connection has to stop, and returns the reason. A closed channel counts as a drain: its sender is

@@ -16,6 +16,7 @@ mod relation;
 mod row;
 mod shards;
 mod table;
+mod upload;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -71,6 +72,12 @@ pub enum CatalogueError {
         query: usize,
         /// The index of the row.
         row: usize,
+    },
+    /// Bytes are not a snapshot in the form in which it is passed on, or one that is too large.
+    #[error("these bytes are no catalogue: {what}")]
+    Bytes {
+        /// What is wrong with them.
+        what: &'static str,
     },
     /// A row of versions, or of identities, is not as its query makes it.
     #[error("row {row} of the versions is not as the query makes it")]

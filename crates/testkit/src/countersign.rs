@@ -29,6 +29,9 @@ pub struct DevOptions {
     pub arguments: Vec<String>,
 }
 
+/// What is logged when a gateway states something that the control plane finds to be otherwise.
+const ALARM: &str = "a gateway stated something about a command that is not so";
+
 /// A running `countersign dev`, with a person who may approve.
 #[derive(Debug)]
 pub struct Countersign {
@@ -58,6 +61,18 @@ enum Role {
 
 /// The person who decides in tests unless a test names another: human, of group `dba`.
 const APPROVER: &str = "dora";
+
+/// An honest gateway raises no alarm: every test that has one is a test of that.
+#[allow(clippy::panic, reason = "a test fails by panicking")]
+impl Drop for Countersign {
+    fn drop(&mut self) {
+        let log = self.log();
+        let alarm = log.lines().find(|line| line.contains(ALARM));
+        if let (Some(alarm), false) = (alarm, std::thread::panicking()) {
+            panic!("an honest gateway raised the alarm: {alarm}");
+        }
+    }
+}
 
 impl Countersign {
     /// Starts one on free ports of loopback; it is ready when this returns.

@@ -1,5 +1,7 @@
 // A held command as people are shown it, and what an approval is bound to, computed here from the command itself:
 // the same text and the same digests as `crates/common/src/{rendering,command}.rs`.
+import type { FactsBasis } from "../gen/countersign/v1/approvals_pb";
+import { CatalogueStanding } from "../gen/countersign/v1/approvals_pb";
 import type { Command, Context, Parameter, Principal } from "../gen/countersign/v1/words_pb";
 import { PrincipalKind } from "../gen/countersign/v1/words_pb";
 import { DigestBuilder, hex } from "./digest";
@@ -34,14 +36,42 @@ function compare(a: number[], b: number[]): number {
   return a.length - b.length;
 }
 
+/** What the facts of a command rest on, a sentence each. */
+export function sentences(basis: FactsBasis | undefined): string[] {
+  if (basis === undefined) return [];
+  return [
+    `definitions of the database: ${standing(basis.catalogue)}`,
+    ...(basis.understated ? ["warning: the gateway stated less than this command does"] : []),
+  ];
+}
+
+function standing(catalogue: CatalogueStanding): string {
+  switch (catalogue) {
+    case CatalogueStanding.AGREED:
+      return "two gateways agree on them";
+    case CatalogueStanding.CLAIMED:
+      return "claimed by one gateway";
+    case CatalogueStanding.UNKNOWN:
+      return "not known";
+    default:
+      throw new Error("nobody vouches for a catalogue");
+  }
+}
+
 /** The text that approvers are shown, whole. */
-export function rendering(command: Command, context: Context, principal: Principal): string {
+export function rendering(
+  command: Command,
+  context: Context,
+  principal: Principal,
+  basis: FactsBasis | undefined,
+): string {
   const behalf = principal.onBehalfOf.map((other) => ` on behalf of ${onOneLine(other)}`).join("");
   const lines = [
     `${kindOf(principal)} ${onOneLine(principal.subject)}${behalf}`,
     `on ${onOneLine(context.target)} as ${onOneLine(context.role)}, database ${onOneLine(context.database)}`,
     ...settingsOf(context).map(([name, value]) => `with ${onOneLine(name)} = ${onOneLine(value)}`),
     ...(context.transaction === undefined ? [] : ["inside an open transaction"]),
+    ...sentences(basis),
     `${onOneLine(command.form)}:`,
     ...marked(command.text, command.parameters),
     ...context.texts.flatMap((named) => [`${onOneLine(named.name)}:`, ...marked(named.text, named.parameters)]),

@@ -35,7 +35,7 @@ export async function readRequest(answer: GetApprovalResponse): Promise<Request>
   const { requester } = approval ?? {};
   const { command, context } = details ?? {};
   if (!entry || !approval || !requester || !details || !command || !context) throw new Unsound("a part is missing");
-  const text = rendering(command, context, requester);
+  const text = rendering(command, context, requester, details.factsBasis);
   const shown = await renderingDigest(text);
   if (text !== details.rendering) throw new Unsound("the text");
   if (!same(shown, approval.renderingDigest)) throw new Unsound("the digest of the text");

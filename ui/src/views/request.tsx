@@ -1,7 +1,7 @@
 // One request, with everything that an approver has to see before they decide.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Vote, type Approval, type Decision } from "../gen/countersign/v1/approvals_pb";
+import { CatalogueStanding, Vote, type Approval, type Decision } from "../gen/countersign/v1/approvals_pb";
 import type { Facts, Operation } from "../gen/countersign/v1/words_pb";
 import { problem, type Api } from "../api";
 import type { Board } from "../board";
@@ -139,6 +139,18 @@ function Warnings({ request: { entry, context, details } }: { request: Request }
           It stands inside an open transaction: what ran in it before belongs to what you approve, and it keeps its locks
           while it waits.
         </p>
+      )}
+      {details.factsBasis?.understated === true && (
+        <p class="banner bad">
+          The gateway stated less than this command does: it is broken or lies. What is shown here was found by the control
+          plane.
+        </p>
+      )}
+      {details.factsBasis?.catalogue === CatalogueStanding.CLAIMED && (
+        <p class="banner">What the names in it stand for is claimed by one gateway; no other one has confirmed it.</p>
+      )}
+      {details.factsBasis?.catalogue === CatalogueStanding.UNKNOWN && (
+        <p class="banner">What the names in it stand for is not known: it may do more than it seems to.</p>
       )}
       {details.locksHeld.length > 0 && (
         <div class="banner">

@@ -1,6 +1,7 @@
 //! Converts approvals: their states, terms and decisions.
 
 use countersign_common::approval::{Approval, Decision, Evidence, Outcome, Stage, State, Terms, Vote};
+use countersign_common::facts_basis::{CatalogueStanding, FactsBasis};
 
 use super::{
     BadField, digest, duration, duration_to_wire, enumerator, optional, parsed, required, timestamp,
@@ -243,4 +244,30 @@ fn index_to_wire(index: usize) -> u32 {
 
 fn index(wire: u32) -> usize {
     usize::try_from(wire).unwrap_or(usize::MAX)
+}
+
+impl From<FactsBasis> for v1::FactsBasis {
+    fn from(basis: FactsBasis) -> Self {
+        let catalogue = match basis.catalogue {
+            CatalogueStanding::Agreed => v1::CatalogueStanding::Agreed,
+            CatalogueStanding::Claimed => v1::CatalogueStanding::Claimed,
+            CatalogueStanding::Unknown => v1::CatalogueStanding::Unknown,
+        };
+        Self { catalogue: catalogue.into(), understated: basis.understated }
+    }
+}
+
+impl TryFrom<v1::FactsBasis> for FactsBasis {
+    type Error = BadField;
+    fn try_from(wire: v1::FactsBasis) -> Result<Self, BadField> {
+        let catalogue = match enumerator(wire.catalogue, "facts_basis.catalogue")? {
+            v1::CatalogueStanding::Agreed => CatalogueStanding::Agreed,
+            v1::CatalogueStanding::Claimed => CatalogueStanding::Claimed,
+            v1::CatalogueStanding::Unknown => CatalogueStanding::Unknown,
+            v1::CatalogueStanding::Unspecified => {
+                return Err(BadField::Missing { field: "facts_basis.catalogue" });
+            }
+        };
+        Ok(Self { catalogue, understated: wire.understated })
+    }
 }

@@ -11,11 +11,13 @@ use countersign_common::id::{ApprovalId, SessionId, TargetName};
 use countersign_common::{Digest, Secret};
 use countersign_controlplane::ControlPlane;
 use countersign_controlplane::approvals::{self, ApprovalError, Held};
+use countersign_controlplane::catalogues::Claim;
 use countersign_controlplane::sessions::{Revocation, SessionRefused};
 use countersign_lifecycle::ports::{
-    Admitted, Approvals, HoldError, HoldRequest, NotAdmitted, Redeem, RedeemError, Sessions, Stop, Testimony,
-    Unavailable,
+    Admitted, Approvals, HeldCatalogue, HoldError, HoldRequest, NotAdmitted, Redeem, RedeemError, Sessions,
+    Stop, Testimony, Unavailable,
 };
+use countersign_runtime::heavy;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -25,6 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often a report that the store did not take is tried again, and how long between.
 const REPORT_ATTEMPTS: u32 = 8;
 const REPORT_PAUSE: Duration = Duration::from_millis(250);
+
+/// The gateway in this process, as the control plane calls it.
+const OWN_GATEWAY: &str = "local";
 
 /// The control plane in this process.
 #[derive(Debug)]
@@ -115,6 +120,7 @@ impl Approvals for Embedded {
         } else {
             Vec::new()
         };
+        let catalogue = request.catalogue;
         let request = approvals::HoldRequest {
             session: request.session,
             command: request.command,
@@ -124,10 +130,14 @@ impl Approvals for Embedded {
             terms: (*request.terms).clone(),
             bundle: request.bundle,
             locks_held,
+            gateway: OWN_GATEWAY.to_owned(),
+            catalogue: catalogue.as_ref().map(|catalogue| catalogue.digest()),
+            catalogue_refused: false,
         };
-        match self.control_plane.approvals().hold(request).await {
+        match self.hold_by(request, catalogue).await {
             Ok(Held { approval, .. }) => Ok(approval),
             Err(error @ ApprovalError::Limited { .. }) => Err(HoldError::Limited(error.to_string())),
+            Err(ApprovalError::Blocked(reason)) => Err(HoldError::Blocked(reason.text)),
             Err(error) => Err(unavailable(&error).into()),
         }
     }
@@ -192,6 +202,31 @@ impl Approvals for Embedded {
 }
 
 impl Embedded {
+    /// Holds a command; the catalogue that its facts rest on is passed on where it is not known yet.
+    async fn hold_by(
+        &self,
+        mut request: approvals::HoldRequest,
+        catalogue: Option<Arc<dyn HeldCatalogue>>,
+    ) -> Result<Held, ApprovalError> {
+        let (approvals, catalogues) = (self.control_plane.approvals(), self.control_plane.catalogues());
+        let held = approvals.hold(request.clone()).await;
+        let (Err(ApprovalError::CatalogueWanted), Some(catalogue)) = (&held, catalogue) else { return held };
+        let claim = Claim {
+            gateway: OWN_GATEWAY,
+            target: &request.context.target,
+            database: &request.context.database,
+            digest: catalogue.digest(),
+        };
+        let turn = heavy::turn(usize::MAX).await;
+        let compressed = turn.run(|| catalogue.compressed());
+        drop(turn);
+        if let Err(error) = catalogues.take(&claim, compressed).await {
+            tracing::warn!(%error, "a catalogue was not taken; the command is judged as if nothing were known");
+            request.catalogue_refused = true;
+        }
+        approvals.hold(request).await
+    }
+
     /// The approval after it was taken back. It may be past that: then it is said where it stands.
     async fn standing_after(
         &self,

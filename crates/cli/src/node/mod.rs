@@ -3,7 +3,6 @@
 
 pub(crate) mod anchor;
 mod archive;
-mod compiler;
 pub(crate) mod config;
 pub(crate) mod hash_key;
 pub(crate) mod hostname;
@@ -14,5 +13,5 @@ pub(crate) mod recordings;
 pub(crate) mod share;
 
 pub use archive::LocalArchive;
-pub use compiler::PolicyCompiler;
+pub use countersign_controlplane::bundles::PolicyCompiler;
 pub use ops::METRICS;

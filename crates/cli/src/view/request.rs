@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use countersign_api::{BadField, parsed, required, timestamp, v1};
 use countersign_common::approval::{Approval, Outcome, State, Vote};
 use countersign_common::command::{self, Command, Context};
+use countersign_common::facts_basis::FactsBasis;
 use countersign_common::id::{ApprovalId, BundleVersion, SessionId, TargetName};
 use countersign_common::rendering::{self, Rendering};
 use countersign_common::{Digest, Facts, Principal, Timestamp};
@@ -178,6 +179,12 @@ pub(crate) struct RequestDetails {
     command: Command,
     context: Context,
     facts: Facts,
+    /// What `facts` rest on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basis: Option<FactsBasis>,
+    /// What the gateway stated, where that is not the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stated: Option<Facts>,
     bundle: BundleVersion,
     locks_held: Vec<String>,
     /// The command as text in which nothing hides.
@@ -197,6 +204,8 @@ impl RequestDetails {
             command: required(details.command, "details.command")?.try_into()?,
             context: required(details.context, "details.context")?.try_into()?,
             facts: required(details.facts, "details.facts")?.try_into()?,
+            basis: details.facts_basis.map(TryInto::try_into).transpose()?,
+            stated: details.stated_facts.map(TryInto::try_into).transpose()?,
             bundle: parsed::<String>(&details.bundle_version, "details.bundle_version")?.as_str().into(),
             locks_held: details.locks_held,
             rendering: details.rendering,
@@ -213,7 +222,7 @@ impl RequestDetails {
 
     fn is_what_is_asked(&self) -> bool {
         let approval = &self.request.approval;
-        let ours = Rendering::of(&self.command, &self.context, &approval.requester);
+        let ours = Rendering::of(&self.command, &self.context, &approval.requester, self.basis);
         let digest = command::digest(&self.command, &self.context, &approval.requester, approval.session);
         ours.text == self.rendering
             && self.rendering_digest() == approval.rendering
@@ -234,6 +243,12 @@ impl RequestDetails {
             self.facts.operations.iter().flat_map(|one| &one.flags).map(|flag| flag.as_str()).collect();
         if !flags.is_empty() {
             let _ = writeln!(text, "notable  {}", flags.join(", "));
+        }
+        if let Some(basis) = self.basis {
+            let _ = writeln!(text, "basis    {}", basis.sentences().join("; "));
+        }
+        if let Some(stated) = &self.stated {
+            let _ = writeln!(text, "stated   {} (by the gateway)", line(&does(stated)));
         }
         for lock in &self.locks_held {
             let _ = writeln!(text, "locked   {}", line(lock));
@@ -298,6 +313,7 @@ mod tests {
     use countersign_api::timestamp_to_wire;
     use countersign_common::approval::{Stage, Terms};
     use countersign_common::facts::{Action, Operation};
+    use countersign_common::facts_basis::CatalogueStanding;
     use countersign_common::id::{RoleName, Subject};
     use countersign_common::principal::Kind;
 
@@ -322,7 +338,8 @@ mod tests {
             texts: Vec::new(),
         };
         let session = SessionId::from_u128(1);
-        let rendering = Rendering::of(&command, &context, &requester);
+        let basis = FactsBasis { catalogue: CatalogueStanding::Claimed, understated: false };
+        let rendering = Rendering::of(&command, &context, &requester, Some(basis));
         let approval = Approval {
             id: ApprovalId::from_u128(2),
             revision: 1,
@@ -364,6 +381,8 @@ mod tests {
                 bundle_version: "0123456789abcdef".into(),
                 locks_held: Vec::new(),
                 rendering: rendering.text,
+                facts_basis: Some(basis.into()),
+                stated_facts: None,
             }),
         }
     }
@@ -371,7 +390,11 @@ mod tests {
     #[test]
     fn i2_same_a_control_plane_that_shows_one_command_and_asks_about_another_is_found_out() {
         assert!(RequestDetails::read(honest()).is_ok());
-        let lies: [fn(&mut v1::ApprovalDetails); 4] = [
+        let lies: [fn(&mut v1::ApprovalDetails); 6] = [
+            |details| details.facts_basis = None,
+            |details| {
+                details.facts_basis.as_mut().unwrap().catalogue = v1::CatalogueStanding::Agreed.into();
+            },
             |details| details.rendering = details.rendering.replace("DELETE", "SELECT"),
             |details| details.command.as_mut().unwrap().text = b"SELECT 1".to_vec(),
             |details| details.context.as_mut().unwrap().role = "reader".into(),

@@ -17,18 +17,21 @@ use std::time::Duration;
 
 use countersign_cli::node::{LocalArchive, PolicyCompiler};
 use countersign_common::command::{self, Command as Statement, Context, Parameter};
-use countersign_common::facts::{Action, Operation};
 use countersign_common::id::{ApprovalId, GroupName, RoleName, Subject, TargetName};
 use countersign_common::principal::Kind;
 use countersign_common::time::SystemClock;
-use countersign_common::{Facts, Principal, Secret};
+use countersign_common::{Principal, Secret};
 use countersign_controlplane::approvals::{Held, HoldRequest};
+use countersign_controlplane::catalogues::Claim;
 use countersign_controlplane::journal::{Anchor, Publisher};
 use countersign_controlplane::sessions::{IssueToken, Session};
 use countersign_controlplane::store::EmbeddedStore;
 use countersign_controlplane::{ControlPlane, Options};
+use countersign_lifecycle::ports::HeldCatalogue as _;
 use countersign_policy::Bundle;
+use countersign_postgres::facts::{Basis, CatalogueCopy, derive};
 use countersign_recording::{CheckpointFile, LocalJournal, SigningKey};
+use countersign_sql::{Catalogue, Reader};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -187,18 +190,24 @@ impl Server {
             generation: target.generation,
             role: RoleName::new("app").unwrap(),
             database: "shop".into(),
-            settings: BTreeMap::new(),
+            settings: settings(),
             transaction: None,
             texts: Vec::new(),
         };
-        let mut update = Operation::new(Action::Update);
-        update.writes.insert("public.orders".into());
+        let catalogue = orders();
+        let (safe_functions, rules) = Default::default();
+        let basis = Basis { catalogue: &catalogue, safe_functions: &safe_functions, rules: &rules };
+        let facts = derive(&Reader::new(), &statement, &context, &basis).facts;
+        let copy = CatalogueCopy::of(&session.target, "shop", catalogue);
+        let claim =
+            Claim { gateway: "gateway-1", target: &session.target, database: "shop", digest: copy.digest() };
+        self.control.catalogues().take(&claim, copy.compressed()).await.unwrap();
         let request = HoldRequest {
             session: session.id,
             digest: command::digest(&statement, &context, &session.principal, session.id),
             command: statement,
             context,
-            facts: Facts { operations: vec![update], ..Facts::nothing() },
+            facts,
             terms: countersign_common::approval::Terms {
                 chains: Vec::new(),
                 stages: Vec::new(),
@@ -208,9 +217,36 @@ impl Server {
             },
             bundle: compiled.version().clone(),
             locks_held: vec!["RowExclusiveLock on public.orders".into()],
+            gateway: "gateway-1".into(),
+            catalogue: Some(copy.digest()),
+            catalogue_refused: false,
         };
         self.control.approvals().hold(request).await.unwrap()
     }
+}
+
+/// What the database defines: one table.
+fn orders() -> Arc<Catalogue> {
+    let mut rows = vec![Vec::new(); 15];
+    let cells = |cells: &[&str]| cells.iter().map(|cell| Some((*cell).to_owned())).collect::<Vec<_>>();
+    let mut relation = cells(&["20001", "public", "orders", "r", "1", "2200", "p", "f"]);
+    relation.push(None);
+    rows[0].push(relation);
+    for (number, name) in ["id", "paid", "a"].into_iter().enumerate() {
+        rows[1].push(cells(&["20001", &(number + 1).to_string(), name, "0", "23"]));
+    }
+    Arc::new(Catalogue::from_rows(&rows).unwrap())
+}
+
+fn settings() -> BTreeMap<String, String> {
+    let settings = [
+        ("schemas", "pg_catalog,public"),
+        ("search_path", "public"),
+        ("standard_conforming_strings", "on"),
+        ("client_encoding", "UTF8"),
+        ("server_encoding", "UTF8"),
+    ];
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 impl Drop for Server {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use countersign_common::approval::Rejection;
 use countersign_common::error::{Code, Origin, Report, Retry, code};
-use countersign_common::id::ApprovalId;
+use countersign_common::id::{ApprovalId, RoleName};
 use countersign_common::verdict::Reason;
 
 use crate::sessions::SessionRefused;
@@ -27,6 +27,20 @@ pub enum ApprovalError {
     /// What is asked for is not what its digest says (I2).
     #[error("the command's digest is not the digest of the command")]
     WrongDigest,
+    /// The definitions that its facts rest on are not known: the gateway has to upload them, and to ask again.
+    #[error("the catalogue that the command's facts rest on is not known here")]
+    CatalogueWanted,
+    /// The target does not offer the role, or not the database to this role.
+    #[error("the target does not offer role `{role}` with database `{database}`")]
+    NoSuchPlace {
+        /// The role.
+        role: RoleName,
+        /// The database.
+        database: String,
+    },
+    /// By policy nobody is asked about the command, as far as the control plane finds.
+    #[error("policy asks nobody about this command by now; send it again")]
+    NobodyToAsk,
     /// Policy blocks the command by now.
     #[error("policy blocks it: {0}")]
     Blocked(Reason),
@@ -90,15 +104,19 @@ impl Report for ApprovalError {
             | Self::NotYours
             | Self::Limited { .. }
             | Self::TooLarge { .. } => Origin::Client,
-            Self::WrongDigest => Origin::Gateway,
-            Self::NoBundle | Self::Contended => Origin::ControlPlane,
+            Self::WrongDigest | Self::CatalogueWanted | Self::NoSuchPlace { .. } => Origin::Gateway,
+            Self::NoBundle | Self::Contended | Self::NobodyToAsk => Origin::ControlPlane,
             Self::Store(error) => error.origin(),
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
-            Self::NoBundle | Self::Contended | Self::Limited { .. } => Retry::Safe,
+            Self::NoBundle
+            | Self::Contended
+            | Self::Limited { .. }
+            | Self::CatalogueWanted
+            | Self::NobodyToAsk => Retry::Safe,
             Self::Store(error) => error.retry(),
             _ => Retry::Never,
         }

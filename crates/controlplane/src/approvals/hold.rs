@@ -6,14 +6,15 @@ use countersign_common::approval::{Approval, Evidence, RequestLimits, State, Ter
 use countersign_common::command::{self, Command, Context};
 use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
 use countersign_common::rendering::Rendering;
-use countersign_common::{Digest, Facts, Timestamp, Verdict};
+use countersign_common::{Digest, Facts};
 use countersign_runtime::trace_context;
 use tracing::Span;
 
+use super::derive::{self, Found};
 use super::record::{self, Details, Stored};
 use super::{ATTEMPTS_MAX, ApprovalError, Approvals, DENIAL_REMEMBERED};
 use crate::Also;
-use crate::bundles::Question;
+use crate::audit;
 use crate::content::Content;
 use crate::sessions::Session;
 use crate::store::{Entry, Outcome, StoreError, Transaction};
@@ -36,14 +37,20 @@ pub struct HoldRequest {
     pub context: Context,
     /// Its digest, as the gateway will present it again at redeem.
     pub digest: Digest,
-    /// What it does.
+    /// What it does, as the gateway states. What is found here is recorded and judged.
     pub facts: Facts,
-    /// The terms of the gateway's own verdict. The control plane judges again; its own terms hold.
+    /// The terms of the gateway's own verdict, to be compared with those of policy, which hold.
     pub terms: Terms,
     /// The bundle by which the gateway judged.
     pub bundle: BundleVersion,
     /// The locks that the open transaction holds while people think, in the target's words.
     pub locks_held: Vec<String>,
+    /// The gateway, through all its starts.
+    pub gateway: String,
+    /// The catalogue that its facts rest on; `None`: they rest on none.
+    pub catalogue: Option<Digest>,
+    /// The catalogue was not taken when the gateway uploaded it.
+    pub catalogue_refused: bool,
 }
 
 /// What became of a hold.
@@ -73,8 +80,8 @@ impl Approvals {
     /// send them.
     ///
     /// # Errors
-    /// When the digest is not the command's (I2), the session has ended, policy blocks the command by
-    /// now, there is no bundle, too many requests are open, the text is larger than 32 MiB, or the store fails. Nobody was
+    /// When the digest is not the command's (I2), the session has ended, the catalogue has to be uploaded first, policy
+    /// blocks the command by now or asks nobody, there is no bundle, too many requests are open, the text is larger than 32 MiB, or the store fails. Nobody was
     /// asked then.
     ///
     /// # Cancel safety
@@ -84,6 +91,9 @@ impl Approvals {
         // INVARIANT: I2. The digest that people are asked about is computed here, from what they are shown.
         let digest = command::digest(&request.command, &request.context, &session.principal, request.session);
         if digest != request.digest || request.context.target != session.target {
+            crate::metrics::gateway_differs("digest");
+            let difference = "its digest is not that of the command, the principal and the session";
+            self.alarm(&session, &request, &[difference.to_owned()]).await;
             return Err(ApprovalError::WrongDigest);
         }
         let asked_key = record::asked_key(request.session, &digest);
@@ -92,6 +102,7 @@ impl Approvals {
         }
         let limits = self.limits();
         let _turn = if limits.any() { self.fences.turn(&session.target).await } else { None };
+        let found = self.find(&session, &request).await?;
         let mut prepared = None;
         for _ in 0..ATTEMPTS_MAX {
             let asked = self.store.get(&asked_key).await?;
@@ -101,17 +112,26 @@ impl Approvals {
             let (stored, content) = match prepared.take() {
                 Some(again) => again,
                 None => {
-                    let terms = self.terms(&session, &request, self.now())?;
                     // Before its text is stored: what is refused, as far as this node knows, leaves nothing behind.
                     self.board.lock().open().admit(&session, limits)?;
-                    self.prepare(&session, &request, terms).await?
+                    self.prepare(&session, &request, &found).await?
                 }
             };
             let passed = self.pass(&session, limits).await?;
-            let asking = passed.open(asking(&asked_key, asked.as_ref(), &stored), stored.approval.id);
+            let mut asking = passed.open(asking(&asked_key, asked.as_ref(), &stored), stored.approval.id);
+            let now = self.now();
+            if let Some(event) = derive::difference_event(&session, &request.gateway, &found.differences, now)
+            {
+                asking = audit::noting(asking, &event);
+            }
             match self.store.transact(content.finish(asking)).await {
                 Ok(Outcome::Committed(revision)) => {
                     let approval = stored.approval.clone();
+                    if !found.differences.is_empty() {
+                        tracing::error!(gateway = %request.gateway, session = %session.id, approval = %approval.id,
+                            differences = found.differences.join("; "),
+                            "a gateway stated something about a command that is not so");
+                    }
                     crate::metrics::stepped(&approval, self.now());
                     self.take_over(stored, Some(revision));
                     // Only now: whoever finds the fence known relies on the count.
@@ -173,14 +193,17 @@ impl Approvals {
         &self,
         session: &Session,
         request: &HoldRequest,
-        terms: Terms,
+        found: &Found,
     ) -> Result<(Stored, Content), ApprovalError> {
-        let now = self.now();
-        let rendering = Rendering::of(&request.command, &request.context, &session.principal);
+        let (now, terms) = (self.now(), found.terms.clone());
+        let basis = Some(found.basis);
+        let rendering = Rendering::of(&request.command, &request.context, &session.principal, basis);
         let details = crate::encode(&Details {
             command: request.command.clone(),
             context: request.context.clone(),
-            facts: request.facts.clone(),
+            facts: found.facts.clone(),
+            basis,
+            stated: found.stated.clone(),
             bundle: request.bundle.clone(),
             locks_held: request.locks_held.clone(),
             also: Also::default(),
@@ -219,7 +242,7 @@ impl Approvals {
                 now,
                 DENIAL_REMEMBERED,
             ),
-            does: does(&request.facts),
+            does: does(&found.facts),
             trace: trace_context::present(),
             redeemed_by: None,
             also: Also::default(),
@@ -229,36 +252,6 @@ impl Approvals {
         let prefix = record::details_prefix(stored.approval.id);
         let content = Content::prepare(&*self.store, now, &prefix, &details, record::CHUNK_BYTES).await?;
         Ok((stored, content))
-    }
-
-    /// The terms by the control plane's own verdict. A gateway that held what we would allow keeps its
-    /// stricter terms.
-    fn terms(
-        &self,
-        session: &Session,
-        request: &HoldRequest,
-        now: Timestamp,
-    ) -> Result<Terms, ApprovalError> {
-        let current = self.bundles.current().ok_or(ApprovalError::NoBundle)?;
-        let question =
-            Question { principal: &session.principal, context: &request.context, facts: &request.facts, now };
-        let verdict = current.judge.judge(&question);
-        let differs = |ours: &str| {
-            tracing::warn!(session = %session.id, digest = %request.digest, gateway = "hold", ours,
-                gateway_bundle = %request.bundle, our_bundle = %current.version,
-                "the gateway's verdict is not the control plane's");
-        };
-        match verdict {
-            Verdict::Hold(terms, _) => Ok((*terms).clone()),
-            Verdict::Allow(_) => {
-                differs("allow");
-                Ok(request.terms.clone())
-            }
-            Verdict::Block(reason) => {
-                differs("block");
-                Err(ApprovalError::Blocked(reason))
-            }
-        }
     }
 }
 

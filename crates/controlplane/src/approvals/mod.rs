@@ -4,6 +4,7 @@
 
 mod agreed;
 mod board;
+mod derive;
 mod error;
 mod hold;
 mod limits;
@@ -37,8 +38,10 @@ pub use redeem::Redeem;
 
 use self::agreed::AgreedTo;
 use self::board::Board;
+use self::derive::Deriver;
 use self::limits::Fences;
 use crate::bundles::Bundles;
+use crate::catalogues::Catalogues;
 use crate::content;
 use crate::hints::Hint;
 use crate::sessions::{Caller, Session, Sessions};
@@ -93,6 +96,8 @@ pub struct Approvals {
     clock: Arc<dyn Clock>,
     sessions: Arc<Sessions>,
     bundles: Arc<Bundles>,
+    catalogues: Arc<Catalogues>,
+    deriver: Deriver,
     board: Mutex<Board>,
     agreed: Mutex<AgreedTo>,
     fences: Fences,
@@ -145,6 +150,7 @@ impl Approvals {
         clock: Arc<dyn Clock>,
         sessions: Arc<Sessions>,
         bundles: Arc<Bundles>,
+        catalogues: Arc<Catalogues>,
     ) -> Result<(Self, Revision), StoreError> {
         let (board, agreed) = (Mutex::new(Board::default()), Mutex::default());
         let deadlines = Notify::new();
@@ -156,6 +162,8 @@ impl Approvals {
             clock,
             sessions,
             bundles,
+            catalogues,
+            deriver: Deriver::default(),
             board,
             agreed,
             fences,

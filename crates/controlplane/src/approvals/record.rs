@@ -3,6 +3,7 @@
 
 use countersign_common::approval::Approval;
 use countersign_common::command::{Command, Context};
+use countersign_common::facts_basis::FactsBasis;
 use countersign_common::id::{ApprovalId, AttemptId, BundleVersion, SessionId};
 use countersign_common::trace::TraceParent;
 use countersign_common::{Digest, Facts, Timestamp};
@@ -88,8 +89,14 @@ pub struct Details {
     pub command: Command,
     /// What gives it its meaning.
     pub context: Context,
-    /// What it does.
+    /// What it does, as the control plane found.
     pub facts: Facts,
+    /// What `facts` rest on; `None`: an earlier version took them from the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<FactsBasis>,
+    /// What the gateway stated, where that is not the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stated: Option<Facts>,
     /// The bundle that was current when it was asked.
     pub bundle: BundleVersion,
     /// The locks that the open transaction holds while people think, in the target's words.

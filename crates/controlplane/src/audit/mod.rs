@@ -197,6 +197,27 @@ impl AuditEvent {
     }
 }
 
+impl AuditEvent {
+    /// A gateway stated something about a command of this session that is not so.
+    pub(crate) fn of_gateway(
+        at: Timestamp,
+        by: &Subject,
+        session: SessionId,
+        gateway: &str,
+        reason: String,
+    ) -> Self {
+        Self {
+            at,
+            by: by.clone(),
+            action: Looked::GatewayDiffers,
+            session: Some(session),
+            about: Some(format!("gateway {gateway}")),
+            reason: Some(reason),
+            also: Also::default(),
+        }
+    }
+}
+
 /// A transaction that also notes who did it.
 pub(crate) fn noting(transaction: Transaction, event: &AuditEvent) -> Transaction {
     let key = key_of(event.at);
@@ -223,6 +244,8 @@ pub enum Looked {
     RevokedJoinToken,
     /// Accepted that recordings are lost or were changed, so that a node goes on without them.
     AcceptedLoss,
+    /// A gateway stated something about a held command that is not so.
+    GatewayDiffers,
 }
 
 impl Looked {
@@ -236,6 +259,7 @@ impl Looked {
             Self::RevokedGateway => "revoked_gateway",
             Self::RevokedJoinToken => "revoked_join_token",
             Self::AcceptedLoss => "accepted_loss",
+            Self::GatewayDiffers => "gateway_differs",
         }
     }
 }

@@ -375,6 +375,8 @@ fn details_to_wire(details: Details) -> v1::ApprovalDetails {
         bundle_version: details.bundle.to_string(),
         locks_held: details.locks_held,
         rendering: details.rendering,
+        facts_basis: details.basis.map(Into::into),
+        stated_facts: details.stated.as_ref().map(Into::into),
     }
 }
 

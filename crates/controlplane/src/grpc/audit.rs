@@ -132,6 +132,7 @@ fn event_to_wire(event: &AuditEvent) -> v1::AuditEvent {
         Looked::RevokedGateway => v1::AuditAction::RevokedGateway,
         Looked::RevokedJoinToken => v1::AuditAction::RevokedJoinToken,
         Looked::AcceptedLoss => v1::AuditAction::AcceptedLoss,
+        Looked::GatewayDiffers => v1::AuditAction::GatewayDiffers,
     };
     v1::AuditEvent {
         look_time: Some(timestamp_to_wire(event.at)),

@@ -67,8 +67,12 @@ pub(super) fn approval(error: &ApprovalError) -> Status {
         | ApprovalError::SawSomethingElse
         | ApprovalError::Blocked(_)
         | ApprovalError::SessionEnded(_)
+        | ApprovalError::CatalogueWanted
+        | ApprovalError::NobodyToAsk
         | ApprovalError::NoBundle => Code::FailedPrecondition,
-        ApprovalError::WrongDigest | ApprovalError::TooLarge { .. } => Code::InvalidArgument,
+        ApprovalError::WrongDigest | ApprovalError::NoSuchPlace { .. } | ApprovalError::TooLarge { .. } => {
+            Code::InvalidArgument
+        }
         ApprovalError::Contended => Code::Aborted,
         ApprovalError::Limited { .. } => Code::ResourceExhausted,
         ApprovalError::Store(error) => return store(error),

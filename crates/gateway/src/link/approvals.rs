@@ -9,8 +9,10 @@ use countersign_api::v1::call::Call;
 use countersign_common::approval::{Approval, Rejection, State};
 use countersign_common::id::{ApprovalId, SessionId};
 use countersign_lifecycle::ports::{
-    Approvals, HoldError, HoldRequest, Redeem, RedeemError, Testimony, Unavailable,
+    Approvals, HeldCatalogue, HoldError, HoldRequest, Redeem, RedeemError, Testimony, Unavailable,
 };
+
+use countersign_runtime::heavy;
 
 use super::errands::Errand;
 use super::ports::LinkPorts;
@@ -20,8 +22,13 @@ use super::shared::{odd, silent};
 impl Approvals for LinkPorts {
     async fn hold(&self, request: HoldRequest) -> Result<Approval, HoldError> {
         let proof = self.proof(request.session);
-        match self.shared.ask(Call::Hold(hold(&request, proof))).await? {
+        let mut answer = self.shared.ask(Call::Hold(hold(&request, proof.clone(), false))).await?;
+        if let (Answer::CatalogueWanted(_), Some(catalogue)) = (&answer, &request.catalogue) {
+            answer = self.hold_with(&request, &**catalogue, proof).await?;
+        }
+        match answer {
             Answer::Approval(approval) => Ok(read(approval)?),
+            Answer::NotTaken(no) if no.blocked => Err(HoldError::Blocked(no.reason)),
             Answer::NotTaken(no) if no.limited => Err(HoldError::Limited(no.reason)),
             Answer::NotTaken(no) => {
                 tracing::warn!(session = %request.session, reason = no.reason, "a hold was not taken");
@@ -92,6 +99,43 @@ impl Approvals for LinkPorts {
 }
 
 impl LinkPorts {
+    /// Uploads the catalogue that a command's facts rest on, and has it held. Where it is not taken, the command is held as if
+    /// nothing were known of its database.
+    async fn hold_with(
+        &self,
+        request: &HoldRequest,
+        catalogue: &dyn HeldCatalogue,
+        proof: Vec<u8>,
+    ) -> Result<Answer, Unavailable> {
+        // One after the other: commands that wait here rest on the same one mostly.
+        let _turn = self.shared.uploading.lock().await;
+        let ask = |refused| self.shared.ask(Call::Hold(hold(request, proof.clone(), refused)));
+        let answer = ask(false).await?;
+        let Answer::CatalogueWanted(_) = answer else { return Ok(answer) };
+        let turn = heavy::turn(usize::MAX).await;
+        let content = turn.run(|| catalogue.compressed());
+        drop(turn);
+        let upload = v1::UploadCatalogue {
+            session_id: request.session.to_string(),
+            session_proof: proof.clone(),
+            database: request.context.database.clone(),
+            digest: catalogue.digest().as_bytes().to_vec(),
+            content,
+        };
+        let refused = match self.shared.ask(Call::UploadCatalogue(upload)).await? {
+            Answer::Done(_) => false,
+            Answer::NotTaken(no) => {
+                tracing::warn!(
+                    reason = no.reason,
+                    "a catalogue was not taken; commands are judged without it"
+                );
+                true
+            }
+            other => return Err(odd(&other)),
+        };
+        ask(refused).await
+    }
+
     /// Withdraws a request, or voids it if a reason is given.
     async fn take_back(
         &self,
@@ -165,7 +209,7 @@ pub(super) fn read(approval: v1::Approval) -> Result<Approval, Unavailable> {
     })
 }
 
-fn hold(request: &HoldRequest, session_proof: Vec<u8>) -> v1::HoldCommand {
+fn hold(request: &HoldRequest, session_proof: Vec<u8>, catalogue_refused: bool) -> v1::HoldCommand {
     let locks_held = if request.in_transaction {
         vec!["an open transaction keeps its locks while this waits".to_owned()]
     } else {
@@ -181,6 +225,12 @@ fn hold(request: &HoldRequest, session_proof: Vec<u8>) -> v1::HoldCommand {
         bundle_version: request.bundle.to_string(),
         locks_held,
         session_proof,
+        catalogue_digest: request
+            .catalogue
+            .as_ref()
+            .map(|catalogue| catalogue.digest().as_bytes().to_vec())
+            .unwrap_or_default(),
+        catalogue_refused,
     }
 }
 

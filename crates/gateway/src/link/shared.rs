@@ -15,7 +15,7 @@ use countersign_common::trace::TraceParent;
 use countersign_lifecycle::ports::{Stop, Unavailable};
 use countersign_runtime::trace_context;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, oneshot, watch};
 
 use super::Order;
 use super::bell::Bell;
@@ -50,6 +50,8 @@ pub(super) struct Shared {
     pub(super) cancel_secret: ArcSwapOption<hmac::Key>,
     /// Permits for cancel requests in transit to another gateway.
     pub(super) cancels: Semaphore,
+    /// The turn to upload a catalogue.
+    pub(super) uploading: AsyncMutex<()>,
     pub(super) epochs: AtomicU64,
     pub(super) orders: watch::Sender<Order>,
 }
@@ -83,6 +85,7 @@ impl Shared {
             route: AtomicU32::new(0),
             cancel_secret: ArcSwapOption::empty(),
             cancels: Semaphore::new(CANCELS_MAX),
+            uploading: AsyncMutex::new(()),
             epochs: AtomicU64::new(0),
             orders: watch::Sender::new(Order::None),
         }
@@ -214,6 +217,7 @@ pub(super) fn odd(answer: &Answer) -> Unavailable {
         Answer::Approval(_) => "an approval",
         Answer::NotTaken(_) => "not taken",
         Answer::Done(_) => "done",
+        Answer::CatalogueWanted(_) => "catalogue wanted",
     };
     tracing::error!(kind, "the control plane gave an answer that fits no such question");
     silent()

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod catalogues;
 mod chaos;
 mod isolation;
 mod orders;

@@ -61,6 +61,12 @@ pub(crate) struct Truth {
     pub(crate) began_at: Vec<u64>,
     pub(crate) attached: HashSet<String>,
     pub(crate) cancels: Vec<v1::RouteCancel>,
+    /// Catalogues that were uploaded, by digest.
+    pub(crate) catalogues: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Takes no catalogue.
+    pub(crate) refuses_catalogues: bool,
+    /// Holds that came, whether or not they were answered with an approval.
+    pub(crate) holds: Vec<v1::HoldCommand>,
     pub(crate) testified: Vec<v1::Testified>,
     /// Cancel requests that were carried out.
     pub(crate) carried: Vec<u64>,
@@ -106,6 +112,9 @@ impl Plane {
             began_at: Vec::new(),
             attached: HashSet::new(),
             cancels: Vec::new(),
+            catalogues: BTreeMap::new(),
+            refuses_catalogues: false,
+            holds: Vec::new(),
             testified: Vec::new(),
             carried: Vec::new(),
             taken: Vec::new(),
@@ -380,6 +389,14 @@ impl Truth {
             Call::Redeem(redeem) => self.redeem(&redeem, node),
             Call::Report(report) => self.report(&report),
             Call::Withdraw(withdraw) => self.step(&withdraw.approval_id, &Event::Withdraw),
+            Call::UploadCatalogue(upload) if self.refuses_catalogues => Answer::NotTaken(v1::NotTaken {
+                reason: format!("a catalogue of {} bytes", upload.content.len()),
+                ..v1::NotTaken::default()
+            }),
+            Call::UploadCatalogue(upload) => {
+                self.catalogues.insert(upload.digest, upload.content);
+                Answer::Done(v1::Done {})
+            }
             Call::Cancel(cancel) => {
                 self.cancels.push(cancel);
                 Answer::Done(v1::Done {})
@@ -389,6 +406,12 @@ impl Truth {
 
     /// Joins the open approval of the same digest.
     fn hold(&mut self, hold: &v1::HoldCommand) -> Answer {
+        self.holds.push(hold.clone());
+        let is_known =
+            hold.catalogue_digest.is_empty() || self.catalogues.contains_key(&hold.catalogue_digest);
+        if !is_known && !hold.catalogue_refused {
+            return Answer::CatalogueWanted(v1::CatalogueWanted {});
+        }
         let open =
             self.approvals.values().find(|one| one.state.is_open() && *one.digest.as_bytes() == *hold.digest);
         if let Some(open) = open {
@@ -470,6 +493,7 @@ impl Truth {
                 past_deadline: false,
                 standing: Some((&*approval).into()),
                 limited: false,
+                blocked: false,
             }),
         }
     }

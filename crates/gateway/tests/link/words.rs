@@ -133,6 +133,7 @@ pub(crate) fn hold_request(number: usize) -> HoldRequest {
         }),
         bundle: bundle().0.as_str().into(),
         in_transaction: false,
+        catalogue: None,
     }
 }
 

@@ -114,5 +114,5 @@ impl World {
 }
 
 fn rendering(request: &HoldRequest, context: &Context) -> Digest {
-    Rendering::of(&request.command, context, &request.principal).digest
+    Rendering::of(&request.command, context, &request.principal, None).digest
 }

@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use countersign_common::id::TargetName;
 use countersign_common::target::Role;
+use countersign_runtime::heavy;
 use countersign_sql::{Catalogue, Redefined};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -21,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::approval_binding::SharedBindings;
 use crate::definitions::DefinitionReader;
+use crate::facts::CatalogueCopy;
 use crate::session::settings::Settings;
 use crate::upstream::Connector;
 
@@ -64,9 +67,18 @@ pub(crate) struct Database {
     settings: ArcSwapOption<Settings>,
     /// What commands that wait are bound to: most to the same.
     pub(crate) bindings: SharedBindings,
+    /// The catalogue that a held command rested on last, named.
+    copied: Mutex<Option<Copied>>,
     /// Reads what held commands rest on.
     pub(crate) definitions: DefinitionReader,
     reading: Reading,
+}
+
+/// A catalogue, and the name that it is passed on by.
+#[derive(Debug)]
+struct Copied {
+    of: Arc<Catalogue>,
+    copy: Arc<CatalogueCopy>,
 }
 
 /// A catalogue, and when it was last compared with the server.
@@ -127,6 +139,7 @@ impl Database {
             generation: AtomicU64::new(0),
             settings: ArcSwapOption::empty(),
             bindings: SharedBindings::default(),
+            copied: Mutex::new(None),
             reading: Reading {
                 requests: Mutex::new(Requests::default()),
                 wake: Notify::new(),
@@ -163,6 +176,24 @@ impl Database {
         let told = Arc::new(told);
         self.settings.store(Some(Arc::clone(&told)));
         told
+    }
+
+    /// A catalogue of this database by the name that it is passed on by. Found once for each snapshot that a held command
+    /// rests on.
+    pub(crate) async fn copy_of(
+        &self,
+        target: &TargetName,
+        catalogue: &Arc<Catalogue>,
+    ) -> Arc<CatalogueCopy> {
+        if let Some(copied) = self.copied.lock().as_ref().filter(|copied| Arc::ptr_eq(&copied.of, catalogue))
+        {
+            return Arc::clone(&copied.copy);
+        }
+        let turn = heavy::turn(usize::MAX).await;
+        let copy = turn.run(|| CatalogueCopy::of(target, &self.name, Arc::clone(catalogue)));
+        let copy = Arc::new(copy);
+        *self.copied.lock() = Some(Copied { of: Arc::clone(catalogue), copy: Arc::clone(&copy) });
+        copy
     }
 
     /// Makes sure that the database is being read, and waits for a first, or recent, snapshot.

@@ -9,12 +9,15 @@ use countersign_common::Facts;
 use countersign_common::command::{Command, Context};
 use countersign_common::refusal::{Refusal, State};
 use countersign_common::verdict::Duties;
+use countersign_lifecycle::ports::HeldCatalogue;
 use countersign_lifecycle::{Asked, Described, Exchange, Meanwhile, NotBound, NotReady, Road, trace};
+use countersign_sql::Catalogue;
 use tracing::Span;
 
 use crate::approval_binding::ApprovalBinding;
 use crate::cancel_registry::{CancelRequest, CancelSlot};
 use crate::client_trace;
+use crate::facts::{CatalogueCopy, names};
 use crate::lookups::Lookups;
 use crate::masked_outputs::MaskedOutputs;
 use crate::masked_use::MaskedUse;
@@ -41,6 +44,10 @@ pub(crate) struct PgExchange<'s> {
     pub(crate) masked: Arc<MaskedUse>,
     /// What its answer can show of masked columns.
     pub(crate) outputs: Arc<MaskedOutputs>,
+    /// The definitions that its facts rest on; `None`: they rest on none.
+    pub(crate) catalogue: Option<Arc<Catalogue>>,
+    /// The same by the name that the control plane is told, once it is about to be held.
+    pub(crate) held_catalogue: Option<Arc<CatalogueCopy>>,
     /// The facts with the flags that depend on what the principal may see; `None`: those of the unit.
     pub(crate) noted: Option<Described>,
     /// Counts lookups by masked values.
@@ -85,7 +92,7 @@ impl Exchange for Box<PgExchange<'_>> {
         };
         if self.flow.settings.current().is_none() {
             // They were changed in this very batch: nothing else has this meaning again.
-            settings.insert("unknown".into(), self.flow.settings.generation().to_string());
+            settings.insert(names::UNKNOWN.into(), self.flow.settings.generation().to_string());
         }
         Context {
             target: self.road.target.name.clone(),
@@ -164,7 +171,16 @@ impl Exchange for Box<PgExchange<'_>> {
     }
 
     async fn bind(&mut self) -> Result<(), NotBound> {
-        self.find_binding().await
+        self.find_binding().await?;
+        self.held_catalogue = match &self.catalogue {
+            Some(catalogue) => Some(self.flow.database.copy_of(&self.road.target.name, catalogue).await),
+            None => None,
+        };
+        Ok(())
+    }
+
+    fn catalogue(&self) -> Option<Arc<dyn HeldCatalogue>> {
+        self.held_catalogue.clone().map(|copy| copy as Arc<dyn HeldCatalogue>)
     }
 
     async fn prepare(&mut self) -> Result<(), NotReady> {

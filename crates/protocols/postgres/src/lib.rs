@@ -15,6 +15,7 @@ pub mod codec;
 mod connection_state;
 mod definitions;
 mod exchange;
+pub mod facts;
 mod gate;
 pub mod handshake;
 mod inert;

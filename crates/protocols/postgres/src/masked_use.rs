@@ -62,6 +62,18 @@ impl MaskedUse {
         Self::of(&Flows::unknown(), rules)
     }
 
+    /// Adds what another text does that may run as well.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.uses.copies.extend(other.uses.copies);
+        self.uses.predicates.extend(other.uses.predicates);
+        self.uses.equalities.extend(other.uses.equalities);
+        self.leaves.extend(other.leaves);
+        for (class, count) in other.lookups {
+            let counted = self.lookups.entry(class).or_default();
+            *counted = counted.saturating_add(count);
+        }
+    }
+
     /// Writes the classes into the facts, at the operations that can use them so. Flows are known for a command as a
     /// whole; the strictest verdict over its operations holds for all of it.
     pub(crate) fn note(&self, facts: &mut Facts) {

@@ -24,22 +24,28 @@ impl Catalogue {
     /// # Errors
     /// When they are not such results; a part of a catalogue is not accepted.
     pub fn from_rows(results: &[Rows]) -> Result<Self, CatalogueError> {
-        let Some((definitions, results)) = results.split_last() else {
+        Self::from_owned_rows(results.to_vec())
+    }
+
+    /// The same without a copy of the rows.
+    pub(super) fn from_owned_rows(mut results: Vec<Rows>) -> Result<Self, CatalogueError> {
+        let Some(definitions) = results.pop() else {
             return Err(CatalogueError::Results { expected: super::queries::ROWS.len() + 1, got: 0 });
         };
+        let queries = results.len();
         let plan = Plan {
             complete: true,
             everything: true,
             versions: std::collections::BTreeMap::new(),
             objects: BTreeSet::new(),
         };
-        let mut draft = Draft::new(plan, results.to_vec())?;
+        let mut draft = Draft::new(plan, results)?;
         for (row, cells) in definitions.iter().enumerate() {
             let cells = Row(cells);
             let definition =
                 cells.text(0).zip(cells.number(1)).and_then(|(letter, oid)| DefinitionId::parse(letter, oid));
             let (definition, text) =
-                definition.zip(cells.text(2)).ok_or(CatalogueError::Row { query: results.len(), row })?;
+                definition.zip(cells.text(2)).ok_or(CatalogueError::Row { query: queries, row })?;
             draft.define_by_id(definition, text.to_owned());
         }
         Self::empty().with(&draft)
@@ -135,9 +141,13 @@ impl Parts {
         for (relation, number, column, added) in draft.rows(1, column)? {
             columns.entry(relation).or_default().insert(number, column);
             let types = types.entry(relation).or_default();
-            if added != 0 && !types.contains(&added) {
+            if added != 0 {
                 types.push(added);
             }
+        }
+        for types in types.values_mut() {
+            types.sort_unstable();
+            types.dedup();
         }
         Ok(Self {
             columns,

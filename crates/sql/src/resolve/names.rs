@@ -19,6 +19,10 @@ use crate::reading::{Kind, Part, Reading};
 const FILE_VIEWS: [&str; 3] =
     ["pg_catalog.pg_file_settings", "pg_catalog.pg_hba_file_rules", "pg_catalog.pg_ident_file_mappings"];
 
+/// Definitions that use other definitions are followed this deep. A chain of views may be as long as anybody likes, and
+/// each takes part of the stack.
+const FOLLOWED_DEPTH_MAX: usize = 64;
+
 /// What was found out about a part.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -40,6 +44,8 @@ pub(super) struct Resolver<'a> {
     pub(super) followed: FxHashSet<*const Definition>,
     /// Changes to relations that were followed already.
     pub(super) changed: FxHashSet<(u32, Change)>,
+    /// Number of nested definitions that are being followed.
+    depth: usize,
     /// Added types whose values occur.
     pub(super) types: FxHashSet<u32>,
     /// Row types of the relations that occur.
@@ -61,6 +67,7 @@ impl<'a> Resolver<'a> {
             found: Found::default(),
             followed: FxHashSet::default(),
             changed: FxHashSet::default(),
+            depth: 0,
             types: FxHashSet::default(),
             rows: FxHashSet::default(),
             named: FxHashSet::default(),
@@ -264,6 +271,11 @@ impl<'a> Resolver<'a> {
         if let Some(why) = reading.failure() {
             return self.act(Action::Unknown, Some(why));
         }
+        // INVARIANT: I7. What is not followed may do anything.
+        if self.depth >= FOLLOWED_DEPTH_MAX {
+            return self.unresolved();
+        }
+        self.depth += 1;
         let path = [String::from("pg_catalog")];
         for part in &reading.parts {
             self.found.flags.extend(
@@ -276,6 +288,7 @@ impl<'a> Resolver<'a> {
             }
             self.names(part, Some(&path));
         }
+        self.depth -= 1;
     }
 
     fn created(&mut self, name: &Name) -> String {

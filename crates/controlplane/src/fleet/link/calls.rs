@@ -10,6 +10,7 @@ use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId};
 use countersign_common::{Digest, Secret};
 
 use crate::approvals::{ApprovalError, HoldRequest, Redeem};
+use crate::catalogues::{Claim, TakeError};
 use crate::fleet::Fleet;
 use crate::fleet::member::Member;
 use crate::sessions::SessionRefused;
@@ -33,6 +34,8 @@ enum Undone {
     Approval(#[from] ApprovalError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Catalogue(#[from] TakeError),
     #[error("the approval was not redeemed by this gateway")]
     NotTheOwner,
     #[error("the session was not opened at this gateway")]
@@ -48,6 +51,7 @@ pub(super) async fn answer(fleet: &Fleet, asker: &Asker, call: Option<Call>) -> 
         Some(Call::Redeem(redeem)) => return self::redeem(fleet, asker, redeem).await,
         Some(Call::Report(report)) => self::report(fleet, asker, report).await,
         Some(Call::Withdraw(withdraw)) => self::withdraw(fleet, asker, withdraw).await,
+        Some(Call::UploadCatalogue(upload)) => take_catalogue(fleet, asker, upload).await,
         Some(Call::Cancel(cancel)) => {
             fleet.route_cancel(cancel).await.map(|()| Answer::Done(v1::Done {})).map_err(Undone::Store)
         }
@@ -91,11 +95,42 @@ async fn hold(fleet: &Fleet, asker: &Asker, hold: v1::HoldCommand) -> Result<Ans
         terms: required(hold.terms, "hold.terms")?.try_into()?,
         bundle: hold.bundle_version.as_str().into(),
         locks_held: hold.locks_held,
+        gateway: asker.member.id.clone(),
+        catalogue: (!hold.catalogue_digest.is_empty())
+            .then(|| digest(&hold.catalogue_digest, "hold.catalogue_digest"))
+            .transpose()?,
+        catalogue_refused: hold.catalogue_refused,
     };
     // Another node may have opened the session a moment ago.
     fleet.control().sessions().look_up(request.session).await?;
-    let held = fleet.control().approvals().hold(request).await?;
-    Ok(approval(&held.approval))
+    match fleet.control().approvals().hold(request).await {
+        Ok(held) => Ok(approval(&held.approval)),
+        Err(ApprovalError::CatalogueWanted) => Ok(Answer::CatalogueWanted(v1::CatalogueWanted {})),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a database defines, from a gateway that has a client there.
+async fn take_catalogue(fleet: &Fleet, asker: &Asker, upload: v1::UploadCatalogue) -> Result<Answer, Undone> {
+    let session: SessionId = parsed(&upload.session_id, "upload_catalogue.session_id")?;
+    shown(fleet, asker, session, &upload.session_proof)?;
+    let session = fleet.control().sessions().look_up(session).await?.ok_or(Undone::NotShown)?;
+    let claim = Claim {
+        gateway: &asker.member.id,
+        target: &session.target,
+        database: &upload.database,
+        digest: digest(&upload.digest, "upload_catalogue.digest")?,
+    };
+    let taken = fleet.control().catalogues().take(&claim, upload.content).await;
+    crate::metrics::catalogue_uploaded(taken.is_ok());
+    match taken {
+        Ok(()) => Ok(Answer::Done(v1::Done {})),
+        Err(TakeError::Store(error)) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(gateway = %asker.member.name, target_name = %session.target, %error, "a catalogue was not taken");
+            Err(error.into())
+        }
+    }
 }
 
 /// Unlike the others it says how the approval stands when it does not take it.
@@ -231,6 +266,7 @@ fn refusal(undone: &Undone, standing: Option<&Approval>) -> Answer {
             past_deadline,
             standing: standing.map(Into::into),
             limited: matches!(undone, Undone::Approval(ApprovalError::Limited { .. })),
+            blocked: matches!(undone, Undone::Approval(ApprovalError::Blocked(_))),
         })
     };
     match undone {
@@ -238,14 +274,18 @@ fn refusal(undone: &Undone, standing: Option<&Approval>) -> Answer {
             tracing::error!(%error, cause = ?std::error::Error::source(error), "a call failed on the store");
             Answer::Unavailable(error.to_string())
         }
-        Undone::Approval(error @ (ApprovalError::NoBundle | ApprovalError::Contended)) => {
-            Answer::Unavailable(error.to_string())
-        }
+        Undone::Approval(
+            error @ (ApprovalError::NoBundle | ApprovalError::Contended | ApprovalError::NobodyToAsk),
+        ) => Answer::Unavailable(error.to_string()),
         Undone::Approval(ApprovalError::WrongDigest | ApprovalError::Rejected(Rejection::DigestMismatch)) => {
             not_taken(true, false)
         }
         Undone::Approval(ApprovalError::Rejected(Rejection::PastDeadline(_))) => not_taken(false, true),
-        Undone::Field(_) | Undone::Approval(_) | Undone::NotTheOwner | Undone::NotShown => {
+        Undone::Field(_)
+        | Undone::Approval(_)
+        | Undone::Catalogue(_)
+        | Undone::NotTheOwner
+        | Undone::NotShown => {
             tracing::info!(reason = %undone, "a call was refused");
             not_taken(false, false)
         }

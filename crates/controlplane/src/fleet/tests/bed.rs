@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::approvals::APPROVALS;
+use crate::bundles::{Compile, Files};
 use crate::fleet::authority::AuthorityFiles;
 use crate::fleet::intake::LedgerIntake;
 use crate::fleet::{Fleet, FleetListener, FleetOptions};
@@ -38,6 +39,9 @@ pub(super) struct Bed {
     pub(super) clock: Arc<dyn Clock>,
     /// How long gateways' certificates are valid, from here on.
     pub(super) certificate_ttl: Duration,
+    /// What compiles bundles, and the first one, from here on.
+    pub(super) compiler: Arc<dyn Compile>,
+    pub(super) bundle: Files,
     nodes: u32,
 }
 
@@ -128,7 +132,8 @@ impl Bed {
         let store =
             Arc::new(Flaky { store, silent: Arc::default(), mute: Arc::default(), blind: Arc::default() });
         let (clock, certificate_ttl) = (Arc::new(SystemClock), Duration::from_secs(24 * 3600));
-        Self { dir, authority, store, hints: None, clock, certificate_ttl, nodes: 0 }
+        let (compiler, bundle) = (Arc::new(StubCompiler), bundle("hold dba 1"));
+        Self { dir, authority, store, hints: None, clock, certificate_ttl, compiler, bundle, nodes: 0 }
     }
 
     /// A node with the usual settings, but nodes that nobody hears of are lost after two seconds.
@@ -140,14 +145,14 @@ impl Bed {
             data: data.clone(),
             node: NodeId::generate(),
             clock: Arc::clone(&clock),
-            compiler: Arc::new(StubCompiler),
+            compiler: Arc::clone(&self.compiler),
             archive: Arc::new(StubArchive),
             history: Default::default(),
             administrators: Default::default(),
         };
         let control = ControlPlane::over(Arc::clone(&self.store) as _, options).await.unwrap();
         if control.bundles().current().is_none() {
-            control.apply_bundle(bundle("hold dba 1"), &subject("operator")).await.unwrap();
+            control.apply_bundle(self.bundle.clone(), &subject("operator")).await.unwrap();
         }
         let recordings = data.join("recordings");
         let sink = CheckpointFile::open(&recordings, SigningKey::from_seed(&[7; 32]).unwrap()).unwrap();

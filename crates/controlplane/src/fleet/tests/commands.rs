@@ -26,6 +26,8 @@ pub(super) fn hold(request: &HoldRequest) -> Call {
         bundle_version: "gateway".into(),
         locks_held: Vec::new(),
         session_proof: Vec::new(),
+        catalogue_digest: Vec::new(),
+        catalogue_refused: false,
     })
 }
 

@@ -209,6 +209,7 @@ impl Linked {
             Call::Hold(hold) => Some((&hold.session_id, &mut hold.session_proof)),
             Call::Redeem(redeem) => Some((&redeem.session_id, &mut redeem.session_proof)),
             Call::Withdraw(withdraw) => Some((&withdraw.session_id, &mut withdraw.session_proof)),
+            Call::UploadCatalogue(upload) => Some((&upload.session_id, &mut upload.session_proof)),
             _ => None,
         };
         if let Some((session, proof)) = said

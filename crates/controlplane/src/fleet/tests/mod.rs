@@ -7,6 +7,7 @@ mod gateway;
 mod hints;
 mod join;
 mod lives;
+mod lying;
 mod records;
 mod revoked;
 mod versions;

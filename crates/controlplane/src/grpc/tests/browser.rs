@@ -101,7 +101,7 @@ async fn everybody_is_told_who_they_are_and_whether_they_may_decide() {
         let listed = served.approvals(who).await.list_approvals(v1::ListApprovalsRequest::default()).await;
         let entry = listed.unwrap().into_inner().approvals.remove(0);
         assert_eq!(entry.environment.as_deref(), Some("production"));
-        assert_eq!(entry.does, "sql:update");
+        assert_eq!(entry.does, "sql:delete carts");
         entry.cannot_decide
     };
     assert_eq!(may(&human("bob", &["dba"])).await, None);

@@ -14,6 +14,7 @@ use crate::codec::backend::TransactionStatus;
 use crate::connection_state::calls_unread_code;
 use crate::definitions::{Definitions, NameKind, Roots, WrittenName};
 use crate::exchange::PgExchange;
+use crate::facts::{AS_THE_SERVER_HAS_IT, CURSOR, PARAMETER_TYPES, PREPARED};
 use crate::session::flow::{Broken, Flow};
 use crate::session::settings::Answer;
 use crate::statements::{Known, Prepared};
@@ -246,7 +247,7 @@ impl PgExchange<'_> {
                 Known::As(statement) => {
                     let types = told.map_or_else(|| types_of(&statement), |told| told.types.clone());
                     texts.push(NamedText {
-                        name: format!("prepared statement {name} (parameter types {types})"),
+                        name: format!("{PREPARED}{name}{PARAMETER_TYPES}{types})"),
                         text: statement.text.to_vec(),
                         parameters: Vec::new(),
                     });
@@ -257,22 +258,22 @@ impl PgExchange<'_> {
             }
             if let (true, Some(told)) = (unseen, told) {
                 texts.push(NamedText {
-                    name: format!("prepared statement {name} as the server has it"),
+                    name: format!("{PREPARED}{name}{AS_THE_SERVER_HAS_IT}"),
                     text: told.text.clone().into_bytes(),
                     parameters: Vec::new(),
                 });
             }
         }
         for name in &dependence.cursors {
-            let (text, parameters) = match self.flow.portals.get(name.as_bytes()) {
-                Known::As(portal) => (portal.statement.text.to_vec(), portal.parameters.clone()),
+            let (text, parameters, seen) = match self.flow.portals.get(name.as_bytes()) {
+                Known::As(portal) => (portal.statement.text.to_vec(), portal.parameters.clone(), ""),
                 Known::Unseen | Known::Unsettled => {
                     let cursor = session.and_then(|session| session.cursors.get(name.as_ref()));
                     let Some(cursor) = cursor else { continue };
-                    (cursor.text.clone().into_bytes(), Vec::<Parameter>::new())
+                    (cursor.text.clone().into_bytes(), Vec::<Parameter>::new(), AS_THE_SERVER_HAS_IT)
                 }
             };
-            texts.push(NamedText { name: format!("cursor {name}"), text, parameters });
+            texts.push(NamedText { name: format!("{CURSOR}{name}{seen}"), text, parameters });
         }
         texts.sort_by(|a, b| a.name.cmp(&b.name));
         (texts, unseen)

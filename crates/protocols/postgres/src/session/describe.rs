@@ -12,7 +12,7 @@ use countersign_lifecycle::Described;
 use countersign_lifecycle::ports::Stop;
 use countersign_masking::Rules;
 use countersign_runtime::heavy;
-use countersign_sql::{Lexing, Reading};
+use countersign_sql::{Catalogue, Reading, Session as Names};
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
@@ -23,6 +23,7 @@ use super::ours::Question;
 use super::settings::{self, Answer};
 use crate::codec::backend::TransactionStatus;
 use crate::exchange::Unit;
+use crate::facts::names::{self, lexes_alike};
 use crate::masked_outputs::MaskedOutputs;
 use crate::masked_use::MaskedUse;
 use crate::statements::{Known, Meaning, Portal};
@@ -47,14 +48,21 @@ pub(crate) struct Kept {
 #[derive(Debug)]
 struct OneKept {
     /// Kept too, so that its address stays its own.
-    _reading: Arc<Reading>,
+    reading: Arc<Reading>,
     types: Box<[u32]>,
     described: Described,
     masked: Arc<MaskedUse>,
     outputs: Arc<MaskedOutputs>,
+    /// The definitions that they rest on.
+    catalogue: Arc<Catalogue>,
 }
 
 impl Kept {
+    /// The definitions that the facts of a reading rest on.
+    fn catalogue(&self, reading: &Arc<Reading>) -> Option<Arc<Catalogue>> {
+        self.facts.get(&(Arc::as_ptr(reading) as usize)).map(|kept| Arc::clone(&kept.catalogue))
+    }
+
     fn get(
         &mut self,
         reading: &Arc<Reading>,
@@ -83,19 +91,11 @@ impl Kept {
         Arc::ptr_eq(&self.rules, rules).then(|| Arc::clone(&kept.outputs))
     }
 
-    fn put(
-        &mut self,
-        reading: &Arc<Reading>,
-        types: &[u32],
-        described: Described,
-        masked: Arc<MaskedUse>,
-        outputs: Arc<MaskedOutputs>,
-    ) {
+    fn put(&mut self, kept: OneKept) {
         if self.facts.len() >= KEPT_MAX {
             self.facts.clear();
         }
-        let kept = OneKept { _reading: Arc::clone(reading), types: types.into(), described, masked, outputs };
-        self.facts.insert(Arc::as_ptr(reading) as usize, kept);
+        self.facts.insert(Arc::as_ptr(&kept.reading) as usize, kept);
     }
 }
 
@@ -104,11 +104,8 @@ impl Session {
     pub(super) async fn read(&mut self, text: &[u8]) -> Arc<Reading> {
         let turn = heavy::turn(text.len()).await;
         // INVARIANT: I7. Under settings that are not known, where a string ends is not known either.
-        let lexing = match self.flow.settings.readable() {
-            Some(settings) if settings.utf8 || text.is_ascii() => settings.lexing,
-            None if lexes_alike(text) => Lexing::STANDARD,
-            Some(_) | None => Lexing::UNKNOWN,
-        };
+        let known = self.flow.settings.readable().map(|settings| (settings.lexing, settings.utf8));
+        let lexing = names::lexing_of(known, text);
         turn.run(|| self.reader.read(text, lexing))
     }
 
@@ -129,23 +126,38 @@ impl Session {
         if let Some(described) = self.kept.get(reading, types, self.basis(), &rules) {
             return Ok(described);
         }
-        let mut facts = self.facts_of(reading, types).await;
+        // Taken before the facts are derived: a later change is seen at the next lookup.
+        let (mut basis, mut meaning) = (self.basis(), self.flow.meaning());
+        let mut facts = self.facts_of(reading, types, &meaning).await;
         if is_unresolved(&facts) && self.flow.settings.readable().is_some() && !self.flow.hides_definitions()
         {
             // Boxed: rare, and large beside a session that mostly knows all names.
             Box::pin(self.flow.database.look_up(reading.mentioned_objects())).await;
-            facts = self.facts_of(reading, types).await;
+            (basis, meaning) = (self.basis(), self.flow.meaning());
+            facts = self.facts_of(reading, types, &meaning).await;
         }
-        let flows = self.flow.flows(reading, None, &rules);
+        let flows = self.flow.flows_under(reading, &meaning, None, &rules);
         let masked = Arc::new(MaskedUse::of(&flows, &rules));
         let outputs = Arc::new(MaskedOutputs::of(flows, &rules));
         masked.note(&mut facts);
         let described = Described::new(Arc::new(facts));
         // Looking again may have moved the basis.
-        let basis = self.basis();
         self.kept.get(reading, types, basis, &rules);
-        self.kept.put(reading, types, described.clone(), masked, outputs);
+        self.kept.put(OneKept {
+            reading: Arc::clone(reading),
+            types: types.into(),
+            described: described.clone(),
+            masked,
+            outputs,
+            catalogue: meaning.catalogue,
+        });
         Ok(described)
+    }
+
+    /// The definitions that the facts of a command rest on; `None`: they rest on none.
+    pub(super) fn catalogue_of(&self, unit: &Unit) -> Option<Arc<Catalogue>> {
+        let kept = unit.text_reading.as_ref().and_then(|reading| self.kept.catalogue(reading));
+        kept.filter(|catalogue| catalogue.is_loaded())
     }
 
     /// Waits, for a bounded time, for a first snapshot of definitions, and for those that this session has changed.
@@ -212,9 +224,9 @@ impl Session {
     }
 
     /// The facts of a reading; those of a large one are found off the threads that serve.
-    async fn facts_of(&mut self, reading: &Reading, types: &[u32]) -> Facts {
+    async fn facts_of(&mut self, reading: &Reading, types: &[u32], meaning: &Meaning) -> Facts {
         let turn = heavy::turn(reading.weight()).await;
-        turn.run(|| self.facts(reading, types))
+        turn.run(|| self.facts(reading, types, meaning))
     }
 
     /// Looks whether all masking rules match something in the catalogue, when either has changed.
@@ -238,22 +250,22 @@ impl Session {
         self.matched = Some((Arc::clone(&self.flow.rules), generation));
     }
 
-    fn facts(&self, reading: &Reading, types: &[u32]) -> Facts {
-        let mut facts = self.flow.with_session(|session| reading.facts_with(session, types));
+    fn facts(&self, reading: &Reading, types: &[u32], meaning: &Meaning) -> Facts {
+        let mut facts = self.flow.with_names(meaning, |session| reading.facts_with(session, types));
         // SQL's cursors and the protocol's portals share their names: FETCH runs a portal that was bound and never
         // executed.
         for name in &reading.effects().fetches {
-            facts.operations.extend(self.portal_operations(name.as_bytes()));
+            facts.operations.extend(self.portal_operations(name.as_bytes(), meaning));
         }
         facts
     }
 
-    fn portal_operations(&self, name: &[u8]) -> Vec<Operation> {
+    fn portal_operations(&self, name: &[u8], meaning: &Meaning) -> Vec<Operation> {
         match self.flow.portals.get(name) {
             Known::As(portal) => {
                 let statement = &portal.statement;
-                let now =
-                    self.flow.with_session(|session| statement.reading.facts_with(session, &statement.types));
+                let facts = |session: &Names<'_>| statement.reading.facts_with(session, &statement.types);
+                let now = self.flow.with_names(meaning, facts);
                 let bound = portal.bound.iter().flat_map(|bound| bound.facts.operations.iter().cloned());
                 now.operations.into_iter().chain(bound).collect()
             }
@@ -407,13 +419,6 @@ pub(crate) async fn revoked(stop: &mut watch::Receiver<Stop>) -> String {
         return why.clone();
     }
     std::future::pending().await
-}
-
-/// Whether a text is taken apart in the same way under every setting: strings end elsewhere only where a backslash stands in
-/// them, or a byte of a character beyond ASCII that looks like one.
-// INVARIANT: I7.
-fn lexes_alike(text: &[u8]) -> bool {
-    text.is_ascii() && !text.contains(&b'\\')
 }
 
 fn is_unresolved(facts: &Facts) -> bool {

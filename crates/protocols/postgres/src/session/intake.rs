@@ -282,9 +282,12 @@ impl Session {
         loop {
             let current = again.as_ref().unwrap_or(unit);
             let (masked, outputs) = (self.masked_use_of(current), self.masked_outputs_of(current));
+            let catalogue = self.catalogue_of(current);
             let exchange = Box::new(PgExchange {
                 masked,
                 outputs,
+                catalogue,
+                held_catalogue: None,
                 noted: None,
                 lookups: &self.lookups,
                 prepared: false,

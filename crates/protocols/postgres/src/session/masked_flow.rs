@@ -44,7 +44,18 @@ impl Flow {
     }
 
     /// The flows of a text: by what its names mean now, and by what they meant when its portal was bound.
-    pub(super) fn flows(&self, reading: &Reading, bound: Option<&Meaning>, rules: &Rules) -> Flows {
+    fn flows(&self, reading: &Reading, bound: Option<&Meaning>, rules: &Rules) -> Flows {
+        self.flows_under(reading, &self.meaning(), bound, rules)
+    }
+
+    /// The same with what gives names their meaning `now`.
+    pub(super) fn flows_under(
+        &self,
+        reading: &Reading,
+        now: &Meaning,
+        bound: Option<&Meaning>,
+        rules: &Rules,
+    ) -> Flows {
         if rules.is_empty() {
             return Flows::default();
         }
@@ -52,8 +63,7 @@ impl Flow {
         let under = |reading: &Reading, meaning: &Meaning| {
             self.with_names(meaning, |session| reading.flows(session, &watched))
         };
-        let now = self.meaning();
-        let mut flows = under(reading, &now);
+        let mut flows = under(reading, now);
         if let Some(bound) = bound {
             flows.add(under(reading, bound));
         }
@@ -63,7 +73,7 @@ impl Flow {
             match self.portals.get(name.as_bytes()) {
                 Known::As(portal) => {
                     let statement = &portal.statement.reading;
-                    flows.add(under(statement, &now));
+                    flows.add(under(statement, now));
                     if let Some(bound) = &portal.bound {
                         flows.add(under(statement, &bound.under));
                     }

@@ -1,15 +1,18 @@
 //! The policy engine behind the control plane's port: what the gateway judges by, the control plane
 //! judges by too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign_common::approval::RequestLimits;
 use countersign_common::id::{BundleVersion, EnvironmentName, GroupName, TargetName};
 use countersign_common::verdict::Reason;
 use countersign_common::{Digest, Target, Verdict};
-use countersign_controlplane::bundles::{Compile, Fault, Files, Judge, Question};
+
+use countersign_masking::Rules;
 use countersign_policy::{Bundle, BundleErrors};
+
+use super::{Compile, Fault, Files, Judge, Question, ReadingTerms};
 
 /// Compiles bundles with `countersign-policy`.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +40,7 @@ impl PolicyCompiler {
 impl Compile for PolicyCompiler {
     fn compile(&self, files: &Files) -> Result<Arc<dyn Judge>, Vec<Fault>> {
         match self.bundle(files) {
-            Ok(bundle) => Ok(Arc::new(PolicyJudge(bundle))),
+            Ok(bundle) => Ok(Arc::new(PolicyJudge::new(bundle))),
             Err(errors) => Err(errors.faults().iter().map(fault).collect()),
         }
     }
@@ -55,35 +58,59 @@ fn fault(fault: &countersign_policy::Fault) -> Fault {
 
 /// A bundle that judges.
 #[derive(Debug)]
-struct PolicyJudge(Bundle);
+struct PolicyJudge {
+    bundle: Bundle,
+    /// What commands on each target are read by: made once for the bundle.
+    reading: BTreeMap<TargetName, Arc<ReadingTerms>>,
+}
+
+impl PolicyJudge {
+    fn new(bundle: Bundle) -> Self {
+        let reading = bundle.targets().map(|target| (target.name.clone(), reading_terms(&bundle, target)));
+        Self { reading: reading.collect(), bundle }
+    }
+}
+
+fn reading_terms(bundle: &Bundle, target: &Target) -> Arc<ReadingTerms> {
+    let databases = |role| target.databases_of(role).into_iter().map(str::to_owned).collect();
+    Arc::new(ReadingTerms {
+        safe_functions: target.safe_functions.clone(),
+        rules: Rules::new(bundle.column_rules(&target.name).iter().cloned()),
+        places: target.roles.iter().map(|(name, role)| (name.clone(), databases(role))).collect(),
+    })
+}
 
 impl Judge for PolicyJudge {
     fn version(&self) -> BundleVersion {
-        self.0.version().clone()
+        self.bundle.version().clone()
     }
 
     fn generation(&self, target: &TargetName) -> Option<Digest> {
-        self.0.target(target).map(|target| target.generation)
+        self.bundle.target(target).map(|target| target.generation)
     }
 
     fn environment(&self, target: &TargetName) -> Option<EnvironmentName> {
-        self.0.target(target).map(|target| target.environment.clone())
+        self.bundle.target(target).map(|target| target.environment.clone())
+    }
+
+    fn reading_terms(&self, target: &TargetName) -> Option<Arc<ReadingTerms>> {
+        self.reading.get(target).cloned()
     }
 
     fn groups(&self) -> BTreeSet<GroupName> {
-        let stages = self.0.chains().values().flat_map(|chain| &chain.stages);
+        let stages = self.bundle.chains().values().flat_map(|chain| &chain.stages);
         stages.flat_map(|stage| stage.groups.iter().cloned()).collect()
     }
 
     fn limits(&self) -> RequestLimits {
-        self.0.limits()
+        self.bundle.limits()
     }
 
     fn judge(&self, question: &Question<'_>) -> Verdict {
         let context = question.context;
         // INVARIANT: I7. What was asked about another entry of the target is a question about another
         // system: people agreed to, or would be asked about, something that is no longer there.
-        let Some(target) = self.0.target(&context.target) else {
+        let Some(target) = self.bundle.target(&context.target) else {
             return blocked(format!("there is no target `{}` any more", context.target));
         };
         if target.generation != context.generation {
@@ -92,7 +119,7 @@ impl Judge for PolicyJudge {
                 context.target
             ));
         }
-        self.0.judge(&countersign_policy::Question {
+        self.bundle.judge(&countersign_policy::Question {
             principal: question.principal,
             target,
             role: &context.role,
