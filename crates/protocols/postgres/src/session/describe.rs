@@ -300,7 +300,7 @@ impl Session {
     }
 
     fn is_outside_transaction(&self, reading: &Reading) -> bool {
-        let facts = self.facts(reading, &[]);
+        let facts = self.facts(reading, &[], &self.flow.meaning());
         facts.operations.iter().any(|operation| operation.flags.contains(&Flag::OutsideTransaction))
     }
 
