@@ -119,7 +119,7 @@ fn vector(number: usize, text: &[u8]) -> Value {
     let standings = [CatalogueStanding::Agreed, CatalogueStanding::Claimed, CatalogueStanding::Unknown];
     let basis = standings
         .get(number % 4)
-        .map(|catalogue| FactsBasis { catalogue: *catalogue, understated: number % 3 == 0 });
+        .map(|catalogue| FactsBasis { catalogue: *catalogue, understated: number.is_multiple_of(3) });
     let rendering = Rendering::of(&command, &context, &principal, basis);
     let texts: Vec<Value> = context
         .texts

@@ -1,5 +1,12 @@
 //! Catalogues as bytes: what is read from them is what was written, and hostile ones end in an error.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a broken fixture is to stop the test, and a measurement is to be read"
+)]
+
 mod support;
 
 use countersign_sql::catalogue::CatalogueError;

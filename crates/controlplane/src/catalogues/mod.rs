@@ -111,6 +111,10 @@ impl Catalogues {
     ) -> Result<Option<(Arc<Catalogue>, CatalogueStanding)>, StoreError> {
         let Some(entry) = self.store.get(&known_key(&claim.digest)).await? else { return Ok(None) };
         let known: Known = crate::decode(&entry)?;
+        // What is kept parsed was compared with its digest for the database that it is of, and for no other.
+        if known.target != *claim.target || known.database != claim.database {
+            return Ok(None);
+        }
         let kept = self.parsed.lock().get(&claim.digest);
         let catalogue = match kept {
             Some(catalogue) => catalogue,
