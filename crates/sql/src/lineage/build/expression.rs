@@ -11,8 +11,8 @@ use super::query;
 use crate::lineage::query::{Call, Expression, Operator, SubQuery, SubQueryKind};
 use crate::name::{Name, strings};
 
-/// Types for which a cast never fails, whatever the value is, or fails for no single value of interest.
-const SAFE_CASTS: [&str; 8] = ["text", "varchar", "bpchar", "name", "json", "jsonb", "citext", "xml"];
+/// Types for which a cast never fails, whatever the value is.
+const SAFE_CASTS: [&str; 5] = ["text", "varchar", "bpchar", "name", "citext"];
 
 pub(super) fn expressions(nodes: &[Node]) -> Vec<Expression> {
     nodes.iter().filter(|node| node.node.is_some()).map(|node| expression(Some(node))).collect()
@@ -40,7 +40,6 @@ pub(super) fn expression(node: Option<&Node>) -> Expression {
     match node {
         NodeEnum::AConst(_)
         | NodeEnum::ParamRef(_)
-        | NodeEnum::SetToDefault(_)
         | NodeEnum::String(_)
         | NodeEnum::Integer(_)
         | NodeEnum::Float(_)
@@ -50,6 +49,7 @@ pub(super) fn expression(node: Option<&Node>) -> Expression {
         | NodeEnum::CurrentOfExpr(_)
         | NodeEnum::GroupingFunc(_)
         | NodeEnum::MergeSupportFunc(_) => Expression::Constant,
+        NodeEnum::SetToDefault(_) => Expression::Default,
         NodeEnum::AStar(_) => Expression::Star(Box::default()),
         NodeEnum::ColumnRef(column) => column_name(column),
         NodeEnum::AExpr(operation) => operator(operation),
@@ -85,7 +85,7 @@ fn list(node: &NodeEnum) -> Expression {
         NodeEnum::RowExpr(row) => Expression::Row(boxed(&row.args)),
         NodeEnum::GroupingSet(set) => Expression::Row(boxed(&set.content)),
         NodeEnum::AArrayExpr(array) => Expression::All(boxed(&array.elements)),
-        NodeEnum::CoalesceExpr(coalesce) => Expression::All(boxed(&coalesce.args)),
+        NodeEnum::CoalesceExpr(coalesce) => Expression::Coalesce(boxed(&coalesce.args)),
         NodeEnum::MinMaxExpr(extreme) => Expression::All(boxed(&extreme.args)),
         NodeEnum::AIndices(indices) => both(indices.lidx.as_deref(), indices.uidx.as_deref()),
         NodeEnum::BooleanTest(test) => both(test.arg.as_deref(), None),
@@ -150,7 +150,8 @@ fn special(node: &NodeEnum) -> Expression {
         NodeEnum::XmlExpr(xml) => {
             let mut all = expressions(&xml.named_args);
             all.extend(expressions(&xml.args));
-            Expression::All(all.into())
+            // Text that is no XML makes it fail.
+            syntax("xmlparse", all)
         }
         NodeEnum::XmlSerialize(xml) => Expression::All(Box::new([expression(xml.expr.as_deref())])),
         NodeEnum::JsonIsPredicate(predicate) => {
