@@ -70,6 +70,10 @@ impl Plan {
     ) -> Self {
         let operation = |column: &Column| match action(&column.source, rules, unmask) {
             None => Operation::Pass,
+            // INVARIANT: I6. A computed value can be NULL for some values of its sources only.
+            Some(action) if is_computed(&column.source, rules, unmask) => {
+                Operation::of_computed(action, column.text_like, key)
+            }
             Some(action) => Operation::of(action, column.text_like, key),
         };
         let operations: Arc<[_]> = columns.iter().map(operation).collect();
@@ -116,6 +120,15 @@ impl Plan {
         }
         out.buffer().extend_from_slice(rows);
         Ok(())
+    }
+}
+
+/// Whether a hidden column may be in a value in another way than as it is.
+fn is_computed(source: &Source, rules: &Rules, unmask: &BTreeSet<DataClass>) -> bool {
+    match source {
+        Source::Column { .. } => false,
+        Source::Expression { .. } | Source::Unresolved => action(source, rules, unmask).is_some(),
+        Source::AnyOf(sources) => sources.iter().any(|source| is_computed(source, rules, unmask)),
     }
 }
 

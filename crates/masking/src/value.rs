@@ -37,6 +37,8 @@ pub(crate) enum Operation {
     Pass,
     /// They become a fixed text.
     Redact,
+    /// All become a fixed text, NULL too: whether a computed value is NULL can tell its sources.
+    Replace,
     /// They become NULL.
     Null,
     /// The last characters stay.
@@ -68,6 +70,19 @@ impl Operation {
         matches!(self, Self::Pass)
     }
 
+    /// The same for a computed value.
+    pub(crate) fn of_computed(action: MaskAction, text_like: bool, key: &HashKey) -> Self {
+        match Self::of(action, text_like, key) {
+            Self::Redact => Self::Replace,
+            other => other,
+        }
+    }
+
+    /// Whether NULL does not stay NULL.
+    pub(crate) const fn replaces_null(&self) -> bool {
+        matches!(self, Self::Replace)
+    }
+
     /// Whether the outcome depends on the value, so that the value has to be there whole.
     pub(crate) const fn needs_value(&self) -> bool {
         matches!(self, Self::Partial { .. } | Self::Hash(_))
@@ -78,7 +93,7 @@ impl Operation {
     pub(crate) fn apply(&self, value: &[u8], out: &mut BytesMut) -> Outcome {
         match self {
             Self::Pass => out.extend_from_slice(value),
-            Self::Redact => out.extend_from_slice(REDACTED),
+            Self::Redact | Self::Replace => out.extend_from_slice(REDACTED),
             Self::Null => return Outcome::Null,
             Self::Partial { keep } => partial(value, *keep, out),
             Self::Hash(key) => hash(value, key, out),

@@ -6,6 +6,7 @@
 //! what is known: the rest is unresolved, which is the strictest reading. No session ends because of it.
 
 mod reader;
+mod redefinitions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+pub(crate) use self::redefinitions::Redefining;
+use self::redefinitions::Redefinitions;
 use crate::definitions::DefinitionReader;
 use crate::session::settings::Settings;
 use crate::upstream::Connector;
@@ -64,6 +67,7 @@ pub(crate) struct Database {
     /// Reads what held commands rest on.
     pub(crate) definitions: DefinitionReader,
     reading: Reading,
+    redefinitions: Redefinitions,
 }
 
 /// A catalogue, and when it was last compared with the server.
@@ -123,6 +127,7 @@ impl Database {
             snapshot: ArcSwap::from_pointee(snapshot),
             generation: AtomicU64::new(0),
             settings: ArcSwapOption::empty(),
+            redefinitions: Redefinitions::default(),
             reading: Reading {
                 requests: Mutex::new(Requests::default()),
                 wake: Notify::new(),

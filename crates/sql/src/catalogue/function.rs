@@ -141,6 +141,8 @@ pub(crate) struct Type {
     pub(super) name: Box<str>,
     pub(crate) qualified: String,
     pub(crate) kind: TypeKind,
+    /// A domain, which can have a default.
+    pub(crate) domain: bool,
     /// The checks of a domain, by `pg_constraint`; `None` when the server could not say one.
     pub(super) checks: Vec<(u32, Option<Box<str>>)>,
     pub(super) xmin: u32,

@@ -422,7 +422,12 @@ impl FromItem {
 impl Expression {
     fn nodes(&self) -> usize {
         1 + match self {
-            Self::Constant | Self::Default | Self::Position(_) | Self::Column(_) | Self::Star(_) | Self::Opaque => 0,
+            Self::Constant
+            | Self::Default
+            | Self::Position(_)
+            | Self::Column(_)
+            | Self::Star(_)
+            | Self::Opaque => 0,
             Self::Field(inner, _) | Self::FieldStar(inner) | Self::Not(inner) | Self::NullTest(inner) => {
                 inner.nodes()
             }

@@ -31,7 +31,7 @@ use crate::unmatched::Unmatched;
 const KEPT_MAX: usize = 256;
 
 /// What facts were derived from: the state of settings, definitions and prepared statements.
-type Basis = (u64, u64, u64, bool);
+type Basis = (u64, u64, u64, bool, (u64, usize));
 
 /// Facts of the readings that this connection used last.
 #[derive(Debug, Default)]
@@ -123,6 +123,8 @@ impl Session {
             }
         }
         self.know_definitions().await;
+        // Boxed: seldom does anybody change definitions.
+        Box::pin(self.flow.database.settle_redefinitions(reading)).await;
         self.match_rules();
         let rules = Arc::clone(&self.flow.rules);
         if let Some(described) = self.kept.get(reading, types, self.basis(), &rules) {
@@ -136,7 +138,7 @@ impl Session {
         }
         let flows = self.flow.flows(reading, None, &rules);
         let masked = Arc::new(MaskedUse::of(&flows, &rules));
-        let outputs = Arc::new(MaskedOutputs::of(flows, &rules));
+        let outputs = Arc::new(self.flow.outputs_of(flows, Some(reading), &rules));
         masked.note(&mut facts);
         let described = Described::new(Arc::new(facts));
         // Looking again may have moved the basis.
@@ -237,7 +239,8 @@ impl Session {
     }
 
     fn facts(&self, reading: &Reading, types: &[u32]) -> Facts {
-        let mut facts = self.flow.with_session(|session| reading.facts_with(session, types));
+        let meaning = self.flow.meaning_for(reading);
+        let mut facts = self.flow.with_names(&meaning, |session| reading.facts_with(session, types));
         // SQL's cursors and the protocol's portals share their names: FETCH runs a portal that was bound and never
         // executed.
         for name in &reading.effects().fetches {
@@ -267,6 +270,7 @@ impl Session {
             flow.database.generation(),
             flow.statements.version().wrapping_add(flow.portals.version()),
             flow.hides_definitions(),
+            flow.database.redefinitions_version(),
         )
     }
 

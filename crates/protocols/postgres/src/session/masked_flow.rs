@@ -40,7 +40,18 @@ impl Flow {
             Some(reading) => self.flows(reading, bound, rules),
             None => Flows::unknown(),
         };
-        MaskedOutputs::of(flows, rules)
+        self.outputs_of(flows, reading, rules)
+    }
+
+    /// Outputs with these flows, which are described by what names mean now.
+    pub(super) fn outputs_of(
+        &self,
+        flows: Flows,
+        reading: Option<&Reading>,
+        rules: &Arc<Rules>,
+    ) -> MaskedOutputs {
+        let meaning = reading.map_or_else(|| self.meaning(), |reading| self.meaning_for(reading));
+        MaskedOutputs::of(flows, rules).under(meaning)
     }
 
     /// The flows of a text: by what its names mean now, and by what they meant when its portal was bound.
@@ -52,8 +63,10 @@ impl Flow {
         let under = |reading: &Reading, meaning: &Meaning| {
             self.with_names(meaning, |session| reading.flows(session, &watched))
         };
-        let now = self.meaning();
+        let now = self.meaning_for(reading);
         let mut flows = under(reading, &now);
+        // What the server describes by a table's oid rests on the new definitions.
+        flows.returns_written |= !now.catalogue.is_loaded();
         if let Some(bound) = bound {
             flows.add(under(reading, bound));
         }

@@ -2,8 +2,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    CmdType, CommonTableExpr, DeleteStmt, InsertStmt, MergeStmt, MergeWhenClause, Node, OnConflictClause, RangeVar,
-    ReturningClause, SelectStmt, SetOperation, UpdateStmt, WithClause, a_const,
+    CmdType, CommonTableExpr, DeleteStmt, InsertStmt, MergeStmt, MergeWhenClause, Node, OnConflictClause,
+    RangeVar, ReturningClause, SelectStmt, SetOperation, UpdateStmt, WithClause, a_const,
 };
 
 use super::expression::{expression, expressions, optional};

@@ -2,8 +2,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, ConstrType, CopyStmt, CreateStmt, CreateTableAsStmt,
-    ExplainStmt, IndexStmt, Node, ObjectType, RangeVar, RenameStmt, TransactionStmtKind,
+    AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, ConstrType, CopyStmt, CreateStmt,
+    CreateTableAsStmt, ExplainStmt, IndexStmt, Node, ObjectType, RangeVar, RenameStmt, TransactionStmtKind,
 };
 
 use super::expression::{expression, optional};
@@ -210,12 +210,10 @@ fn definition(node: &NodeEnum) -> StatementKind {
         NodeEnum::ReindexStmt(reindex) => {
             of(reindex.relation.as_ref(), |name| StatementKind::Rows(vec![name]))
         }
-        NodeEnum::ClusterStmt(cluster) => {
-            of(cluster.relation.as_ref(), |relation| StatementKind::Alter {
-                relation,
-                changes: vec![Change::Cluster],
-            })
-        }
+        NodeEnum::ClusterStmt(cluster) => of(cluster.relation.as_ref(), |relation| StatementKind::Alter {
+            relation,
+            changes: vec![Change::Cluster],
+        }),
         NodeEnum::RefreshMatViewStmt(refresh) => {
             of(refresh.relation.as_ref(), |name| StatementKind::Rows(vec![name]))
         }
@@ -299,8 +297,7 @@ fn indexed(index: &IndexStmt) -> Vec<Change> {
     let mut changes: Vec<_> =
         optional(index.where_clause.as_deref()).map(Change::Check).into_iter().collect();
     for node in &index.index_params {
-        let is_plain =
-            matches!(&node.node, Some(NodeEnum::IndexElem(element)) if element.expr.is_none());
+        let is_plain = matches!(&node.node, Some(NodeEnum::IndexElem(element)) if element.expr.is_none());
         if index.unique || !is_plain {
             changes.push(Change::Check(expression(Some(node))));
         }

@@ -13,7 +13,10 @@ impl<'a> Resolution<'a> {
         let scope = self.scope_of_name(name);
         let found = self.relations_called(name);
         if found.is_empty() || self.is_unsure(name) {
-            if changes.iter().any(|change| !matches!(change, Change::Check(_) | Change::Cluster | Change::Attach(_))) {
+            if changes
+                .iter()
+                .any(|change| !matches!(change, Change::Check(_) | Change::Cluster | Change::Attach(_)))
+            {
                 self.copies(Place::Unknown, &Sources::unknown());
             }
         }

@@ -51,7 +51,10 @@ impl<'a> Resolution<'a> {
     /// What the columns of a new table will hold by default.
     fn created_table(&mut self, name: &Name, defaults: &'a [(Box<str>, Expression)]) {
         // What a column is generated from stands in the row itself.
-        let own = |(name, _): &(Box<str>, Expression)| Column { name: Some(name.clone()), value: Value::constant() };
+        let own = |(name, _): &(Box<str>, Expression)| Column {
+            name: Some(name.clone()),
+            value: Value::constant(),
+        };
         let row = Table::closed(defaults.iter().map(own).collect());
         let scope = Scope {
             entries: vec![Entry { alias: name.name.clone(), schema: None, table: row }],

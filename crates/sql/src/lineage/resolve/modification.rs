@@ -8,7 +8,9 @@ use super::value::{Column, Table, Value};
 use super::written::{add_stored, with_everywhere};
 use crate::catalogue::Relation;
 use crate::lineage::flows::{Place, Sources};
-use crate::lineage::query::{Assignment, Body, Conflict, Expression, InsertSource, Insertion, Modification, Query};
+use crate::lineage::query::{
+    Assignment, Body, Conflict, Expression, InsertSource, Insertion, Modification, Query,
+};
 
 /// Values by the column that they are stored in; under the empty name what may be stored in any.
 pub(super) type Stored = BTreeMap<Box<str>, Sources>;
@@ -37,7 +39,7 @@ impl<'a> Resolution<'a> {
         self.assignments(&one.updates, &relations, &scope, &mut stored);
         self.store(&relations, &stored);
         self.cascade(&self.rewritten(&relations), &stored, 0);
-        self.catalogs_written(&relations, &stored);
+        self.catalogs_written(&one.target, &relations, &stored);
         let mut written = self.with_stored(&relations, &table, &stored);
         if self.triggers_write(one, &relations) {
             self.flows.returns_written = true;
@@ -255,7 +257,9 @@ fn given_columns(insertion: &Insertion, target: &Table) -> BTreeSet<Box<str>> {
     match &insertion.source {
         InsertSource::Defaults => row(&[]),
         InsertSource::Row(values) => row(values),
-        InsertSource::Query(Query { body: Body::Values(rows), .. }) => rows.iter().for_each(|values| row(values)),
+        InsertSource::Query(Query { body: Body::Values(rows), .. }) => {
+            rows.iter().for_each(|values| row(values))
+        }
         // Fewer columns than the target has: those behind get their defaults.
         InsertSource::Query(_) if insertion.columns.is_empty() => row(&[]),
         InsertSource::Query(_) => {}

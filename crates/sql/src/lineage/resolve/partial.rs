@@ -27,8 +27,33 @@ static SET_RETURNING: LazyLock<FxHashSet<&'static str>> =
 
 /// Built-in operators that never fail.
 const TOTAL_OPERATORS: [&str; 27] = [
-    "=", "<>", "!=", "<", "<=", ">", ">=", "||", "->", "->>", "#>", "#>>", "@>", "<@", "?", "?|", "?&", "&&", "^@",
-    "~~", "~~*", "!~~", "!~~*", "BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC",
+    "=",
+    "<>",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "||",
+    "->",
+    "->>",
+    "#>",
+    "#>>",
+    "@>",
+    "<@",
+    "?",
+    "?|",
+    "?&",
+    "&&",
+    "^@",
+    "~~",
+    "~~*",
+    "!~~",
+    "!~~*",
+    "BETWEEN",
+    "NOT BETWEEN",
+    "BETWEEN SYMMETRIC",
+    "NOT BETWEEN SYMMETRIC",
 ];
 
 /// Operators that fail only by their right operand: patterns.
@@ -102,9 +127,10 @@ fn is_total(name: &Name, arguments: &[Value], added: &[&Function]) -> bool {
 
 /// Whether no value but that at this position has sources, and that is a column as it is stored.
 fn is_only(values: &[Value], position: usize) -> bool {
-    values.iter().enumerate().all(|(index, value)| {
-        value.sources.is_empty() || index == position && value.plain
-    })
+    values
+        .iter()
+        .enumerate()
+        .all(|(index, value)| value.sources.is_empty() || index == position && value.plain)
 }
 
 /// A name as the lists of built-in functions have it.

@@ -174,7 +174,11 @@ impl<'a> Resolution<'a> {
     }
 
     /// The stored column behind a column of a view that shows one relation.
-    pub(super) fn column_behind(&self, relation: &'a Relation, column: &str) -> Option<(&'a Relation, String)> {
+    pub(super) fn column_behind(
+        &self,
+        relation: &'a Relation,
+        column: &str,
+    ) -> Option<(&'a Relation, String)> {
         if relation.triggers().iter().any(|trigger| trigger.enabled && trigger.is_instead()) {
             return None;
         }

@@ -259,6 +259,6 @@ impl<'a> Resolution<'a> {
             self.store_defaults(relation, &columns.iter().cloned().collect(), &mut stored);
         }
         self.store(&found, &stored);
-        self.catalogs_written(&found, &stored);
+        self.catalogs_written(name, &found, &stored);
     }
 }

@@ -7,9 +7,12 @@ use super::modification::Stored;
 use super::relation::{base_of, generated};
 use super::scope::{Entry, Scope};
 use super::value::{Table, Value};
-use crate::catalogue::{FIRST_ADDED_OID, ObjectClass, ObjectId, ReferentialAction, Relation, RuleEvent, Trigger};
+use crate::catalogue::{
+    FIRST_ADDED_OID, ObjectClass, ObjectId, ReferentialAction, Relation, RuleEvent, Trigger,
+};
 use crate::lineage::flows::{Place, SideChannelKind, Sources};
 use crate::lineage::query::{Modification, StatementKind};
+use crate::name::Name;
 use crate::reading::Reading;
 
 /// Foreign keys, domains and views are followed this far.
@@ -86,6 +89,9 @@ impl<'a> Resolution<'a> {
         let Some(found) = self.session.catalogue.type_by_oid(oid).filter(|_| steps < STEPS_MAX) else {
             return Sources::unknown();
         };
+        if !found.domain {
+            return sources;
+        }
         let in_definition = std::mem::replace(&mut self.in_definition, true);
         for required in found.requires.iter() {
             match required.class {
@@ -115,12 +121,14 @@ impl<'a> Resolution<'a> {
         }
         for relation in self.kin_of(relations) {
             for (child, key) in self.session.catalogue.referring(relation.oid()) {
-                if key.on_update != ReferentialAction::Cascade {
+                if !matches!(key.on_update, ReferentialAction::Cascade) {
                     continue;
                 }
                 let mut below = Stored::new();
                 for (from, to) in key.referenced_columns.iter().zip(&key.columns) {
-                    let (Some(from), Some(to)) = (relation.column(*from), child.column(*to)) else { continue };
+                    let (Some(from), Some(to)) = (relation.column(*from), child.column(*to)) else {
+                        continue;
+                    };
                     for sources in [stored.get(from), stored.get("")].into_iter().flatten() {
                         add_stored(&mut below, to, sources);
                     }
@@ -132,8 +140,9 @@ impl<'a> Resolution<'a> {
     }
 
     /// Writing to the server's own catalogs changes what any name means; writing to `pg_settings` changes settings.
-    pub(super) fn catalogs_written(&mut self, relations: &[&'a Relation], stored: &Stored) {
-        let own = relations.iter().any(|one| one.oid() < FIRST_ADDED_OID && one.schema() == "pg_catalog");
+    pub(super) fn catalogs_written(&mut self, name: &Name, relations: &[&'a Relation], stored: &Stored) {
+        let own = relations.is_empty() && name.name.starts_with("pg_")
+            || relations.iter().any(|one| one.oid() < FIRST_ADDED_OID && one.schema() == "pg_catalog");
         if !own {
             return;
         }
