@@ -191,6 +191,11 @@ fn i6_a_change_of_names_is_a_copy() {
             "CREATE OR REPLACE FUNCTION f_email(int) RETURNS text LANGUAGE sql AS 'SELECT name FROM public.customers'",
             "public.mf.e",
         ),
+        // A text that names what is made anew may have another meaning, whether or not it had one before.
+        ("CREATE FUNCTION crm.f_email(text) RETURNS text LANGUAGE sql AS 'SELECT $1'", "public.mf.e"),
+        ("CREATE TABLE crm.f_email (id int)", "public.mf.e"),
+        ("ALTER TABLE quiet RENAME TO f_email", "public.mf.e"),
+        ("ALTER TABLE quiet ALTER COLUMN t SET DEFAULT f_email(1)", "public.quiet.t"),
         ("DROP TABLE child", "public.mp.ssn"),
         ("ALTER TABLE child NO INHERIT parent", "public.mp.ssn"),
     ] {
@@ -208,6 +213,9 @@ fn i6_a_change_of_names_is_a_copy() {
         "CREATE OR REPLACE VIEW vv AS SELECT id, lower(email) AS email FROM customers",
         "CREATE OR REPLACE VIEW over_ruled AS SELECT id, t FROM ruled",
         "DROP TABLE quiet",
+        "ALTER TABLE quiet ALTER COLUMN t SET DEFAULT f_name(1)",
+        "ALTER TABLE quiet ALTER COLUMN t DROP DEFAULT",
+        "CREATE FUNCTION other(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
     ] {
         assert_eq!(copies(text), Vec::<String>::new(), "{text}");
     }
@@ -241,6 +249,16 @@ fn i6_code_that_can_fail_or_return_a_set_is_a_predicate() {
         "SELECT substr('x', 1, age) FROM customers",
         "SELECT substr(nullif(email, 'x'), 1, -1) FROM customers",
         "SELECT 'x' ~ email FROM customers",
+        "SELECT email LIKE 'k\\' FROM customers",
+        "SELECT email IN ('x', (1 / id)::text) FROM customers",
+        "SELECT email BETWEEN 'a' AND (1 / id)::text FROM customers",
+        "SELECT (email, 1 / id) = ('x', 1) FROM customers",
+        "SELECT ROW(email, 1 / id) < ROW('x', 1) FROM customers",
+        "SELECT email = ANY (SELECT (1 / id)::text FROM quiet) FROM customers",
+        "SELECT email IN (SELECT t FROM quiet) FROM customers",
+        "SELECT ('{' || email || '}')::text[] FROM customers",
+        "SELECT email::crm.text FROM customers",
+        "SELECT XMLSERIALIZE(DOCUMENT email AS text) FROM customers",
         "SELECT chr(age), repeat('x', age) FROM customers",
         "SELECT email LIKE 'k%' AND 1 / id > 0 FROM customers",
         "SELECT coalesce(nullif(email, 'x'), (1 / id)::text) FROM customers",
@@ -263,9 +281,9 @@ fn i6_code_that_can_fail_or_return_a_set_is_a_predicate() {
     }
     for text in [
         "SELECT lower(email), length(email), substr(email, 1, 3), email || 'x', md5(email) FROM customers",
-        "SELECT doc -> 'a', doc ->> 'a', to_jsonb(c), age = 3, email LIKE 'a%' FROM customers c",
+        "SELECT doc -> 'a', doc ->> 'a', to_jsonb(c), age = 3, email ~ 'a' FROM customers c",
         "SELECT max(email), count(email), string_agg(email, ',') FROM customers",
-        "SELECT coalesce(email, 'x'), email IS NULL, email::text, pg_typeof(email) FROM customers",
+        "SELECT coalesce(email, 'x'), email = 'x', email = ANY (ARRAY['x']), email IS NULL, email::text, pg_typeof(email) FROM customers",
         "SELECT 1 / id, name::int, generate_series(1, id), unnest(ARRAY[name]) FROM customers",
         "CREATE INDEX i ON customers (email)",
         "CREATE INDEX i ON customers (lower(name))",

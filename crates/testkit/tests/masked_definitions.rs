@@ -15,13 +15,13 @@ const POLICIES: &str = r#"
 @id("unmask") permit (principal in Group::"owners", action == Action::"unmask", resource);
 "#;
 
-/// Whatever may be copied or asked is allowed, so that only the masks stand between a value and the client.
+/// Predicates are allowed, so that only the masks stand between a value and the client.
 const RULES: &str = "
 rules:
   - { target: shop, relation: public.customers, column: email, class: email, action: redact }
   - { target: shop, relation: public.carried, column: whole, class: email, action: redact }
 classes:
-  email: { predicates: allow, equality: allow, copies: allow }
+  email: { predicates: allow, equality: allow }
 ";
 
 const SETUP: &str = "
@@ -117,7 +117,9 @@ fn i6_definitions_bring_no_masked_value_to_the_client() {
             };
             let answer = ask(&mut agent);
             assert!(!shows(&answer), "{sql}: {}", seen(&answer));
-            assert!(answer.iter().all(|frame| frame.tag != b'E'), "{sql}: {}", seen(&answer));
+            // A default that reads a masked column is a copy of it, which nobody is there to decide on.
+            let is_refused = answer.iter().any(|frame| frame.tag == b'E');
+            assert_eq!(is_refused, sql.contains("deft"), "{sql}: {}", seen(&answer));
             // The condition was there: who may see the class is shown the value.
             let answer = ask(&mut owner);
             let rules_answer_simple_queries_only = is_extended && sql.contains("ruled");

@@ -26,8 +26,8 @@ pub(crate) enum StatementKind {
     CreateFrom { relation: Name, columns: Vec<Box<str>>, from: Box<StatementKind>, is_view: bool },
     /// CREATE VIEW. One that is there already may be replaced.
     CreateView { relation: Name, query: Query },
-    /// CREATE OR REPLACE FUNCTION.
-    ReplaceFunction(Name),
+    /// CREATE FUNCTION. One that is there already may be replaced.
+    CreateFunction(Name),
     /// CREATE TABLE: the defaults of its columns.
     CreateTable { relation: Name, defaults: Vec<(Box<str>, Expression)> },
     /// ALTER SCHEMA … RENAME.
@@ -83,7 +83,7 @@ pub(crate) enum Change {
     SetSchema(Box<str>),
     /// ALTER COLUMN … TYPE, with or without USING.
     Convert { column: Box<str>, using: Expression },
-    /// ADD COLUMN: what its rows hold from now on, and the name of its type.
+    /// ADD COLUMN, SET DEFAULT: what rows hold from now on, and the name of the type.
     Add { column: Box<str>, value: Expression, data_type: Option<Name> },
     /// ATTACH PARTITION: its rows are compared with bounds.
     Attach(Name),

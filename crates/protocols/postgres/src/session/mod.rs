@@ -215,6 +215,10 @@ impl Session {
             Ok(()) => "the client said goodbye".to_owned(),
             Err(broken) => self.tell_why(broken).await,
         };
+        if !matches!(served, Ok(()) | Err(Broken::Client)) {
+            // It has had our last word, and does not wait for what we still follow.
+            let _ = tokio::time::timeout(GOODBYE_MAX, self.flow.close_client()).await;
+        }
         if !matches!(served, Err(Broken::TimeOver)) {
             self.follow_what_runs().await;
         }

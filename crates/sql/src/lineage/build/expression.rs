@@ -153,7 +153,7 @@ fn special(node: &NodeEnum) -> Expression {
             // Text that is no XML makes it fail.
             syntax("xmlparse", all)
         }
-        NodeEnum::XmlSerialize(xml) => Expression::All(Box::new([expression(xml.expr.as_deref())])),
+        NodeEnum::XmlSerialize(xml) => syntax("xmlserialize", vec![expression(xml.expr.as_deref())]),
         NodeEnum::JsonIsPredicate(predicate) => {
             Expression::All(Box::new([expression(predicate.expr.as_deref())]))
         }
@@ -266,6 +266,11 @@ fn operator(operation: &AExpr) -> Expression {
             let only = list.first_mut().map(|one| std::mem::replace(one, Expression::Constant));
             (is_equals, vec![left, only.unwrap_or(Expression::Opaque)])
         }
+        // Compared with one element after the other, while none is equal.
+        (Ok(AExprKind::AexprIn), right) => {
+            let operator = Operator { name: Name::bare("IN"), equality: false, operands: vec![left, right] };
+            return Expression::Operator(Box::new(operator));
+        }
         (Ok(AExprKind::Undefined) | Err(_), _) => return Expression::Opaque,
         (Ok(_), right) => (false, vec![left, right]),
     };
@@ -305,5 +310,12 @@ fn window(window: &WindowDef) -> Vec<Expression> {
 }
 
 fn is_safe_cast(name: &TypeName) -> bool {
-    strings(&name.names).last().is_some_and(|last| SAFE_CASTS.contains(last))
+    let names = strings(&name.names);
+    let is_safe = match names.as_slice() {
+        [name] | ["pg_catalog", name] => SAFE_CASTS.contains(name),
+        [_, name] => *name == "citext",
+        _ => false,
+    };
+    // Not every text is an array.
+    is_safe && name.array_bounds.is_empty()
 }

@@ -140,8 +140,8 @@ fn definition(node: &NodeEnum) -> StatementKind {
             let element = |node: &Node| node.node.as_ref().map_or(StatementKind::Opaque, statement);
             StatementKind::Several(schema.schema_elts.iter().map(element).collect())
         }
-        NodeEnum::CreateFunctionStmt(function) if function.replace => {
-            Name::of_nodes(&function.funcname).map_or(StatementKind::Opaque, StatementKind::ReplaceFunction)
+        NodeEnum::CreateFunctionStmt(function) => {
+            Name::of_nodes(&function.funcname).map_or(StatementKind::Opaque, StatementKind::CreateFunction)
         }
         NodeEnum::AlterObjectSchemaStmt(alter)
             if matches!(ObjectType::try_from(alter.object_type), Ok(ObjectType::ObjectExtension)) =>
@@ -360,6 +360,11 @@ fn alter_table_command(command: &AlterTableCmd) -> Option<Change> {
         (AlterTableType::AtAttachPartition, Some(NodeEnum::PartitionCmd(partition))) => {
             Some(Change::Attach(Name::of_relation(partition.name.as_ref()?)))
         }
+        (AlterTableType::AtColumnDefault, Some(_)) => Some(Change::Add {
+            column: command.name.as_str().into(),
+            value: expression(command.def.as_deref()),
+            data_type: None,
+        }),
         (AlterTableType::AtDropExpression, _) => Some(Change::Materialize(command.name.as_str().into())),
         (AlterTableType::AtDetachPartition, Some(NodeEnum::PartitionCmd(partition))) => {
             Some(Change::Detach(Name::of_relation(partition.name.as_ref()?)))

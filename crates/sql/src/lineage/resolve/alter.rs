@@ -65,6 +65,7 @@ impl<'a> Resolution<'a> {
                 }
             }
             Change::Rename(to) => {
+                self.named_anew(to);
                 let to = Name::qualified(relation.schema(), to).to_string();
                 self.moved(relation, &to, None);
             }

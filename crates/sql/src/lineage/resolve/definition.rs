@@ -14,15 +14,25 @@ use crate::resolve::visible;
 /// More objects than these behind a stored relation count as all that there are.
 const BEHIND_MAX: usize = 10_000;
 
+/// Definitions that are others from now on.
+struct Replaced<'n> {
+    objects: BTreeSet<ObjectId>,
+    /// A name that may mean something new.
+    name: Option<&'n str>,
+}
+
 impl<'a> Resolution<'a> {
     /// A statement that defines something, and moves values by it.
     pub(super) fn define(&mut self, kind: &'a StatementKind) {
         match kind {
-            StatementKind::ReplaceFunction(name) => {
+            StatementKind::CreateFunction(name) => {
                 let replaced = self.added_functions(name).into_iter().map(|one| ObjectId::function(one.oid));
-                self.replaced(&replaced.collect(), None);
+                self.replaced(&Replaced { objects: replaced.collect(), name: Some(&name.name) }, None);
             }
-            StatementKind::CreateTable { relation, defaults } => self.created_table(relation, defaults),
+            StatementKind::CreateTable { relation, defaults } => {
+                self.created_table(relation, defaults);
+                self.named_anew(&relation.name);
+            }
             StatementKind::RenameSchema { from, to } => self.all_moved(to, |one| one.schema() == &**from),
             StatementKind::MoveExtension { extension, to } => {
                 self.all_moved(to, |one| one.extension() == Some(extension));
@@ -131,28 +141,30 @@ impl<'a> Resolution<'a> {
     /// A view gets another query. Where it no longer shows what it showed, copies of that stay behind.
     pub(super) fn replace_view(&mut self, name: &Name, new: &Table) {
         let sources = new.sources();
-        for relation in self.relations_called(name) {
-            self.replaced(&BTreeSet::from([ObjectId::relation(relation.oid())]), Some(&sources));
-        }
+        let objects = self.relations_called(name).into_iter().map(|one| ObjectId::relation(one.oid()));
+        let replaced = Replaced { objects: objects.collect(), name: Some(&name.name) };
+        self.replaced(&replaced, Some(&sources));
+    }
+
+    /// A name means something else from now on: texts of functions that have it do, too.
+    pub(super) fn named_anew(&mut self, name: &str) {
+        self.replaced(&Replaced { objects: BTreeSet::new(), name: Some(name) }, None);
     }
 
     /// These relations no longer belong to those that share their rows.
     pub(super) fn forgotten(&mut self, relations: &[&'a Relation]) {
         if !relations.is_empty() {
-            let kin = self.kin_of(relations);
-            self.replaced(&kin.into_iter().map(|one| ObjectId::relation(one.oid())).collect(), None);
+            let kin = self.kin_of(relations).into_iter().map(|one| ObjectId::relation(one.oid()));
+            self.replaced(&Replaced { objects: kin.collect(), name: None }, None);
         }
     }
 
     /// These definitions change. Stored results of them (materialized views, generated columns) keep the values that
     /// they have, and nothing says any more where those came from. A new definition with all of `kept` loses none.
-    fn replaced(&mut self, replaced: &BTreeSet<ObjectId>, kept: Option<&Sources>) {
-        if replaced.is_empty() {
-            return;
-        }
+    fn replaced(&mut self, replaced: &Replaced<'_>, kept: Option<&Sources>) {
         for relation in self.session.catalogue.relations() {
             let computes = relation.expressions().iter().any(|one| one.generated);
-            let is_itself = replaced.contains(&ObjectId::relation(relation.oid()));
+            let is_itself = replaced.objects.contains(&ObjectId::relation(relation.oid()));
             if is_itself || !relation.stored && !computes {
                 continue;
             }
@@ -182,16 +194,23 @@ impl<'a> Resolution<'a> {
     }
 
     /// Whether what a relation shows depends on one of these objects.
-    fn rests_on(&self, relation: &Relation, objects: &BTreeSet<ObjectId>) -> bool {
+    fn rests_on(&self, relation: &Relation, replaced: &Replaced<'_>) -> bool {
         let mut seen = BTreeSet::from([ObjectId::relation(relation.oid())]);
         let mut left: Vec<ObjectId> = seen.iter().copied().collect();
         while let Some(object) = left.pop() {
-            if objects.contains(&object) || seen.len() > BEHIND_MAX {
+            if replaced.objects.contains(&object) || self.names(object, replaced) || seen.len() > BEHIND_MAX {
                 return true;
             }
             left.extend(self.behind(object).into_iter().filter(|one| seen.insert(*one)));
         }
         false
+    }
+
+    /// Whether the text of a function has the name that is given anew.
+    fn names(&self, object: ObjectId, replaced: &Replaced<'_>) -> bool {
+        let function = self.session.catalogue.function_by_oid(object.oid);
+        let function = function.filter(|_| object.class == ObjectClass::Function);
+        function.is_some_and(|function| mentioned(function).any(|name| Some(name) == replaced.name))
     }
 
     /// The objects that an object is made of, those that the text of a function names included.

@@ -204,7 +204,12 @@ impl<'a> Resolution<'a> {
             // Which rows there are is judged as the predicates that choose them.
             SubQueryKind::Exists => Value::constant(),
             SubQueryKind::Value => Value::of(rows.sources()),
-            SubQueryKind::Compare => Value::computed([&test, &rows.whole()]),
+            SubQueryKind::Compare => {
+                // Rows are computed until the comparison is decided.
+                let both = [test, rows.whole()];
+                self.judge_evaluation(&both);
+                Value::computed(&both)
+            }
         }
     }
 }

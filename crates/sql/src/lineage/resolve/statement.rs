@@ -21,6 +21,7 @@ impl<'a> Resolution<'a> {
                 if !is_view {
                     self.create_from(relation, &table);
                 }
+                self.named_anew(&relation.name);
                 Table::default()
             }
             StatementKind::Declare(query) => {
@@ -41,7 +42,7 @@ impl<'a> Resolution<'a> {
                 self.touch(&Sources::unknown());
                 Table::default()
             }
-            StatementKind::ReplaceFunction(_)
+            StatementKind::CreateFunction(_)
             | StatementKind::CreateTable { .. }
             | StatementKind::RenameSchema { .. }
             | StatementKind::MoveExtension { .. }
