@@ -71,6 +71,10 @@ impl Plan {
     ) -> Self {
         let operation = |column: &Column| match action(&column.source, rules, unmask) {
             None => Operation::Pass,
+            // INVARIANT: I6. A computed value can be NULL for some values of its sources only.
+            Some(action) if is_computed(&column.source, rules, unmask) => {
+                Operation::of_computed(action, column.text_like, key)
+            }
             Some(action) => Operation::of(action, column.text_like, key),
         };
         let operations: Arc<[_]> = columns.iter().map(operation).collect();
@@ -117,6 +121,15 @@ impl Plan {
         }
         out.buffer().extend_from_slice(rows);
         Ok(())
+    }
+}
+
+/// Returns `true` if a hidden column may contribute to a value other than as the plain column.
+fn is_computed(source: &Source, rules: &Rules, unmask: &BTreeSet<DataClass>) -> bool {
+    match source {
+        Source::Column { .. } => false,
+        Source::Expression { .. } | Source::Unresolved => action(source, rules, unmask).is_some(),
+        Source::AnyOf(sources) => sources.iter().any(|source| is_computed(source, rules, unmask)),
     }
 }
 

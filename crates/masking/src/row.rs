@@ -57,6 +57,12 @@ fn mask_fields(operations: &[Operation], body: &[u8], out: &mut BytesMut) -> Res
         let (length, fields) = rest.split_first_chunk().ok_or(malformed)?;
         let length = i32::from_be_bytes(*length);
         if length == NULL {
+            if operation.replaces_null() {
+                let before = passing.len().checked_sub(rest.len()).and_then(|end| passing.get(..end));
+                out.extend_from_slice(before.ok_or(malformed)?);
+                mask_value(operation, &[], out)?;
+                passing = fields;
+            }
             rest = fields;
             continue;
         }

@@ -37,6 +37,8 @@ pub(crate) enum Operation {
     Pass,
     /// Replaces the value by a fixed text.
     Redact,
+    /// Replaces the value by a fixed text, NULL included: the NULL of a computed value can reveal its sources.
+    Replace,
     /// Replaces the value by NULL.
     Null,
     /// Keeps only the last characters.
@@ -69,6 +71,19 @@ impl Operation {
         matches!(self, Self::Pass)
     }
 
+    /// Returns the same for a computed value.
+    pub(crate) fn of_computed(action: MaskAction, text_like: bool, key: &HashKey) -> Self {
+        match Self::of(action, text_like, key) {
+            Self::Redact => Self::Replace,
+            other => other,
+        }
+    }
+
+    /// Returns `true` if NULL is replaced as well.
+    pub(crate) const fn replaces_null(&self) -> bool {
+        matches!(self, Self::Replace)
+    }
+
     /// Returns `true` if the result depends on the value; the whole value is needed then.
     pub(crate) const fn needs_value(&self) -> bool {
         matches!(self, Self::Partial { .. } | Self::Hash(_))
@@ -79,7 +94,7 @@ impl Operation {
     pub(crate) fn apply(&self, value: &[u8], out: &mut BytesMut) -> Outcome {
         match self {
             Self::Pass => out.extend_from_slice(value),
-            Self::Redact => out.extend_from_slice(REDACTED),
+            Self::Redact | Self::Replace => out.extend_from_slice(REDACTED),
             Self::Null => return Outcome::Null,
             Self::Partial { keep } => partial(value, *keep, out),
             Self::Hash(key) => hash(value, key, out),

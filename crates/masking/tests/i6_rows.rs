@@ -43,6 +43,22 @@ fn null_stays_null() {
 }
 
 #[test]
+fn i6_masked_a_computed_null_looks_like_any_other_value() {
+    let columns =
+        [column("id"), expression(&["email"]), column("email"), expression(&["notes"]), expression(&["id"])];
+    let plan = plan(&columns);
+    let expected = row(&[None, Some(b"[redacted]"), None, None, None]);
+    assert_eq!(masked_row(&plan, &row(&[None; 5])).unwrap(), message(b'D', &expected));
+    let either = Source::AnyOf(vec![column("email").source, Source::Unresolved]);
+    let plan = plan_with(Column { source: either, ..column("email") });
+    assert_eq!(masked_row(&plan, &row(&[None])).unwrap(), message(b'D', &row(&[Some(b"[redacted]")])));
+}
+
+fn plan_with(column: Column) -> Plan {
+    plan(&[column])
+}
+
+#[test]
 fn where_the_type_has_no_room_for_text_every_action_means_null() {
     for name in ["email", "card", "phone", "notes"] {
         for binary in [false, true] {

@@ -17,6 +17,7 @@ pub mod lineage;
 mod name;
 mod reader;
 mod reading;
+mod redefined;
 mod resolve;
 mod setting;
 mod shape;

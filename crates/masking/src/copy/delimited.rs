@@ -109,7 +109,7 @@ impl Delimited {
 
     fn end_field(&mut self, out: &mut BytesMut) -> Result<(), MaskError> {
         let Some(operation) = self.operation()? else { return Ok(()) };
-        if self.field == self.null {
+        if self.field == self.null && !operation.replaces_null() {
             out.extend_from_slice(&self.null);
         } else {
             let mut value = BytesMut::new();

@@ -6,6 +6,7 @@
 //! what is known: the rest is unresolved, which is the strictest reading. No session ends because of it.
 
 mod reader;
+mod redefinitions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+pub(crate) use self::redefinitions::Redefining;
+use self::redefinitions::Redefinitions;
 use crate::approval_binding::SharedBindings;
 use crate::definitions::DefinitionReader;
 use crate::facts::CatalogueCopy;
@@ -72,6 +75,7 @@ pub(crate) struct Database {
     /// Reads what held commands rest on.
     pub(crate) definitions: DefinitionReader,
     reading: Reading,
+    redefinitions: Redefinitions,
 }
 
 /// A catalogue, and the name that it is passed on by.
@@ -140,6 +144,7 @@ impl Database {
             settings: ArcSwapOption::empty(),
             bindings: SharedBindings::default(),
             copied: Mutex::new(None),
+            redefinitions: Redefinitions::default(),
             reading: Reading {
                 requests: Mutex::new(Requests::default()),
                 wake: Notify::new(),

@@ -10,6 +10,8 @@ use countersign_common::verdict::DataClass;
 use countersign_masking::{Rules, Source};
 use countersign_sql::lineage::{ColumnOrigin, Flows, Sources};
 
+use crate::statements::Meaning;
+
 /// The masked columns that the answer to a command can show.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MaskedOutputs {
@@ -23,13 +25,25 @@ pub(crate) struct MaskedOutputs {
     returns_written: bool,
     /// Everything that errors and notices can quote.
     touched: Sources,
+    /// What gave names their meaning. The answer is read by it, whatever the command itself may change.
+    meaning: Option<Meaning>,
 }
 
 impl MaskedOutputs {
     /// The outputs of a command with these flows.
     pub(crate) fn of(flows: Flows, rules: &Arc<Rules>) -> Self {
         let Flows { outputs, columns, returns_written, touched, .. } = flows;
-        Self { rules: Arc::clone(rules), all: outputs, columns, returns_written, touched }
+        Self { rules: Arc::clone(rules), all: outputs, columns, returns_written, touched, meaning: None }
+    }
+
+    /// The same, found by what names meant at some moment.
+    pub(crate) fn under(self, meaning: Meaning) -> Self {
+        Self { meaning: Some(meaning), ..self }
+    }
+
+    /// What gave names their meaning when these outputs were found.
+    pub(crate) const fn meaning(&self) -> Option<&Meaning> {
+        self.meaning.as_ref()
     }
 
     /// Whether something in the answer may have to be masked for a principal who may see `unmask`.

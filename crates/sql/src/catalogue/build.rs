@@ -397,6 +397,7 @@ fn data_type(row: &Row<'_>, draft: &Draft, parts: &Parts) -> Option<Type> {
         name: name.into(),
         qualified: Name::qualified(schema, name).to_string(),
         kind,
+        domain: row.text(8)? == "d",
         checks,
         xmin: row.number(4)?,
         requires: parts.required(ObjectId::data_type(oid), made_of),

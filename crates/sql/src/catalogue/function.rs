@@ -131,10 +131,12 @@ pub(crate) struct Type {
     pub(super) name: Box<str>,
     pub(crate) qualified: String,
     pub(crate) kind: TypeKind,
+    /// A domain, which can have a default.
+    pub(crate) domain: bool,
     /// The checks of a domain, by `pg_constraint`; `None` when the server could not say one.
     pub(super) checks: Vec<(u32, Option<Box<str>>)>,
     pub(super) xmin: u32,
-    pub(super) requires: Arc<Vec<ObjectId>>,
+    pub(crate) requires: Arc<Vec<ObjectId>>,
 }
 
 /// The code that casting to a type runs.

@@ -322,6 +322,18 @@ impl Trigger {
         self.events & 32 != 0
     }
 
+    /// Whether it runs for each row.
+    #[must_use]
+    pub const fn is_for_each_row(&self) -> bool {
+        self.events & 1 != 0
+    }
+
+    /// Whether it runs before the row is written.
+    #[must_use]
+    pub const fn is_before(&self) -> bool {
+        self.events & 2 != 0
+    }
+
     /// Whether it takes the place of the statement (INSTEAD OF, on a view).
     #[must_use]
     pub const fn is_instead(&self) -> bool {

@@ -24,14 +24,28 @@ pub(crate) enum StatementKind {
     Explain { inner: Box<StatementKind>, runs: bool },
     /// CREATE TABLE … AS, CREATE MATERIALIZED VIEW, SELECT INTO.
     CreateFrom { relation: Name, columns: Vec<Box<str>>, from: Box<StatementKind>, is_view: bool },
-    /// CREATE VIEW.
-    CreateView(Query),
+    /// CREATE VIEW. One that is there already may be replaced.
+    CreateView { relation: Name, query: Query },
+    /// CREATE FUNCTION. One that is there already may be replaced.
+    CreateFunction(Name),
+    /// CREATE TABLE: the defaults of its columns.
+    CreateTable { relation: Name, defaults: Vec<(Box<str>, Expression)> },
+    /// ALTER SCHEMA … RENAME.
+    RenameSchema { from: Box<str>, to: Box<str> },
+    /// ALTER EXTENSION … SET SCHEMA.
+    MoveExtension { extension: Box<str>, to: Box<str> },
+    /// DROP TABLE.
+    Drop(Vec<Name>),
+    /// ALTER DOMAIN … ADD or VALIDATE CONSTRAINT: all values of the domain are looked at.
+    CheckDomain(Name),
+    /// CREATE SCHEMA with elements.
+    Several(Vec<StatementKind>),
     /// COPY (query) TO.
     CopyQuery { query: Query, to_client: bool },
     /// COPY relation TO.
     CopyRelation { relation: Name, columns: Vec<Box<str>>, to_client: bool },
     /// COPY relation FROM.
-    CopyIn { relation: Name, condition: Expression },
+    CopyIn { relation: Name, columns: Vec<Box<str>>, condition: Expression },
     /// EXECUTE.
     Execute(Box<str>),
     /// DECLARE CURSOR.
@@ -67,8 +81,14 @@ pub(crate) enum Change {
     Rename(Box<str>),
     /// SET SCHEMA.
     SetSchema(Box<str>),
-    /// ALTER COLUMN … TYPE … USING.
+    /// ALTER COLUMN … TYPE, with or without USING.
     Convert { column: Box<str>, using: Expression },
+    /// ADD COLUMN, SET DEFAULT: what rows hold from now on, and the name of the type.
+    Add { column: Box<str>, value: Expression, data_type: Option<Name> },
+    /// ATTACH PARTITION: its rows are compared with bounds.
+    Attach(Name),
+    /// CLUSTER: the order of an index decides where rows are.
+    Cluster,
     /// ALTER COLUMN … DROP EXPRESSION: computed values become stored ones.
     Materialize(Box<str>),
     /// DETACH PARTITION of the named relation.
@@ -178,8 +198,10 @@ pub(crate) struct Join {
 
 #[derive(Debug)]
 pub(crate) enum Expression {
-    /// A literal, a parameter, DEFAULT, `current_date`.
+    /// A literal, a parameter, `current_date`.
     Constant,
+    /// DEFAULT, in the place of a column's value.
+    Default,
     /// ORDER BY 1, GROUP BY 1: an output, counted from 1.
     Position(usize),
     /// `x`, `t.x`, `s.t.x`.
@@ -209,6 +231,8 @@ pub(crate) enum Expression {
         conditions: Box<[Expression]>,
         results: Box<[Expression]>,
     },
+    /// COALESCE.
+    Coalesce(Box<[Expression]>),
     /// IS NULL, IS NOT NULL.
     NullTest(Box<Expression>),
     Sub(Box<SubQuery>),
@@ -306,8 +330,10 @@ impl Statement {
 impl StatementKind {
     fn nodes(&self) -> usize {
         1 + match self {
-            Self::Query(query) | Self::CreateView(query) | Self::Declare(query) => query.nodes(),
-            Self::CopyQuery { query, .. } => query.nodes(),
+            Self::Query(query) | Self::Declare(query) => query.nodes(),
+            Self::CopyQuery { query, .. } | Self::CreateView { query, .. } => query.nodes(),
+            Self::CreateTable { defaults, .. } => defaults.iter().map(|(_, one)| one.nodes()).sum(),
+            Self::Several(several) => several.iter().map(Self::nodes).sum(),
             Self::Explain { inner, .. } | Self::CreateFrom { from: inner, .. } => inner.nodes(),
             Self::CreateRule { actions, .. } => actions.iter().map(Self::nodes).sum(),
             Self::Alter { changes, .. } => changes.len() * 4,
@@ -323,7 +349,7 @@ impl StatementKind {
         match self {
             Self::Query(query) | Self::Declare(query) | Self::CopyQuery { query, .. } => query.modifies(),
             Self::Explain { inner, .. } => inner.modifies(),
-            Self::Silent | Self::CreateView(_) | Self::CopyRelation { .. } => false,
+            Self::Silent | Self::CreateView { .. } | Self::CopyRelation { .. } => false,
             _ => true,
         }
     }
@@ -396,12 +422,17 @@ impl FromItem {
 impl Expression {
     fn nodes(&self) -> usize {
         1 + match self {
-            Self::Constant | Self::Position(_) | Self::Column(_) | Self::Star(_) | Self::Opaque => 0,
+            Self::Constant
+            | Self::Default
+            | Self::Position(_)
+            | Self::Column(_)
+            | Self::Star(_)
+            | Self::Opaque => 0,
             Self::Field(inner, _) | Self::FieldStar(inner) | Self::Not(inner) | Self::NullTest(inner) => {
                 inner.nodes()
             }
             Self::Cast { value, .. } => value.nodes(),
-            Self::All(inner) | Self::Row(inner) | Self::Logic(inner) => all(inner),
+            Self::All(inner) | Self::Row(inner) | Self::Logic(inner) | Self::Coalesce(inner) => all(inner),
             Self::Call(call) => {
                 let window = call.window.as_ref().map_or(0, |window| all(window));
                 all(&call.arguments) + all(&call.order) + window

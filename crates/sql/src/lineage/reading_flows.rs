@@ -26,6 +26,8 @@ impl Reading {
         for statement in &self.lineage {
             let session = resolve::at_point(statement.path_unsure, statement.definitions_unsure, session);
             let mut flows = Resolution::of_statement(&session, watched, self, statement, executions);
+            // What the server describes by a table's oid is not what that was before the text.
+            flows.returns_written |= statement.definitions_unsure;
             if self.lineage.len() > 1 {
                 // Results of several statements come one after the other.
                 flows.columns = None;

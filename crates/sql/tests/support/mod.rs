@@ -24,10 +24,19 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn new() -> Self {
+        Self::with_catalogue(rows())
+    }
+
+    /// The database of `fixture/written.sql`.
+    pub(crate) fn written() -> Self {
+        Self::with_catalogue(rows_of(include_str!("../fixture/written.tsv")))
+    }
+
+    fn with_catalogue(rows: Vec<Rows>) -> Self {
         let look = read("SELECT * FROM orders WHERE id = $1");
         let wipe = read("DELETE FROM orders");
         Self {
-            catalogue: Catalogue::from_rows(&rows()).unwrap(),
+            catalogue: Catalogue::from_rows(&rows).unwrap(),
             path: vec!["pg_catalog".into(), "public".into()],
             safe: BTreeSet::from(["public.vat".into()]),
             prepared: Box::new(move |name| match name {
@@ -65,8 +74,12 @@ pub(crate) fn read(text: &str) -> Arc<Reading> {
 }
 
 pub(crate) fn rows() -> Vec<Rows> {
+    rows_of(include_str!("../fixture/catalogue.tsv"))
+}
+
+fn rows_of(fixture: &str) -> Vec<Rows> {
     let mut results: Vec<Rows> = Vec::new();
-    for line in include_str!("../fixture/catalogue.tsv").lines() {
+    for line in fixture.lines() {
         if line.starts_with("# ") {
             results.push(Vec::new());
         } else {

@@ -459,6 +459,8 @@ impl Flow {
         }
         if !self.expected.has_effects() && std::mem::take(&mut self.definitions_touched) {
             let redefined = std::mem::take(&mut self.redefined);
+            // First, so that it is served when what this session waits for is.
+            self.redefining = None;
             if !redefined.is_empty() {
                 self.definitions_awaited = Some(self.database.changed(&redefined));
             }

@@ -33,7 +33,7 @@ use crate::unmatched::Unmatched;
 const KEPT_MAX: usize = 256;
 
 /// What facts were derived from: the state of settings, definitions and prepared statements.
-type Basis = (u64, u64, u64, bool);
+type Basis = (u64, u64, u64, bool, (u64, usize));
 
 /// Facts of the readings that this connection used last.
 #[derive(Debug, Default)]
@@ -121,24 +121,26 @@ impl Session {
             }
         }
         self.know_definitions().await;
+        // Boxed: seldom does anybody change definitions.
+        Box::pin(self.flow.database.settle_redefinitions(reading)).await;
         self.match_rules();
         let rules = Arc::clone(&self.flow.rules);
         if let Some(described) = self.kept.get(reading, types, self.basis(), &rules) {
             return Ok(described);
         }
         // Taken before the facts are derived: a later change is seen at the next lookup.
-        let (mut basis, mut meaning) = (self.basis(), self.flow.meaning());
+        let (mut basis, mut meaning) = (self.basis(), self.flow.meaning_for(reading));
         let mut facts = self.facts_of(reading, types, &meaning).await;
         if is_unresolved(&facts) && self.flow.settings.readable().is_some() && !self.flow.hides_definitions()
         {
             // Boxed: rare, and large beside a session that mostly knows all names.
             Box::pin(self.flow.database.look_up(reading.mentioned_objects())).await;
-            (basis, meaning) = (self.basis(), self.flow.meaning());
+            (basis, meaning) = (self.basis(), self.flow.meaning_for(reading));
             facts = self.facts_of(reading, types, &meaning).await;
         }
         let flows = self.flow.flows_under(reading, &meaning, None, &rules);
         let masked = Arc::new(MaskedUse::of(&flows, &rules));
-        let outputs = Arc::new(MaskedOutputs::of(flows, &rules));
+        let outputs = Arc::new(self.flow.outputs_of(flows, Some(reading), &rules));
         masked.note(&mut facts);
         let described = Described::new(Arc::new(facts));
         // Looking again may have moved the basis.
@@ -281,6 +283,7 @@ impl Session {
             flow.database.generation(),
             flow.statements.version().wrapping_add(flow.portals.version()),
             flow.hides_definitions(),
+            flow.database.redefinitions_version(),
         )
     }
 
@@ -300,7 +303,7 @@ impl Session {
     }
 
     fn is_outside_transaction(&self, reading: &Reading) -> bool {
-        let facts = self.facts(reading, &[], &self.flow.meaning());
+        let facts = self.facts(reading, &[], &self.flow.meaning_for(reading));
         facts.operations.iter().any(|operation| operation.flags.contains(&Flag::OutsideTransaction))
     }
 

@@ -150,6 +150,8 @@ pub(crate) struct Flow {
     pub(crate) definitions_touched: bool,
     /// The names that it changed them for.
     pub(crate) redefined: countersign_sql::Redefined,
+    /// The same, as told to the other sessions.
+    pub(crate) redefining: Option<crate::catalogue::Redefining>,
     /// The request to read what this session changed in the transaction before, until it is served.
     pub(crate) definitions_awaited: Option<crate::catalogue::Ticket>,
     /// Whether values are hidden from the principal; boxed, as it is seldom looked at.
@@ -508,6 +510,27 @@ impl Flow {
             return Arc::new(countersign_sql::Catalogue::empty());
         }
         self.database.current()
+    }
+
+    /// What names mean at the moment for one text: nothing is known where it rests on what another session of this
+    /// gateway is changing.
+    // INVARIANT: I7.
+    pub(crate) fn meaning_for(&self, reading: &countersign_sql::Reading) -> Meaning {
+        let mut meaning = self.meaning();
+        if meaning.catalogue.is_loaded() && self.is_being_redefined(reading) {
+            meaning.catalogue = Arc::new(countersign_sql::Catalogue::empty());
+        }
+        meaning
+    }
+
+    /// Whether a text, or what it executes, rests on definitions that are being changed.
+    fn is_being_redefined(&self, reading: &countersign_sql::Reading) -> bool {
+        let executed = |name: &str| match self.statements.get(name.as_bytes()) {
+            Known::As(statement) => self.database.is_redefining(&statement.reading),
+            // What it runs is not known anyway.
+            Known::Unseen | Known::Unsettled => false,
+        };
+        self.database.is_redefining(reading) || reading.executes().any(executed)
     }
 
     /// What names mean at the moment, for those who ask.

@@ -40,12 +40,23 @@ impl Flow {
             Some(reading) => self.flows(reading, bound, rules),
             None => Flows::unknown(),
         };
-        MaskedOutputs::of(flows, rules)
+        self.outputs_of(flows, reading, rules)
+    }
+
+    /// Outputs with these flows, which are described by what names mean now.
+    pub(super) fn outputs_of(
+        &self,
+        flows: Flows,
+        reading: Option<&Reading>,
+        rules: &Arc<Rules>,
+    ) -> MaskedOutputs {
+        let meaning = reading.map_or_else(|| self.meaning(), |reading| self.meaning_for(reading));
+        MaskedOutputs::of(flows, rules).under(meaning)
     }
 
     /// The flows of a text: by what its names mean now, and by what they meant when its portal was bound.
     fn flows(&self, reading: &Reading, bound: Option<&Meaning>, rules: &Rules) -> Flows {
-        self.flows_under(reading, &self.meaning(), bound, rules)
+        self.flows_under(reading, &self.meaning_for(reading), bound, rules)
     }
 
     /// The same with what gives names their meaning `now`.
@@ -64,6 +75,8 @@ impl Flow {
             self.with_names(meaning, |session| reading.flows(session, &watched))
         };
         let mut flows = under(reading, now);
+        // The row description of the server, by oids of tables, rests on the new definitions.
+        flows.returns_written |= !now.catalogue.is_loaded();
         if let Some(bound) = bound {
             flows.add(under(reading, bound));
         }

@@ -147,6 +147,7 @@ impl Session {
             cursors_may_set: false,
             definitions_touched: false,
             redefined: countersign_sql::Redefined::default(),
+            redefining: None,
             definitions_awaited: None,
             hidden: Box::new(Hidden::new(&setting.road, &setting.rules)),
             unread_code: false,
@@ -215,6 +216,10 @@ impl Session {
             Ok(()) => "the client said goodbye".to_owned(),
             Err(broken) => self.tell_why(broken).await,
         };
+        if !matches!(served, Ok(()) | Err(Broken::Client)) {
+            // It has had our last word, and does not wait for what we still follow.
+            let _ = tokio::time::timeout(GOODBYE_MAX, self.flow.close_client()).await;
+        }
         if !matches!(served, Err(Broken::TimeOver)) {
             self.follow_what_runs().await;
         }
@@ -410,11 +415,7 @@ impl Flow {
             self.foretell(effects);
         }
         // Nobody else sees what an open transaction defines: until it ends the shared catalogue does not hold here.
-        self.definitions_touched |= effects.is_none_or(|effects| effects.changes_definitions);
-        match effects {
-            Some(effects) => self.redefined.merge(&effects.redefines),
-            None => self.redefined = countersign_sql::Redefined::anything(),
-        }
+        self.note_definitions(unit);
         let goes_on = unit.command.form == "execute";
         let stays = in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty());
         if goes_on || stays {
@@ -433,6 +434,33 @@ impl Flow {
             self.batch_prefix = goes_on.then_some(digest);
             if stays {
                 self.prefix = Some(digest);
+            }
+        }
+    }
+
+    /// Notes the definitions that a command may change, for this session and for the others, before it is sent.
+    fn note_definitions(&mut self, unit: &Unit) {
+        let effects = unit.reading.as_ref().map(|reading| reading.effects());
+        let facts = &unit.described.facts;
+        // Functions that are on no list are told apart by the facts: a plain read calls none that nobody has reviewed.
+        if !only_rows(facts) {
+            self.definitions_touched |= effects.is_none_or(|effects| effects.changes_definitions);
+            match effects {
+                Some(effects) => self.redefined.merge(&effects.redefines),
+                None => self.redefined = countersign_sql::Redefined::anything(),
+            }
+        }
+        let defines = |class| matches!(class, Class::Schema | Class::Admin);
+        let Some(effects) = effects.filter(|effects| !effects.redefines.is_empty()) else { return };
+        if !facts.operations.iter().any(|operation| defines(operation.action.class())) {
+            return;
+        }
+        // INVARIANT: I7. Told before the command leaves: other connections may see its effect at once.
+        match &self.redefining {
+            Some(redefining) => redefining.add(&effects.redefines),
+            None => {
+                let begun = crate::catalogue::Redefining::begin(&self.database, &effects.redefines);
+                self.redefining = Some(begun);
             }
         }
     }
@@ -520,6 +548,12 @@ fn may_run_unread_code(facts: &Facts) -> bool {
         .operations
         .iter()
         .any(|operation| matches!(operation.action.class(), Class::Schema | Class::Admin | Class::Unknown))
+}
+
+/// Whether a command does nothing but read and change rows.
+fn only_rows(facts: &Facts) -> bool {
+    let rows = |class| matches!(class, Class::Read | Class::Write);
+    !facts.operations.is_empty() && facts.operations.iter().all(|one| rows(one.action.class()))
 }
 
 /// An error with its causes, for the log.

@@ -110,7 +110,7 @@ impl Flow {
             return Vec::new();
         }
         let watched: Watched = outputs.rules.columns().collect();
-        self.with_session(|session| {
+        self.with_meaning_of(outputs, |session| {
             let mut stored = StoredColumns::new(session, &watched);
             let column = |(index, field): (usize, Field<'_>)| {
                 // INVARIANT: I6. The server says that the value is this column's as it is.
@@ -123,6 +123,18 @@ impl Flow {
             };
             fields.iter().enumerate().map(column).collect()
         })
+    }
+
+    /// What names meant when the outputs were found.
+    fn with_meaning_of<T>(
+        &self,
+        outputs: &MaskedOutputs,
+        ask: impl FnOnce(&countersign_sql::Session<'_>) -> T,
+    ) -> T {
+        match outputs.meaning() {
+            Some(meaning) => self.with_names(meaning, ask),
+            None => self.with_session(ask),
+        }
     }
 
     /// COPY begins, one way or the other.
@@ -181,7 +193,7 @@ impl Flow {
             return Some((0..of).map(|index| outputs.source(index, of, None)).collect());
         };
         let watched: Watched = outputs.rules.columns().collect();
-        self.with_session(|session| {
+        self.with_meaning_of(outputs, |session| {
             let mut stored = StoredColumns::new(session, &watched);
             let origins = stored.copied(relation, &copy.columns)?;
             let sources = origins.into_iter().enumerate();

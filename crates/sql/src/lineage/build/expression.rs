@@ -11,8 +11,8 @@ use super::query;
 use crate::lineage::query::{Call, Expression, Operator, SubQuery, SubQueryKind};
 use crate::name::{Name, strings};
 
-/// Types for which a cast never fails, whatever the value is, or fails for no single value of interest.
-const SAFE_CASTS: [&str; 8] = ["text", "varchar", "bpchar", "name", "json", "jsonb", "citext", "xml"];
+/// Types for which a cast never fails, whatever the value is.
+const SAFE_CASTS: [&str; 5] = ["text", "varchar", "bpchar", "name", "citext"];
 
 /// Steps of one `(expression).a[1].b`; each is a level of the tree here. An expression with more may have any value.
 const STEPS_MAX: usize = 100;
@@ -43,7 +43,6 @@ pub(super) fn expression(node: Option<&Node>) -> Expression {
     match node {
         NodeEnum::AConst(_)
         | NodeEnum::ParamRef(_)
-        | NodeEnum::SetToDefault(_)
         | NodeEnum::String(_)
         | NodeEnum::Integer(_)
         | NodeEnum::Float(_)
@@ -53,6 +52,7 @@ pub(super) fn expression(node: Option<&Node>) -> Expression {
         | NodeEnum::CurrentOfExpr(_)
         | NodeEnum::GroupingFunc(_)
         | NodeEnum::MergeSupportFunc(_) => Expression::Constant,
+        NodeEnum::SetToDefault(_) => Expression::Default,
         NodeEnum::AStar(_) => Expression::Star(Box::default()),
         NodeEnum::ColumnRef(column) => column_name(column),
         NodeEnum::AExpr(operation) => operator(operation),
@@ -88,7 +88,7 @@ fn list(node: &NodeEnum) -> Expression {
         NodeEnum::RowExpr(row) => Expression::Row(boxed(&row.args)),
         NodeEnum::GroupingSet(set) => Expression::Row(boxed(&set.content)),
         NodeEnum::AArrayExpr(array) => Expression::All(boxed(&array.elements)),
-        NodeEnum::CoalesceExpr(coalesce) => Expression::All(boxed(&coalesce.args)),
+        NodeEnum::CoalesceExpr(coalesce) => Expression::Coalesce(boxed(&coalesce.args)),
         NodeEnum::MinMaxExpr(extreme) => Expression::All(boxed(&extreme.args)),
         NodeEnum::AIndices(indices) => both(indices.lidx.as_deref(), indices.uidx.as_deref()),
         NodeEnum::BooleanTest(test) => both(test.arg.as_deref(), None),
@@ -157,9 +157,10 @@ fn special(node: &NodeEnum) -> Expression {
         NodeEnum::XmlExpr(xml) => {
             let mut all = expressions(&xml.named_args);
             all.extend(expressions(&xml.args));
-            Expression::All(all.into())
+            // Text that is no XML makes it fail.
+            syntax("xmlparse", all)
         }
-        NodeEnum::XmlSerialize(xml) => Expression::All(Box::new([expression(xml.expr.as_deref())])),
+        NodeEnum::XmlSerialize(xml) => syntax("xmlserialize", vec![expression(xml.expr.as_deref())]),
         NodeEnum::JsonIsPredicate(predicate) => {
             Expression::All(Box::new([expression(predicate.expr.as_deref())]))
         }
@@ -272,6 +273,11 @@ fn operator(operation: &AExpr) -> Expression {
             let only = list.first_mut().map(|one| std::mem::replace(one, Expression::Constant));
             (is_equals, vec![left, only.unwrap_or(Expression::Opaque)])
         }
+        // Compared with one element after the other, while none is equal.
+        (Ok(AExprKind::AexprIn), right) => {
+            let operator = Operator { name: Name::bare("IN"), equality: false, operands: vec![left, right] };
+            return Expression::Operator(Box::new(operator));
+        }
         (Ok(AExprKind::Undefined) | Err(_), _) => return Expression::Opaque,
         (Ok(_), right) => (false, vec![left, right]),
     };
@@ -311,5 +317,12 @@ fn window(window: &WindowDef) -> Vec<Expression> {
 }
 
 fn is_safe_cast(name: &TypeName) -> bool {
-    strings(&name.names).last().is_some_and(|last| SAFE_CASTS.contains(last))
+    let names = strings(&name.names);
+    let is_safe = match names.as_slice() {
+        [name] | ["pg_catalog", name] => SAFE_CASTS.contains(name),
+        [_, name] => *name == "citext",
+        _ => false,
+    };
+    // Not every text is an array.
+    is_safe && name.array_bounds.is_empty()
 }

@@ -2,8 +2,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    CommonTableExpr, DeleteStmt, InsertStmt, MergeStmt, MergeWhenClause, Node, OnConflictClause, RangeVar,
-    ReturningClause, SelectStmt, SetOperation, UpdateStmt, WithClause, a_const,
+    CmdType, CommonTableExpr, DeleteStmt, InsertStmt, MergeStmt, MergeWhenClause, Node, OnConflictClause,
+    RangeVar, ReturningClause, SelectStmt, SetOperation, UpdateStmt, WithClause, a_const,
 };
 
 use super::expression::{expression, expressions, optional};
@@ -277,7 +277,9 @@ fn merge(merge: &MergeStmt) -> Option<Modification> {
 fn merge_when(all: &mut Modification, when: &MergeWhenClause) {
     all.conditions.extend(optional(when.condition.as_deref()));
     // INSERT lists its columns as targets without values; UPDATE assigns.
-    if when.values.is_empty() {
+    if matches!(CmdType::try_from(when.command_type), Ok(CmdType::CmdInsert)) && when.values.is_empty() {
+        all.inserts.push(Insertion { columns: Vec::new(), source: InsertSource::Defaults });
+    } else if when.values.is_empty() {
         all.updates.extend(assignments(&when.target_list));
     } else {
         let columns = column_names(&when.target_list);

@@ -13,29 +13,8 @@ use crate::resolve::visible;
 /// Built-in functions that show texts of statements of other sessions.
 const SHOWS_STATEMENTS: [&str; 2] = ["pg_stat_get_activity", "pg_stat_get_backend_activity"];
 
-/// Built-in functions that return as many rows as their arguments say.
-const SET_RETURNING: [&str; 20] = [
-    "generate_series",
-    "generate_subscripts",
-    "unnest",
-    "regexp_matches",
-    "regexp_split_to_table",
-    "string_to_table",
-    "json_array_elements",
-    "json_array_elements_text",
-    "json_each",
-    "json_each_text",
-    "json_object_keys",
-    "jsonb_array_elements",
-    "jsonb_array_elements_text",
-    "jsonb_each",
-    "jsonb_each_text",
-    "jsonb_object_keys",
-    "jsonb_path_query",
-    "json_populate_recordset",
-    "jsonb_populate_recordset",
-    "ts_parse",
-];
+/// Extensions whose functions in C compute what they return from their arguments alone.
+const COMPUTING_EXTENSIONS: [&str; 2] = ["uuid-ossp", "pgcrypto"];
 
 impl<'a> Resolution<'a> {
     pub(super) fn call(&mut self, call: &'a Call, scope: &Scope<'_>) -> Value {
@@ -45,7 +24,7 @@ impl<'a> Resolution<'a> {
         if let Some(column) = self.column_by_call(call, &arguments) {
             return column;
         }
-        if call.distinct || SET_RETURNING.contains(&call.name.name.as_ref()) {
+        if call.distinct {
             self.predicate(&given.sources, false);
         }
         if let [counted] = arguments.as_slice()
@@ -53,6 +32,13 @@ impl<'a> Resolution<'a> {
             && self.is_count(&call.name)
         {
             // INVARIANT: I6. How many values there are is no value: of a stored column NULL is no secret.
+            given = Value::default();
+        } else {
+            let added = self.added_functions(&call.name);
+            self.judge_call(&call.name, &arguments, &added);
+        }
+        if self.is_builtin(&call.name, "pg_typeof") {
+            // Of whatever value, it returns a type.
             given = Value::default();
         }
         let mut value = Value::of(self.called(&call.name, &given.sources, call.is_syntax));
@@ -84,7 +70,12 @@ impl<'a> Resolution<'a> {
     }
 
     fn is_count(&self, name: &Name) -> bool {
-        &*name.name == "count"
+        self.is_builtin(name, "count")
+    }
+
+    /// Whether a name surely means this built-in function.
+    fn is_builtin(&self, name: &Name, function: &str) -> bool {
+        &*name.name == function
             && matches!(name.schema.as_deref(), None | Some("pg_catalog"))
             && self.added_functions(name).is_empty()
     }
@@ -98,10 +89,12 @@ impl<'a> Resolution<'a> {
         if !is_function {
             return if may_be_column { Value::computed([row]) } else { Value::unknown() };
         }
+        let added = self.added_functions(name);
+        self.judge_call(name, std::slice::from_ref(row), &added);
         Value::of(self.called(name, &row.sources, false))
     }
 
-    fn added_functions(&self, name: &Name) -> Vec<&'a Function> {
+    pub(super) fn added_functions(&self, name: &Name) -> Vec<&'a Function> {
         let added = self.session.catalogue.functions_named(&name.name).iter();
         added
             .map(AsRef::as_ref)
@@ -126,6 +119,10 @@ impl<'a> Resolution<'a> {
                 let channel = side_channel(&name.name, effect != functions::Call::Safe);
                 if let Some(kind) = channel {
                     self.side_channel(kind, given);
+                }
+                if channel == Some(SideChannelKind::DynamicSql) {
+                    // The text may select rows by anything, and fail by it.
+                    self.predicate(&Sources::unknown(), false);
                 }
                 if shows_anything(&name.name, channel) {
                     result.unknown = true;
@@ -153,9 +150,13 @@ impl<'a> Resolution<'a> {
     }
 
     /// The sources of what an added function returns.
-    fn added_function(&mut self, function: &'a Function, given: &Sources) -> Sources {
+    pub(super) fn added_function(&mut self, function: &'a Function, given: &Sources) -> Sources {
         if let Some(sources) = self.readable_function(function, given) {
+            self.function_results.add(&sources);
             return sources;
+        }
+        if computes_from_arguments(function) {
+            return given.clone();
         }
         // Free of side effects is not free of masked data: what it reads is not declared.
         if self.session.safe_functions.contains(function.qualified()) {
@@ -195,9 +196,18 @@ impl<'a> Resolution<'a> {
         // What definitions call was chosen by their author.
         if !self.in_definition {
             self.copies(Place::Unknown, &Sources::unknown());
+            self.predicate(&Sources::unknown(), false);
         }
         Sources::unknown()
     }
+}
+
+/// Whether a function is C code of a reviewed extension that reads nothing but its arguments.
+fn computes_from_arguments(function: &Function) -> bool {
+    function.details().is_some_and(|details| {
+        let extension = details.extension.as_deref();
+        &*details.language == "c" && extension.is_some_and(|name| COMPUTING_EXTENSIONS.contains(&name))
+    })
 }
 
 /// Through what the arguments of a built-in function leave, if through anything.

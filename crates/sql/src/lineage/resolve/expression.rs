@@ -7,14 +7,11 @@ use super::value::{Column, Table, Value};
 use crate::lineage::query::{Expression, Operator, SubQuery, SubQueryKind};
 use crate::name::Name;
 
-/// Operators that fail for some right operand.
-const PARTIAL_OPERATORS: [&str; 2] = ["/", "%"];
-
 impl<'a> Resolution<'a> {
     /// The value of an expression.
     pub(super) fn value(&mut self, expression: &'a Expression, scope: &Scope<'_>) -> Value {
         match expression {
-            Expression::Constant | Expression::Position(_) => Value::constant(),
+            Expression::Constant | Expression::Default | Expression::Position(_) => Value::constant(),
             Expression::Column(names) => self.column(names, scope),
             Expression::Star(qualifier) => self.row_of(qualifier, scope),
             Expression::Field(inner, name) => {
@@ -26,7 +23,17 @@ impl<'a> Resolution<'a> {
             Expression::Row(all) => self.row(all, scope),
             Expression::Call(call) => self.call(call, scope),
             Expression::Operator(operator) => self.operator(operator, scope),
-            Expression::Logic(all) => self.values(all, scope),
+            Expression::Logic(all) => {
+                let values: Vec<Value> = all.iter().map(|one| self.value(one, scope)).collect();
+                // What stands behind may be computed, and fail, or not.
+                self.judge_evaluation(&values);
+                Value::computed(&values)
+            }
+            Expression::Coalesce(all) => {
+                let values: Vec<Value> = all.iter().map(|one| self.value(one, scope)).collect();
+                self.judge_alternatives(&values);
+                Value::computed(&values)
+            }
             Expression::Not(inner) => Value::computed([&self.value(inner, scope)]),
             Expression::Cast { value, cannot_fail } => {
                 let mut value = self.value(value, scope);
@@ -97,12 +104,7 @@ impl<'a> Resolution<'a> {
 
     fn operator(&mut self, operator: &'a Operator, scope: &Scope<'_>) -> Value {
         let values: Vec<Value> = operator.operands.iter().map(|operand| self.value(operand, scope)).collect();
-        if PARTIAL_OPERATORS.contains(&operator.name.name.as_ref())
-            && let Some(right) = values.last()
-        {
-            let sources = right.sources.clone();
-            self.predicate(&sources, false);
-        }
+        self.judge_operator(&operator.name.name, &values);
         Value::computed(&values)
     }
 
@@ -202,7 +204,12 @@ impl<'a> Resolution<'a> {
             // Which rows there are is judged as the predicates that choose them.
             SubQueryKind::Exists => Value::constant(),
             SubQueryKind::Value => Value::of(rows.sources()),
-            SubQueryKind::Compare => Value::computed([&test, &rows.whole()]),
+            SubQueryKind::Compare => {
+                // Rows are computed until the comparison is decided.
+                let both = [test, rows.whole()];
+                self.judge_evaluation(&both);
+                Value::computed(&both)
+            }
         }
     }
 }

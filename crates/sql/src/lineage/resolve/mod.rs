@@ -1,14 +1,18 @@
 //! From the compact tree to [`Flows`]: names are looked up in the catalogue, values are followed to stored columns.
 
+mod alter;
 mod call;
+mod definition;
 mod expression;
 mod from;
 mod modification;
+mod partial;
 mod query;
 mod relation;
 mod scope;
 mod statement;
 mod value;
+mod written;
 
 use rustc_hash::FxHashMap;
 
@@ -48,6 +52,8 @@ pub(super) struct Resolution<'a> {
     definition_predicates: Sources,
     /// Code that cannot be read may run while the command is planned.
     runs_unread_code: bool,
+    /// Sources of what functions in SQL return. The planner may compute them, and EXPLAIN shows its results.
+    function_results: Sources,
     /// The text that is resolved, for what it prepares itself.
     reading: Option<&'a Reading>,
     /// How many EXECUTE deep this is.
@@ -68,6 +74,7 @@ impl<'a> Resolution<'a> {
             in_definition: false,
             definition_predicates: Sources::none(),
             runs_unread_code: false,
+            function_results: Sources::none(),
             reading: None,
             executions: 0,
             flows: Flows::default(),

@@ -1,19 +1,19 @@
 //! INSERT, UPDATE, DELETE, MERGE: what is stored where, and what RETURNING shows of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Resolution;
 use super::scope::{Entry, Scope};
 use super::value::{Column, Table, Value};
-use crate::catalogue::{Relation, RuleEvent};
+use super::written::{add_stored, with_everywhere};
+use crate::catalogue::Relation;
 use crate::lineage::flows::{Place, Sources};
 use crate::lineage::query::{
-    Assignment, Body, Conflict, InsertSource, Insertion, Modification, StatementKind,
+    Assignment, Body, Conflict, Expression, InsertSource, Insertion, Modification, Query,
 };
-use crate::reading::Reading;
 
 /// Values by the column that they are stored in; under the empty name what may be stored in any.
-type Stored = BTreeMap<Box<str>, Sources>;
+pub(super) type Stored = BTreeMap<Box<str>, Sources>;
 
 impl<'a> Resolution<'a> {
     /// The rows that RETURNING shows.
@@ -30,14 +30,21 @@ impl<'a> Resolution<'a> {
         }
         let mut stored = Stored::new();
         for insertion in &one.inserts {
-            let inserted = self.insertion(insertion, &table, &scope, outer, &mut stored);
+            let target = (relations.as_slice(), &table);
+            let inserted = self.insertion(insertion, target, &scope, outer, &mut stored);
             if let Some(conflict) = &one.conflict {
-                self.conflict(conflict, insertion, &inserted, &scope, &mut stored);
+                self.conflict(conflict, insertion, (&relations, &inserted), &scope, &mut stored);
             }
         }
-        self.assignments(&one.updates, &scope, &mut stored);
+        self.assignments(&one.updates, &relations, &scope, &mut stored);
         self.store(&relations, &stored);
-        let written = with_stored(&table, &stored);
+        self.cascade(&self.rewritten(&relations), &stored, 0);
+        self.catalogs_written(&one.target, &relations, &stored);
+        let mut written = self.with_stored(&relations, &table, &stored);
+        if self.triggers_write(one, &relations) {
+            self.flows.returns_written = true;
+            written = with_everywhere(&written, &Sources::unknown());
+        }
         let by_rules = self.run_rules(one, &relations, &written, &table);
         self.run_triggers(&relations);
         self.returning(one, &relations, &written, &by_rules, scope)
@@ -69,8 +76,12 @@ impl<'a> Resolution<'a> {
             }
         }
         let table = self.targets(&one.returning, &scope);
-        if by_rules.is_empty() || one.returning.is_empty() {
+        if by_rules.is_empty() {
             return table;
+        }
+        if one.returning.is_empty() {
+            // Rows that rules return reach the client all the same; how many columns they have differs.
+            return Table { open: Some(Value::of(by_rules.clone())), ..Table::default() };
         }
         let mut columns = table.columns.to_vec();
         for column in &mut columns {
@@ -81,6 +92,35 @@ impl<'a> Resolution<'a> {
 
     /// Notes what an INSERT stores. Returns the row that `excluded` stands for.
     fn insertion(
+        &mut self,
+        insertion: &'a Insertion,
+        (relations, target): (&[&'a Relation], &Table),
+        scope: &Scope<'_>,
+        outer: &Scope<'_>,
+        stored: &mut Stored,
+    ) -> Table {
+        let mut defaults = Stored::new();
+        let given = given_columns(insertion, target);
+        for relation in relations {
+            self.store_defaults(relation, &given, &mut defaults);
+        }
+        for (column, sources) in &defaults {
+            add_stored(stored, column, sources);
+        }
+        let mut inserted = self.inserted(insertion, target, scope, outer, stored);
+        let mut columns = inserted.columns.to_vec();
+        for column in &mut columns {
+            let default = column.name.as_ref().and_then(|name| defaults.get(name));
+            if let Some(default) = default {
+                column.value.sources.add(default);
+                column.value.plain = false;
+            }
+        }
+        inserted.columns = columns.into();
+        inserted
+    }
+
+    fn inserted(
         &mut self,
         insertion: &'a Insertion,
         target: &Table,
@@ -97,11 +137,7 @@ impl<'a> Resolution<'a> {
                 Table::closed(columns.collect())
             }
         };
-        let names: Vec<Box<str>> = if insertion.columns.is_empty() {
-            target.columns.iter().filter_map(|column| column.name.clone()).collect()
-        } else {
-            insertion.columns.clone()
-        };
+        let names = names_of(insertion, target);
         let mut inserted = blank(target).columns.to_vec();
         for (index, name) in names.iter().enumerate() {
             let sources = match (&source.open, source.columns.get(index)) {
@@ -124,7 +160,7 @@ impl<'a> Resolution<'a> {
         &mut self,
         conflict: &'a Conflict,
         insertion: &'a Insertion,
-        inserted: &Table,
+        (relations, inserted): (&[&'a Relation], &Table),
         scope: &Scope<'_>,
         stored: &mut Stored,
     ) {
@@ -143,12 +179,23 @@ impl<'a> Resolution<'a> {
         for condition in &conflict.conditions {
             self.condition(condition, &scope);
         }
-        self.assignments(&conflict.updates, &scope, stored);
+        self.assignments(&conflict.updates, relations, &scope, stored);
     }
 
-    fn assignments(&mut self, assignments: &'a [Assignment], scope: &Scope<'_>, stored: &mut Stored) {
+    fn assignments(
+        &mut self,
+        assignments: &'a [Assignment],
+        relations: &[&'a Relation],
+        scope: &Scope<'_>,
+        stored: &mut Stored,
+    ) {
         for assignment in assignments {
-            let sources = self.value(&assignment.value, scope).sources;
+            let mut sources = self.value(&assignment.value, scope).sources;
+            if has_default(&assignment.value) {
+                for relation in self.rewritten(relations) {
+                    sources.add(&self.default_of(relation, &assignment.column));
+                }
+            }
             stored.entry(assignment.column.clone()).or_default().add(&sources);
         }
     }
@@ -171,79 +218,6 @@ impl<'a> Resolution<'a> {
             }
         }
     }
-
-    /// Rules of the target run other statements, with the rows that are written. Returns what they return.
-    fn run_rules(
-        &mut self,
-        one: &Modification,
-        relations: &[&'a Relation],
-        written: &Table,
-        old: &Table,
-    ) -> Sources {
-        let mut returned = Sources::none();
-        let rules = relations.iter().flat_map(|relation| relation.rules());
-        for rule in rules.filter(|rule| rule.enabled && fires(one, rule.event)) {
-            let Some(definition) = &rule.definition else { continue };
-            let table = self.rule(definition.reading(), written, old);
-            returned.add(&table.sources());
-        }
-        returned
-    }
-
-    fn rule(&mut self, reading: &'a Reading, written: &Table, old: &Table) -> Table {
-        let entry =
-            |alias: &str, table: &Table| Entry { alias: alias.into(), schema: None, table: table.clone() };
-        let scope = Scope { entries: vec![entry("new", written), entry("old", old)], ..Scope::default() };
-        let [statement] = reading.lineage.as_slice() else {
-            self.unread_code();
-            return Table::unknown();
-        };
-        let StatementKind::CreateRule { conditions, actions, .. } = &statement.kind else {
-            self.unread_code();
-            return Table::unknown();
-        };
-        let path = self.path.replace(vec![super::DEFINITION_PATH.to_owned()]);
-        let in_definition = std::mem::replace(&mut self.in_definition, true);
-        let common = std::mem::take(&mut self.common);
-        self.depth += 1;
-        let mut table = Table::default();
-        if self.depth < super::DEPTH_MAX {
-            for condition in conditions {
-                self.condition(condition, &scope);
-            }
-            for action in actions {
-                table = self.inner_statement(action, &scope);
-            }
-        } else {
-            self.unread_code();
-            table = Table::unknown();
-        }
-        self.depth -= 1;
-        self.common = common;
-        self.in_definition = in_definition;
-        self.path = path;
-        table
-    }
-
-    /// Code of triggers is not read: what it says in errors and notices may be anything.
-    pub(super) fn run_triggers(&mut self, relations: &[&'a Relation]) {
-        if relations.iter().any(|relation| relation.triggers().iter().any(|trigger| trigger.enabled)) {
-            self.touch(&Sources::unknown());
-        }
-    }
-}
-
-fn fires(one: &Modification, event: RuleEvent) -> bool {
-    match event {
-        RuleEvent::Select => false,
-        RuleEvent::Insert => !one.inserts.is_empty(),
-        RuleEvent::Update => {
-            !one.updates.is_empty()
-                || one.conflict.as_ref().is_some_and(|conflict| !conflict.updates.is_empty())
-        }
-        // MERGE may delete, and does not run on relations with rules.
-        RuleEvent::Delete => one.inserts.is_empty() && one.updates.is_empty(),
-    }
 }
 
 fn target_entry(one: &Modification, relations: &[&Relation], table: &Table) -> Entry {
@@ -255,27 +229,50 @@ fn target_entry(one: &Modification, relations: &[&Relation], table: &Table) -> E
     Entry { alias, schema: schema.filter(|_| one.alias.is_none()), table: table.clone() }
 }
 
-/// The target's columns with what they hold after the write as well.
-fn with_stored(table: &Table, stored: &Stored) -> Table {
-    let anywhere = stored.get("").cloned().unwrap_or_default();
-    let mut columns = table.columns.to_vec();
-    for column in &mut columns {
-        let own = column.name.as_ref().and_then(|name| stored.get(name));
-        for sources in own.into_iter().chain([&anywhere]).filter(|sources| !sources.is_empty()) {
-            column.value.sources.add(sources);
-            column.value.plain = false;
-        }
-    }
-    let mut open = table.open.clone();
-    if let Some(open) = &mut open {
-        stored.values().for_each(|sources| open.sources.add(sources));
-    }
-    Table { columns: columns.into(), open }
-}
-
 /// The target's columns without values of rows.
 fn blank(table: &Table) -> Table {
     let columns = table.columns.iter();
     let columns = columns.map(|column| Column { name: column.name.clone(), value: Value::constant() });
     Table { columns: columns.collect(), open: table.open.as_ref().map(|_| Value::constant()) }
+}
+
+fn names_of(insertion: &Insertion, target: &Table) -> Vec<Box<str>> {
+    if insertion.columns.is_empty() {
+        target.columns.iter().filter_map(|column| column.name.clone()).collect()
+    } else {
+        insertion.columns.clone()
+    }
+}
+
+/// The columns that every inserted row has a value for.
+fn given_columns(insertion: &Insertion, target: &Table) -> BTreeSet<Box<str>> {
+    let names = names_of(insertion, target);
+    let mut given = names.len();
+    let mut defaults = BTreeSet::new();
+    let mut row = |values: &[Expression]| {
+        given = given.min(values.len());
+        let places = values.iter().enumerate().filter(|(_, value)| has_default(value));
+        defaults.extend(places.map(|(index, _)| index));
+    };
+    match &insertion.source {
+        InsertSource::Defaults => row(&[]),
+        InsertSource::Row(values) => row(values),
+        InsertSource::Query(Query { body: Body::Values(rows), .. }) => {
+            rows.iter().for_each(|values| row(values))
+        }
+        // Fewer columns than the target has: those behind get their defaults.
+        InsertSource::Query(_) if insertion.columns.is_empty() => row(&[]),
+        InsertSource::Query(_) => {}
+    }
+    let named = names.into_iter().take(given).enumerate();
+    named.filter(|(index, _)| !defaults.contains(index)).map(|(_, name)| name).collect()
+}
+
+/// Whether DEFAULT stands in the place of a value, or of one of several.
+fn has_default(value: &Expression) -> bool {
+    match value {
+        Expression::Default => true,
+        Expression::Row(all) => all.iter().any(has_default),
+        _ => false,
+    }
 }

@@ -10,7 +10,7 @@ use super::value::{Column, Table, Value};
 use crate::catalogue::{Catalogue, Definition, Relation};
 use crate::lineage::column_sources::ColumnOrigin;
 use crate::lineage::flows::{ColumnName, Sources};
-use crate::lineage::query::{Body, Expression, FromItem, Query, StatementKind};
+use crate::lineage::query::{Body, Expression, FromItem, Query, Select, StatementKind};
 use crate::lineage::watched::Watched;
 use crate::name::Name;
 use crate::resolve::relations;
@@ -43,6 +43,21 @@ const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tabl
 pub(super) fn generated(relation: &Relation) -> impl Iterator<Item = (&str, &Definition)> {
     let expressions = relation.expressions().iter().filter(|one| one.generated);
     expressions.filter_map(|one| Some((relation.column(one.column)?, one.definition.as_ref())))
+}
+
+/// The query of a view that shows one relation, and that relation.
+fn shown(relation: &Relation) -> Option<(&Select, &Name)> {
+    let [statement] = relation.view.as_deref()?.reading().lineage.as_slice() else { return None };
+    let StatementKind::Query(Query { body: Body::Select(select), .. }) = &statement.kind else {
+        return None;
+    };
+    let [FromItem::Relation { name, .. }] = select.from.as_slice() else { return None };
+    Some((select, name))
+}
+
+/// The relation that a write to a view goes on to.
+pub(super) fn base_of(relation: &Relation) -> Option<&Name> {
+    shown(relation).filter(|_| !relation.stored).map(|(_, name)| name)
 }
 
 pub(super) fn is_system_column(name: &str) -> bool {
@@ -159,20 +174,25 @@ impl<'a> Resolution<'a> {
     }
 
     /// The stored column behind a column of a view that shows one relation.
-    fn column_behind(&self, relation: &'a Relation, column: &str) -> Option<(&'a Relation, String)> {
+    pub(super) fn column_behind(
+        &self,
+        relation: &'a Relation,
+        column: &str,
+    ) -> Option<(&'a Relation, String)> {
         if relation.triggers().iter().any(|trigger| trigger.enabled && trigger.is_instead()) {
             return None;
         }
-        let [statement] = relation.view.as_deref()?.reading().lineage.as_slice() else { return None };
-        let StatementKind::Query(Query { body: Body::Select(select), .. }) = &statement.kind else {
-            return None;
-        };
-        let [FromItem::Relation { name, .. }] = select.from.as_slice() else { return None };
+        let (select, name) = shown(relation)?;
         let target = select.targets.get(relation.position(column)?)?;
         let Expression::Column(names) = &target.value else { return None };
+        Some((self.relation_behind(name)?, names.last()?.to_string()))
+    }
+
+    /// The relation that a name in a definition means.
+    pub(super) fn relation_behind(&self, name: &Name) -> Option<&'a Relation> {
         let path = [super::DEFINITION_PATH.to_owned()];
         match relations(self.session, name, Some(&path)).as_slice() {
-            [base] => Some((base, names.last()?.to_string())),
+            [base] => Some(base),
             _ => None,
         }
     }
@@ -216,6 +236,8 @@ impl<'a> Resolution<'a> {
             let scope = scope_of(relation, columns);
             let made = self.definition(definition, &scope).sources();
             if let Some(column) = columns.iter_mut().find(|column| column.name.as_deref() == Some(name)) {
+                // INVARIANT: I6. Whether it is NULL says something of the columns that it is made of.
+                column.value.plain &= made.is_empty();
                 column.value.sources.add(&made);
             }
         }

@@ -4,9 +4,8 @@ use super::Resolution;
 use super::relation::{generated, scope_of};
 use super::scope::Scope;
 use super::value::{Column, Table, Value};
-use crate::catalogue::Relation;
 use crate::lineage::flows::{Flows, Place, Sources};
-use crate::lineage::query::{Change, StatementKind};
+use crate::lineage::query::StatementKind;
 use crate::name::Name;
 
 impl<'a> Resolution<'a> {
@@ -22,11 +21,35 @@ impl<'a> Resolution<'a> {
                 if !is_view {
                     self.create_from(relation, &table);
                 }
+                self.named_anew(&relation.name);
                 Table::default()
             }
-            StatementKind::CreateView(query) | StatementKind::Declare(query) => {
+            StatementKind::Declare(query) => {
                 let sources = self.query(query, outer).sources();
                 self.touch(&sources);
+                Table::default()
+            }
+            StatementKind::CreateView { relation, query } => {
+                let table = self.query(query, outer);
+                self.touch(&table.sources());
+                self.replace_view(relation, &table);
+                Table::default()
+            }
+            StatementKind::Several(several) => {
+                for one in several {
+                    self.inner_statement(one, outer);
+                }
+                self.touch(&Sources::unknown());
+                Table::default()
+            }
+            StatementKind::CreateFunction(_)
+            | StatementKind::CreateTable { .. }
+            | StatementKind::RenameSchema { .. }
+            | StatementKind::MoveExtension { .. }
+            | StatementKind::Drop(_)
+            | StatementKind::CheckDomain(_) => {
+                self.touch(&Sources::unknown());
+                self.define(kind);
                 Table::default()
             }
             StatementKind::CopyQuery { query, to_client } => {
@@ -37,8 +60,9 @@ impl<'a> Resolution<'a> {
                 let table = self.copied_relation(relation, columns);
                 self.copied_out(table, *to_client)
             }
-            StatementKind::CopyIn { relation, condition } => {
+            StatementKind::CopyIn { relation, columns, condition } => {
                 self.written(relation);
+                self.copied_in(relation, columns);
                 let scope = self.scope_of_name(relation);
                 self.condition(condition, &scope);
                 Table::default()
@@ -103,6 +127,7 @@ impl<'a> Resolution<'a> {
             shown.add(&predicate.sources);
         }
         shown.unknown |= self.runs_unread_code;
+        shown.add(&self.function_results);
         if !runs {
             let touched = std::mem::take(&mut self.flows.touched);
             self.flows = Flows { touched, ..before };
@@ -124,7 +149,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// The qualified name of a relation that comes into being.
-    fn created(&self, name: &Name) -> Option<String> {
+    pub(super) fn created(&self, name: &Name) -> Option<String> {
         if name.schema.is_some() {
             return Some(name.to_string());
         }
@@ -173,7 +198,7 @@ impl<'a> Resolution<'a> {
         self.run_triggers(&relations);
     }
 
-    fn scope_of_name(&mut self, name: &Name) -> Scope<'static> {
+    pub(super) fn scope_of_name(&mut self, name: &Name) -> Scope<'static> {
         let table = self.relation_called(name);
         match self.relations_called(name).as_slice() {
             [relation] if table.open.is_none() => scope_of(relation, &table.columns),
@@ -227,77 +252,14 @@ impl<'a> Resolution<'a> {
         self.touch(&Sources::unknown());
     }
 
-    fn alter(&mut self, name: &Name, changes: &'a [Change]) {
-        self.touch(&Sources::unknown());
-        let scope = self.scope_of_name(name);
+    /// Columns that COPY does not list get their defaults.
+    fn copied_in(&mut self, name: &Name, columns: &[Box<str>]) {
         let found = self.relations_called(name);
-        if found.is_empty() || self.is_unsure(name) {
-            for change in changes.iter().filter(|change| !matches!(change, Change::Check(_))) {
-                let _: &Change = change;
-                self.copies(Place::Unknown, &Sources::unknown());
-            }
+        let mut stored = std::collections::BTreeMap::new();
+        for relation in found.iter().filter(|_| !columns.is_empty()) {
+            self.store_defaults(relation, &columns.iter().cloned().collect(), &mut stored);
         }
-        for change in changes {
-            match change {
-                Change::Check(check) => self.condition(check, &scope),
-                Change::Convert { column, using } => {
-                    let sources = self.value(using, &scope).sources;
-                    self.store(&found, &[(column.clone(), sources)].into());
-                }
-                Change::Detach(partition) => {
-                    for relation in self.relations_called(partition) {
-                        self.moved(relation, relation.qualified(), None);
-                    }
-                }
-                _ => {
-                    for relation in &found {
-                        self.change(relation, change);
-                    }
-                }
-            }
-        }
-    }
-
-    fn change(&mut self, relation: &'a Relation, change: &Change) {
-        match change {
-            Change::RenameColumn { from, to } => self.moved(relation, relation.qualified(), Some((from, to))),
-            Change::Rename(to) => {
-                let to = Name::qualified(relation.schema(), to).to_string();
-                self.moved(relation, &to, None);
-            }
-            Change::SetSchema(schema) => {
-                let to = Name::qualified(schema, relation.name()).to_string();
-                self.moved(relation, &to, None);
-            }
-            Change::Materialize(column) => self.moved(relation, relation.qualified(), Some((column, column))),
-            Change::NoInherit => self.moved(relation, relation.qualified(), None),
-            Change::Convert { .. } | Change::Detach(_) | Change::Check(_) => {}
-        }
-    }
-
-    /// Values are found under another name from now on, one column's or those of all: what protected them was
-    /// perhaps a rule on the old name, on a relative, or on the columns that they were computed from.
-    fn moved(&mut self, relation: &'a Relation, to: &str, column: Option<(&str, &str)>) {
-        let table = self.relation(relation);
-        for one in table.columns.iter() {
-            let Some(name) = one.name.as_deref() else { continue };
-            let new_name = match column {
-                Some((from, to)) if from == name => to,
-                Some(_) => continue,
-                None => name,
-            };
-            let mut read_back = std::collections::BTreeSet::new();
-            if self.watched.columns(to).is_some_and(|columns| columns.contains(new_name)) {
-                read_back.insert((to.to_owned(), new_name.to_owned()));
-            }
-            let renamed = column.is_none() && to != relation.qualified();
-            if relation.view.is_some() || renamed {
-                // A view still shows what is behind it, a relative still shares its rows.
-                let own = (relation.qualified().to_owned(), name.to_owned());
-                read_back.extend(one.value.sources.columns.iter().filter(|source| **source != own).cloned());
-            }
-            let place = Place::Column { relation: to.to_owned(), column: new_name.to_owned(), read_back };
-            self.copies(place, &one.value.sources);
-        }
+        self.store(&found, &stored);
+        self.catalogs_written(name, &found, &stored);
     }
 }
