@@ -141,6 +141,13 @@ impl DigestBuilder {
         self
     }
 
+    /// A piece of a last field that comes in pieces: how it is cut makes no difference. The number of its bytes has to
+    /// follow as the end of all.
+    pub fn piece(&mut self, piece: &[u8]) -> &mut Self {
+        self.0.update(piece);
+        self
+    }
+
     /// The digest of all fields so far.
     #[must_use]
     pub fn finish(self) -> Digest {

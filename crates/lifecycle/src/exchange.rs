@@ -121,6 +121,8 @@ pub enum NotBound {
     Outdated,
     /// What it would be bound to cannot be found out at the moment.
     Unavailable(String),
+    /// No approval can be bound to all that it would do, whenever it is sent; why.
+    Unbindable(String),
 }
 
 /// Why a command does not go although people have agreed.
