@@ -25,6 +25,10 @@ forbid (principal, action in Action::"write", resource);
 @approval("prod-dba")
 @reason("calls need a dba")
 forbid (principal, action == Action::"sql:call", resource);
+@id("unknown-needs-dba")
+@approval("prod-dba")
+@reason("what is not known needs a dba")
+forbid (principal, action == Action::"unknown", resource);
 "#;
 
 /// A target with payments that nobody may lose, and a gateway before it.

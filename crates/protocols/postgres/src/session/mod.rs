@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use countersign_common::Facts;
-use countersign_common::facts::Class;
+use countersign_common::facts::{Action, Class};
 use countersign_lifecycle::ports::{Stop, stopped};
 use countersign_lifecycle::{ClientSide, End, Road};
 use countersign_masking::{HashKey, Rules};
@@ -464,8 +464,15 @@ impl Flow {
 
     /// Notes which settings a command that is let go may change.
     fn note_changes(&mut self, unit: &Unit, calls_code: bool) {
-        let calls_code = calls_code || calls_unread_code(&unit.described.facts);
         let Some(reading) = &unit.reading else { return self.changes.by(None, calls_code) };
+        // A SET of a setting that nobody has reviewed is an act of administration, and no code.
+        let operations = &unit.described.facts.operations;
+        let only_sets = reading.statements() == 1
+            && !reading.effects().sets.is_empty()
+            && operations.iter().all(|operation| {
+                matches!(operation.action, Action::Set | Action::Administer) && operation.functions.is_empty()
+            });
+        let calls_code = !only_sets && (calls_code || calls_unread_code(&unit.described.facts));
         self.changes.by(Some(reading), calls_code);
         for executed in Executed::of(reading, &self.statements).readings() {
             self.changes.by(Some(&executed), calls_code);

@@ -115,7 +115,9 @@ impl Flow {
             return false;
         }
         let mut frames = BytesMut::new();
-        if write(&mut frames, &[ROLLBACK_TO, RELEASE], b'S').is_ok() {
+        // The portal of the question that failed keeps its name until the server goes back.
+        let closed = build::close(&mut frames, Subject::Portal(NAME));
+        if closed.is_ok() && write(&mut frames, &[ROLLBACK_TO, RELEASE], b'S').is_ok() {
             self.send_ours(frames);
             self.expected.unpop(Expect::Asked(Question::Recover, Answer::default()));
         }
