@@ -151,6 +151,61 @@ pub fn digest(command: &Command, context: &Context, principal: &Principal, sessi
     digest.finish()
 }
 
+/// The digest over what has run in an open transaction, when one more command is let go: its own bytes and parameters, the
+/// texts that it runs by name, and the settings that give all of it its meaning, behind what ran before it.
+#[must_use]
+pub fn transaction_prefix(
+    before: Option<&Digest>,
+    command: &Command,
+    settings: Option<&BTreeMap<String, String>>,
+    texts: &[NamedText],
+) -> Digest {
+    let mut digest = DigestBuilder::new("countersign.transaction.v2");
+    digest.optional(before.map(|before| before.as_bytes().as_slice()));
+    digest.text(&command.form).bytes(&command.text);
+    parameters_into(&mut digest, &command.parameters);
+    digest.number(settings.map_or(0, |settings| settings.len() as u64 + 1));
+    for (name, value) in settings.into_iter().flatten() {
+        digest.text(name).text(value);
+    }
+    digest.number(texts.len() as u64);
+    for named in texts {
+        digest.text(&named.name).bytes(&named.text);
+        parameters_into(&mut digest, &named.parameters);
+    }
+    digest.finish()
+}
+
+/// Data that a client sends for a command of an open transaction, such as that of a COPY.
+#[derive(Debug)]
+pub struct TransactionData {
+    digest: DigestBuilder,
+    bytes: u64,
+}
+
+impl TransactionData {
+    /// Data that follows what ran before it.
+    #[must_use]
+    pub fn after(before: &Digest) -> Self {
+        let mut digest = DigestBuilder::new("countersign.transaction.data.v1");
+        digest.bytes(before.as_bytes());
+        Self { digest, bytes: 0 }
+    }
+
+    /// The next bytes. How the data is cut makes no difference.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.digest.piece(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
+    /// The digest over what has run in the transaction, with the data.
+    #[must_use]
+    pub fn finish(mut self) -> Digest {
+        self.digest.number(self.bytes);
+        self.digest.finish()
+    }
+}
+
 fn parameters_into(digest: &mut DigestBuilder, parameters: &[Parameter]) {
     digest.number(parameters.len() as u64);
     for parameter in parameters {
@@ -308,6 +363,38 @@ mod tests {
         others.push(base);
         let distinct: std::collections::BTreeSet<_> = others.iter().collect();
         assert_eq!(distinct.len(), others.len());
+    }
+
+    #[test]
+    fn i2_same_every_part_of_what_ran_before_changes_the_digest_of_the_transaction() {
+        let settings = |value: &str| BTreeMap::from([("DateStyle".to_owned(), value.to_owned())]);
+        let text =
+            |text: &[u8]| vec![NamedText { name: "s".into(), text: text.to_vec(), parameters: vec![] }];
+        let null = Parameter { type_name: "25".into(), binary: false, value: None, omitted: None };
+        let execute = || command(b"EXECUTE s");
+        let with = Command { parameters: vec![null], ..execute() };
+        let data = |pieces: &[&[u8]]| {
+            let mut data = TransactionData::after(&Digest::of(b"1"));
+            pieces.iter().for_each(|piece| data.push(piece));
+            data.finish()
+        };
+        let all = [
+            transaction_prefix(None, &execute(), None, &[]),
+            transaction_prefix(Some(&Digest::of(b"1")), &execute(), None, &[]),
+            transaction_prefix(None, &with, None, &[]),
+            transaction_prefix(None, &command(b"EXECUTE r"), None, &[]),
+            transaction_prefix(None, &execute(), Some(&BTreeMap::new()), &[]),
+            transaction_prefix(None, &execute(), Some(&settings("ISO, DMY")), &[]),
+            transaction_prefix(None, &execute(), Some(&settings("ISO, MDY")), &[]),
+            transaction_prefix(None, &execute(), None, &text(b"DELETE FROM t")),
+            transaction_prefix(None, &execute(), None, &text(b"DELETE FROM u")),
+            data(&[b"1\n"]),
+            data(&[b"1\n2\n"]),
+            data(&[]),
+        ];
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        assert_eq!(data(&[b"1\n", b"", b"2\n"]), data(&[b"1\n2", b"\n"]));
     }
 
     #[test]

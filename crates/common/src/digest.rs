@@ -141,6 +141,13 @@ impl DigestBuilder {
         self
     }
 
+    /// Adds a piece of a last field that arrives in pieces. The division into pieces does not change the digest. The
+    /// number of bytes must follow as the end.
+    pub fn piece(&mut self, piece: &[u8]) -> &mut Self {
+        self.0.update(piece);
+        self
+    }
+
     /// Returns the digest of all fields so far.
     #[must_use]
     pub fn finish(self) -> Digest {

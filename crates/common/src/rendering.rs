@@ -38,10 +38,11 @@ impl Rendering {
             let _ = writeln!(text, "{sentence}");
         }
         let _ = writeln!(text, "{}:", on_one_line(&command.form));
-        statement(&mut text, &command.text, &command.parameters);
+        let shown = if writes_utf8(context) { visible_bytes } else { ascii_bytes };
+        statement(&mut text, &command.text, &command.parameters, shown);
         for named in &context.texts {
             let _ = writeln!(text, "{}:", on_one_line(&named.name));
-            statement(&mut text, &named.text, &named.parameters);
+            statement(&mut text, &named.text, &named.parameters, shown);
         }
         let digest = digest(&text);
         Self { text, digest }
@@ -49,13 +50,38 @@ impl Rendering {
 }
 
 /// Appends a statement and its parameters. Each line is marked, so that no statement can imitate the other lines.
-fn statement(text: &mut String, bytes: &[u8], parameters: &[Parameter]) {
-    for line in visible_bytes(bytes).split('\n') {
+fn statement(text: &mut String, bytes: &[u8], parameters: &[Parameter], shown: fn(&[u8]) -> String) {
+    for line in shown(bytes).split('\n') {
         let _ = writeln!(text, "{STATEMENT_MARK}{line}");
     }
     for (number, parameter) in (1..).zip(parameters) {
-        let _ = writeln!(text, "${number} {}", value(parameter));
+        let _ = writeln!(text, "${number} {}", value(parameter, shown));
     }
+}
+
+/// Returns `true` if the server reads the bytes of the command as UTF-8. Other protocols have no other encoding.
+fn writes_utf8(context: &Context) -> bool {
+    match context.settings.get("client_encoding") {
+        Some(encoding) => encoding == "UTF8",
+        // The settings could not be read.
+        None => !context.settings.contains_key("unknown"),
+    }
+}
+
+/// Renders bytes of an encoding other than UTF-8. Bytes beyond ASCII appear as `\x..`: read as UTF-8 they would show
+/// characters that the server does not read.
+fn ascii_bytes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for part in bytes.chunk_by(|one, other| one.is_ascii() == other.is_ascii()) {
+        if part.is_ascii() {
+            text.push_str(&visible_bytes(part));
+        } else {
+            part.iter().for_each(|byte| {
+                let _ = write!(text, "\\x{byte:02x}");
+            });
+        }
+    }
+    text
 }
 
 /// Computes the digest of a rendered text. An approver sends it back with the decision.
@@ -85,7 +111,7 @@ fn place(text: &mut String, context: &Context) {
     }
 }
 
-fn value(parameter: &Parameter) -> String {
+fn value(parameter: &Parameter, shown: fn(&[u8]) -> String) -> String {
     let kind = on_one_line(&parameter.type_name);
     if let Some(omitted) = &parameter.omitted {
         return format!("(type {kind}) = {omitted}");
@@ -93,7 +119,7 @@ fn value(parameter: &Parameter) -> String {
     match &parameter.value {
         None => format!("(type {kind}) = NULL"),
         Some(bytes) if parameter.binary => format!("(type {kind}, binary) = \\x{}", hex::encode(bytes)),
-        Some(bytes) => format!("(type {kind}) = '{}'", visible_bytes(bytes).replace('\n', "\\u{a}")),
+        Some(bytes) => format!("(type {kind}) = '{}'", shown(bytes).replace('\n', "\\u{a}")),
     }
 }
 
@@ -169,6 +195,34 @@ mod tests {
         | PREPARE fix (int4) AS
         | DELETE FROM u
         ");
+    }
+
+    #[test]
+    fn i2_same_bytes_that_are_not_read_as_utf8_are_written_out() {
+        assert_eq!(
+            ascii_bytes(b"DELETE FROM \xc3\xa9\\ -- \x83\x5c"),
+            "DELETE FROM \\xc3\\xa9\\\\ -- \\x83\\\\"
+        );
+        let mut context = Context {
+            target: TargetName::new("shop").unwrap(),
+            generation: Digest::of(b"1"),
+            role: RoleName::new("app").unwrap(),
+            database: "shop".into(),
+            settings: BTreeMap::new(),
+            transaction: None,
+            texts: Vec::new(),
+        };
+        for (name, value, read) in [
+            ("client_encoding", "UTF8", true),
+            ("client_encoding", "LATIN1", false),
+            ("client_encoding", "SJIS", false),
+            ("client_encoding", "SQL_ASCII", false),
+            ("unknown", "7", false),
+            ("search_path", "public", true),
+        ] {
+            context.settings = BTreeMap::from([(name.into(), value.into())]);
+            assert_eq!(writes_utf8(&context), read, "{name} = {value}");
+        }
     }
 
     #[test]

@@ -128,6 +128,8 @@ pub enum NotBound {
     Outdated,
     /// The context that the approval would bind cannot be determined at the moment.
     Unavailable(String),
+    /// No approval can be bound to all that it would do, whenever it is sent; why.
+    Unbindable(String),
 }
 
 /// Reason why an approved command is not sent.

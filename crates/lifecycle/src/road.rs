@@ -48,6 +48,10 @@ pub struct Road {
     pub url: Option<Arc<str>>,
 }
 
+/// Advice for a command to which no approval can be bound.
+const UNBINDABLE: &str = "Not executed, and nobody was asked: people cannot be shown all that the statement would do. Send it \
+     in smaller or simpler parts.";
+
 /// Weight of one operation in [`size_of`]: judging it takes as long as recording this many bytes.
 const OPERATION_BYTES: usize = 256;
 
@@ -91,6 +95,10 @@ pub async fn run<E: Exchange>(road: &Road, mut exchange: E) -> Passage {
             Ok(()) => {}
             Err(NotBound::Outdated) => return Passage::Outdated,
             Err(NotBound::Unavailable(why)) => return refused(unavailable(&Unavailable(why))),
+            // INVARIANT: I2. People are shown all that runs, or nobody is asked.
+            Err(NotBound::Unbindable(why)) => {
+                return refused(Refusal::new(State::Blocked, why).with_advice(UNBINDABLE));
+            }
         }
     }
     let span = match ruling.verdict {

@@ -7,15 +7,24 @@ use std::sync::Arc;
 use countersign_common::facts::{Action, Flag};
 use rustc_hash::FxHashSet;
 
+use crate::catalogue::{Definition, ReferentialAction, Relation};
 use crate::name::Name;
 use crate::reading::{Part, Reading};
 use crate::resolve::{Session, relations};
 
-/// Prepared statements that execute prepared statements, and views over views, are not followed further than this.
+/// Prepared statements that execute prepared statements, and views over views, are not followed further than this: a
+/// text that goes deeper has no approval ([`Dependence::beyond`]).
 const DEPTH_MAX: usize = 32;
 
-/// Words of a text that cannot be read further; more of them are not told apart.
+/// Different words of a text that cannot be read further; a text with more of them has no approval.
 const WORDS_MAX: usize = 10_000;
+
+/// The bytes that the server keeps of a name.
+const NAME_BYTES_MAX: usize = 63;
+
+/// Why a text that goes deeper than [`DEPTH_MAX`] has no approval.
+const TOO_DEEP: &str =
+    "it goes through more than 32 levels of prepared statements, views, rules and defaults";
 
 /// State that one connection has for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +84,8 @@ pub struct Dependence {
     pub defines: bool,
     /// One of its statements may change the search path for those behind it: names then mean all that they could.
     pub path_unsure: bool,
+    /// Why this is not all: the text goes beyond a bound. No approval can be bound to such a text.
+    pub beyond: Option<&'static str>,
 }
 
 impl Dependence {
@@ -90,6 +101,51 @@ impl Dependence {
         self.reads_settings |= other.reads_settings;
         self.defines |= other.defines;
         self.path_unsure |= other.path_unsure;
+        self.beyond = self.beyond.or(other.beyond);
+    }
+
+    /// Returns whether a name or word has characters beyond ASCII. In an encoding other than UTF-8 it is another name
+    /// than it is read as.
+    #[must_use]
+    pub fn names_beyond_ascii(&self) -> bool {
+        let names = [&self.relations, &self.functions, &self.operators, &self.types];
+        let beyond = |name: &Name| {
+            !name.name.is_ascii() || name.schema.as_ref().is_some_and(|schema| !schema.is_ascii())
+        };
+        names.into_iter().flatten().any(beyond)
+            || self.words.iter().chain(&self.cursors).any(|word| !word.is_ascii())
+    }
+
+    /// Adds the words of a text that nobody can read further.
+    fn add_words(&mut self, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        let mut before: Option<(&str, usize)> = None;
+        for (at, word) in words(&text) {
+            self.words.extend(spellings(word));
+            // A schema and a name; white space and quotes may stand between them.
+            if let Some((schema, end)) = before
+                && text.get(end..at).is_some_and(is_dot)
+            {
+                self.add_qualified(schema, word);
+            }
+            before = Some((word, at + word.len()));
+        }
+        // Names in quotes may hold anything.
+        let quoted = text.split('"').filter(|part| !part.is_empty() && part.len() <= NAME_BYTES_MAX);
+        self.words.extend(quoted.map(Box::from));
+        if self.words.len() > WORDS_MAX {
+            self.beyond = Some("it has more than 10,000 different words in code that cannot be read");
+        }
+    }
+
+    fn add_qualified(&mut self, schema: &str, name: &str) {
+        for schema in spellings(schema) {
+            for name in spellings(name) {
+                let name = Name::qualified(&schema, &name);
+                self.relations.insert(name.clone());
+                self.functions.insert(name);
+            }
+        }
     }
 }
 
@@ -98,10 +154,17 @@ impl Reading {
     #[must_use]
     pub fn dependence(&self, text: &[u8], session: &Session<'_>) -> Dependence {
         let mut found = Dependence::default();
-        let mut follow = Follow { session, found: &mut found, seen: FxHashSet::default() };
+        let mut follow = Follow {
+            session,
+            found: &mut found,
+            seen: FxHashSet::default(),
+            relations: FxHashSet::default(),
+            definitions: FxHashSet::default(),
+            types: FxHashSet::default(),
+        };
         follow.reading(self, 0);
         if self.is_opaque() {
-            found.words = words(text);
+            found.add_words(text);
         }
         found
     }
@@ -124,11 +187,21 @@ struct Follow<'a, 's> {
     found: &'a mut Dependence,
     /// Readings that were gone through.
     seen: FxHashSet<*const Reading>,
+    /// Relations that were, by oid, and whether as written.
+    relations: FxHashSet<(u32, bool)>,
+    /// Definitions that were, and whether of something written.
+    definitions: FxHashSet<(*const Reading, bool)>,
+    /// Types that were, by oid.
+    types: FxHashSet<u32>,
 }
 
 impl Follow<'_, '_> {
     fn reading(&mut self, reading: &Reading, depth: usize) {
-        if depth > DEPTH_MAX || !self.seen.insert(std::ptr::from_ref(reading)) {
+        if !self.seen.insert(std::ptr::from_ref(reading)) {
+            return;
+        }
+        if depth > DEPTH_MAX {
+            self.found.beyond = Some(TOO_DEEP);
             return;
         }
         if reading.failure.is_some() {
@@ -166,7 +239,7 @@ impl Follow<'_, '_> {
         found.reads_settings |= part.action == Action::Show;
         found.path_unsure |= part.path_unsure;
         let path = self.session.schemas.filter(|_| !part.path_unsure);
-        self.state_of(part, path, depth);
+        self.state_of(part, path, depth, false);
         if let Some(name) = &part.executes {
             let known: Vec<Arc<Reading>> = reading
                 .effects
@@ -183,8 +256,9 @@ impl Follow<'_, '_> {
     }
 
     /// The state that a part uses by the built-in functions that it calls and the relations that it names, also through
-    /// views.
-    fn state_of(&mut self, part: &Part, path: Option<&[String]>, depth: usize) {
+    /// views, policies, rules and the other expressions that the server keeps. Everything that a view reads counts as
+    /// `written` when the view is.
+    fn state_of(&mut self, part: &Part, path: Option<&[String]>, depth: usize, written: bool) {
         for name in &part.calls {
             if matches!(name.schema.as_deref(), None | Some("pg_catalog")) {
                 self.found.private.extend(private_of(&name.name));
@@ -196,35 +270,125 @@ impl Follow<'_, '_> {
         if all.clone().any(|name| name.schema.as_deref().is_some_and(is_temporary)) {
             self.found.private.insert(Private::Temporary);
         }
-        for name in part.reads.iter().chain(&part.writes) {
-            match name.name.as_ref() {
-                "pg_settings" | "pg_stat_activity" | "pg_file_settings" => self.found.reads_settings = true,
-                "pg_cursors" => {
-                    self.found.private.insert(Private::Cursor);
-                }
-                "pg_prepared_statements" => {
-                    self.found.private.insert(Private::Connection);
-                }
-                _ => {}
+        let reads = part.reads.iter().map(|name| (name, written));
+        for (name, written) in reads.chain(part.writes.iter().map(|name| (name, true))) {
+            self.state_of_catalog(name);
+            for relation in relations(self.session, name, path) {
+                self.relation(relation, depth, written);
             }
-            let session = self.session;
-            for relation in relations(session, name, path) {
-                if is_temporary(&relation.schema) {
-                    self.found.private.insert(Private::Temporary);
-                }
-                if depth > DEPTH_MAX {
-                    continue;
-                }
-                for definition in relation.view.iter().chain(&relation.policies) {
-                    let reading = definition.reading();
-                    if self.seen.insert(std::ptr::from_ref(reading)) {
-                        let catalogue = [String::from("pg_catalog")];
-                        for part in &reading.parts {
-                            self.state_of(part, Some(&catalogue), depth + 1);
-                        }
-                    }
-                }
+        }
+        for name in part.types.iter().chain(&part.calls) {
+            for one in self.session.catalogue.types_named(&name.name) {
+                self.data_type(one.oid, depth);
             }
+        }
+    }
+
+    /// The state that system views show.
+    fn state_of_catalog(&mut self, name: &Name) {
+        match name.name.as_ref() {
+            "pg_settings" | "pg_stat_activity" | "pg_file_settings" => self.found.reads_settings = true,
+            "pg_cursors" => {
+                self.found.private.insert(Private::Cursor);
+            }
+            "pg_prepared_statements" => {
+                self.found.private.insert(Private::Connection);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the server evaluates when the relation is read (its view, policies and generated columns) or written (its rules,
+    /// its defaults, the checks of its columns' domains, and the same of its partitions and of what foreign keys change).
+    fn relation(&mut self, relation: &Relation, depth: usize, written: bool) {
+        if !self.relations.insert((relation.oid(), written)) {
+            return;
+        }
+        if depth > DEPTH_MAX {
+            self.found.beyond = Some(TOO_DEEP);
+            return;
+        }
+        if is_temporary(&relation.schema) {
+            self.found.private.insert(Private::Temporary);
+        }
+        let expressions = relation.expressions().iter().filter(|one| written || one.generated);
+        let expressions = expressions.map(|one| &one.definition);
+        for definition in relation.view.iter().chain(&relation.policies).chain(expressions) {
+            self.definition(definition, depth + 1, written);
+        }
+        if written {
+            self.written(relation, depth);
+        }
+    }
+
+    fn written(&mut self, relation: &Relation, depth: usize) {
+        for rule in relation.rules().iter().filter_map(|rule| rule.definition.as_ref()) {
+            self.rule(rule, depth + 1);
+        }
+        for oid in relation.types.iter() {
+            self.data_type(*oid, depth + 1);
+        }
+        let catalogue = self.session.catalogue;
+        let changed = catalogue.referring(relation.oid()).filter(|(_, key)| {
+            [key.on_delete, key.on_update].iter().any(|action| *action != ReferentialAction::Refuse)
+        });
+        for kin in catalogue.children(relation.oid()).chain(changed.map(|(referring, _)| referring)) {
+            self.relation(kin, depth + 1, true);
+        }
+    }
+
+    /// The checks of a domain, also of one that an array or a row is made of.
+    fn data_type(&mut self, oid: u32, depth: usize) {
+        if !self.types.insert(oid) {
+            return;
+        }
+        if depth > DEPTH_MAX {
+            self.found.beyond = Some(TOO_DEEP);
+            return;
+        }
+        let Some(one) = self.session.catalogue.type_by_oid(oid) else { return };
+        for check in one.check_texts() {
+            self.stored_text(check);
+        }
+        for part in one.required_types() {
+            self.data_type(part, depth + 1);
+        }
+    }
+
+    /// A rule: its words may be functions, and relations that it reads or writes.
+    fn rule(&mut self, rule: &Definition, depth: usize) {
+        self.stored_text(rule.text());
+        let named = |word| self.session.catalogue.relations_named(word);
+        let relations: Vec<&Relation> =
+            words(rule.text().unwrap_or_default()).flat_map(|(_, word)| named(word)).collect();
+        for relation in relations {
+            self.relation(relation, depth, true);
+        }
+    }
+
+    /// A text that the server keeps, of which only the words are looked at. One that could not be read may use anything.
+    fn stored_text(&mut self, text: Option<&str>) {
+        let Some(text) = text else {
+            self.found.reads_settings = true;
+            return;
+        };
+        for (_, word) in words(text) {
+            self.found.private.extend(private_of(word));
+            self.found.reads_settings |= reads_settings(word);
+        }
+    }
+
+    /// A text that the server keeps.
+    fn definition(&mut self, definition: &Definition, depth: usize, written: bool) {
+        let reading = definition.reading();
+        if !self.definitions.insert((std::ptr::from_ref(reading), written)) {
+            return;
+        }
+        // What could not be read may read anything.
+        self.found.reads_settings |= reading.failure.is_some();
+        let catalogue = [String::from("pg_catalog")];
+        for part in &reading.parts {
+            self.state_of(part, Some(&catalogue), depth, written);
         }
     }
 }
@@ -274,12 +438,36 @@ fn reads_settings(name: &str) -> bool {
     )
 }
 
-/// The words of a text that could be names, as written and in lower case.
-fn words(text: &[u8]) -> BTreeSet<Box<str>> {
-    let text = String::from_utf8_lossy(text);
+/// The words of a text that could be names, each with its place.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
-    let words = text.split(|c| !inside(c)).filter(|word| !word.is_empty());
-    words.flat_map(|word| [Box::from(word), word.to_lowercase().into()]).take(WORDS_MAX).collect()
+    let mut at = 0;
+    text.split_inclusive(move |c| !inside(c)).filter_map(move |piece| {
+        let start = at;
+        at += piece.len();
+        let word = piece.trim_end_matches(|c| !inside(c));
+        (!word.is_empty()).then_some((start, word))
+    })
+}
+
+/// A word as written and in lower case, and what the server keeps of both.
+fn spellings(word: &str) -> BTreeSet<Box<str>> {
+    let lower = word.to_lowercase();
+    let ascii = word.to_ascii_lowercase();
+    [word, &lower, &ascii]
+        .into_iter()
+        .flat_map(|word| [Box::from(word), Box::from(word.get(..name_end(word)).unwrap_or(word))])
+        .collect()
+}
+
+/// Where the server cuts a name off: between two characters.
+fn name_end(word: &str) -> usize {
+    (0..=NAME_BYTES_MAX.min(word.len())).rev().find(|end| word.is_char_boundary(*end)).unwrap_or(0)
+}
+
+/// Whether this stands between a schema and a name.
+fn is_dot(between: &str) -> bool {
+    between.trim_matches(|c: char| c.is_whitespace() || c == '"') == "."
 }
 
 #[cfg(test)]
@@ -333,6 +521,28 @@ mod tests {
         let words = of("DO $$ BEGIN DELETE FROM Junk; END $$").words;
         assert!(words.contains("junk") && words.contains("Junk"));
         assert!(of("DELETE FROM junk").words.is_empty());
+    }
+
+    #[test]
+    fn i2_same_words_are_counted_once_and_too_many_are_told() {
+        let filler = "z ".repeat(20_000);
+        let found = of(&format!("DO $$ /* {filler} */ BEGIN DELETE FROM junk; END $$"));
+        assert!(found.words.contains("junk") && found.beyond.is_none());
+        let mut filler = String::new();
+        for number in 0..20_000 {
+            filler.push_str(&format!("z{number} "));
+        }
+        assert!(of(&format!("DO $$ /* {filler} */ BEGIN DELETE FROM junk; END $$")).beyond.is_some());
+    }
+
+    #[test]
+    fn i2_same_words_in_unread_code_are_names_as_the_server_has_them() {
+        let long = "n".repeat(70);
+        let found = of(&format!(
+            "DO $$ BEGIN DELETE FROM Ev . junk; DELETE FROM \"My Tab\"; DELETE FROM {long}; END $$"
+        ));
+        assert!(found.words.contains("My Tab") && found.words.contains(&*"n".repeat(63)), "{found:?}");
+        assert!(found.relations.contains(&Name::qualified("ev", "junk")), "{found:?}");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod reader;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
@@ -79,11 +80,25 @@ impl NameKind {
 
 impl fmt::Display for WrittenName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.schema {
-            Some(schema) => write!(f, "{} {schema}.{}", self.kind.as_str(), self.name),
-            None => write!(f, "{} {}", self.kind.as_str(), self.name),
+        write!(f, "{} ", self.kind.as_str())?;
+        if let Some(schema) = &self.schema {
+            write!(f, "{}.", quoted(schema))?;
+        }
+        match self.kind {
+            NameKind::Operator => f.write_str(&self.name),
+            NameKind::Relation | NameKind::Function | NameKind::Type => f.write_str(&quoted(&self.name)),
         }
     }
+}
+
+/// A part of a name in quotes where it needs them, so that `a."b.c"` and `"a.b".c` stay apart.
+fn quoted(part: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    let inside = |byte: u8| plain(byte) || byte.is_ascii_digit() || byte == b'$';
+    if part.bytes().next().is_some_and(plain) && part.bytes().all(inside) {
+        return Cow::Borrowed(part);
+    }
+    Cow::Owned(format!("\"{}\"", part.replace('"', "\"\"")))
 }
 
 /// The definitions that a command rests on.
@@ -258,6 +273,25 @@ mod tests {
             rows[row][*cell] = Some((*value).to_owned());
         }
         read(rows)
+    }
+
+    #[test]
+    fn i2_same_names_with_dots_and_quotes_are_told_apart() {
+        let name = |schema: Option<&str>, name: &str| WrittenName {
+            kind: NameKind::Relation,
+            schema: schema.map(str::to_owned),
+            name: name.to_owned(),
+        };
+        for (written, shown) in [
+            (name(Some("a"), "b.c"), "relation a.\"b.c\""),
+            (name(Some("a.b"), "c"), "relation \"a.b\".c"),
+            (name(None, "a.b.c"), "relation \"a.b.c\""),
+            (name(None, "a\"b"), "relation \"a\"\"b\""),
+            (name(Some("public"), "t_1"), "relation public.t_1"),
+            (name(None, "T"), "relation \"T\""),
+        ] {
+            assert_eq!(written.to_string(), shown);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::rules_in_force::RulesInForce;
 use crate::session::copy_in::{COPY_OF_QUERY, COPY_UNMASKABLE, copies_a_query, copies_out};
 use crate::session::flow::{Broken, Flow, Moved};
 use crate::session::way::Way;
-use crate::statements::{Meaning, Name, Portal};
+use crate::statements::{Meaning, Name, Portal, Prepared};
 
 /// Why a command is refused whose verdict was given under other masking rules.
 const RULES_CHANGED: &str =
@@ -258,6 +258,8 @@ pub(crate) struct Unit {
     pub(crate) text_reading: Option<Arc<countersign_sql::Reading>>,
     /// The portal it runs, for Execute.
     pub(crate) portal: Option<(Name, Arc<Portal>)>,
+    /// The prepared statement that it binds or runs, by the protocol.
+    pub(crate) statement: Option<Arc<Prepared>>,
 }
 
 impl Unit {

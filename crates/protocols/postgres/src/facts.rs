@@ -153,7 +153,11 @@ impl Derivation<'_> {
     fn fetched(&self, reading: &Reading) -> Vec<(Arc<Reading>, Vec<u32>)> {
         let mut found = Vec::new();
         for name in &reading.effects().fetches {
-            let called = |named: &&NamedText| named.name.strip_prefix(CURSOR) == Some(name.as_ref());
+            // Settings that have changed since it was bound stand behind the name, in parentheses.
+            let called = |named: &&NamedText| {
+                let rest = named.name.strip_prefix(CURSOR).and_then(|own| own.strip_prefix(name.as_ref()));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+            };
             for named in self.context.texts.iter().filter(called) {
                 let types = named.parameters.iter().map(|one| one.type_name.parse().unwrap_or_default());
                 found.push((self.read(&named.text), types.collect()));

@@ -29,6 +29,7 @@ pub mod parameters;
 mod reply;
 mod rules_in_force;
 mod session;
+mod setting_changes;
 mod settings_at_login;
 mod statements;
 mod stream;

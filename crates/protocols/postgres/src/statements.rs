@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 
 use crate::codec::{Format, Formats};
 use crate::session::settings::Settings;
+use crate::setting_changes::Under;
 
 /// The name of a statement or portal; empty for the unnamed one.
 pub(crate) type Name = Box<[u8]>;
@@ -34,6 +35,8 @@ pub(crate) struct Prepared {
     pub(crate) types: Box<[u32]>,
     /// Made by SQL: its text is that of a PREPARE.
     pub(crate) by_sql: bool,
+    /// The settings under which the server took it in: literals are evaluated then.
+    pub(crate) under: Under,
 }
 
 /// A portal: a statement with its parameters.
@@ -43,6 +46,8 @@ pub(crate) struct Portal {
     pub(crate) statement: Arc<Prepared>,
     /// With which parameters.
     pub(crate) parameters: Vec<Parameter>,
+    /// The settings under which it was bound: parameters are evaluated then.
+    pub(crate) under: Under,
     /// What its names meant when it was bound: the server plans it then, and keeps that plan whatever the names come
     /// to mean. `None` for one that we never saw.
     pub(crate) bound: Option<Bound>,
@@ -155,9 +160,9 @@ impl ResultFormats {
 
 impl Prepared {
     /// What SQL's own PREPARE made: its text is that of the PREPARE, with the types of the parameters.
-    pub(crate) fn by_sql(reading: &Arc<Reading>) -> Self {
+    pub(crate) fn by_sql(reading: &Arc<Reading>, under: &Under) -> Self {
         let text = Bytes::copy_from_slice(reading.source().unwrap_or_default().as_bytes());
-        Self { text, reading: Arc::clone(reading), types: Box::default(), by_sql: true }
+        Self { text, reading: Arc::clone(reading), types: Box::default(), by_sql: true, under: under.clone() }
     }
 }
 

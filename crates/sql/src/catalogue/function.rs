@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::object::{Definition, ObjectId, object};
+use rustc_hash::FxHashSet;
+
+use super::object::{Definition, ObjectClass, ObjectId, object};
 
 /// An added function, procedure or aggregate.
 #[derive(Debug)]
@@ -137,6 +139,18 @@ pub(crate) struct Type {
     pub(super) checks: Vec<(u32, Option<Box<str>>)>,
     pub(super) xmin: u32,
     pub(crate) requires: Arc<Vec<ObjectId>>,
+}
+
+impl Type {
+    /// The texts of a domain's checks; `None` for one that the server could not say.
+    pub(crate) fn check_texts(&self) -> impl Iterator<Item = Option<&str>> {
+        self.checks.iter().map(|(_, text)| text.as_deref())
+    }
+
+    /// The types that it is made from.
+    pub(crate) fn required_types(&self) -> impl Iterator<Item = u32> {
+        self.requires.iter().filter(|object| object.class == ObjectClass::Type).map(|object| object.oid)
+    }
 }
 
 /// The code that casting to a type runs.

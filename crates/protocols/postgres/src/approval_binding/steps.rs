@@ -16,14 +16,16 @@ use crate::definitions::{Definitions, NameKind, Roots, WrittenName};
 use crate::exchange::PgExchange;
 use crate::facts::{AS_THE_SERVER_HAS_IT, CURSOR, PARAMETER_TYPES, PREPARED};
 use crate::session::flow::{Broken, Flow};
+use crate::session::recheck::Recheck;
 use crate::session::settings::Answer;
-use crate::statements::{Known, Prepared};
+use crate::setting_changes::Under;
+use crate::statements::{Known, Portal, Prepared};
 
 /// The system catalogs of functions and types.
 const PG_PROC: u32 = 1255;
 const PG_TYPE: u32 = 1247;
 
-/// Prepared statements that execute prepared statements are followed up to this many.
+/// Texts that one command runs by name. A command that runs more has no approval: people are shown all of them or none.
 const TEXTS_MAX: usize = 64;
 
 /// How the session's own connection can be asked at the moment.
@@ -44,8 +46,12 @@ impl PgExchange<'_> {
     /// As [`countersign_lifecycle::Exchange::bind`].
     pub(crate) async fn find_binding(&mut self) -> Result<(), NotBound> {
         let answer = self.ask_session().await?;
+        let answer = answer.filter(answers_or_ends);
         let session = answer.map(|answer| self.take_session(answer)).transpose()?;
         let dependence = self.dependence();
+        if let Some(why) = self.is_beyond(&dependence) {
+            return Err(NotBound::Unbindable(why));
+        }
         let roots = self.roots(&dependence);
         let database = Arc::clone(&self.flow.database);
         let definitions = database.definitions.read(&roots).await;
@@ -104,7 +110,7 @@ impl PgExchange<'_> {
         if let Some(drift) = definitions.drift_since(&before.definitions) {
             return Err(NotReady::Drifted(drift));
         }
-        let session = match self.flow.bound_answer.take() {
+        let session = match self.flow.bound_answer.take().filter(answers_or_ends) {
             Some(answer) => Some(self.learn(answer).map_err(NotReady::Unavailable)?),
             None => None,
         };
@@ -112,8 +118,32 @@ impl PgExchange<'_> {
         if now != before.bound {
             return Err(NotReady::Changed(now.difference_from(&before.bound)));
         }
+        let (roots, definitions) = (Arc::clone(&before.roots), Arc::clone(&before.definitions));
+        self.flow.recheck = Some(Box::new(Recheck { roots, definitions, ticket: None }));
         self.binding = Some(before);
         Ok(evidence)
+    }
+
+    /// Why no approval can be bound to the command: what it does cannot be listed, or not be shown.
+    // INVARIANT: I2. At every bound the command is refused; nothing is left out of what people are shown.
+    fn is_beyond(&self, dependence: &Dependence) -> Option<String> {
+        let why = if let Some(why) = dependence.beyond {
+            why.to_owned()
+        } else if self.executed().len() + dependence.cursors.len() > TEXTS_MAX {
+            format!("it runs more than {TEXTS_MAX} prepared statements and cursors by name")
+        } else if dependence.names_beyond_ascii() && !self.writes_utf8() {
+            "it has names beyond ASCII, and the client writes in another encoding than UTF8 (client_encoding)"
+                .into()
+        } else {
+            return None;
+        };
+        Some(format!("no approval can be bound to the statement: {why}"))
+    }
+
+    /// Whether names are read here as the server reads them.
+    fn writes_utf8(&self) -> bool {
+        let reported = || self.flow.parameters.get("client_encoding") == Some("UTF8");
+        self.flow.settings.current().map_or_else(reported, |settings| settings.utf8)
     }
 
     /// What the text, and what it runs by name, depends on.
@@ -134,10 +164,30 @@ impl PgExchange<'_> {
         }
     }
 
+    /// The search path by which the server has resolved, or will resolve, its names; `None` where it is not known or not one.
+    fn path(&self) -> Option<Vec<String>> {
+        let now = self.flow.settings.current().and_then(|settings| settings.schemas.clone());
+        if let Some(own) = self.unit.bound_elsewhere(self.flow) {
+            let executes = self.unit.portal.as_ref().is_some_and(|(_, portal)| portal.executes());
+            let bound = own.settings.as_ref().and_then(|settings| settings.schemas.clone());
+            // INVARIANT: I2. The server runs the plan that it made at Bind. What an EXECUTE runs is looked up now.
+            return if executes { now.filter(|now| bound.as_ref() == Some(now)) } else { bound };
+        }
+        let fetches = self.unit.text_reading.iter().flat_map(|reading| &reading.effects().fetches);
+        let mut portals = fetches.filter_map(|name| match self.flow.portals.get(name.as_bytes()) {
+            Known::As(portal) => Some(portal),
+            Known::Unseen | Known::Unsettled => None,
+        });
+        let same = |portal: Arc<Portal>| {
+            let under = portal.bound.as_ref().and_then(|bound| bound.under.settings.as_ref());
+            under.and_then(|settings| settings.schemas.as_ref()) == now.as_ref()
+        };
+        if portals.all(same) { now } else { None }
+    }
+
     /// The objects that it names.
     fn roots(&self, dependence: &Dependence) -> Roots {
-        let settings = self.flow.settings.current();
-        let path = settings.and_then(|settings| settings.schemas.clone()).filter(|_| !dependence.path_unsure);
+        let path = self.path().filter(|_| !dependence.path_unsure);
         let temporary = path.iter().flatten().find(|schema| schema.starts_with("pg_temp_")).cloned();
         let written = |kind: NameKind, name: &Name| {
             let schema = name.schema.as_deref().map(|schema| match (schema, &temporary) {
@@ -199,8 +249,14 @@ impl PgExchange<'_> {
             let state = cursor.map_or("not open", |cursor| cursor.state.as_str());
             settings.insert(format!("cursor {name}"), state.to_owned());
         }
-        let (texts, unseen) = self.texts(session, dependence);
-        let reasons = self.private_reasons(session, dependence, definitions, code, unseen);
+        let taken_in = self.taken_in();
+        for (what, under) in &taken_in {
+            settings.insert((*what).to_owned(), under.clone());
+        }
+        let mut texts = self.texts(session, dependence);
+        texts.under_others |= !taken_in.is_empty();
+        let reasons = self.private_reasons(session, dependence, definitions, code, &texts);
+        let texts = texts.found;
         if !reasons.is_empty() {
             let reasons: Vec<&str> = reasons.iter().copied().collect();
             let connection = self.flow.connection.describe();
@@ -217,7 +273,7 @@ impl PgExchange<'_> {
         dependence: &Dependence,
         definitions: &Definitions,
         code: bool,
-        unseen: bool,
+        texts: &Texts,
     ) -> BTreeSet<&'static str> {
         let connection = &self.flow.connection;
         let private = dependence.private.iter().filter(|private| connection.counts(**private));
@@ -231,62 +287,119 @@ impl PgExchange<'_> {
         because(connection.may_have_unknown_settings(), "settings that code may have made");
         because(self.flow.definitions_touched, "definitions that its own transaction changed");
         because(session.is_none(), "settings that cannot be asked for now");
-        because(unseen, "a prepared statement that was not seen");
+        because(texts.unseen, "a prepared statement that was not seen");
+        because(texts.under_others, "settings that were changed after the server took in a text or a value");
         let keeps = session.is_some_and(|session| session.private_objects > 0);
         because(code && keeps, "code that may use what the session keeps");
         reasons
     }
 
-    /// The texts that it runs by name, and whether one of them was not seen.
-    // INVARIANT: I2. What EXECUTE and FETCH run is part of what people agree to.
-    fn texts(&self, session: Option<&SessionAnswer>, dependence: &Dependence) -> (Vec<NamedText>, bool) {
-        let (mut texts, mut unseen) = (Vec::new(), false);
-        for name in self.executed() {
-            let told = session.and_then(|session| session.prepared.get(name.as_ref()));
-            match self.flow.statements.get(name.as_bytes()) {
-                Known::As(statement) => {
-                    let types = told.map_or_else(|| types_of(&statement), |told| told.types.clone());
-                    texts.push(NamedText {
-                        name: format!("{PREPARED}{name}{PARAMETER_TYPES}{types})"),
-                        text: statement.text.to_vec(),
-                        parameters: Vec::new(),
-                    });
-                    // Code has given the name to something else.
-                    unseen |= told.is_some_and(|told| !told.holds(&statement.text));
-                }
-                Known::Unseen | Known::Unsettled => unseen = true,
-            }
-            if let (true, Some(told)) = (unseen, told) {
-                texts.push(NamedText {
-                    name: format!("{PREPARED}{name}{AS_THE_SERVER_HAS_IT}"),
-                    text: told.text.clone().into_bytes(),
-                    parameters: Vec::new(),
-                });
-            }
-        }
-        for name in &dependence.cursors {
-            let (text, parameters, seen) = match self.flow.portals.get(name.as_bytes()) {
-                Known::As(portal) => (portal.statement.text.to_vec(), portal.parameters.clone(), ""),
-                Known::Unseen | Known::Unsettled => {
-                    let cursor = session.and_then(|session| session.cursors.get(name.as_ref()));
-                    let Some(cursor) = cursor else { continue };
-                    (cursor.text.clone().into_bytes(), Vec::<Parameter>::new(), AS_THE_SERVER_HAS_IT)
-                }
-            };
-            texts.push(NamedText { name: format!("{CURSOR}{name}{seen}"), text, parameters });
-        }
-        texts.sort_by(|a, b| a.name.cmp(&b.name));
-        (texts, unseen)
+    /// The settings that were others when the server took in the command's own text and parameters, for people.
+    // INVARIANT: I2. The server evaluates literals when it prepares a statement, and parameters when it binds them.
+    fn taken_in(&self) -> Vec<(&'static str, String)> {
+        let statement = self.unit.statement.as_deref().and_then(|statement| self.prepared_under(statement));
+        let portal = self.unit.portal.as_ref().and_then(|(_, portal)| self.bound_under(portal));
+        let statement = statement.map(|told| ("its text prepared under", told));
+        let portal = portal.map(|told| ("its parameters bound under", told));
+        statement.into_iter().chain(portal).collect()
     }
 
-    /// The names that it executes, and those that they execute.
+    /// The settings that were others when a statement was prepared; `None`: all that count are the same.
+    fn prepared_under(&self, statement: &Prepared) -> Option<String> {
+        // What EXECUTE and other utility statements mean is found out when they run.
+        let changed = self.flow.changes.since_prepared(&statement.under);
+        self.flow.changes.told(&statement.under, &changed, self.flow.settings.current())
+    }
+
+    /// The same for a portal that was bound.
+    fn bound_under(&self, portal: &Portal) -> Option<String> {
+        self.told_since(&portal.under)
+    }
+
+    fn told_since(&self, under: &Under) -> Option<String> {
+        let changed = self.flow.changes.since(under);
+        self.flow.changes.told(under, &changed, self.flow.settings.current())
+    }
+
+    /// The texts that it runs by name.
+    // INVARIANT: I2. What EXECUTE and FETCH run is part of what people agree to.
+    fn texts(&self, session: Option<&SessionAnswer>, dependence: &Dependence) -> Texts {
+        let mut texts = Texts::default();
+        for name in self.executed() {
+            self.prepared_text(&name, session, &mut texts);
+        }
+        for name in &dependence.cursors {
+            self.cursor_text(name, session, &mut texts);
+        }
+        texts.found.sort_by(|a, b| a.name.cmp(&b.name));
+        texts
+    }
+
+    fn prepared_text(&self, name: &str, session: Option<&SessionAnswer>, texts: &mut Texts) {
+        let told = session.and_then(|session| session.prepared.get(name));
+        match self.flow.statements.get(name.as_bytes()) {
+            Known::As(statement) => {
+                let types = told.map_or_else(|| types_of(&statement), |told| told.types.clone());
+                let under = self.prepared_under(&statement);
+                texts.under_others |= under.is_some();
+                let under = under.map(|under| format!("; prepared under {under}")).unwrap_or_default();
+                texts.push(
+                    format!("{PREPARED}{name}{PARAMETER_TYPES}{types}{under})"),
+                    statement.text.to_vec(),
+                    Vec::new(),
+                );
+                // Code has given the name to something else.
+                texts.unseen |= told.is_some_and(|told| !told.holds(&statement.text));
+            }
+            Known::Unseen | Known::Unsettled => texts.unseen = true,
+        }
+        if let (true, Some(told)) = (texts.unseen, told) {
+            let name = format!("{PREPARED}{name}{AS_THE_SERVER_HAS_IT}");
+            texts.push(name, told.text.clone().into_bytes(), Vec::new());
+        }
+    }
+
+    fn cursor_text(&self, name: &str, session: Option<&SessionAnswer>, texts: &mut Texts) {
+        let (text, parameters, seen, under) = match self.flow.portals.get(name.as_bytes()) {
+            Known::As(portal) => {
+                let statement = &portal.statement;
+                let prepared = self.prepared_under(statement).map(|under| format!("prepared under {under}"));
+                let bound = self.bound_under(&portal).map(|under| format!("bound under {under}"));
+                let under: Vec<String> = prepared.into_iter().chain(bound).collect();
+                (statement.text.to_vec(), portal.parameters.clone(), "", under.join("; "))
+            }
+            Known::Unseen | Known::Unsettled => {
+                let cursor = session.and_then(|session| session.cursors.get(name));
+                let Some(cursor) = cursor else { return };
+                let text = cursor.text.clone().into_bytes();
+                (text, Vec::new(), AS_THE_SERVER_HAS_IT, self.declared_under(name))
+            }
+        };
+        texts.under_others |= !under.is_empty();
+        let under = if under.is_empty() { under } else { format!(" ({under})") };
+        texts.push(format!("{CURSOR}{name}{seen}{under}"), text, parameters);
+    }
+
+    /// The settings that were others when a cursor of SQL was declared, in words; empty: none.
+    fn declared_under(&self, name: &str) -> String {
+        match self.flow.cursors_under.get(name) {
+            Some(Some(under)) => self.told_since(under).map(|told| format!("declared under {told}")),
+            Some(None) | None => Some("declared under settings that are not known".into()),
+        }
+        .unwrap_or_default()
+    }
+
+    /// The names that it executes, and those that they execute; not all of them where there are more than [`TEXTS_MAX`].
     fn executed(&self) -> BTreeSet<Box<str>> {
         let mut names: BTreeSet<Box<str>> = BTreeSet::new();
         let mut open: Vec<Arc<Reading>> = self.unit.text_reading.iter().cloned().collect();
         while let Some(reading) = open.pop() {
             for name in reading.executes() {
-                if names.len() >= TEXTS_MAX || !names.insert(name.into()) {
+                if !names.insert(name.into()) {
                     continue;
+                }
+                if names.len() > TEXTS_MAX {
+                    return names;
                 }
                 if let Known::As(statement) = self.flow.statements.get(name.as_bytes()) {
                     open.push(Arc::clone(&statement.reading));
@@ -397,6 +510,22 @@ impl PgExchange<'_> {
     }
 }
 
+/// The texts that a command runs by name.
+#[derive(Debug, Default)]
+struct Texts {
+    found: Vec<NamedText>,
+    /// One of them was not seen.
+    unseen: bool,
+    /// One of them was taken in under settings that may have changed since.
+    under_others: bool,
+}
+
+impl Texts {
+    fn push(&mut self, name: String, text: Vec<u8>, parameters: Vec<Parameter>) {
+        self.found.push(NamedText { name, text, parameters });
+    }
+}
+
 impl Bound {
     /// In what this differs, in words. Values are not told: they may be secrets of the session.
     fn difference_from(&self, before: &Self) -> String {
@@ -416,6 +545,12 @@ impl Flow {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         self.ask_gathering(&texts, in_batch);
     }
+}
+
+/// A question that failed in the client's transaction, which goes on, has no answer: the command is bound to its connection
+/// then, as where nothing can be asked.
+fn answers_or_ends(answer: &Answer) -> bool {
+    answer.is_sound() || !answer.is_behind_savepoint()
 }
 
 /// The types that a client gave for the parameters of a statement, as far as it did.

@@ -9,11 +9,13 @@ use countersign_masking::{ErrorMasker, Outlet, Plan, Touches};
 
 use super::expect::{Ended, Expect, Flight};
 use super::flow::{Broken, Flow, ROW_BYTES_MAX};
+use super::ours::Question;
 use super::own::Own;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::build::Severity;
 use crate::codec::{Backend, ErrorFields, Frame, SqlState, Values};
 use crate::reply::{self, Plain};
+use crate::statements::Prepared;
 
 /// A message that is larger than this is streamed instead of waited for, where nothing has to be masked.
 const STREAMED_BYTES_MIN: usize = 64 * 1024;
@@ -229,6 +231,9 @@ impl Flow {
         match (self.expected.pop(), decoded) {
             (Some(Expect::Settings(mut answer)), message) => {
                 if let Backend::ReadyForQuery(status) = message {
+                    if self.recover_from(&answer, *status) {
+                        return Ok(());
+                    }
                     self.status = *status;
                     if let Some(settings) = answer.settings() {
                         self.settings.learn(self.database.shared_settings(settings));
@@ -240,8 +245,15 @@ impl Flow {
                 self.expected.unpop(Expect::Settings(answer));
             }
             (Some(Expect::Asked(question, mut answer)), message) => {
-                if matches!(message, Backend::ReadyForQuery(_)) {
+                if let Backend::ReadyForQuery(status) = message {
+                    let recovers = self.recover_from(&answer, *status);
+                    if question == Question::Recover {
+                        self.status = *status;
+                    }
                     self.take_answer(question, answer);
+                    if recovers {
+                        return Ok(());
+                    }
                     self.our_turn(outlet);
                     return Ok(());
                 }
@@ -382,6 +394,7 @@ impl Flow {
     /// Takes what will not be answered out of the queue; the first of the commands among it failed with `ended`.
     pub(super) fn skip_to_sync(&mut self, mut ended: Option<Ended>) -> Vec<Flight> {
         let skipped = self.expected.skip_to_sync();
+        self.recheck_is_off();
         self.skipping = self.expected.is_empty();
         let mut flights = Vec::new();
         for (index, expect) in skipped.into_iter().enumerate() {
@@ -412,9 +425,14 @@ impl Flow {
             Some(Own::Committing) => self.own_is_over(),
             Some(Own::Open | Own::Ending) => {
                 outlet.swallow();
-                return self.commit_own();
+                // INVARIANT: I2. Boxed: only what people agreed to comes here.
+                let undone = Box::pin(self.own_must_not_last(status)).await;
+                return self.end_own(undone, outlet);
             }
             Some(Own::Begun) | None => {}
+        }
+        if self.rechecking && Box::pin(self.query_is_undone(status, input, outlet)).await? {
+            return Ok(());
         }
         self.status = status;
         match self.expected.front() {
@@ -457,6 +475,8 @@ impl Flow {
             self.settings.mark_outdated();
             self.values_touched = in_flight;
         }
+        self.changes.transaction_over(self.expected.has_effects());
+        self.cursors_under.clear();
         if !self.expected.has_effects() && std::mem::take(&mut self.definitions_touched) {
             let redefined = std::mem::take(&mut self.redefined);
             // First, so that it is served when what this session waits for is.
@@ -536,7 +556,7 @@ impl Flow {
     }
 
     /// What a command that has run changes in what we know of the session.
-    fn take_effect(&mut self, flight: &Flight) {
+    pub(super) fn take_effect(&mut self, flight: &Flight) {
         let Some(reading) = &flight.reading else { return };
         let effects = reading.effects();
         for name in &effects.declares {
@@ -551,8 +571,7 @@ impl Flow {
         }
         for (name, prepared) in &effects.prepares {
             // Of a string that failed half-way nobody knows which names were made: then none is known (I7).
-            let statement =
-                (!failed).then(|| std::sync::Arc::new(crate::statements::Prepared::by_sql(prepared)));
+            let statement = (!failed).then(|| Arc::new(Prepared::by_sql(prepared, &flight.under)));
             self.statements.confirm(name.as_bytes(), statement);
         }
     }

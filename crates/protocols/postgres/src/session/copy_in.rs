@@ -42,13 +42,22 @@ impl Session {
             return Ok(());
         };
         flight.data_sent = true;
-        if !matches!(message, Frontend::CopyData(_)) {
+        let has_recheck = flight.recheck.is_some();
+        let ends = !matches!(message, Frontend::CopyData(_));
+        if ends {
             flight.stage = Stage::Rows;
             // Syncs that were ignored did not end the batch of the COPY.
             self.batch_sent = is_execute;
         }
         let cleared = flight.running.goes_on(frame);
         self.flow.send(cleared);
+        match message {
+            Frontend::CopyData(data) => self.flow.remember_data(data),
+            _ => self.flow.data_ends(),
+        }
+        if ends && is_execute && has_recheck {
+            self.flow.ask_to_answer();
+        }
         Ok(())
     }
 

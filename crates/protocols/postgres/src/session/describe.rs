@@ -17,7 +17,6 @@ use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
 use super::Session;
-use super::expect::Expect;
 use super::flow::{Broken, Flow, Moved};
 use super::ours::Question;
 use super::settings::{self, Answer};
@@ -334,12 +333,7 @@ impl Session {
         {
             return Ok(());
         }
-        let mut question = bytes::BytesMut::new();
-        if settings::ask(&mut question).is_err() {
-            return Ok(());
-        }
-        self.flow.send_ours(question);
-        self.flow.expected.push(Expect::Settings(Answer::default()));
+        self.flow.ask_settings();
         while !self.flow.expected.is_empty() {
             self.pump().await?;
         }

@@ -12,9 +12,11 @@ use countersign_sql::{CopySide, Reading};
 
 use super::ours::Question;
 use super::own::Closing;
+use super::recheck::Recheck;
 use super::settings::Answer;
 use crate::codec::SqlState;
 use crate::masked_outputs::MaskedOutputs;
+use crate::setting_changes::Under;
 use crate::statements::{Name, Portal, Prepared};
 
 /// One answer that is awaited.
@@ -91,6 +93,10 @@ pub(crate) struct Flight {
     pub(crate) held: Option<Bytes>,
     /// How many of its statements of transaction control have ended.
     pub(crate) controls: usize,
+    /// The settings under which the server takes in what it prepares.
+    pub(crate) under: Under,
+    /// The definitions that it rests on, where they are read again when it has run in the client's transaction or batch.
+    pub(crate) recheck: Option<Box<Recheck>>,
 }
 
 /// How far an answer has come.
@@ -360,6 +366,8 @@ impl Flight {
             accepted: false,
             held: None,
             controls: 0,
+            under: Under::default(),
+            recheck: None,
         }
     }
 }

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use countersign_common::command::TransactionData;
 use countersign_common::{Digest, Target};
 use countersign_lifecycle::{
     Cleared, ClientSide, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, Recorder, Running, UpstreamSide,
 };
 use countersign_masking::{HashKey, Masked, Rules};
 use countersign_runtime::metrics::Level;
+use rustc_hash::FxHashMap;
 
 use super::asynchronous::Hidden;
 use super::expect::{Expect, Expected, Flight};
 use super::own::Own;
 use super::process_ids::ClientIdentity;
+use super::recheck::Recheck;
 use super::settings::{self, Answer};
 use super::transaction::Block;
 use super::way::Leftovers;
@@ -30,6 +33,7 @@ use crate::definitions::Definitions;
 use crate::inert::InertFrames;
 use crate::masked_outputs::MaskedOutputs;
 use crate::parameters::ServerParameters;
+use crate::setting_changes::{SettingChanges, Under};
 use crate::statements::{Known, Meaning, Name, Names, Portal, Prepared};
 use crate::unmatched::Unmatched;
 use crate::upstream::{CancelToken, Connector};
@@ -140,6 +144,10 @@ pub(crate) struct Flow {
     /// Portals that were suspended at their row limit: their commands go on with the next Execute.
     pub(crate) suspended: Vec<Suspended>,
     pub(crate) settings: settings::Known,
+    /// Which of them may have changed, and when.
+    pub(crate) changes: Box<SettingChanges>,
+    /// The settings under which open cursors of SQL were declared, by name; `None`: under one or the other.
+    pub(crate) cursors_under: FxHashMap<Box<str>, Option<Under>>,
     /// A setting was changed inside the open transaction: its end may change it back.
     pub(crate) settings_touched: bool,
     /// The same for settings by which nothing is read.
@@ -164,6 +172,8 @@ pub(crate) struct Flow {
     pub(crate) prefix: Option<Digest>,
     /// The same, with what was run in the open batch: up to its Sync that is one transaction, too.
     pub(crate) batch_prefix: Option<Digest>,
+    /// The data of the COPY of the client that runs in the open transaction.
+    pub(crate) copied: Option<Box<TransactionData>>,
     /// Commands of an implicit transaction that have run; whether it lasts is known at its end.
     pub(crate) finished: Vec<Flight>,
     /// The error that undoes it.
@@ -202,6 +212,12 @@ pub(crate) struct Flow {
     pub(crate) connection: ConnectionState,
     /// Definitions that were read before the facts of the command that is about to be held.
     pub(crate) checked: Option<Box<Definitions>>,
+    /// The definitions of the approved command that is about to go.
+    pub(crate) recheck: Option<Box<Recheck>>,
+    /// Those of the commands that run in the transaction of our own.
+    pub(crate) own_rechecks: Vec<Box<Recheck>>,
+    /// A command runs in a transaction or batch of the client whose definitions are read again when it has.
+    pub(crate) rechecking: bool,
     /// The transaction block that the client has open.
     pub(crate) block: Block,
     /// Where its end is recorded.
@@ -353,6 +369,7 @@ impl Flow {
         waiting.max(self.client.output_bytes()) <= OUTPUT_BYTES_HIGH
             && self.expected.len() < EXPECTED_MAX
             && !self.own_is_ending()
+            && !self.awaits_recheck()
     }
 
     /// Writes out everything that waits for the client; for the end of the connection.

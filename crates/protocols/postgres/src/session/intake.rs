@@ -193,7 +193,8 @@ impl Session {
         let described = self.describe(&reading, &[]).instrument(trace::resolve()).await?;
         let command = Command { form: "query".into(), text, parameters: Vec::new() };
         let text_reading = Some(Arc::clone(&reading));
-        let unit = Unit { command, described, reading: Some(reading), portal: None, text_reading };
+        let unit =
+            Unit { command, described, reading: Some(reading), portal: None, statement: None, text_reading };
         let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? else {
             return Ok(());
         };
@@ -252,6 +253,8 @@ impl Session {
                 let sets_off_code = self.flow.sets_off_code(running.facts());
                 let mut flight = Flight::new(running, unit.reading.clone(), masked, outputs);
                 flight.sets_off_code = sets_off_code;
+                flight.under = self.flow.under_before(unit);
+                self.flow.recheck_later(unit, &mut flight, in_transaction);
                 self.flow.remember(unit, in_transaction);
                 self.flow.masked_sent |= masked || sets_off_code;
                 Ok(Some(flight))
@@ -278,6 +281,7 @@ impl Session {
         again: &mut Option<Unit>,
     ) -> Result<Passage, Broken> {
         self.flow.checked = None;
+        self.flow.recheck = None;
         let mut rounds = 0;
         loop {
             let current = again.as_ref().unwrap_or(unit);
@@ -331,6 +335,7 @@ impl Session {
             described,
             reading: unit.reading.clone(),
             portal: unit.portal.clone(),
+            statement: unit.statement.clone(),
             text_reading: unit.text_reading.clone(),
         })
     }
@@ -359,6 +364,7 @@ impl Session {
             reading,
             types: Oids::iter(parse.types).collect(),
             by_sql: false,
+            under: self.flow.under(),
         });
         self.flow.statements.sent(parse.name, Some(Arc::clone(&statement)));
         self.pending.push(frame, Expect::Parse(parse.name.into(), statement));
@@ -383,6 +389,7 @@ impl Session {
         let portal = Arc::new(Portal {
             statement,
             parameters,
+            under: self.flow.under(),
             bound: Some(Bound { facts: described.facts, under: self.flow.meaning() }),
             result_formats: ResultFormats::of(bind.result_formats),
             description: Description::default(),
@@ -441,8 +448,9 @@ impl Session {
         let command = Command { form: "execute".into(), text, parameters };
         self.describe_before_rows(&name, &portal);
         let text_reading = Some(Arc::clone(&reading));
-        let unit =
-            Unit { command, described, reading: Some(reading), portal: Some((name, portal)), text_reading };
+        let statement = Some(Arc::clone(&portal.statement));
+        let portal = Some((name, portal));
+        let unit = Unit { command, described, reading: Some(reading), portal, statement, text_reading };
         // A Bind that is not inert goes with its Execute, as one command; what is inert goes before it.
         let wire = if self.pending.risky.is_some() { self.pending.joined(&frame) } else { frame };
         let Some(mut flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else {
@@ -609,7 +617,8 @@ impl Session {
         let (text, parameters) = (portal.statement.text.clone(), portal.parameters.clone());
         let command = Command { form: "bind".into(), text, parameters };
         let text_reading = Some(Arc::clone(&portal.statement.reading));
-        let unit = Unit { command, described, reading: None, portal: None, text_reading };
+        let statement = Some(Arc::clone(&portal.statement));
+        let unit = Unit { command, described, reading: None, portal: None, statement, text_reading };
         let wire = self.pending.joined(b"");
         let Some(flight) = self.take_down_the_road(&unit, wire, Form::Extended).await? else { return Ok(()) };
         self.batch_sent = true;
@@ -634,7 +643,8 @@ impl Session {
             parameters: parameters(&frame, &[], call.formats, call.arguments),
         };
         let described = Described::new(Arc::new(facts));
-        let unit = Unit { command, described, reading: None, portal: None, text_reading: None };
+        let unit =
+            Unit { command, described, reading: None, portal: None, statement: None, text_reading: None };
         if let Some(flight) = self.take_down_the_road(&unit, frame, Form::Query).await? {
             self.flow.settings.mark_stale();
             self.flow.expected.push(Expect::Function(Box::new(flight)));

@@ -18,11 +18,13 @@ pub(crate) mod ours;
 pub(crate) mod own;
 mod pending;
 pub(crate) mod process_ids;
+pub(crate) mod recheck;
 mod refuse;
 mod rows;
 mod seeing_off;
 pub(crate) mod settings;
 mod transaction;
+mod transaction_prefix;
 pub(crate) mod way;
 
 use std::sync::Arc;
@@ -30,7 +32,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use countersign_common::Facts;
-use countersign_common::facts::Class;
+use countersign_common::facts::{Action, Class};
 use countersign_lifecycle::ports::{Stop, stopped};
 use countersign_lifecycle::{ClientSide, End, Road};
 use countersign_masking::{HashKey, Rules};
@@ -52,13 +54,14 @@ use crate::catalogue::Database;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::build::Severity;
 use crate::codec::{Header, Side, SqlState};
-use crate::connection_state::ConnectionState;
+use crate::connection_state::{ConnectionState, calls_unread_code};
 use crate::exchange::Unit;
 use crate::lookups::Lookups;
 use crate::message_budget::MessageBudget;
 use crate::parameters::ServerParameters;
 use crate::reply;
 use crate::rules_in_force::RulesInForce;
+use crate::setting_changes::Under;
 use crate::statements::{Executed, Known, Prepared};
 
 /// How long a command whose client has left is followed, so that its record tells how it ended.
@@ -69,6 +72,9 @@ const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(5);
 
 /// The time that a goodbye to either side may take.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
+
+/// Cursors of which it is remembered under which settings they were declared.
+const CURSORS_MAX: usize = 1000;
 
 /// How long a client may take to hear why its connection ends.
 const FAREWELL_MAX: Duration = Duration::from_secs(5);
@@ -142,6 +148,8 @@ impl Session {
             portals: crate::statements::Names::default(),
             suspended: Vec::new(),
             settings: settings::Known::Stale(0),
+            changes: Box::default(),
+            cursors_under: rustc_hash::FxHashMap::default(),
             settings_touched: false,
             values_touched: false,
             cursors_may_set: false,
@@ -155,6 +163,7 @@ impl Session {
             database: setting.database,
             prefix: None,
             batch_prefix: None,
+            copied: None,
             finished: Vec::new(),
             batch_failed: None,
             skipping: false,
@@ -175,6 +184,9 @@ impl Session {
             bound_answer: None,
             connection: ConnectionState::new(&setting.way.startup),
             checked: None,
+            recheck: None,
+            own_rechecks: Vec::new(),
+            rechecking: false,
             block: transaction::Block::default(),
             recorder: setting.road.recorder.clone(),
             identity: setting.identity,
@@ -397,12 +409,18 @@ impl Session {
 impl Flow {
     /// What a command that was let go changes at once in what we know.
     pub(crate) fn remember(&mut self, unit: &Unit, in_transaction: bool) {
+        let effects = unit.reading.as_ref().map(|reading| reading.effects());
+        let goes_on = unit.command.form == "execute";
+        let stays = in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty());
+        let digest = (goes_on || stays).then(|| self.transaction_prefix(unit));
         self.leftovers.remember(unit);
         self.note_write(unit);
         self.note_unread_code(&unit.described.facts);
         self.note_state(unit);
-        let effects = unit.reading.as_ref().map(|reading| reading.effects());
         let unread = effects.is_none() || may_run_unread_code(&unit.described.facts);
+        let under = self.under_before(unit);
+        let fetched = effects.is_some_and(|effects| self.fetches_may_set(effects));
+        self.note_changes(unit, unread || fetched);
         if unread || effects.is_some_and(|effects| self.may_change_settings(effects)) {
             self.settings_may_change();
         } else if effects.is_some_and(|effects| self.may_change_values(effects)) {
@@ -412,25 +430,11 @@ impl Flow {
         self.cursors_may_set |=
             unread || effects.is_some_and(|effects| effects.changes_settings && !effects.declares.is_empty());
         if let Some(effects) = effects {
-            self.foretell(effects);
+            self.foretell(effects, &under);
         }
         // Nobody else sees what an open transaction defines: until it ends the shared catalogue does not hold here.
         self.note_definitions(unit);
-        let goes_on = unit.command.form == "execute";
-        let stays = in_transaction || effects.is_none_or(|effects| !effects.transactions.is_empty());
-        if goes_on || stays {
-            let before = self.batch_prefix.or(self.prefix);
-            let mut digest = countersign_common::digest::DigestBuilder::new("countersign.transaction.v1");
-            digest.optional(before.as_ref().map(|prefix| prefix.as_bytes().as_slice()));
-            digest.text(&unit.command.form).bytes(&unit.command.text);
-            digest.number(unit.command.parameters.len() as u64);
-            for parameter in &unit.command.parameters {
-                digest
-                    .text(&parameter.type_name)
-                    .number(u64::from(parameter.binary))
-                    .optional(parameter.value.as_deref());
-            }
-            let digest = digest.finish();
+        if let Some(digest) = digest {
             self.batch_prefix = goes_on.then_some(digest);
             if stays {
                 self.prefix = Some(digest);
@@ -471,10 +475,43 @@ impl Flow {
         effects.changes_settings
             // The end of a transaction takes back what was set in it, and nothing else.
             || (effects.ends_settings && self.settings_touched)
-            || effects.fetches.iter().any(|name| match self.portals.get(name.as_bytes()) {
-                Known::As(portal) => portal.statement.reading.effects().changes_settings,
-                Known::Unseen | Known::Unsettled => self.cursors_may_set,
-            })
+            || self.fetches_may_set(effects)
+    }
+
+    fn fetches_may_set(&self, effects: &countersign_sql::Effects) -> bool {
+        effects.fetches.iter().any(|name| match self.portals.get(name.as_bytes()) {
+            Known::As(portal) => portal.statement.reading.effects().changes_settings,
+            Known::Unseen | Known::Unsettled => self.cursors_may_set,
+        })
+    }
+
+    /// The settings under which the server takes in what it is sent next.
+    pub(crate) fn under(&self) -> Under {
+        self.changes.under(self.settings.shared())
+    }
+
+    /// The settings under which the server takes in what a command prepares or declares. In a string that changes settings
+    /// itself nobody knows them.
+    fn under_before(&self, unit: &Unit) -> Under {
+        let sets = unit.reading.as_ref().is_none_or(|reading| reading.effects().changes_settings);
+        self.changes.under(self.settings.shared().filter(|_| !sets))
+    }
+
+    /// Notes which settings a command that is let go may change.
+    fn note_changes(&mut self, unit: &Unit, calls_code: bool) {
+        let Some(reading) = &unit.reading else { return self.changes.by(None, calls_code) };
+        // A SET of a setting that nobody has reviewed is an act of administration, and no code.
+        let operations = &unit.described.facts.operations;
+        let only_sets = reading.statements() == 1
+            && !reading.effects().sets.is_empty()
+            && operations.iter().all(|operation| {
+                matches!(operation.action, Action::Set | Action::Administer) && operation.functions.is_empty()
+            });
+        let calls_code = !only_sets && (calls_code || calls_unread_code(&unit.described.facts));
+        self.changes.by(Some(reading), calls_code);
+        for executed in Executed::of(reading, &self.statements).readings() {
+            self.changes.by(Some(&executed), calls_code);
+        }
     }
 
     /// The same for settings by which nothing is read.
@@ -503,7 +540,9 @@ impl Flow {
 
     /// A portal goes on that was suspended.
     pub(crate) fn remember_going_on(&mut self, suspended: &Suspended) {
-        let reading = &suspended.portal.statement.reading;
+        let reading = Arc::clone(&suspended.portal.statement.reading);
+        let reading = &reading;
+        self.changes.by(Some(reading), calls_unread_code(suspended.running.facts()));
         self.connection.remember(suspended.running.facts(), std::slice::from_ref(reading));
         if self.may_change_settings(reading.effects()) || may_run_unread_code(suspended.running.facts()) {
             self.settings_may_change();
@@ -512,16 +551,22 @@ impl Flow {
 
     /// Names that a statement will change when it runs: what comes behind it in its batch finds them so.
     // INVARIANT: I2.
-    fn foretell(&mut self, effects: &countersign_sql::Effects) {
+    fn foretell(&mut self, effects: &countersign_sql::Effects, under: &Under) {
         for name in effects.deallocates.iter().flatten() {
             self.statements.sent(name.as_bytes(), None);
         }
         for (name, prepared) in &effects.prepares {
-            self.statements.sent(name.as_bytes(), Some(Arc::new(Prepared::by_sql(prepared))));
+            self.statements.sent(name.as_bytes(), Some(Arc::new(Prepared::by_sql(prepared, under))));
         }
         // A cursor was judged when it was declared; executed as a portal it is judged as one that nobody saw.
         for name in &effects.declares {
             self.portals.sent(name.as_bytes(), None);
+            // A DECLARE of a name that is taken fails, and the cursor stays what it was.
+            let known = self.cursors_under.len() < CURSORS_MAX || self.cursors_under.contains_key(name);
+            if known {
+                let under = (!self.cursors_under.contains_key(name)).then(|| under.clone());
+                self.cursors_under.insert(name.clone(), under);
+            }
         }
     }
 

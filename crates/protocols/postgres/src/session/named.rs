@@ -26,6 +26,7 @@ impl Session {
                     return Ok(Arc::new(Portal {
                         statement: self.unseen(),
                         parameters: Vec::new(),
+                        under: self.flow.under(),
                         bound: None,
                         result_formats: ResultFormats::All(false),
                         description: Description::default(),
@@ -40,6 +41,7 @@ impl Session {
     // INVARIANT: I7.
     fn unseen(&self) -> Arc<Prepared> {
         let reading = self.reader.read(b"", countersign_sql::Lexing::UNKNOWN);
-        Arc::new(Prepared { text: bytes::Bytes::new(), reading, types: Box::default(), by_sql: false })
+        let under = self.flow.under();
+        Arc::new(Prepared { text: bytes::Bytes::new(), reading, types: Box::default(), by_sql: false, under })
     }
 }

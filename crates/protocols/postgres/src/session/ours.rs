@@ -5,7 +5,8 @@ use bytes::BytesMut;
 
 use super::expect::Expect;
 use super::flow::{Broken, Flow};
-use super::settings::Answer;
+use super::settings::{Answer, QUERY};
+use crate::codec::backend::TransactionStatus;
 use crate::codec::build::{self, Bound};
 use crate::codec::frontend::Subject;
 use crate::codec::{self};
@@ -30,7 +31,14 @@ pub(crate) enum Question {
     Binding,
     /// The settings that give statements their meaning, in the middle of a batch.
     Settings,
+    /// Go back to where a question that failed found the client's transaction.
+    Recover,
 }
+
+/// A savepoint around a question in the client's transaction: a question that fails must not end that.
+const SAVEPOINT: &str = "SAVEPOINT countersign_question";
+const RELEASE: &str = "RELEASE SAVEPOINT countersign_question";
+const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT countersign_question";
 
 /// Writes statements of our own, one after the other, and the message that has them answered: a Sync, or a Flush in the
 /// middle of a client's batch.
@@ -52,6 +60,15 @@ pub(crate) fn write(out: &mut BytesMut, texts: &[&str], end: u8) -> Result<(), c
     Ok(())
 }
 
+/// The same up to a Sync, with a savepoint around it where the client's transaction has to go on if it fails.
+fn write_saved(out: &mut BytesMut, texts: &[&str], saved: bool) -> Result<(), codec::Error> {
+    if !saved {
+        return write(out, texts, b'S');
+    }
+    let all: Vec<&str> = [SAVEPOINT].into_iter().chain(texts.iter().copied()).chain([RELEASE]).collect();
+    write(out, &all, b'S')
+}
+
 impl Flow {
     /// Asks the server, behind everything that was sent before.
     pub(crate) fn ask(&mut self, question: Question, texts: &[&str]) {
@@ -68,11 +85,43 @@ impl Flow {
         if in_batch {
             return self.ask_in_batch(Question::Binding, texts, Answer::gathering());
         }
+        let saved = self.is_in_open_transaction();
         let mut frames = BytesMut::new();
-        if write(&mut frames, texts, b'S').is_ok() {
+        if write_saved(&mut frames, texts, saved).is_ok() {
             self.send_ours(frames);
-            self.expected.push(Expect::Asked(Question::Binding, Answer::gathering()));
+            self.expected.push(Expect::Asked(Question::Binding, Answer::gathering().behind_savepoint(saved)));
         }
+    }
+
+    /// Asks for the session's settings, between commands.
+    pub(super) fn ask_settings(&mut self) {
+        let saved = self.is_in_open_transaction();
+        let mut frames = BytesMut::new();
+        if write_saved(&mut frames, &[QUERY], saved).is_ok() {
+            self.send_ours(frames);
+            self.expected.push(Expect::Settings(Answer::default().behind_savepoint(saved)));
+        }
+    }
+
+    /// Whether the client has a transaction open in which the server takes a savepoint of ours.
+    fn is_in_open_transaction(&self) -> bool {
+        self.status == TransactionStatus::InTransaction && self.expected.is_empty() && self.own.is_none()
+    }
+
+    /// A question has been answered. One that failed in the client's transaction is undone, which goes on as if nobody had
+    /// asked. Answers whether that is so.
+    pub(super) fn recover_from(&mut self, answer: &Answer, status: TransactionStatus) -> bool {
+        if !answer.is_behind_savepoint() || status != TransactionStatus::Failed {
+            return false;
+        }
+        let mut frames = BytesMut::new();
+        // The portal of the question that failed keeps its name until the server goes back.
+        let closed = build::close(&mut frames, Subject::Portal(NAME));
+        if closed.is_ok() && write(&mut frames, &[ROLLBACK_TO, RELEASE], b'S').is_ok() {
+            self.send_ours(frames);
+            self.expected.unpop(Expect::Asked(Question::Recover, Answer::default()));
+        }
+        true
     }
 
     /// Asks the server in the middle of a batch of the client, which goes on behind the question.

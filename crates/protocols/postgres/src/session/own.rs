@@ -111,6 +111,7 @@ impl Flow {
     /// The command for which it was opened goes.
     pub(crate) fn own_goes(&mut self) {
         if self.own == Some(Own::Begun) {
+            self.own_rechecks.clear();
             self.own = Some(Own::Open);
         }
     }
@@ -124,28 +125,44 @@ impl Flow {
 
     /// Whether the client has to wait for our transaction to end. The data of a COPY belongs to it.
     pub(crate) fn own_is_ending(&self) -> bool {
-        let copying = match self.expected.first() {
-            Some(Expect::Query(flight)) => flight.stage == Stage::CopyIn,
-            _ => false,
-        };
-        matches!(self.own, Some(Own::Ending | Own::Committing)) && !copying
+        matches!(self.own, Some(Own::Ending | Own::Committing)) && !self.is_copying_in()
     }
 
-    /// All of our transaction has been answered: asks the target to commit it. Of one that failed this makes a
-    /// rollback.
-    pub(super) fn commit_own(&mut self) -> Result<(), Broken> {
-        let flight = match self.expected.pop() {
+    /// Whether the server takes data of a COPY of the client.
+    pub(super) fn is_copying_in(&self) -> bool {
+        match self.expected.first() {
+            Some(Expect::Query(flight) | Expect::Execute(flight)) => flight.stage == Stage::CopyIn,
+            _ => false,
+        }
+    }
+
+    /// All of our transaction has been answered: asks the target to commit it, or to undo what must not last. Of one that
+    /// failed a COMMIT makes a rollback.
+    pub(super) fn end_own(&mut self, undone: Option<Refusal>, outlet: &mut Outlet) -> Result<(), Broken> {
+        let mut flight = match self.expected.pop() {
             Some(Expect::Query(flight)) => Some(flight),
             Some(Expect::Sync) => None,
             _ => return Err(unexpected(b'Z')),
         };
+        if let Some(refusal) = &undone {
+            let code = reply::sqlstate(refusal.state);
+            outlet.insert(&Plain::ours(&reply::refusal(refusal)));
+            match &mut flight {
+                Some(flight) => {
+                    flight.held = None;
+                    flight.ended = Some(Ended::Failed(code));
+                }
+                None => self.batch_failed = Some(code),
+            }
+        }
         let failed = match &flight {
             Some(flight) => matches!(flight.ended, Some(Ended::Failed(_))),
             None => self.batch_failed.is_some(),
         };
         self.own = Some(Own::Committing);
         let mut frames = BytesMut::new();
-        if ours::write(&mut frames, &[COMMIT], b'S').is_ok() {
+        let end = if undone.is_some() { ROLLBACK } else { COMMIT };
+        if ours::write(&mut frames, &[end], b'S').is_ok() {
             self.send_ours(frames);
         }
         self.expected.unpop(Expect::Closing(Closing { flight, failed }));
@@ -189,7 +206,7 @@ impl Flow {
     /// The end of the last statement of a string is told when it is committed, as the server does; those before it at
     /// once. Which is the last shows when something else follows.
     pub(super) fn release_held(&mut self, tag: u8, outlet: &mut Outlet) {
-        if self.own.is_none() || matches!(tag, b'Z' | b'S' | b'A' | b'E') {
+        if matches!(tag, b'Z' | b'S' | b'A' | b'E') {
             return;
         }
         if let Some(Expect::Query(flight)) = self.expected.front() {

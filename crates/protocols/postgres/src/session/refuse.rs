@@ -17,7 +17,7 @@ use crate::reply;
 
 /// No SQL: reading it fails in every state of a transaction, and shows in the target's log why. Named, because
 /// an unnamed Parse would cost the client its unnamed statement.
-const PROVOKED: &[u8] = b"refused by countersign";
+pub(super) const PROVOKED: &[u8] = b"refused by countersign";
 
 /// What a refused command was part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -260,8 +260,12 @@ impl Flow {
             // The next statement of a string has columns of its own.
             flight.plan = None;
         }
-        if self.own.is_some() && !is_execute {
-            // Told once it is committed.
+        if is_execute && self.rechecking && Box::pin(self.execute_is_undone(input, outlet)).await? {
+            return Ok(());
+        }
+        let is_kept = self.own.is_some() || self.flight().is_some_and(|flight| flight.recheck.is_some());
+        if is_kept && !is_execute {
+            // Told once it is committed, or known to be what people agreed to.
             outlet.swallow();
             if let Some(flight) = self.flight() {
                 flight.held = Some(Bytes::copy_from_slice(message.frame));
@@ -284,6 +288,9 @@ impl Flow {
         input: &[u8],
         outlet: &mut Outlet,
     ) -> Result<(), Broken> {
+        if self.rechecking && Box::pin(self.execute_is_undone(input, outlet)).await? {
+            return Ok(());
+        }
         keep(decoded, message, outlet);
         let Some(Expect::Execute(mut flight)) = self.expected.pop() else {
             return Err(unexpected(message.tag));

@@ -8,13 +8,10 @@ use std::time::Duration;
 
 use countersign_sql::Lexing;
 
-use bytes::BytesMut;
-
 use super::flow::Flow;
-use crate::codec::build::{self, Bound};
-use crate::codec::frontend::Subject;
-use crate::codec::{self, Backend, Values};
+use crate::codec::{Backend, Values};
 use crate::facts::names;
+use crate::setting_changes::Changed;
 
 /// The effective search path: the names of the schemas that unqualified names are looked up in, in order.
 ///
@@ -72,26 +69,6 @@ pub const QUERY: &str = concat!(
     pg_catalog.current_setting('server_encoding')"
 );
 
-/// The statement and the portal that ask; they exist for the one question only, and the client's own unnamed ones
-/// are left alone.
-const NAME: &[u8] = b"countersign settings";
-
-/// Writes the question: by the extended protocol, because a simple query would end the client's unnamed
-/// statement. Answered up to ReadyForQuery.
-///
-/// # Errors
-/// None in truth: no name has a zero byte.
-pub(crate) fn ask(out: &mut BytesMut) -> Result<(), codec::Error> {
-    let none = Bound { formats: &[], parameters: &[], result_formats: &[] };
-    build::parse(out, NAME, QUERY.as_bytes(), &[])?;
-    build::bind(out, NAME, NAME, none)?;
-    build::execute(out, NAME, 0)?;
-    build::close(out, Subject::Portal(NAME))?;
-    build::close(out, Subject::Statement(NAME))?;
-    build::bare(out, b'S');
-    Ok(())
-}
-
 /// Settings among these that servers report when they change, whatever changed them.
 const REPORTED: [&[u8]; 4] =
     [b"standard_conforming_strings", b"client_encoding", b"search_path", b"session_authorization"];
@@ -100,6 +77,7 @@ impl Flow {
     /// The server reports a setting.
     pub(super) fn reported(&mut self, name: &[u8], value: &[u8], tells: bool) {
         // INVARIANT: I7. A second wall: by what we know of what ran, nothing may have changed it.
+        self.changes.note(&Changed::one(&String::from_utf8_lossy(name)));
         if REPORTED.contains(&name) {
             self.settings_may_change();
         }
@@ -199,6 +177,8 @@ pub(crate) struct Answer {
     /// All rows, where they are wanted.
     rows: Option<Vec<AnswerRow>>,
     bytes: usize,
+    /// A savepoint of ours stands around the question.
+    behind_savepoint: bool,
 }
 
 /// A row of an answer. What is not UTF-8 is written out, so that different values stay different; NULL is empty.
@@ -211,6 +191,16 @@ impl Answer {
     /// An answer of which every row is kept.
     pub(crate) fn gathering() -> Self {
         Self { rows: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// The same with a savepoint of ours around the question, or without.
+    pub(super) fn behind_savepoint(self, is_so: bool) -> Self {
+        Self { behind_savepoint: is_so, ..self }
+    }
+
+    /// Whether a savepoint of ours stands around the question.
+    pub(crate) const fn is_behind_savepoint(&self) -> bool {
+        self.behind_savepoint
     }
 
     /// All rows of all statements, in order; `None` when it failed.

@@ -16,7 +16,7 @@ use countersign_lifecycle::UpstreamSide;
 use super::expect::Expect;
 use super::flow::{Broken, Flow, Open};
 use super::ours::Question;
-use super::settings::{self, Answer};
+use super::settings::Answer;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::build;
 use crate::codec::startup::Protocol;
@@ -105,6 +105,7 @@ impl Flow {
     pub(crate) fn adopt(&mut self, upstream: Upstream) {
         self.leftovers = Leftovers::default();
         self.connection.renew();
+        self.changes.renew();
         self.upstream = Some(Box::new(Open {
             side: UpstreamSide::new(upstream.stream, upstream.buffered),
             walker: Self::upstream_walker(),
@@ -180,11 +181,7 @@ impl Flow {
     }
 
     fn ask_for_settings(&mut self) {
-        let mut question = BytesMut::new();
-        if settings::ask(&mut question).is_ok() {
-            self.send_ours(question);
-            self.expected.push(Expect::Settings(Answer::default()));
-        }
+        self.ask_settings();
     }
 
     async fn settle_in_time(&mut self) -> Result<(), Broken> {
@@ -276,7 +273,7 @@ impl Flow {
                     self.settings.learn(self.database.shared_settings(settings));
                 }
             }
-            Question::Rollback => {}
+            Question::Rollback | Question::Recover => {}
             Question::Leftovers => self.leftovers.learn(answer.only().as_deref() == Some("0")),
             Question::Sequences => self.leftovers.learn(!answer.is_sound()),
         }
