@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
-
 use super::object::{Definition, ObjectClass, ObjectId, object};
 
 /// An added function, procedure or aggregate.
