@@ -111,7 +111,7 @@ fn i6_definitions_bring_no_masked_value_to_the_client() {
         ("EXPLAIN VERBOSE SELECT fixed_email()", true),
     ] {
         for is_extended in [false, true].into_iter().filter(|extended| whole || !extended) {
-            let mut ask = |client: &mut RawClient| match is_extended {
+            let ask = |client: &mut RawClient| match is_extended {
                 true => extended(client, sql),
                 false => query(client, sql),
             };
