@@ -21,8 +21,9 @@ impl Reading {
         if redefined.anything || self.failure().is_some() {
             return true;
         }
-        let mut follow =
-            Follow { catalogue, names: &redefined.names, seen: FxHashSet::default(), left: Vec::new() };
+        let writes = self.parts.iter().any(|part| !part.writes.is_empty());
+        let names = &redefined.names;
+        let mut follow = Follow { catalogue, names, writes, seen: FxHashSet::default(), left: Vec::new() };
         follow.meets(self) || follow.all()
     }
 }
@@ -30,6 +31,8 @@ impl Reading {
 struct Follow<'a> {
     catalogue: &'a Catalogue,
     names: &'a BTreeSet<Box<str>>,
+    /// The text changes rows, which triggers and foreign keys go on with.
+    writes: bool,
     seen: FxHashSet<ObjectId>,
     left: Vec<ObjectId>,
 }
@@ -75,10 +78,21 @@ impl Follow<'_> {
                 if self.names.contains(relation.name()) {
                     return true;
                 }
-                self.follow(relation.requires().iter().copied());
+                // A foreign key is no part of what is read.
+                let is_plain =
+                    !self.writes && relation.rules().is_empty() && relation.policies().next().is_none();
+                let refers = |one: &ObjectId| {
+                    let keys = relation.foreign_keys().iter();
+                    one.class == ObjectClass::Relation
+                        && keys.map(|key| key.referenced).any(|oid| oid == one.oid)
+                };
+                self.follow(relation.requires().iter().copied().filter(|one| !(is_plain && refers(one))));
                 self.follow(relation.parents().iter().map(|oid| ObjectId::relation(*oid)));
                 self.follow(catalogue.children(object.oid).map(|one| ObjectId::relation(one.oid())));
-                self.follow(catalogue.referring(object.oid).map(|(one, _)| ObjectId::relation(one.oid())));
+                if self.writes {
+                    let referring = catalogue.referring(object.oid);
+                    self.follow(referring.map(|(one, _)| ObjectId::relation(one.oid())));
+                }
                 false
             }
             ObjectClass::Function => {

@@ -4,6 +4,7 @@
 
 mod support;
 
+use countersign_sql::Redefined;
 use countersign_sql::lineage::{Flows, Place, Sources, StoredColumns, Watched};
 use support::{Shop, read};
 
@@ -312,4 +313,43 @@ fn i6_a_generated_column_that_is_null_says_something_of_its_sources() {
     let keys = shop.catalogue.relation_by_name("public.keys").unwrap().oid();
     assert!(is_watched(&stored.origin(keys, 3).sources));
     assert!(!is_watched(&flows("SELECT pg_typeof(email) FROM customers").outputs));
+}
+
+#[test]
+fn i7_what_rests_on_a_name_that_is_redefined_is_found() {
+    let shop = Shop::written();
+    let rests = |text: &str, names: &[&str]| {
+        let redefined =
+            Redefined { names: names.iter().map(|name| (*name).into()).collect(), anything: false };
+        read(text).rests_on(&redefined, &shop.catalogue)
+    };
+    for (text, name) in [
+        ("SELECT * FROM vv", "vv"),
+        ("SELECT * FROM vv", "customers"),
+        ("SELECT * FROM mv", "vv"),
+        ("SELECT * FROM mf", "f_email"),
+        ("SELECT g_email(1)", "customers"),
+        ("SELECT c.f_name FROM customers c", "f_name"),
+        ("SELECT * FROM parent", "child"),
+        ("SELECT * FROM child", "parent"),
+        ("INSERT INTO trg VALUES (1)", "sets"),
+        ("INSERT INTO deft (id) VALUES (1)", "f_email"),
+        ("INSERT INTO deft (id) VALUES (1)", "customers"),
+        ("UPDATE keys SET code = 'x'", "refers"),
+        ("UPDATE ruled SET t = 'x'", "customers"),
+        ("SELEC", "anything"),
+    ] {
+        assert!(rests(text, &[name]), "{text} rests on {name}");
+    }
+    for (text, name) in [
+        ("SELECT * FROM customers", "vv"),
+        ("SELECT * FROM keys", "refers"),
+        ("SELECT * FROM refers", "keys"),
+        ("SELECT 1", "customers"),
+        ("SELECT * FROM quiet", "trg"),
+    ] {
+        assert!(!rests(text, &[name]), "{text} does not rest on {name}");
+    }
+    assert!(!read("SELECT * FROM vv").rests_on(&Redefined::default(), &shop.catalogue));
+    assert!(read("SELECT 1").rests_on(&Redefined::anything(), &shop.catalogue));
 }

@@ -111,7 +111,7 @@ fn i6_definitions_bring_no_masked_value_to_the_client() {
         ("EXPLAIN VERBOSE SELECT fixed_email()", true),
     ] {
         for is_extended in [false, true].into_iter().filter(|extended| whole || !extended) {
-            let mut ask = |client: &mut RawClient| match is_extended {
+            let ask = |client: &mut RawClient| match is_extended {
                 true => extended(client, sql),
                 false => query(client, sql),
             };
@@ -153,12 +153,9 @@ fn i6_a_definition_that_another_session_replaces_is_not_read_by_the_old_one() {
     assert!(shop.server.sql("SELECT e FROM shown").unwrap().contains("Zebrafinch"));
     // In an open transaction nobody relies on what the others know.
     query(&mut one, "BEGIN; ALTER TABLE ruled RENAME COLUMN t TO u");
-    let answer = query(&mut other, "SELECT id FROM customers WHERE id < 0");
-    assert!(
-        answer.iter().all(|frame| frame.tag != b'E'),
-        "what is not changed stays known: {}",
-        seen(&answer)
-    );
+    let answer = query(&mut other, "SELECT id FROM customers LIMIT 1");
+    let is_null = |frame: &Frame| frame.tag == b'D' && frame.body.ends_with(&[0xff; 4]);
+    assert!(!answer.iter().any(is_null), "what is not changed stays known: {}", seen(&answer));
     query(&mut one, "ROLLBACK");
 }
 

@@ -94,15 +94,20 @@ impl Database {
 
     /// Changes with every change of definitions that is begun, and when one is over.
     pub(crate) fn redefinitions_version(&self) -> (u64, usize) {
-        let open = self.open_redefinitions().len();
-        (self.redefinitions.all.lock().last, open)
+        let mut changes = self.redefinitions.all.lock();
+        self.forget_served(&mut changes);
+        (changes.last, changes.open.len())
     }
 
     fn open_redefinitions(&self) -> Vec<(Redefined, Option<Ticket>)> {
         let mut changes = self.redefinitions.all.lock();
+        self.forget_served(&mut changes);
+        changes.open.iter().map(|change| (change.redefined.clone(), change.ticket)).collect()
+    }
+
+    fn forget_served(&self, changes: &mut Changes) {
         if !changes.open.is_empty() {
             changes.open.retain(|change| change.ticket.is_none_or(|ticket| !self.is_served(ticket)));
         }
-        changes.open.iter().map(|change| (change.redefined.clone(), change.ticket)).collect()
     }
 }
