@@ -101,6 +101,14 @@ impl Flows {
         }
     }
 
+    /// Adds what a command may do with values besides showing them.
+    pub fn use_more(&mut self, other: Self) {
+        self.copies.extend(other.copies);
+        self.predicates.extend(other.predicates);
+        self.side_channels.extend(other.side_channels);
+        self.touched.add(&other.touched);
+    }
+
     /// Adds the flows of a command that may run as well. Result columns are kept only when both have the same
     /// number.
     pub fn add(&mut self, other: Self) {

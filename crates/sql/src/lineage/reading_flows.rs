@@ -24,8 +24,15 @@ impl Reading {
         }
         let mut all: Option<Flows> = None;
         for statement in &self.lineage {
+            let before = *session;
             let session = resolve::at_point(statement.path_unsure, statement.definitions_unsure, session);
             let mut flows = Resolution::of_statement(&session, watched, self, statement, executions);
+            if statement.definitions_unsure {
+                // What was there before is perhaps still there: its defaults, rules and foreign keys.
+                let known = resolve::at_point(statement.path_unsure, false, &before);
+                let known = Resolution::of_statement(&known, watched, self, statement, executions);
+                flows.use_more(known);
+            }
             // What the server describes by a table's oid is not what that was before the text.
             flows.returns_written |= statement.definitions_unsure;
             if self.lineage.len() > 1 {

@@ -77,6 +77,11 @@ impl Flow {
         let mut flows = under(reading, now);
         // The row description of the server, by oids of tables, rests on the new definitions.
         flows.returns_written |= !now.catalogue.is_loaded();
+        if !now.catalogue.is_loaded() {
+            // What was there before is perhaps still there: its defaults, rules and foreign keys.
+            let before = Meaning { settings: now.settings.clone(), catalogue: self.database.current() };
+            flows.use_more(under(reading, &before));
+        }
         if let Some(bound) = bound {
             flows.add(under(reading, bound));
         }

@@ -45,7 +45,11 @@ impl<'a> Resolution<'a> {
             self.flows.returns_written = true;
             written = with_everywhere(&written, &Sources::unknown());
         }
-        let by_rules = self.run_rules(one, &relations, &written, &table);
+        let mut by_rules = self.run_rules(one, &relations, &written, &table);
+        if relations.is_empty() || self.is_unsure(&one.target) {
+            // INVARIANT: I6. A relation that is not known may have rules.
+            by_rules = Sources::unknown();
+        }
         self.run_triggers(&relations);
         self.returning(one, &relations, &written, &by_rules, scope)
     }

@@ -99,6 +99,8 @@ impl<'a> Resolution<'a> {
         let found = self.relations_called(name);
         if found.is_empty() || self.is_unsure(name) {
             self.touch(&Sources::unknown());
+            // Behind it may be a view with functions that the planner computes.
+            self.function_results.unknown = true;
             return Table::unknown();
         }
         if let [only] = found.as_slice() {
