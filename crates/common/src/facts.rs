@@ -289,8 +289,12 @@ macro_rules! flags {
 }
 
 flags! {
-    /// UPDATE or DELETE of every row.
+    /// UPDATE, DELETE or MERGE that changes every row: there is no condition, or one that is true for every row in which
+    /// no column is NULL.
     MissingWhere = "missing_where";
+    /// UPDATE, DELETE or MERGE whose condition may be true for every row: no column of the relation decides it, or it
+    /// could not be computed.
+    WeakWhere = "weak_where";
     /// One of several statements of one string.
     MultiStatement = "multi_statement";
     /// Changes data inside a WITH.
@@ -327,6 +331,8 @@ flags! {
     Unresolved = "unresolved";
     /// Executes a prepared statement whose text was not seen.
     UnseenStatement = "unseen_statement";
+    /// Runs or defines code whose definition cannot be read: a trigger, or a function in a language other than SQL.
+    UnreadDefinition = "unread_definition";
     /// Cannot run inside a transaction block.
     OutsideTransaction = "outside_transaction";
     /// A parameter or a message that could not be read.

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use self::definition_query::DefinitionQuery;
-pub(crate) use self::function::{Cast, Operator, Type, TypeKind};
+pub(crate) use self::function::{Cast, Operands, Operator, Type, TypeKind};
 pub use self::function::{Function, FunctionDetails};
 pub use self::object::{Definition, ObjectClass, ObjectId};
 pub use self::relation::{

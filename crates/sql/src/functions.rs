@@ -25,7 +25,27 @@ fn entries(file: &'static str) -> FxHashSet<&'static str> {
 
 /// A built-in by its name: of `pg_catalog` bare, of `information_schema` qualified. `None`: no list has it.
 pub(crate) fn builtin(name: &str) -> Option<Call> {
-    acting(name).or_else(|| (SAFE.contains(name) || is_sampling(name)).then_some(Call::Safe))
+    let safe = || SAFE.contains(name) || is_sampling(name) || is_populating(name);
+    acting(name).or_else(|| safe().then_some(Call::Safe))
+}
+
+/// Functions that make rows of the type of their first argument: they change nothing, but the values of that type are
+/// made by its own code.
+pub(crate) fn is_populating(name: &str) -> bool {
+    matches!(
+        name,
+        "json_populate_record"
+            | "json_populate_recordset"
+            | "jsonb_populate_record"
+            | "jsonb_populate_recordset"
+            | "jsonb_populate_record_valid"
+    )
+}
+
+/// Functions that read the relation that their first argument names and show all of it.
+pub(crate) fn shows_relation(name: &str) -> Option<&'static str> {
+    const NAMES: [&str; 3] = ["table_to_xml", "table_to_xmlschema", "table_to_xml_and_xmlschema"];
+    NAMES.into_iter().find(|known| *known == name)
 }
 
 /// The methods of TABLESAMPLE; nobody can call them as functions.
@@ -145,7 +165,6 @@ mod tests {
             "lo_get",
             "nextval",
             "set_config",
-            "jsonb_populate_record",
             "domain_in",
             "record_in",
             "pg_sleep_evil",

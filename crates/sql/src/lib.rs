@@ -10,6 +10,7 @@
 
 pub mod catalogue;
 mod dependence;
+mod filter;
 mod functions;
 mod grammar;
 pub mod lineage;
@@ -28,3 +29,4 @@ pub use name::Name;
 pub use reader::{Lexing, Reader};
 pub use reading::{Copy, CopySide, Effects, Mentions, Reading, Redefined, Transaction};
 pub use resolve::Session;
+pub use setting::is_allowed_at_login;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use countersign_common::facts::{Action, Flag};
 
+use crate::filter::Filter;
 use crate::lineage::query::Statement;
 use crate::name::Name;
 
@@ -19,6 +20,8 @@ pub struct Reading {
     pub(crate) effects: Effects,
     pub(crate) mentions: Mentions,
     pub(crate) copy: Option<Copy>,
+    /// The relation that is changed when a view of this query is.
+    pub(crate) updatable: Option<Name>,
     pub(crate) statements: usize,
     /// No fact depends on the value of a literal.
     pub(crate) inert: bool,
@@ -47,6 +50,7 @@ impl Reading {
             },
             mentions: Mentions { columns: BTreeSet::new(), everything: true },
             copy: None,
+            updatable: None,
             statements: 0,
             inert: false,
             source: None,
@@ -138,9 +142,13 @@ impl Reading {
 /// What a text changes in its session once it has run.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// Settings may be others afterwards (SET, RESET, DISCARD, ROLLBACK, `set_config`, unlisted functions): ask
-    /// the server again for those that matter.
+    /// Settings may be others afterwards (SET, RESET, DISCARD, `set_config`, unlisted functions) by which texts are read
+    /// or names looked up: ask the server again for those that matter.
     pub changes_settings: bool,
+    /// Settings may be others afterwards that change neither how texts are read nor what their names mean.
+    pub changes_values: bool,
+    /// It ends a transaction or goes back to a savepoint: settings that were changed there may be as they were before.
+    pub ends_settings: bool,
     /// SQL-level PREPARE: the name, and what is prepared, in order.
     pub prepares: Vec<(Box<str>, Arc<Reading>)>,
     /// SQL-level DEALLOCATE: the names; `None` in the list stands for all.
@@ -265,6 +273,23 @@ pub struct Copy {
     pub options: BTreeMap<Box<str>, Box<str>>,
 }
 
+/// The kind of an object that is no relation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// A function, procedure or aggregate.
+    Function,
+    /// A type or domain.
+    Type,
+}
+
+/// An object that DROP names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    Relation(Name),
+    Schema(Box<str>),
+    Other(Kind, Name),
+}
+
 /// One operation in the making.
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -272,11 +297,31 @@ pub(crate) struct Part {
     pub(crate) flags: BTreeSet<Flag>,
     pub(crate) reads: BTreeSet<Name>,
     pub(crate) writes: BTreeSet<Name>,
+    /// Relations that are named without ONLY: what inherits from them is meant, too.
+    pub(crate) with_kin: BTreeSet<Name>,
+    /// INSERT … ON CONFLICT DO UPDATE.
+    pub(crate) upserts: bool,
+    /// TRUNCATE, DROP or ALTER … CASCADE.
+    pub(crate) cascades: bool,
+    /// The objects that are dropped.
+    pub(crate) dropped: Vec<Dropped>,
+    /// Schemas of which everything is altered: GRANT … ON ALL TABLES IN SCHEMA.
+    pub(crate) whole_schemas: Vec<Box<str>>,
+    /// A statement in a body that is only defined here (a rule, a function): what it does when it runs.
+    pub(crate) deferred: Option<Action>,
+    /// Rules, triggers and the like, with the relation that each belongs to.
+    pub(crate) attached: Vec<(Name, Box<str>)>,
+    /// Functions and types that are altered, dropped or commented on.
+    pub(crate) altered: BTreeSet<(Kind, Name)>,
+    /// Functions that are named and do not run now.
+    pub(crate) mentioned: BTreeSet<Name>,
     /// Relations that come into being; they belong to the first schema of the path.
     pub(crate) creates: BTreeSet<Name>,
     /// Objects other than relations, as they are to be shown.
     pub(crate) objects: BTreeSet<String>,
     pub(crate) calls: BTreeSet<Name>,
+    /// Those that are called with no argument or with several: they are no casts.
+    pub(crate) no_casts: BTreeSet<Name>,
     /// Constructs that are syntax for us and may be a plain call for an older server: `json_value(…)`.
     pub(crate) keyword_calls: BTreeSet<&'static str>,
     pub(crate) operators: BTreeSet<Name>,
@@ -285,6 +330,8 @@ pub(crate) struct Part {
     pub(crate) attributes: BTreeSet<(Option<Box<str>>, Box<str>)>,
     /// What the names in FROM stand for; `None`: something other than a relation.
     pub(crate) aliases: BTreeMap<Box<str>, BTreeSet<Option<Name>>>,
+    /// How far conditions narrow what is changed, where the catalogue has a say in it.
+    pub(crate) filters: Vec<Filter>,
     /// Further actions found in literals (`set_config('role', …)`).
     pub(crate) more: BTreeSet<Action>,
     /// SQL-level EXECUTE.
@@ -308,14 +355,25 @@ impl Part {
             flags: BTreeSet::new(),
             reads: BTreeSet::new(),
             writes: BTreeSet::new(),
+            with_kin: BTreeSet::new(),
+            upserts: false,
+            cascades: false,
+            dropped: Vec::new(),
+            whole_schemas: Vec::new(),
+            deferred: None,
+            attached: Vec::new(),
+            altered: BTreeSet::new(),
+            mentioned: BTreeSet::new(),
             creates: BTreeSet::new(),
             objects: BTreeSet::new(),
             calls: BTreeSet::new(),
+            no_casts: BTreeSet::new(),
             keyword_calls: BTreeSet::new(),
             operators: BTreeSet::new(),
             types: BTreeSet::new(),
             attributes: BTreeSet::new(),
             aliases: BTreeMap::new(),
+            filters: Vec::new(),
             more: BTreeSet::new(),
             executes: None,
             prepared_before: false,
@@ -336,5 +394,9 @@ impl Part {
             + self.types.len()
             + self.attributes.len()
             + self.aliases.len()
+            + self.with_kin.len()
+            + self.dropped.len()
+            + self.attached.len()
+            + self.altered.len()
     }
 }

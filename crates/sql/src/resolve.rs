@@ -1,6 +1,7 @@
 //! Names become facts: what a text does in this session, on this database, right now.
 
 mod names;
+mod touched;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};

@@ -119,6 +119,35 @@ pub(crate) fn change(name: &str, value: Option<&str>) -> Change {
     }
 }
 
+/// Whether a setting may change how texts are read, or what their names mean.
+pub(crate) fn changes_meaning(name: &str) -> bool {
+    if matches!(
+        name.to_ascii_lowercase().as_str(),
+        "transaction_read_only"
+            | "default_transaction_read_only"
+            | "transaction"
+            | "session characteristics"
+            | "transaction snapshot"
+    ) {
+        return false;
+    }
+    let known = change(name, None);
+    known.moves_path || known.risky || known.action != Action::Set
+}
+
+/// Whether a client may give a setting when it logs in: what SET allows without being remarkable. How strings are written
+/// is asked of the server before anything is read, so a client may choose it there.
+#[must_use]
+pub fn is_allowed_at_login(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let asked_for = matches!(
+        name.as_str(),
+        "client_encoding" | "standard_conforming_strings" | "fallback_application_name"
+    );
+    let change = change(&name, Some(value.trim()));
+    asked_for || change.action == Action::Set && !change.risky
+}
+
 fn is_on(value: Option<&str>) -> bool {
     matches!(value, Some("on" | "true" | "yes" | "1" | "t"))
 }
@@ -130,6 +159,17 @@ mod tests {
     #[test]
     fn the_harmless_settings_are_sorted() {
         assert!(HARMLESS.is_sorted());
+    }
+
+    #[test]
+    fn settings_that_say_how_texts_are_read_change_meaning() {
+        for name in ["search_path", "role", "standard_conforming_strings", "client_encoding", "names", "a.b"]
+        {
+            assert!(changes_meaning(name), "{name}");
+        }
+        for name in ["statement_timeout", "DateStyle", "default_transaction_read_only", "work_mem"] {
+            assert!(!changes_meaning(name), "{name}");
+        }
     }
 
     #[test]

@@ -80,17 +80,43 @@ fn settings_that_may_have_changed_are_told() {
         "SET search_path = x",
         "RESET ALL",
         "DISCARD ALL",
-        "ROLLBACK",
         "SELECT set_config('a', 'b', false)",
         "DO ''",
         "CALL f()",
         "EXECUTE p",
-        "COMMIT",
         "SELECT nonsense",
         "SELEC",
     ] {
         let changes = read(text).effects().changes_settings;
         assert_eq!(changes, text != "SELECT nonsense", "{text}");
+    }
+}
+
+#[test]
+fn settings_by_which_nothing_is_read_are_told_apart() {
+    for text in [
+        "SET statement_timeout = 5",
+        "SET LOCAL timezone = 'UTC'",
+        "RESET work_mem",
+        "SET default_transaction_read_only = on",
+    ] {
+        let reading = read(text);
+        assert!(!reading.effects().changes_settings, "{text}");
+        assert!(reading.effects().changes_values, "{text}");
+    }
+    for text in
+        ["SET standard_conforming_strings = off", "SET NAMES 'latin1'", "SET ROLE x", "SET app.tenant = 7"]
+    {
+        assert!(read(text).effects().changes_settings, "{text}");
+    }
+}
+
+#[test]
+fn the_end_of_a_transaction_changes_no_definitions_by_itself() {
+    for text in ["COMMIT", "ROLLBACK", "ROLLBACK TO a"] {
+        let reading = read(text);
+        let effects = reading.effects();
+        assert!(effects.ends_settings && !effects.changes_settings && !effects.changes_definitions, "{text}");
     }
 }
 

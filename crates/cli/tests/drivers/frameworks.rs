@@ -32,7 +32,6 @@ fn django_works_as_directly() {
 }
 
 #[test]
-#[ignore = "names are unresolved behind ROLLBACK TO SAVEPOINT still"]
 fn django_reads_as_directly_for_a_reader() {
     reader(Program::Django);
 }
@@ -43,7 +42,6 @@ fn sqlalchemy_works_as_directly() {
 }
 
 #[test]
-#[ignore = "names are unresolved behind ROLLBACK TO SAVEPOINT still"]
 fn sqlalchemy_reads_as_directly_for_a_reader() {
     reader(Program::SqlAlchemy);
 }
@@ -54,7 +52,6 @@ fn jdbc_with_autosave_works_as_directly() {
 }
 
 #[test]
-#[ignore = "names are unresolved behind ROLLBACK TO SAVEPOINT still"]
 fn jdbc_with_autosave_reads_as_directly_for_a_reader() {
     reader(Program::JdbcAutosave);
 }

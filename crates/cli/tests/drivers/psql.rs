@@ -141,7 +141,6 @@ fn on_error_rollback_goes_on_behind_errors_as_directly() {
 }
 
 #[test]
-#[ignore = "names are unresolved behind ROLLBACK TO SAVEPOINT still"]
 fn on_error_rollback_goes_on_behind_errors_for_a_reader() {
     let stage = Stage::example(&Terms::default());
     let direct = rolls_errors_back(&stage.server.dsn(), ROLLED_BACK_READS);

@@ -64,7 +64,8 @@ impl ConnectionState {
             self.code_ran |= effects.sets_unnamed;
             effects.sets.iter().for_each(|name| self.set(name));
             reads_only &= effects.cursors.is_empty() && effects.declares.is_empty();
-            reads_only &= !effects.changes_settings && effects.transactions.is_empty();
+            reads_only &= !effects.changes_settings && !effects.changes_values;
+            reads_only &= effects.transactions.is_empty();
         }
         self.seeded |= facts.operations.iter().any(|one| one.functions.contains("pg_catalog.setseed"));
         self.ran += u64::from(!reads_only);

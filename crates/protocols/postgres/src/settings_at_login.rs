@@ -1,42 +1,19 @@
 //! Which settings a client may give when it logs in. They are applied before any statement could be
-//! judged, so only those are forwarded that neither widen access nor change who the session is.
+//! judged, so only those are forwarded that SET allows: they neither widen access nor change who the session is. What
+//! they change in the meaning of statements is asked of the server before the first one is judged.
+
+use countersign_sql::is_allowed_at_login;
 
 use crate::parameters::StartupParameters;
-
-/// Settings that are forwarded. What they change in the meaning of statements is asked of the server
-/// before the first one is judged.
-const FORWARDED: [&str; 17] = [
-    "application_name",
-    "client_encoding",
-    "client_min_messages",
-    "datestyle",
-    "extra_float_digits",
-    "fallback_application_name",
-    "geqo",
-    "idle_in_transaction_session_timeout",
-    "intervalstyle",
-    "jit",
-    "lock_timeout",
-    "options",
-    "search_path",
-    "standard_conforming_strings",
-    "statement_timeout",
-    "timezone",
-    "work_mem",
-];
 
 /// The first setting among `parameters` that is not forwarded.
 pub(crate) fn refused(parameters: &StartupParameters) -> Option<String> {
     parameters.iter().find_map(|(name, value)| {
-        if !is_forwarded(name) {
-            return Some(name.to_owned());
+        if name == "options" {
+            return refused_option(value);
         }
-        if name == "options" { refused_option(value) } else { None }
+        (!is_allowed_at_login(name, value)).then(|| name.to_owned())
     })
-}
-
-fn is_forwarded(name: &str) -> bool {
-    FORWARDED.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// `options` is a command line: `-c name=value` and `--name=value` are looked into, everything else is refused.
@@ -52,8 +29,9 @@ fn refused_option(options: &str) -> Option<String> {
         } else {
             return Some(word);
         };
-        let name = setting.split_once('=').map_or(setting.as_str(), |(name, _)| name).replace('-', "_");
-        if name.eq_ignore_ascii_case("options") || !is_forwarded(&name) {
+        let (name, value) = setting.split_once('=').unwrap_or((setting.as_str(), ""));
+        let name = name.replace('-', "_");
+        if !is_allowed_at_login(&name, value) {
             return Some(name);
         }
     }
@@ -120,6 +98,10 @@ mod tests {
             ("DateStyle", "ISO"),
             ("options", "-c search_path=a,b --statement-timeout=5s -cgeqo=off"),
             ("options", "-c application_name=my\\ app"),
+            ("default_transaction_read_only", "on"),
+            ("options", "-c default_transaction_read_only=on -c default_transaction_isolation=serializable"),
+            ("options", "-c enable_seqscan=off --lc-messages=C -c idle_session_timeout=5min"),
+            ("TimeZone", "UTC"),
         ] {
             assert_eq!(refused_of(name, value), None, "{name}={value}");
         }
@@ -129,6 +111,12 @@ mod tests {
     fn what_changes_who_the_session_is_or_what_it_may_is_refused() {
         for (name, value) in [
             ("role", "postgres"),
+            ("default_transaction_read_only", "off"),
+            ("options", "-c default_transaction_read_only=off"),
+            ("options", "-c default_transaction_read_only"),
+            ("options", "-c row_security=off"),
+            ("options", "-c app.tenant=7"),
+            ("backslash_quote", "on"),
             ("session_authorization", "postgres"),
             ("session_replication_role", "replica"),
             ("options", "-c role=postgres"),

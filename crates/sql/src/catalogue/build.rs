@@ -180,7 +180,12 @@ fn shared<V: Clone + Default>(groups: &FxHashMap<u32, V>, key: u32) -> Arc<V> {
 
 fn column(row: &Row<'_>) -> Option<(u32, i16, Column, u32)> {
     let added_type = row.number(3)?;
-    let column = Column { name: row.owned(2)?, data_type: row.number(4)?, added_type };
+    let column = Column {
+        name: row.owned(2)?,
+        data_type: row.number(4)?,
+        added_type,
+        not_null: row.text(5).map(|text| text == "t"),
+    };
     Some((row.number(0)?, row.number(1)?, column, added_type))
 }
 

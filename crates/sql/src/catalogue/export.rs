@@ -83,7 +83,10 @@ impl Export {
         let mut columns: Vec<_> = one.columns.iter().collect();
         columns.sort_unstable_by_key(|(number, _)| **number);
         for (number, column) in columns {
-            self.add(1, cells![oid, number, column.name, column.added_type, column.data_type]);
+            self.add(
+                1,
+                cells![oid, number, column.name, column.added_type, column.data_type, column.not_null],
+            );
         }
         self.define("v", *oid, one.view().and_then(Definition::text));
         for (policy, definition) in one.policy_oids.iter().zip(&one.policies) {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
-
 use super::object::{Definition, ObjectClass, ObjectId, object};
 
 /// An added function, procedure or aggregate.
@@ -98,13 +96,6 @@ pub(crate) struct Operands {
     pub(crate) row: bool,
 }
 
-impl Operands {
-    /// Whether values of such types can occur where these added types do.
-    pub(crate) fn can_occur(&self, present: &FxHashSet<u32>) -> bool {
-        self.row || self.types == [0, 0] || self.types.iter().any(|oid| present.contains(oid))
-    }
-}
-
 /// An added operator.
 #[derive(Debug)]
 pub(crate) struct Operator {
@@ -124,7 +115,6 @@ pub(crate) struct Cast {
     pub(crate) operands: Operands,
     pub(crate) function: Function,
     /// Runs only where the target type is named.
-    #[allow(dead_code, reason = "for the judgement of casts, which does not use it yet")]
     pub(crate) explicit: bool,
     /// The oids of both types, built-in ones too.
     #[allow(dead_code, reason = "for the judgement of casts, which does not use it yet")]

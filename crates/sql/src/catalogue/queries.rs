@@ -62,19 +62,37 @@ WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S', 'c') AND {r c.oid}";
 
 const COLUMNS: &str = "
 SELECT a.attrelid, a.attnum, a.attname,
-       CASE WHEN t.typelem >= 16384 THEN t.typelem WHEN t.oid >= 16384 THEN t.oid ELSE 0 END, a.atttypid
+       CASE WHEN t.typelem >= 16384 THEN t.typelem WHEN t.oid >= 16384 THEN t.oid ELSE 0 END, a.atttypid,
+       a.attnotnull
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S', 'c') AND {r a.attrelid}";
 
-/// Functions of these extensions were reviewed: those that are not volatile change nothing and run no text.
+/// Functions of these extensions were reviewed: those that are not volatile change nothing and run no text; of the last two
+/// that holds for the volatile ones, too. So were the functions that the server makes with a range type of a built-in type;
+/// only a superuser can define functions in the language `internal` (oid 12).
 macro_rules! reviewed {
     ($function:literal) => {
         concat!(
             "(",
             $function,
-            ".provolatile <> 'v' AND ",
+            ".prolang = 12 AND ",
+            $function,
+            ".prosrc IN ('range_constructor2', 'range_constructor3', 'multirange_constructor0',
+                         'multirange_constructor1', 'multirange_constructor2')
+             AND EXISTS (
+              SELECT 1 FROM pg_catalog.pg_range r
+              WHERE r.rngsubtype < 16384 AND r.rngcanonical::pg_catalog.oid < 16384
+                AND (r.rngtypid = ",
+            $function,
+            ".prorettype OR EXISTS (
+                  SELECT 1 FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = ",
+            $function,
+            ".prorettype
+                    AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.refobjid = r.rngtypid
+                    AND d.deptype = 'i'))) OR ",
             $function,
             ".proname NOT LIKE 'populate_record%' AND EXISTS (
               SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
@@ -82,8 +100,11 @@ macro_rules! reviewed {
             $function,
             ".oid
                 AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
-                AND e.extname IN ('btree_gin', 'btree_gist', 'citext', 'cube', 'fuzzystrmatch', 'hstore',
-                                  'intarray', 'isn', 'ltree', 'pg_trgm', 'seg', 'unaccent')))"
+                AND (e.extname IN ('pgcrypto', 'uuid-ossp') OR ",
+            $function,
+            ".provolatile <> 'v'
+                     AND e.extname IN ('btree_gin', 'btree_gist', 'citext', 'cube', 'earthdistance', 'fuzzystrmatch',
+                                       'hstore', 'intarray', 'isn', 'ltree', 'pg_trgm', 'seg', 'unaccent'))))"
         )
     };
 }
@@ -137,6 +158,11 @@ SELECT t.oid, n.nspname, t.typname,
                       AND a.atttypid >= 16384))
               OR (t.typtype = 'r' AND EXISTS (
                     SELECT 1 FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid AND r.rngsubtype < 16384))
+              OR (t.typtype = 'm' AND EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_range r ON r.rngtypid = d.refobjid
+                    WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid
+                      AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.deptype = 'i'
+                      AND r.rngsubtype < 16384))
             THEN 'plain' ELSE 'opaque' END,
        t.xmin, n.oid, t.typrelid, t.typelem, t.typtype
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace

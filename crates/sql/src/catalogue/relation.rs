@@ -84,6 +84,8 @@ pub(crate) struct Column {
     pub(crate) data_type: u32,
     /// The oid of the added type that it is of, or an array of; 0 for a built-in one.
     pub(super) added_type: u32,
+    /// It cannot be NULL; `None` where that was not asked.
+    pub(super) not_null: Option<bool>,
 }
 
 impl Relation {
@@ -206,6 +208,19 @@ impl Relation {
     pub(crate) fn has_column(&self, name: &str) -> bool {
         const SYSTEM: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
         self.names.contains(name) || SYSTEM.contains(&name)
+    }
+
+    /// Whether a column cannot be NULL; `None` when that is not known.
+    pub(crate) fn is_not_null(&self, name: &str) -> Option<bool> {
+        match self.columns.values().find(|column| column.name.as_ref() == name) {
+            Some(column) => column.not_null,
+            None => self.has_column(name).then_some(true),
+        }
+    }
+
+    /// The oid of a column's type.
+    pub(crate) fn data_type(&self, name: &str) -> Option<u32> {
+        self.columns.values().find(|column| column.name.as_ref() == name).map(|column| column.data_type)
     }
 
     /// Where a column of this name stands, counted from 0. Views have no gaps.

@@ -6,10 +6,14 @@ use countersign_common::facts::{Action, Flag};
 use rustc_hash::FxHashSet;
 
 use super::Session;
-use crate::catalogue::{Definition, FIRST_ADDED_OID, Function, Relation, Type, TypeKind};
+use super::touched::Change;
+use crate::catalogue::{
+    Cast, Definition, FIRST_ADDED_OID, Function, Operands, Relation, RelationKind, Type, TypeKind,
+};
+use crate::filter::{Filter, Needs};
 use crate::functions::{self, Call};
 use crate::name::Name;
-use crate::reading::{Part, Reading};
+use crate::reading::{Kind, Part, Reading};
 
 /// System views that show files of the server.
 const FILE_VIEWS: [&str; 3] =
@@ -30,12 +34,22 @@ pub(super) struct Found {
 }
 
 pub(super) struct Resolver<'a> {
-    session: &'a Session<'a>,
+    pub(super) session: &'a Session<'a>,
     pub(super) found: Found,
     /// Definitions that were followed already: a view that is read twice, or by itself.
-    followed: FxHashSet<*const Definition>,
+    pub(super) followed: FxHashSet<*const Definition>,
+    /// Changes to relations that were followed already.
+    pub(super) changed: FxHashSet<(u32, Change)>,
     /// Added types whose values occur.
-    types: FxHashSet<u32>,
+    pub(super) types: FxHashSet<u32>,
+    /// Row types of the relations that occur.
+    rows: FxHashSet<u32>,
+    /// Types that are named, to be cast to; `0` for built-in ones.
+    named: FxHashSet<u32>,
+    /// Values of the types that occur are made from text or JSON.
+    populates: bool,
+    /// A function that was added and not reviewed is called: it may return a row of any relation.
+    added_code: bool,
     /// Every operator that is used, here and in what is followed: judged last, when all types are known.
     operators: BTreeSet<(Option<Vec<String>>, Name)>,
 }
@@ -46,33 +60,141 @@ impl<'a> Resolver<'a> {
             session,
             found: Found::default(),
             followed: FxHashSet::default(),
+            changed: FxHashSet::default(),
             types: FxHashSet::default(),
+            rows: FxHashSet::default(),
+            named: FxHashSet::default(),
+            populates: false,
+            added_code: false,
             operators: BTreeSet::new(),
         }
     }
 
     pub(super) fn part(&mut self, part: &Part) {
         self.names(part, self.session.schemas);
-        for name in &part.writes {
-            self.writes(name);
-        }
+        self.written(part, self.session.schemas);
         for name in &part.creates {
             let created = self.created(name);
             self.found.writes.insert(created);
         }
         self.found.writes.extend(part.objects.iter().cloned());
+        self.objects(part);
+        for filter in &part.filters {
+            let flag = self.reach(filter);
+            self.found.flags.extend(flag);
+        }
+    }
+
+    /// Objects that are no relations, by their whole names.
+    fn objects(&mut self, part: &Part) {
+        for (kind, name) in &part.altered {
+            let altered = self.qualified(*kind, name);
+            self.found.writes.extend(altered);
+        }
+        for name in &part.mentioned {
+            let mentioned = self.qualified(Kind::Function, name);
+            self.found.functions.extend(mentioned);
+        }
+        for (relation, name) in &part.attached {
+            let known = relations(self.session, relation, self.session.schemas);
+            let attached = known.iter().map(|relation| format!("{}.{name}", relation.qualified));
+            self.found.writes.extend(attached);
+        }
+    }
+
+    fn qualified(&self, kind: Kind, name: &Name) -> Vec<String> {
+        let (session, path) = (self.session, self.session.schemas);
+        let known: Vec<String> = match kind {
+            Kind::Function => session
+                .catalogue
+                .functions_named(&name.name)
+                .iter()
+                .filter(|one| visible(&one.schema, name, path))
+                .map(|one| one.qualified.clone())
+                .collect(),
+            Kind::Type => session
+                .catalogue
+                .types_named(&name.name)
+                .iter()
+                .filter(|one| visible(&one.schema, name, path))
+                .map(|one| one.qualified.clone())
+                .collect(),
+        };
+        if known.is_empty() { candidates(name, path) } else { known }
+    }
+
+    /// How far a condition narrows what is changed, now that the columns are known. In doubt it reaches further.
+    fn reach(&self, filter: &Filter) -> Option<Flag> {
+        let known = relations(self.session, &filter.relation, self.session.schemas);
+        let [relation] = known.as_slice() else {
+            return (&filter.reach).max(&filter.elsewhere).flag(|_| None, |_| false);
+        };
+        let theirs = filter.bare.iter().any(|name| !relation.has_column(name));
+        let reach = if theirs { (&filter.reach).max(&filter.elsewhere) } else { &filter.reach };
+        // The columns of a view can be NULL as far as its definition goes.
+        let stored = relation.kind != RelationKind::View;
+        let not_null = |column: &str| relation.is_not_null(column).filter(|not_null| *not_null || stored);
+        reach.flag(not_null, |needs| self.holds(needs, relation))
+    }
+
+    fn holds(&self, needs: &Needs, relation: &Relation) -> bool {
+        let wide = needs.wider.iter().all(|(column, bytes)| match relation.data_type(column) {
+            // smallint, integer, bigint.
+            Some(21) => *bytes < 2,
+            Some(23) => *bytes < 4,
+            Some(20) => *bytes < 8,
+            Some(_) => true,
+            None => false,
+        });
+        let built_in = needs
+            .built_in
+            .iter()
+            .all(|column| relation.data_type(column).is_some_and(|one| one < FIRST_ADDED_OID));
+        let named = |name: &Name| relations(self.session, name, self.session.schemas);
+        let apart = needs.apart.iter().all(|name| {
+            let others = named(name);
+            !others.is_empty() && others.into_iter().all(|other| self.is_apart(other, relation))
+        });
+        let inner = needs
+            .inner
+            .iter()
+            .all(|(column, names)| names.iter().flat_map(named).any(|relation| relation.has_column(column)));
+        wide && built_in && apart && inner
+    }
+
+    /// Whether a relation shows none of the rows of another.
+    fn is_apart(&self, other: &'a Relation, relation: &Relation) -> bool {
+        if other.oid == relation.oid || other.family.is_some() && other.family == relation.family {
+            return false;
+        }
+        let (Some(query), true) =
+            (&other.view, other.kind != RelationKind::MaterializedView || !other.stored)
+        else {
+            return other.kind != RelationKind::MaterializedView && !other.foreign;
+        };
+        let mut inner = Self::new(self.session);
+        inner.follow(query);
+        inner.kin_read(other, false);
+        let family = |name: &String| {
+            let (schema, name) = name.split_once('.').unwrap_or_default();
+            let found = relations(self.session, &Name::qualified(schema, name), None);
+            found
+                .iter()
+                .any(|one| one.oid == relation.oid || one.family.is_some() && one.family == relation.family)
+        };
+        !inner.found.reads.iter().any(family)
     }
 
     /// Everything that reading evaluates, with the names as they are under `path`.
-    fn names(&mut self, part: &Part, path: Option<&[String]>) {
+    pub(super) fn names(&mut self, part: &Part, path: Option<&[String]>) {
         for name in &part.reads {
-            self.reads(name, path);
+            self.reads(name, path, part.with_kin.contains(name));
         }
         for name in &part.types {
             self.type_name(name, path);
         }
         for name in &part.calls {
-            self.call(name, path);
+            self.call(name, part, path);
         }
         for keyword in &part.keyword_calls {
             self.added(&Name::bare(keyword), path);
@@ -98,7 +220,7 @@ impl<'a> Resolver<'a> {
         self.found.acts.insert(Action::Unknown);
     }
 
-    fn reads(&mut self, name: &Name, path: Option<&[String]>) {
+    fn reads(&mut self, name: &Name, path: Option<&[String]>, with_children: bool) {
         let session = self.session;
         let known = relations(session, name, path);
         if path.is_none() && name.schema.is_none() {
@@ -110,14 +232,20 @@ impl<'a> Resolver<'a> {
         }
         for relation in known {
             self.relation(relation);
+            self.kin_read(relation, with_children);
         }
     }
 
     fn relation(&mut self, relation: &'a Relation) {
         self.found.reads.insert(relation.qualified.clone());
         self.types.extend(relation.types.iter());
+        self.row_of(relation);
         if relation.foreign {
-            self.act(Action::Outside, Some(Flag::Network));
+            // Nobody here knows what the other server runs for it, unless the target vouches for it.
+            self.found.flags.insert(Flag::Network);
+            if !self.session.safe_functions.contains(&relation.qualified) {
+                self.found.acts.insert(Action::Outside);
+            }
         }
         if FILE_VIEWS.contains(&relation.qualified.as_str()) {
             self.act(Action::Outside, Some(Flag::ServerFile));
@@ -128,7 +256,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// What the server keeps is kept under a path of `pg_catalog` alone.
-    fn follow(&mut self, definition: &'a Definition) {
+    pub(super) fn follow(&mut self, definition: &'a Definition) {
         if !self.followed.insert(std::ptr::from_ref(definition)) {
             return;
         }
@@ -138,35 +266,15 @@ impl<'a> Resolver<'a> {
         }
         let path = [String::from("pg_catalog")];
         for part in &reading.parts {
-            self.found.flags.extend(part.flags.iter().filter(|flag| **flag != Flag::MissingWhere));
+            self.found.flags.extend(
+                part.flags.iter().filter(|flag| !matches!(flag, Flag::MissingWhere | Flag::WeakWhere)),
+            );
             self.found.acts.extend(&part.more);
             // Whoever reads a view does not know that it sets something, and would not ask for the settings again.
             if part.sets_config {
                 self.act(Action::Call, Some(Flag::RiskySetting));
             }
             self.names(part, Some(&path));
-        }
-    }
-
-    fn writes(&mut self, name: &Name) {
-        let session = self.session;
-        let known = relations(session, name, session.schemas);
-        if known.is_empty() || (session.schemas.is_none() && name.schema.is_none()) {
-            self.found.flags.insert(Flag::Unresolved);
-        }
-        if known.is_empty() {
-            self.found.writes.extend(candidates(name, session.schemas));
-        }
-        for relation in known {
-            self.found.writes.insert(relation.qualified.clone());
-            self.types.extend(relation.types.iter());
-            for policy in &relation.policies {
-                self.follow(policy);
-            }
-            // A view that is written to is read and carried on to what it shows.
-            if let Some(view) = &relation.view {
-                self.follow(view);
-            }
         }
     }
 
@@ -186,7 +294,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn call(&mut self, name: &Name, path: Option<&[String]>) {
+    fn call(&mut self, name: &Name, part: &Part, path: Option<&[String]>) {
         let added = self.added(name, path);
         let builtin = match name.schema.as_deref() {
             None | Some("pg_catalog") => functions::builtin(&name.name),
@@ -197,7 +305,7 @@ impl<'a> Resolver<'a> {
             Some(_) if added && functions::is_of_extension(&name.name) => {}
             Some(call) => self.builtin(name, call),
             None if added => {}
-            None if self.is_cast(name, path) => {}
+            None if !part.no_casts.contains(name) && self.is_cast(name, path) => {}
             None => {
                 self.found.functions.insert(name.to_string());
                 self.found.flags.insert(Flag::Unresolved);
@@ -209,6 +317,7 @@ impl<'a> Resolver<'a> {
     fn builtin(&mut self, name: &Name, call: Call) {
         let schema = name.schema.as_deref().unwrap_or("pg_catalog");
         self.found.functions.insert(Name::qualified(schema, &name.name).to_string());
+        self.populates |= functions::is_populating(&name.name);
         if let Call::Acts(action, flag) = call {
             self.act(action, flag);
         }
@@ -217,16 +326,31 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// `order_status('new')` is a cast when no function has that name.
+    /// `order_status('new')` is a cast when no function has that name. The name of a relation is more likely that of a
+    /// function that is not known yet than that of its row type.
     fn is_cast(&mut self, name: &Name, path: Option<&[String]>) -> bool {
         let known = functions::is_builtin_type(&name.name) || {
             let types = self.session.catalogue.types_named(&name.name);
-            types.iter().any(|one| visible(&one.schema, name, path))
+            types.iter().any(|one| visible(&one.schema, name, path) && !self.is_row_type(one))
         };
         if known {
             self.type_name(name, path);
         }
         known
+    }
+
+    /// Whether a type is that of the rows of a relation.
+    fn is_row_type(&self, found: &Type) -> bool {
+        let (_, name) = found.qualified.split_at(found.schema.len() + 1);
+        let mut named = self.session.catalogue.relations_named(name);
+        named.any(|relation| relation.schema == found.schema && relation.kind != RelationKind::Composite)
+    }
+
+    /// Notes that rows of a relation occur.
+    pub(super) fn row_of(&mut self, relation: &Relation) {
+        let (_, name) = relation.qualified.split_at(relation.schema.len() + 1);
+        let types = self.session.catalogue.types_named(name);
+        self.rows.extend(types.iter().filter(|one| one.schema == relation.schema).map(|one| one.oid));
     }
 
     /// Functions that somebody added and that the name can mean, also by overloading a built-in. True if any.
@@ -251,9 +375,11 @@ impl<'a> Resolver<'a> {
             return;
         }
         self.found.added_syntax |= name.is_empty();
+        self.added_code = true;
         if self.session.safe_functions.contains(&function.qualified) {
             return;
         }
+        self.body(function);
         // dblink and its like are known by name, wherever they were installed.
         match functions::builtin(name) {
             Some(Call::Acts(action, flag)) if action != Action::Call => {
@@ -279,13 +405,25 @@ impl<'a> Resolver<'a> {
     fn attribute(&mut self, name: &str, path: Option<&[String]>) {
         let bare = Name::bare(name);
         self.added(&bare, path);
+        // `x.text` may be the cast `text(x)`.
+        self.names_type(&bare, path);
         if let Some(call @ Call::Acts(..)) = functions::builtin(name) {
             self.builtin(&bare, call);
         }
     }
 
+    /// Notes that values may be cast to what has this name.
+    fn names_type(&mut self, name: &Name, path: Option<&[String]>) {
+        if functions::is_builtin_type(&name.name) {
+            self.named.insert(0);
+        }
+        let types = self.session.catalogue.types_named(&name.name);
+        self.named.extend(types.iter().filter(|one| visible(&one.schema, name, path)).map(|one| one.oid));
+    }
+
     fn type_name(&mut self, name: &Name, path: Option<&[String]>) {
         let session = self.session;
+        self.names_type(name, path);
         let mut known = matches!(name.schema.as_deref(), None | Some("pg_catalog"))
             && functions::is_builtin_type(&name.name);
         for found in session.catalogue.types_named(&name.name) {
@@ -332,7 +470,7 @@ impl<'a> Resolver<'a> {
         // A literal beside a column becomes a value of the column's type.
         for oid in self.types.clone() {
             if let Some(found) = session.catalogue.type_by_oid(oid)
-                && matches!(found.kind, TypeKind::Opaque)
+                && (self.populates || matches!(found.kind, TypeKind::Opaque))
             {
                 self.value_of(found);
             }
@@ -342,9 +480,7 @@ impl<'a> Resolver<'a> {
                 self.unresolved();
             }
             for operator in session.catalogue.operators_named(&name.name) {
-                if visible(&operator.schema, &name, path.as_deref())
-                    && operator.operands.can_occur(&self.types)
-                {
+                if visible(&operator.schema, &name, path.as_deref()) && self.can_occur(&operator.operands) {
                     self.added_function(&operator.function, "");
                 }
             }
@@ -356,11 +492,25 @@ impl<'a> Resolver<'a> {
             && part.types.is_empty());
         if evaluates {
             for cast in session.catalogue.casts() {
-                if cast.operands.can_occur(&self.types) {
+                if self.can_be_cast(cast) {
                     self.added_function(&cast.function, "");
                 }
             }
         }
+    }
+
+    /// Whether values of the types of an operator or cast can occur.
+    fn can_occur(&self, operands: &Operands) -> bool {
+        let returned = operands.row && self.added_code;
+        returned
+            || operands.types == [0, 0]
+            || operands.types.iter().any(|oid| self.types.contains(oid) || self.rows.contains(oid))
+    }
+
+    /// Whether a cast can run: one that is explicit only where its target is named.
+    fn can_be_cast(&self, cast: &Cast) -> bool {
+        let [_, target] = cast.operands.types;
+        (!cast.explicit || self.named.contains(&target)) && self.can_occur(&cast.operands)
     }
 }
 
@@ -399,7 +549,7 @@ pub(crate) fn relations<'a>(
 }
 
 /// What an unknown name could be called.
-fn candidates(name: &Name, path: Option<&[String]>) -> Vec<String> {
+pub(super) fn candidates(name: &Name, path: Option<&[String]>) -> Vec<String> {
     match (&name.schema, path) {
         (None, Some(path)) => path
             .iter()

@@ -218,6 +218,8 @@ impl Walk {
         if arguments == 1 {
             // `email(customers)` is `customers.email`.
             self.mention(&name.name);
+        } else {
+            self.part().no_casts.insert(name.clone());
         }
         self.part().calls.insert(name);
     }

@@ -17,6 +17,7 @@ use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, ParseResult, RangeVar, RawStmt};
 
+use crate::filter::Cte;
 use crate::functions;
 use crate::lineage::build;
 use crate::lineage::query::Statement;
@@ -53,13 +54,14 @@ pub(super) struct Walk {
     /// The statements as the lineage needs them.
     lineage: Vec<Statement>,
     current: usize,
-    /// Names of CTEs that can be seen here, innermost last.
-    ctes: Vec<Box<str>>,
+    /// CTEs that can be seen here, innermost last.
+    ctes: Vec<Cte>,
     effects: Effects,
     mentions: Mentions,
     /// Column references of one name: whole rows, should a relation be called so.
     singles: BTreeSet<Box<str>>,
     copy: Option<Copy>,
+    updatable: Option<Name>,
     inert: bool,
     path_unsure: bool,
     definitions_unsure: bool,
@@ -80,6 +82,7 @@ impl Walk {
             mentions: Mentions::default(),
             singles: BTreeSet::new(),
             copy: None,
+            updatable: None,
             inert: true,
             path_unsure: false,
             definitions_unsure: false,
@@ -135,6 +138,7 @@ impl Walk {
             effects: self.effects,
             mentions: self.mentions,
             copy: self.copy,
+            updatable: self.updatable,
             statements,
             inert: self.inert,
             source: None,
@@ -154,9 +158,12 @@ impl Walk {
             });
         }
         match &node.node {
+            Some(statement @ NodeEnum::SelectStmt(select)) => {
+                self.updatable = query::updatable(select);
+                self.query(statement);
+            }
             Some(
-                statement @ (NodeEnum::SelectStmt(_)
-                | NodeEnum::InsertStmt(_)
+                statement @ (NodeEnum::InsertStmt(_)
                 | NodeEnum::UpdateStmt(_)
                 | NodeEnum::DeleteStmt(_)
                 | NodeEnum::MergeStmt(_)),
@@ -214,13 +221,23 @@ impl Walk {
 
     fn reads(&mut self, relation: &RangeVar) {
         let name = Name::of_relation(relation);
+        self.kin_of(relation);
         self.part().reads.insert(name);
+    }
+
+    /// Without ONLY the relations that inherit are meant, too.
+    fn kin_of(&mut self, relation: &RangeVar) {
+        if relation.inh {
+            let name = Name::of_relation(relation);
+            self.part().with_kin.insert(name);
+        }
     }
 
     fn writes(&mut self, relation: Option<&RangeVar>) {
         match relation {
             Some(relation) => {
                 let name = Name::of_relation(relation);
+                self.kin_of(relation);
                 self.part().writes.insert(name);
             }
             None => self.unread(),

@@ -3,12 +3,15 @@
 use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    CommonTableExpr, DeleteStmt, InsertStmt, IntoClause, MergeStmt, MergeWhenClause, Node, OnConflictClause,
-    ReturningClause, SelectStmt, UpdateStmt, WithClause,
+    BoolExpr, BoolExprType, CmdType, CommonTableExpr, DeleteStmt, InsertStmt, IntoClause, MergeMatchKind,
+    MergeStmt, MergeWhenClause, Node, OnConflictAction, OnConflictClause, RangeVar, ReturningClause,
+    SelectStmt, UpdateStmt, WithClause,
 };
 
 use super::Walk;
+use crate::filter::{self, Cte, Reach, Read, Scope};
 use crate::lineage::build::has_position;
+use crate::name::Name;
 
 impl Walk {
     /// A query that is the current part.
@@ -109,12 +112,12 @@ impl Walk {
             self.unread();
         }
         if with.recursive {
-            self.ctes.extend(ctes.iter().map(|cte| Box::from(cte.ctename.as_str())));
+            self.ctes.extend(ctes.iter().map(|cte| seen_as(cte)));
         }
         for cte in ctes {
             self.cte(cte);
             if !with.recursive {
-                self.ctes.push(cte.ctename.as_str().into());
+                self.ctes.push(seen_as(cte));
             }
         }
         seen
@@ -162,7 +165,10 @@ impl Walk {
             }
         }
         if let Some(conflict) = on_conflict_clause {
+            self.part().upserts |=
+                OnConflictAction::try_from(conflict.action) != Ok(OnConflictAction::OnconflictNothing);
             self.on_conflict(conflict);
+            self.conflict_narrows(relation.as_ref(), select_stmt.as_deref(), conflict);
         }
         self.returning(returning_clause.as_ref());
         self.ctes.truncate(seen);
@@ -178,6 +184,32 @@ impl Walk {
         self.expression(where_clause.as_deref());
     }
 
+    /// DO UPDATE changes the rows that what is inserted meets. Written values meet few; of a query over the relation itself
+    /// the condition tells, and of a WHERE that is written whether it is one.
+    fn conflict_narrows(
+        &mut self,
+        relation: Option<&RangeVar>,
+        source: Option<&Node>,
+        conflict: &OnConflictClause,
+    ) {
+        let updates = OnConflictAction::try_from(conflict.action) == Ok(OnConflictAction::OnconflictUpdate);
+        let Some(relation) = relation.filter(|_| updates) else { return };
+        let scope = Scope::of(relation).with_ctes(&self.ctes);
+        if let Some(condition) = conflict.where_clause.as_deref() {
+            self.narrows(Some(condition), &scope);
+            return;
+        }
+        let Some(NodeEnum::SelectStmt(select)) = source.and_then(|node| node.node.as_ref()) else { return };
+        if let [Node { node: Some(NodeEnum::RangeVar(from)) }] = select.from_clause.as_slice()
+            && scope.is_relation(from)
+            && select.limit_count.is_none()
+        {
+            self.narrows(select.where_clause.as_deref(), &Scope::of(from));
+        } else {
+            self.narrowed(filter::read_source(select, &scope));
+        }
+    }
+
     fn update(&mut self, update: &UpdateStmt) {
         let UpdateStmt { relation, target_list, where_clause, from_clause, returning_clause, with_clause } =
             update;
@@ -187,7 +219,12 @@ impl Walk {
         if let Some(relation) = relation {
             self.stands_for(relation);
         }
-        self.all_rows(where_clause.as_deref());
+        if let Some(relation) = relation {
+            self.narrows(
+                where_clause.as_deref(),
+                &Scope::of(relation).with_ctes(&self.ctes).with_sources(from_clause),
+            );
+        }
         self.sources(from_clause);
         self.assignments(target_list);
         self.expression(where_clause.as_deref());
@@ -203,7 +240,12 @@ impl Walk {
         if let Some(relation) = relation {
             self.stands_for(relation);
         }
-        self.all_rows(where_clause.as_deref());
+        if let Some(relation) = relation {
+            self.narrows(
+                where_clause.as_deref(),
+                &Scope::of(relation).with_ctes(&self.ctes).with_sources(using_clause),
+            );
+        }
         self.sources(using_clause);
         self.expression(where_clause.as_deref());
         self.returning(returning_clause.as_ref());
@@ -227,6 +269,13 @@ impl Walk {
         }
         self.source(source_relation.as_deref());
         self.expression(join_condition.as_deref());
+        let scope = relation.as_ref().map(|relation| {
+            let source = source_relation.as_deref().map(std::slice::from_ref).unwrap_or_default();
+            Scope::of(relation).with_ctes(&self.ctes).with_sources(source)
+        });
+        if let Some(scope) = &scope {
+            self.merge_narrows(join_condition.as_deref(), merge_when_clauses, scope);
+        }
         for clause in merge_when_clauses {
             match &clause.node {
                 Some(NodeEnum::MergeWhenClause(when)) => self.merge_when(when),
@@ -237,6 +286,26 @@ impl Walk {
         self.ctes.truncate(seen);
     }
 
+    /// A row is changed by MERGE when it is joined, or when it is not, and the condition of one of the clauses is true.
+    fn merge_narrows(&mut self, join: Option<&Node>, clauses: &[Node], scope: &Scope) {
+        for unmatched in [false, true] {
+            let changing: Vec<&MergeWhenClause> =
+                clauses.iter().filter_map(|clause| changes(clause, unmatched)).collect();
+            if changing.is_empty() {
+                continue;
+            }
+            let joined =
+                join.map(
+                    |join| if unmatched { combined(BoolExprType::NotExpr, vec![join]) } else { join.clone() },
+                );
+            let given: Option<Vec<&Node>> = changing.iter().map(|when| when.condition.as_deref()).collect();
+            let any = given.map(|given| combined(BoolExprType::OrExpr, given));
+            let conditions: Vec<&Node> = joined.iter().chain(&any).collect();
+            let condition = (!conditions.is_empty()).then(|| combined(BoolExprType::AndExpr, conditions));
+            self.narrows(condition.as_ref(), scope);
+        }
+    }
+
     fn merge_when(&mut self, when: &MergeWhenClause) {
         let MergeWhenClause { match_kind: _, command_type: _, r#override: _, condition, target_list, values } =
             when;
@@ -245,17 +314,20 @@ impl Walk {
         self.expressions(values);
     }
 
-    /// UPDATE and DELETE without WHERE, or with one that is the word TRUE.
-    fn all_rows(&mut self, condition: Option<&Node>) {
-        let always = match condition.map(|node| &node.node) {
-            None => true,
-            Some(Some(NodeEnum::AConst(constant))) => {
-                matches!(&constant.val, Some(pg_query::protobuf::a_const::Val::Boolval(value)) if value.boolval)
-            }
-            Some(_) => false,
-        };
-        if always {
-            self.flag(Flag::MissingWhere);
+    /// Notes how many rows of a relation a condition lets be changed.
+    fn narrows(&mut self, condition: Option<&Node>, scope: &Scope) {
+        self.narrowed(filter::read(condition, scope));
+    }
+
+    fn narrowed(&mut self, read: Read) {
+        let Read { filter, inert } = read;
+        self.inert &= inert;
+        match (&filter.reach, &filter.elsewhere) {
+            (Reach::Some, Reach::Some) => {}
+            (Reach::All, Reach::All) => self.flag(Flag::MissingWhere),
+            (Reach::Doubtful, Reach::Doubtful) => self.flag(Flag::WeakWhere),
+            // The catalogue knows whose columns they are, and which cannot be NULL.
+            _ => self.part().filters.push(filter),
         }
     }
 
@@ -289,5 +361,41 @@ impl Walk {
             }
         }
         self.expressions(exprs);
+    }
+}
+
+/// A clause of MERGE that changes rows that are joined, or (`unmatched`) that are not.
+fn changes(clause: &Node, unmatched: bool) -> Option<&MergeWhenClause> {
+    let Some(NodeEnum::MergeWhenClause(when)) = &clause.node else { return None };
+    let changes = matches!(CmdType::try_from(when.command_type), Ok(CmdType::CmdUpdate | CmdType::CmdDelete));
+    let by_source =
+        MergeMatchKind::try_from(when.match_kind) == Ok(MergeMatchKind::MergeWhenNotMatchedBySource);
+    (changes && by_source == unmatched).then_some(when)
+}
+
+/// A CTE as what follows sees it.
+fn seen_as(cte: &CommonTableExpr) -> Cte {
+    Cte { name: cte.ctename.as_str().into(), query: cte.ctequery.as_deref().cloned() }
+}
+
+/// Conditions joined to one.
+fn combined(operator: BoolExprType, conditions: Vec<&Node>) -> Node {
+    let args = conditions.into_iter().cloned().collect();
+    let expression = BoolExpr { xpr: None, boolop: operator as i32, args, location: 0 };
+    Node { node: Some(NodeEnum::BoolExpr(Box::new(expression))) }
+}
+
+/// The relation that the server changes when it changes a view of this query, if it can: the only one in FROM.
+pub(super) fn updatable(select: &SelectStmt) -> Option<Name> {
+    let plain = select.with_clause.is_none()
+        && select.distinct_clause.is_empty()
+        && select.group_clause.is_empty()
+        && select.having_clause.is_none()
+        && select.limit_count.is_none()
+        && select.limit_offset.is_none()
+        && select.larg.is_none();
+    match select.from_clause.as_slice() {
+        [Node { node: Some(NodeEnum::RangeVar(relation)) }] if plain => Some(Name::of_relation(relation)),
+        _ => None,
     }
 }

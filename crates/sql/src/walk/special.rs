@@ -7,6 +7,7 @@ use pg_query::protobuf::{
 };
 
 use super::Walk;
+use crate::functions;
 use crate::name::{Name, strings};
 use crate::setting;
 
@@ -148,6 +149,12 @@ impl Walk {
     pub(super) fn literal_call(&mut self, name: &[Node], arguments: &[Node]) -> bool {
         let parts = strings(name);
         let Some(last) = parts.last() else { return false };
+        if let Some(known) = functions::shows_relation(last)
+            && let Some(relation) = arguments.first().and_then(text).and_then(Name::of_literal)
+        {
+            self.shows(known, relation);
+            return true;
+        }
         match *last {
             "set_config" => {
                 self.inert = false;
@@ -171,6 +178,17 @@ impl Walk {
             }
             _ => false,
         }
+    }
+
+    /// `table_to_xml('orders', …)` reads what it names.
+    fn shows(&mut self, function: &'static str, relation: Name) {
+        self.inert = false;
+        self.mentions.everything = true;
+        let part = self.part();
+        part.reads.insert(relation);
+        part.opaque_output = true;
+        // Someone else's function of that name may be in the path: the catalogue will say.
+        part.keyword_calls.insert(function);
     }
 
     /// `set_config` is SET when its name is a literal, and the built-in is surely meant.

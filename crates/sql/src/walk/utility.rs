@@ -1,13 +1,15 @@
 //! Statements other than queries.
 
+mod body;
 mod definition;
+mod named;
 mod redefinition;
 mod running;
 mod session;
 
 use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{DefElem, Node};
+use pg_query::protobuf::{DefElem, DropBehavior, Node};
 
 pub(super) use self::redefinition::created;
 use super::Walk;
@@ -60,6 +62,11 @@ fn options(nodes: &[Node]) -> Option<Vec<&DefElem>> {
             _ => None,
         })
         .collect()
+}
+
+/// Whether CASCADE is written.
+fn is_cascade(behavior: i32) -> bool {
+    DropBehavior::try_from(behavior) != Ok(DropBehavior::DropRestrict)
 }
 
 /// Whether a boolean option is on; what cannot be read counts as on.

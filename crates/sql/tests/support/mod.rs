@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses some of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken fixture is to stop the test")]
 
+pub(crate) mod served;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -75,7 +77,7 @@ pub(crate) fn rows() -> Vec<Rows> {
 }
 
 /// A value as COPY writes it.
-fn cell(text: &str) -> Option<String> {
+pub(crate) fn cell(text: &str) -> Option<String> {
     (text != "\\N").then(|| text.replace("\\n", "\n").replace("\\\\", "\\"))
 }
 

@@ -57,7 +57,14 @@ impl PgExchange<'_> {
         let definitions = definitions.map_err(|error| NotBound::Unavailable(error.to_string()))?;
         self.settle_facts(&definitions).await?;
         let bound = self.bound(session.as_ref(), &dependence, &definitions);
-        self.binding = Some(Box::new(ApprovalBinding { dependence, roots, definitions, bound }));
+        // Kept as long as people think, so that what is equal is there once.
+        let shared = &database.bindings;
+        self.binding = Some(Box::new(ApprovalBinding {
+            dependence: shared.dependences.share(dependence),
+            roots: shared.roots.share(roots),
+            definitions: shared.definitions.share(definitions),
+            bound,
+        }));
         Ok(())
     }
 
@@ -106,14 +113,13 @@ impl PgExchange<'_> {
             Some(answer) => Some(self.learn(answer).map_err(NotReady::Unavailable)?),
             None => None,
         };
-        let ApprovalBinding { dependence, roots, definitions: _, bound } = *before;
-        let now = self.bound(session.as_ref(), &dependence, &definitions);
-        if now != bound {
-            return Err(NotReady::Changed(now.difference_from(&bound)));
+        let now = self.bound(session.as_ref(), &before.dependence, &definitions);
+        if now != before.bound {
+            return Err(NotReady::Changed(now.difference_from(&before.bound)));
         }
-        let recheck = Recheck { roots: roots.clone(), definitions: definitions.clone(), ticket: None };
-        self.flow.recheck = Some(Box::new(recheck));
-        self.binding = Some(Box::new(ApprovalBinding { dependence, roots, definitions, bound }));
+        let (roots, definitions) = (Arc::clone(&before.roots), Arc::clone(&before.definitions));
+        self.flow.recheck = Some(Box::new(Recheck { roots, definitions, ticket: None }));
+        self.binding = Some(before);
         Ok(evidence)
     }
 
@@ -255,6 +261,7 @@ impl PgExchange<'_> {
             let connection = self.flow.connection.describe();
             settings.insert("connection".into(), format!("{connection}, for {}", reasons.join(", ")));
         }
+        let settings = self.flow.database.bindings.settings.share(settings);
         Bound { settings, texts, is_private: !reasons.is_empty() }
     }
 

@@ -217,6 +217,8 @@ impl Flow {
                 matches!(decoded, Backend::RowDescription(_) | Backend::NoData)
             }
             Some(Expect::Provoked(_)) => matches!(decoded, Backend::ErrorResponse(_)),
+            // Its error is the client's: the server says what is wrong with the text.
+            Some(Expect::Probed) => matches!(decoded, Backend::ParseComplete | Backend::CloseComplete),
             _ => false,
         }
     }
@@ -284,6 +286,9 @@ impl Flow {
                 Backend::RowDescription(fields),
             ) => self.describe_portal(&portal, &outputs, *fields),
             (Some(Expect::DescribePortal { .. }), _) => {}
+            (Some(Expect::Probed), Backend::ParseComplete) => self.expected.unpop(Expect::Probed),
+            // The server finds nothing wrong with it: the refusal follows.
+            (Some(Expect::Probed), _) => {}
             (Some(Expect::Provoked(saying)), _) => {
                 outlet.insert(&Plain::ours(&saying));
                 self.batch_failed = Some(IN_FAILED_TRANSACTION);
@@ -329,7 +334,13 @@ impl Flow {
                 flight.masked || flight.sets_off_code
             }
             // The end of a batch speaks for all of it: deferred constraints quote values. So may what is planned at Bind.
-            Some(Expect::Sync | Expect::Bind(..) | Expect::DescribePortal { .. } | Expect::Closing(_))
+            Some(
+                Expect::Sync
+                | Expect::Bind(..)
+                | Expect::DescribePortal { .. }
+                | Expect::Closing(_)
+                | Expect::Probed,
+            )
             | None => self.masked_sent,
             // Constants are converted when a statement is parsed; a domain may call what nobody has read.
             Some(Expect::Parse(_, statement)) => {
@@ -454,8 +465,15 @@ impl Flow {
 
     /// Portals do not outlive their transaction, nor do settings that were made for it.
     async fn transaction_over(&mut self) {
-        if std::mem::take(&mut self.settings_touched) {
+        // What was sent behind may have touched them, too: then the next end of a transaction counts as well.
+        let in_flight = !self.expected.is_empty();
+        if self.settings_touched {
             self.settings.mark_stale();
+            self.settings_touched = in_flight;
+        }
+        if self.values_touched {
+            self.settings.mark_outdated();
+            self.values_touched = in_flight;
         }
         self.changes.transaction_over(self.expected.has_effects());
         self.cursors_under.clear();
@@ -472,6 +490,7 @@ impl Flow {
         }
         if !self.expected.has_effects() {
             self.prefix = None;
+            self.prefix_works = false;
         }
     }
 

@@ -103,7 +103,7 @@ impl Session {
     pub(super) async fn read(&mut self, text: &[u8]) -> Arc<Reading> {
         let turn = heavy::turn(text.len()).await;
         // INVARIANT: I7. Under settings that are not known, where a string ends is not known either.
-        let lexing = match self.flow.settings.current() {
+        let lexing = match self.flow.settings.readable() {
             Some(settings) if settings.utf8 || text.is_ascii() => settings.lexing,
             None if lexes_alike(text) => Lexing::STANDARD,
             Some(_) | None => Lexing::UNKNOWN,
@@ -129,7 +129,8 @@ impl Session {
             return Ok(described);
         }
         let mut facts = self.facts_of(reading, types).await;
-        if is_unresolved(&facts) && self.flow.settings.current().is_some() && !self.flow.hides_definitions() {
+        if is_unresolved(&facts) && self.flow.settings.readable().is_some() && !self.flow.hides_definitions()
+        {
             // Boxed: rare, and large beside a session that mostly knows all names.
             Box::pin(self.flow.database.look_up(reading.mentioned_objects())).await;
             facts = self.facts_of(reading, types).await;

@@ -44,6 +44,8 @@ pub(crate) enum Expect {
     Sync,
     /// ReadyForQuery of a Sync of our own; not passed on.
     OurSync,
+    /// ParseComplete and CloseComplete of a refused text that the server looked at, not passed on; or its error, which is.
+    Probed,
     /// The error that we provoked; the client is told this instead.
     Provoked(Bytes),
     /// Nothing from the server: it is our turn to say this.
@@ -147,6 +149,13 @@ impl Expected {
         self.0.push_front(expect);
     }
 
+    /// Gives back its memory when nothing is awaited.
+    pub(crate) fn shrink(&mut self) {
+        if self.0.is_empty() {
+            self.0 = VecDeque::new();
+        }
+    }
+
     /// Whether nothing is awaited.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -176,6 +185,7 @@ impl Expected {
             | Expect::Asked(..)
             | Expect::AskedInBatch(..)
             | Expect::Settings(_)
+            | Expect::Probed
             | Expect::Provoked(_)
             | Expect::Say(_)
             | Expect::SayReady

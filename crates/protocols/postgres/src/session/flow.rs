@@ -150,6 +150,8 @@ pub(crate) struct Flow {
     pub(crate) cursors_under: FxHashMap<Box<str>, Option<Under>>,
     /// A setting was changed inside the open transaction: its end may change it back.
     pub(crate) settings_touched: bool,
+    /// The same for settings by which nothing is read.
+    pub(crate) values_touched: bool,
     /// A cursor of the open transaction may change settings when it is fetched from.
     pub(crate) cursors_may_set: bool,
     /// Definitions were changed inside the open transaction, where nobody else sees them.
@@ -168,6 +170,8 @@ pub(crate) struct Flow {
     pub(crate) prefix: Option<Digest>,
     /// The same, with what was run in the open batch: up to its Sync that is one transaction, too.
     pub(crate) batch_prefix: Option<Digest>,
+    /// Something of that has worked with data: a setting that is changed behind it does not say what it was before.
+    pub(crate) prefix_works: bool,
     /// The data of the COPY of the client that runs in the open transaction.
     pub(crate) copied: Option<Box<TransactionData>>,
     /// Commands of an implicit transaction that have run; whether it lasts is known at its end.
@@ -504,6 +508,7 @@ impl Flow {
     /// Gives back the memory of buffers that are empty; for a connection that is going to wait.
     pub(crate) fn shrink(&mut self) {
         self.client.shrink();
+        self.expected.shrink();
         if let Some(open) = &mut self.upstream {
             open.side.shrink();
         }

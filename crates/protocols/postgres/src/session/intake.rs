@@ -260,7 +260,8 @@ impl Session {
                 Ok(Some(flight))
             }
             Passage::Refused(refusal) => {
-                self.refuse(&limits::explained(refusal, &unit.described.facts), form);
+                let refusal = limits::explained(refusal, &unit.described.facts);
+                self.refuse_command(&refusal, form, unit);
                 Ok(None)
             }
             Passage::Outdated => {
@@ -285,7 +286,7 @@ impl Session {
         loop {
             let current = again.as_ref().unwrap_or(unit);
             let (masked, outputs) = (self.masked_use_of(current), self.masked_outputs_of(current));
-            let exchange = PgExchange {
+            let exchange = Box::new(PgExchange {
                 masked,
                 outputs,
                 noted: None,
@@ -305,7 +306,7 @@ impl Session {
                 cancelled: None,
                 evidence: None,
                 binding: None,
-            };
+            });
             let passage = run(&self.road, exchange).await;
             if !matches!(passage, Passage::Outdated) || rounds == DESCRIBED_AGAIN_MAX {
                 return Ok(passage);

@@ -47,6 +47,7 @@ use self::flow::{Broken, Flow, Moved, Suspended};
 use self::large_message::{LargeMessage, stalls};
 use self::pending::Pending;
 use self::process_ids::ClientIdentity;
+use self::settings::Settings;
 use self::way::Way;
 use crate::Stream;
 use crate::cancel_registry::CancelSlot;
@@ -151,6 +152,7 @@ impl Session {
             changes: Box::default(),
             cursors_under: rustc_hash::FxHashMap::default(),
             settings_touched: false,
+            values_touched: false,
             cursors_may_set: false,
             definitions_touched: false,
             redefined: countersign_sql::Redefined::default(),
@@ -162,6 +164,7 @@ impl Session {
             prefix: None,
             batch_prefix: None,
             copied: None,
+            prefix_works: false,
             finished: Vec::new(),
             batch_failed: None,
             skipping: false,
@@ -417,6 +420,9 @@ impl Flow {
         self.note_changes(unit, unread || fetched);
         if unread || effects.is_some_and(|effects| self.may_change_settings(effects)) {
             self.settings_may_change();
+        } else if effects.is_some_and(|effects| self.may_change_values(effects)) {
+            self.settings.mark_outdated();
+            self.values_touched = true;
         }
         self.cursors_may_set |=
             unread || effects.is_some_and(|effects| effects.changes_settings && !effects.declares.is_empty());
@@ -429,7 +435,9 @@ impl Flow {
             Some(effects) => self.redefined.merge(&effects.redefines),
             None => self.redefined = countersign_sql::Redefined::anything(),
         }
+        let works = unit.text_reading.as_ref().is_none_or(|reading| reading.takes_snapshot());
         if let Some(digest) = digest {
+            self.prefix_works |= works;
             self.batch_prefix = goes_on.then_some(digest);
             if stays {
                 self.prefix = Some(digest);
@@ -440,7 +448,10 @@ impl Flow {
     /// Whether a statement may change settings when it runs: also by going on with what was opened before it.
     // INVARIANT: I7. What a cursor calls is called when it is fetched from.
     fn may_change_settings(&self, effects: &countersign_sql::Effects) -> bool {
-        effects.changes_settings || self.fetches_may_set(effects)
+        effects.changes_settings
+            // The end of a transaction takes back what was set in it, and nothing else.
+            || (effects.ends_settings && self.settings_touched)
+            || self.fetches_may_set(effects)
     }
 
     fn fetches_may_set(&self, effects: &countersign_sql::Effects) -> bool {
@@ -452,14 +463,41 @@ impl Flow {
 
     /// The settings under which the server takes in what it is sent next.
     pub(crate) fn under(&self) -> Under {
-        self.changes.under(self.settings.shared())
+        self.changes.under(self.settings_reported())
+    }
+
+    /// The settings as they are now; where values may have changed since the server was asked, with those that it reports by
+    /// itself.
+    fn settings_reported(&self) -> Option<Arc<Settings>> {
+        let known = self.settings.shared()?;
+        if self.settings.current().is_some() {
+            return Some(known);
+        }
+        // What is on its way may change them before it is reported.
+        if !self.expected.is_empty() {
+            return None;
+        }
+        let mut settings = Settings::clone(&known);
+        for (name, value) in &mut settings.meaning {
+            if let Some(reported) = self.parameters.get(name) {
+                reported.clone_into(value);
+            }
+        }
+        Some(Arc::new(settings))
     }
 
     /// The settings under which the server takes in what a command prepares or declares. In a string that changes settings
     /// itself nobody knows them.
     fn under_before(&self, unit: &Unit) -> Under {
-        let sets = unit.reading.as_ref().is_none_or(|reading| reading.effects().changes_settings);
-        self.changes.under(self.settings.shared().filter(|_| !sets))
+        let sets = unit.reading.as_ref().is_none_or(|reading| {
+            let effects = reading.effects();
+            effects.changes_settings || effects.changes_values || effects.ends_settings
+        });
+        let prepares = unit.reading.as_ref().is_some_and(|reading| {
+            let effects = reading.effects();
+            !effects.prepares.is_empty() || !effects.declares.is_empty()
+        });
+        self.changes.under(if prepares && !sets { self.settings_reported() } else { None })
     }
 
     /// Notes which settings a command that is let go may change.
@@ -477,6 +515,11 @@ impl Flow {
         for executed in Executed::of(reading, &self.statements).readings() {
             self.changes.by(Some(&executed), calls_code);
         }
+    }
+
+    /// The same for settings by which nothing is read.
+    fn may_change_values(&self, effects: &countersign_sql::Effects) -> bool {
+        effects.changes_values || (effects.ends_settings && self.values_touched)
     }
 
     /// The server has to be asked for its settings before they are relied on again.

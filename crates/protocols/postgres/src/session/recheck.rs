@@ -5,6 +5,8 @@
 //! is kept back, and nothing else goes up, until it is known. Where they have changed the transaction is undone, or made to
 //! fail.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use countersign_common::approval::DRIFTED;
 use countersign_common::facts::Flag;
@@ -26,8 +28,8 @@ use crate::reply;
 /// The definitions that an approved command rests on, to be read again when it has run.
 #[derive(Debug)]
 pub(crate) struct Recheck {
-    pub(crate) roots: Roots,
-    pub(crate) definitions: Definitions,
+    pub(crate) roots: Arc<Roots>,
+    pub(crate) definitions: Arc<Definitions>,
     /// The approval that it used up.
     pub(crate) ticket: Option<ApprovalId>,
 }

@@ -1,7 +1,8 @@
 //! Refusals, in their place in the order of answers; and what is skipped behind them.
 
 use bytes::{Bytes, BytesMut};
-use countersign_common::refusal::Refusal;
+use countersign_common::facts::Flag;
+use countersign_common::refusal::{Refusal, State};
 
 use super::Session;
 use super::expect::Expect;
@@ -9,7 +10,9 @@ use super::flow::Broken;
 use super::pending::Pending;
 use crate::codec::backend::TransactionStatus;
 use crate::codec::build::Severity;
+use crate::codec::frontend::Subject;
 use crate::codec::{Error, Frontend, SqlState, build};
+use crate::exchange::Unit;
 use crate::reply;
 
 /// No SQL: reading it fails in every state of a transaction, and shows in the target's log why. Named, because
@@ -30,6 +33,18 @@ impl Session {
     pub(super) fn refuse(&mut self, refusal: &Refusal, form: Form) {
         self.pending = Pending::default();
         self.fail(reply::refusal(refusal), form);
+    }
+
+    /// Refuses a command. Where it may be no more than a mistake (a text that does not parse, a name that nobody has), the
+    /// server is shown the text, so that the client gets the server's own error; the refusal if it finds none.
+    pub(super) fn refuse_command(&mut self, refusal: &Refusal, form: Form, unit: &Unit) {
+        let probe = (refusal.state == State::Blocked).then(|| probe(unit)).flatten();
+        self.pending = Pending::default();
+        let saying = reply::refusal(refusal);
+        match probe {
+            Some(probe) if self.flow.upstream.is_some() => self.provoke(Some(probe), saying, form),
+            Some(_) | None => self.fail(saying, form),
+        }
     }
 
     /// A message that does not hold what its kind has to hold. As with the server, it fails its batch or is a string that
@@ -59,30 +74,38 @@ impl Session {
         let touched =
             self.batch_sent || self.flow.status != TransactionStatus::Idle || !self.flow.expected.is_empty();
         if self.flow.upstream.is_some() && touched {
-            let mut frames = BytesMut::new();
-            // INVARIANT: I2. It runs nothing, whatever the client has put under any name.
-            if build::parse(&mut frames, PROVOKED, PROVOKED, &[]).is_ok() {
-                self.flow.expected.push(Expect::Provoked(saying));
-                if form == Form::Query {
-                    build::bare(&mut frames, b'S');
-                }
-                self.flow.send_ours(frames);
-            }
-            self.batch_sent = true;
-            match form {
-                Form::Query => {
-                    self.flow.expected.push(Expect::Sync);
-                    self.batch_is_over();
-                }
-                Form::Extended => self.failed_locally = true,
-            }
-            return;
+            return self.provoke(None, saying, form);
         }
         // Nothing of this batch is upstream: what waited was never made.
         self.forget_batch();
         self.flow.say(saying);
         match form {
             Form::Query => self.flow.say_ready(),
+            Form::Extended => self.failed_locally = true,
+        }
+    }
+
+    /// Makes the server fail: by the client's own text, if it is wrong, and else by what is no SQL.
+    fn provoke(&mut self, probe: Option<BytesMut>, saying: Bytes, form: Form) {
+        let is_probed = probe.is_some();
+        let mut frames = probe.unwrap_or_default();
+        // INVARIANT: I2. It runs nothing, whatever the client has put under any name.
+        if build::parse(&mut frames, PROVOKED, PROVOKED, &[]).is_ok() {
+            if is_probed {
+                self.flow.expected.push(Expect::Probed);
+            }
+            self.flow.expected.push(Expect::Provoked(saying));
+            if form == Form::Query {
+                build::bare(&mut frames, b'S');
+            }
+            self.flow.send_ours(frames);
+        }
+        self.batch_sent = true;
+        match form {
+            Form::Query => {
+                self.flow.expected.push(Expect::Sync);
+                self.batch_is_over();
+            }
             Form::Extended => self.failed_locally = true,
         }
     }
@@ -111,4 +134,24 @@ impl Session {
         self.flow.statements.forget_batch();
         self.flow.portals.forget_batch();
     }
+}
+
+/// The name of the statement by which the server is asked what is wrong with a text.
+const PROBE: &[u8] = b"countersign probe";
+
+/// Parse and Close of a refused text that may be a mistake. They run nothing: clients may send them at any time.
+fn probe(unit: &Unit) -> Option<BytesMut> {
+    let reading = unit.reading.as_ref()?;
+    let mistaken = |flag: &Flag| matches!(flag, Flag::Unparsed | Flag::Unresolved);
+    let may_be_mistaken =
+        unit.described.facts.operations.iter().any(|operation| operation.flags.iter().any(mistaken));
+    // Parse takes one statement: of several the server would say that they are too many.
+    if !may_be_mistaken || reading.statements() > 1 {
+        return None;
+    }
+    let types: &[u32] = unit.portal.as_ref().map_or(&[], |(_, portal)| &portal.statement.types);
+    let mut frames = BytesMut::new();
+    build::parse(&mut frames, PROBE, &unit.command.text, types).ok()?;
+    build::close(&mut frames, Subject::Statement(PROBE)).ok()?;
+    Some(frames)
 }

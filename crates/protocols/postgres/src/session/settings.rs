@@ -110,6 +110,8 @@ pub(crate) struct Settings {
 pub(crate) enum Known {
     /// This, and nothing was sent since that may change it. With a number that grows with every change.
     Current(Arc<Settings>, u64),
+    /// The same, but values may be others that change neither how texts are read nor what names mean.
+    Outdated(Arc<Settings>, u64),
     /// Something may have changed them, or nobody has asked yet.
     Stale(u64),
 }
@@ -119,6 +121,14 @@ impl Known {
     pub(crate) fn current(&self) -> Option<&Settings> {
         match self {
             Self::Current(settings, _) => Some(settings),
+            Self::Outdated(..) | Self::Stale(_) => None,
+        }
+    }
+
+    /// The settings, when they still say how texts are read and what names mean.
+    pub(crate) fn readable(&self) -> Option<&Settings> {
+        match self {
+            Self::Current(settings, _) | Self::Outdated(settings, _) => Some(settings),
             Self::Stale(_) => None,
         }
     }
@@ -126,7 +136,7 @@ impl Known {
     /// The same, to keep.
     pub(crate) fn shared(&self) -> Option<Arc<Settings>> {
         match self {
-            Self::Current(settings, _) => Some(Arc::clone(settings)),
+            Self::Current(settings, _) | Self::Outdated(settings, _) => Some(Arc::clone(settings)),
             Self::Stale(_) => None,
         }
     }
@@ -134,13 +144,22 @@ impl Known {
     /// The number of this state; what was derived under another must be derived again.
     pub(crate) const fn generation(&self) -> u64 {
         match self {
-            Self::Current(_, generation) | Self::Stale(generation) => *generation,
+            Self::Current(_, generation) | Self::Outdated(_, generation) | Self::Stale(generation) => {
+                *generation
+            }
         }
     }
 
     /// Something may have changed them.
     pub(crate) fn mark_stale(&mut self) {
         *self = Self::Stale(self.generation() + 1);
+    }
+
+    /// Values may have changed by which nothing is read.
+    pub(crate) fn mark_outdated(&mut self) {
+        if let Some(settings) = self.shared() {
+            *self = Self::Outdated(settings, self.generation() + 1);
+        }
     }
 
     /// The server has told them.

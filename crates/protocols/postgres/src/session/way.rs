@@ -287,5 +287,6 @@ impl Flow {
         self.say_goodbye_upstream();
         let _ = tokio::time::timeout(GOODBYE_MAX, self.flush_upstream()).await;
         self.upstream = None;
+        self.shrink();
     }
 }

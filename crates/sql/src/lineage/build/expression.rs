@@ -14,6 +14,9 @@ use crate::name::{Name, strings};
 /// Types for which a cast never fails, whatever the value is, or fails for no single value of interest.
 const SAFE_CASTS: [&str; 8] = ["text", "varchar", "bpchar", "name", "json", "jsonb", "citext", "xml"];
 
+/// Steps of one `(expression).a[1].b`; each is a level of the tree here. An expression with more may have any value.
+const STEPS_MAX: usize = 100;
+
 pub(super) fn expressions(nodes: &[Node]) -> Vec<Expression> {
     nodes.iter().filter(|node| node.node.is_some()).map(|node| expression(Some(node))).collect()
 }
@@ -121,6 +124,10 @@ fn cast(cast: &TypeCast) -> Expression {
 }
 
 fn indirection(indirection: &AIndirection) -> Expression {
+    // The parser bounds how deep its tree is, but steps are a list there.
+    if indirection.indirection.len() > STEPS_MAX {
+        return Expression::Opaque;
+    }
     let mut value = expression(indirection.arg.as_deref());
     for step in &indirection.indirection {
         value = match &step.node {

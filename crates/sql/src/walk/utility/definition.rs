@@ -7,12 +7,13 @@ use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, Constraint, CreateStmt, DropStmt, GrantStmt,
-    Node, ObjectType, RangeVar,
+    GrantTargetType, Node, RangeVar,
 };
 
 use super::redefinition::redefined;
-use super::{is_on, options};
+use super::{is_cascade, is_on, options};
 use crate::name::{Name, strings};
+use crate::reading::Kind;
 use crate::walk::Walk;
 
 impl Walk {
@@ -62,15 +63,33 @@ impl Walk {
                 self.set(Action::Create);
             }
             NodeEnum::CreateSeqStmt(sequence) => self.creates(sequence.sequence.as_ref()),
-            NodeEnum::CreateFunctionStmt(function) => self.object_named(&function.funcname),
-            NodeEnum::CreateTrigStmt(trigger) => self.on(trigger.relation.as_ref(), &trigger.trigname),
-            NodeEnum::RuleStmt(rule) => self.on(rule.relation.as_ref(), &rule.rulename),
-            NodeEnum::CreateDomainStmt(domain) => self.object_named(&domain.domainname),
-            NodeEnum::CreateEnumStmt(create) => self.object_named(&create.type_name),
-            NodeEnum::CreateRangeStmt(create) => self.object_named(&create.type_name),
+            NodeEnum::CreateFunctionStmt(function) => {
+                self.creates_named(&function.funcname);
+                self.function_body(function);
+            }
+            NodeEnum::CreateTrigStmt(trigger) => {
+                self.on(trigger.relation.as_ref(), &trigger.trigname);
+                self.rows(trigger.relation.as_ref().map(Name::of_relation).as_ref());
+                self.expression(trigger.when_clause.as_deref());
+                if let Some(function) = Name::of_nodes(&trigger.funcname) {
+                    self.part().mentioned.insert(function);
+                }
+                self.flag(Flag::UnreadDefinition);
+            }
+            NodeEnum::RuleStmt(rule) => self.rule(rule),
+            NodeEnum::CreateDomainStmt(domain) => self.creates_named(&domain.domainname),
+            NodeEnum::CreateEnumStmt(create) => self.creates_named(&create.type_name),
+            NodeEnum::CreateRangeStmt(create) => self.creates_named(&create.type_name),
             NodeEnum::CompositeTypeStmt(create) => self.creates(create.typevar.as_ref()),
             NodeEnum::DefineStmt(define) => self.object_named(&define.defnames),
-            NodeEnum::CreateStatsStmt(statistics) => self.object_named(&statistics.defnames),
+            NodeEnum::CreateStatsStmt(statistics) => {
+                self.creates_named(&statistics.defnames);
+                for relation in &statistics.relations {
+                    if let Some(NodeEnum::RangeVar(relation)) = &relation.node {
+                        self.writes(Some(relation));
+                    }
+                }
+            }
             NodeEnum::CreateConversionStmt(conversion) => self.object_named(&conversion.conversion_name),
             NodeEnum::CreateOpClassStmt(class) => self.object_named(&class.opclassname),
             NodeEnum::CreateOpFamilyStmt(family) => self.object_named(&family.opfamilyname),
@@ -86,24 +105,31 @@ impl Walk {
             NodeEnum::DropStmt(drop) => self.drops(drop),
             NodeEnum::AlterTableStmt(alter) => self.alter_table(alter),
             NodeEnum::RenameStmt(rename) => match &rename.relation {
-                Some(relation) => self.writes(Some(relation)),
-                None => self.object_node(rename.object.as_deref()),
+                Some(relation) => {
+                    self.writes(Some(relation));
+                    self.part().cascades |= is_cascade(rename.behavior);
+                }
+                None => self.named(rename.rename_type, rename.object.as_deref()),
             },
-            NodeEnum::CommentStmt(comment) => self.object_node(comment.object.as_deref()),
+            NodeEnum::CommentStmt(comment) => self.named(comment.objtype, comment.object.as_deref()),
             NodeEnum::AlterObjectSchemaStmt(alter) => match &alter.relation {
                 Some(relation) => self.writes(Some(relation)),
-                None => self.object_node(alter.object.as_deref()),
+                None => self.named(alter.object_type, alter.object.as_deref()),
             },
             NodeEnum::AlterObjectDependsStmt(alter) => self.object_node(alter.object.as_deref()),
-            NodeEnum::AlterSeqStmt(alter) => self.writes(alter.sequence.as_ref()),
+            NodeEnum::AlterSeqStmt(alter) => {
+                self.writes(alter.sequence.as_ref());
+                self.owned_by(&alter.options);
+            }
             NodeEnum::AlterFunctionStmt(alter) => {
-                if let Some(function) = &alter.func {
-                    self.object_named(&function.objname);
+                if let Some(name) = alter.func.as_ref().and_then(|function| Name::of_nodes(&function.objname))
+                {
+                    self.part().altered.insert((Kind::Function, name));
                 }
             }
-            NodeEnum::AlterDomainStmt(alter) => self.object_named(&alter.type_name),
-            NodeEnum::AlterEnumStmt(alter) => self.object_named(&alter.type_name),
-            NodeEnum::AlterTypeStmt(alter) => self.object_named(&alter.type_name),
+            NodeEnum::AlterDomainStmt(alter) => self.alters_type(&alter.type_name),
+            NodeEnum::AlterEnumStmt(alter) => self.alters_type(&alter.type_name),
+            NodeEnum::AlterTypeStmt(alter) => self.alters_type(&alter.type_name),
             NodeEnum::AlterOperatorStmt(_)
             | NodeEnum::AlterOpFamilyStmt(_)
             | NodeEnum::AlterCollationStmt(_)
@@ -121,8 +147,9 @@ impl Walk {
             NodeEnum::GrantStmt(grant) => self.grant(grant),
             NodeEnum::AlterOwnerStmt(alter) => match &alter.relation {
                 Some(relation) => self.writes(Some(relation)),
-                None => self.object_node(alter.object.as_deref()),
+                None => self.named(alter.object_type, alter.object.as_deref()),
             },
+            NodeEnum::SecLabelStmt(label) => self.named(label.objtype, label.object.as_deref()),
             NodeEnum::CreateRoleStmt(role) => self.object(role.role.as_str()),
             NodeEnum::CreatePolicyStmt(policy) => self.on(policy.table.as_ref(), &policy.policy_name),
             NodeEnum::AlterPolicyStmt(policy) => self.on(policy.table.as_ref(), &policy.policy_name),
@@ -133,7 +160,6 @@ impl Walk {
             | NodeEnum::DropRoleStmt(_)
             | NodeEnum::DropOwnedStmt(_)
             | NodeEnum::ReassignOwnedStmt(_)
-            | NodeEnum::SecLabelStmt(_)
             | NodeEnum::CreateUserMappingStmt(_)
             | NodeEnum::AlterUserMappingStmt(_)
             | NodeEnum::DropUserMappingStmt(_) => {}
@@ -218,21 +244,61 @@ impl Walk {
     }
 
     /// An object that belongs to a relation: the relation is what is altered.
-    fn on(&mut self, relation: Option<&RangeVar>, name: &str) {
+    pub(super) fn on(&mut self, relation: Option<&RangeVar>, name: &str) {
         self.writes(relation);
-        self.object(name);
+        if let Some(relation) = relation {
+            self.part().attached.push((Name::of_relation(relation), name.into()));
+        }
     }
 
-    fn grant(&mut self, grant: &GrantStmt) {
-        for object in &grant.objects {
-            match &object.node {
-                Some(NodeEnum::RangeVar(relation)) => self.writes(Some(relation)),
-                _ => self.object_node(Some(object)),
+    /// Something that belongs to the first schema of the path, as relations do.
+    fn creates_named(&mut self, parts: &[Node]) {
+        if let Some(name) = Name::of_nodes(parts) {
+            self.part().creates.insert(name);
+        }
+    }
+
+    fn alters_type(&mut self, parts: &[Node]) {
+        if let Some(name) = Name::of_nodes(parts) {
+            self.part().altered.insert((Kind::Type, name));
+        }
+    }
+
+    /// ALTER SEQUENCE … OWNED BY a column: its table is altered, too.
+    fn owned_by(&mut self, given: &[Node]) {
+        let Some(given) = options(given) else { return self.unread() };
+        for option in given.into_iter().filter(|option| option.defname == "owned_by") {
+            let Some(NodeEnum::List(list)) = option.arg.as_deref().and_then(|node| node.node.as_ref()) else {
+                continue;
+            };
+            if let Some((_, relation)) = strings(&list.items).split_last()
+                && let Some(name) = Name::of_parts(relation)
+            {
+                self.part().writes.insert(name);
             }
         }
     }
 
-    fn object_node(&mut self, node: Option<&Node>) {
+    fn grant(&mut self, grant: &GrantStmt) {
+        if GrantTargetType::try_from(grant.targtype) == Ok(GrantTargetType::AclTargetAllInSchema) {
+            // The names are those of schemas.
+            for schema in &grant.objects {
+                self.object_node(Some(schema));
+                if let Some(NodeEnum::String(name)) = &schema.node {
+                    self.part().whole_schemas.push(name.sval.as_str().into());
+                }
+            }
+            return;
+        }
+        for object in &grant.objects {
+            match &object.node {
+                Some(NodeEnum::RangeVar(relation)) => self.writes(Some(relation)),
+                _ => self.named(grant.objtype, Some(object)),
+            }
+        }
+    }
+
+    pub(super) fn object_node(&mut self, node: Option<&Node>) {
         match node.and_then(|node| node.node.as_ref()) {
             Some(NodeEnum::String(name)) => self.object(name.sval.as_str()),
             Some(NodeEnum::List(list)) => self.object(strings(&list.items).join(".")),
@@ -244,30 +310,11 @@ impl Walk {
     }
 
     fn drops(&mut self, drop: &DropStmt) {
-        let DropStmt { objects, remove_type, behavior: _, missing_ok: _, concurrent } = drop;
         self.set(Action::Drop);
-        if *concurrent {
+        if drop.concurrent {
             self.outside_transaction();
         }
-        let relations = matches!(
-            ObjectType::try_from(*remove_type),
-            Ok(ObjectType::ObjectTable
-                | ObjectType::ObjectView
-                | ObjectType::ObjectMatview
-                | ObjectType::ObjectForeignTable
-                | ObjectType::ObjectSequence
-                | ObjectType::ObjectIndex)
-        );
-        for object in objects {
-            match &object.node {
-                Some(NodeEnum::List(list)) if relations => {
-                    if let Some(name) = Name::of_nodes(&list.items) {
-                        self.part().writes.insert(name);
-                    }
-                }
-                _ => self.object_node(Some(object)),
-            }
-        }
+        self.dropped(drop);
     }
 
     fn create_table(&mut self, create: &CreateStmt) {
@@ -308,6 +355,7 @@ impl Walk {
     }
 
     fn alter_table_command(&mut self, command: &AlterTableCmd) {
+        self.part().cascades |= is_cascade(command.behavior);
         if matches!(
             AlterTableType::try_from(command.subtype),
             Ok(AlterTableType::AtChangeOwner

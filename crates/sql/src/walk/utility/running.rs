@@ -5,7 +5,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{CopyStmt, CreateTableAsStmt, ExplainStmt, Node};
 
 use super::redefinition::created;
-use super::{is_on, option_text, options};
+use super::{is_cascade, is_on, option_text, options};
 use crate::name::{Name, strings};
 use crate::reading::{Copy, CopySide};
 use crate::walk::Walk;
@@ -48,6 +48,7 @@ impl Walk {
             }
             NodeEnum::TruncateStmt(truncate) => {
                 self.set(Action::Truncate);
+                self.part().cascades = is_cascade(truncate.behavior);
                 self.each_relation(&truncate.relations, |walk, name| {
                     walk.part().writes.insert(name);
                 });
@@ -60,7 +61,10 @@ impl Walk {
     fn each_relation(&mut self, nodes: &[Node], mut with: impl FnMut(&mut Self, Name)) {
         for node in nodes {
             match &node.node {
-                Some(NodeEnum::RangeVar(relation)) => with(self, Name::of_relation(relation)),
+                Some(NodeEnum::RangeVar(relation)) => {
+                    self.kin_of(relation);
+                    with(self, Name::of_relation(relation));
+                }
                 _ => self.unread(),
             }
         }
@@ -99,6 +103,8 @@ impl Walk {
                 let written = std::mem::take(&mut part.writes);
                 part.reads.extend(written);
                 part.flags.remove(&Flag::MissingWhere);
+                part.flags.remove(&Flag::WeakWhere);
+                part.filters.clear();
             }
         }
     }

@@ -136,13 +136,11 @@ impl Walk {
             }
             Ok(TransactionStmtKind::Undefined) | Err(_) => return self.unread(),
         };
-        // SET LOCAL ends with its transaction, SET with its rollback.
+        // SET LOCAL ends with its transaction, SET with its rollback. Whether anything was changed in it is for the session
+        // to know, and so it is with definitions.
         if !matches!(kind, Transaction::Begin | Transaction::Savepoint | Transaction::Release) {
-            self.moves_path();
-        }
-        // What others see stays as it is; what this session sees goes back to that.
-        if matches!(kind, Transaction::Rollback | Transaction::RollbackTo) {
-            self.effects.changes_definitions = true;
+            self.effects.ends_settings = true;
+            self.path_unsure = true;
         }
         self.effects.transactions.push(kind);
     }
@@ -166,7 +164,11 @@ impl Walk {
     fn setting(&mut self, set: &VariableSetStmt) {
         let VariableSetStmt { kind, name, args, jumble_args: _, is_local: _, location: _ } = set;
         self.set(Action::Set);
-        self.effects.changes_settings = true;
+        if setting::changes_meaning(name) {
+            self.effects.changes_settings = true;
+        } else {
+            self.effects.changes_values = true;
+        }
         self.effects.sets.insert(name.to_ascii_lowercase().into());
         match VariableSetKind::try_from(*kind) {
             Ok(VariableSetKind::VarSetValue) => {
