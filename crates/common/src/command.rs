@@ -152,22 +152,13 @@ pub fn digest(command: &Command, context: &Context, principal: &Principal, sessi
 }
 
 /// The digest over what has run in an open transaction, when one more command is let go: its own bytes and parameters, the
-/// texts that it runs by name, and the settings that give all of it its meaning, behind what ran before it.
+/// texts that it runs by name, behind what ran before it.
 #[must_use]
-pub fn transaction_prefix(
-    before: Option<&Digest>,
-    command: &Command,
-    settings: Option<&BTreeMap<String, String>>,
-    texts: &[NamedText],
-) -> Digest {
+pub fn transaction_prefix(before: Option<&Digest>, command: &Command, texts: &[NamedText]) -> Digest {
     let mut digest = DigestBuilder::new("countersign.transaction.v2");
     digest.optional(before.map(|before| before.as_bytes().as_slice()));
     digest.text(&command.form).bytes(&command.text);
     parameters_into(&mut digest, &command.parameters);
-    digest.number(settings.map_or(0, |settings| settings.len() as u64 + 1));
-    for (name, value) in settings.into_iter().flatten() {
-        digest.text(name).text(value);
-    }
     digest.number(texts.len() as u64);
     for named in texts {
         digest.text(&named.name).bytes(&named.text);
@@ -367,7 +358,6 @@ mod tests {
 
     #[test]
     fn i2_same_every_part_of_what_ran_before_changes_the_digest_of_the_transaction() {
-        let settings = |value: &str| BTreeMap::from([("DateStyle".to_owned(), value.to_owned())]);
         let text =
             |text: &[u8]| vec![NamedText { name: "s".into(), text: text.to_vec(), parameters: vec![] }];
         let null = Parameter { type_name: "25".into(), binary: false, value: None, omitted: None };
@@ -379,15 +369,12 @@ mod tests {
             data.finish()
         };
         let all = [
-            transaction_prefix(None, &execute(), None, &[]),
-            transaction_prefix(Some(&Digest::of(b"1")), &execute(), None, &[]),
-            transaction_prefix(None, &with, None, &[]),
-            transaction_prefix(None, &command(b"EXECUTE r"), None, &[]),
-            transaction_prefix(None, &execute(), Some(&BTreeMap::new()), &[]),
-            transaction_prefix(None, &execute(), Some(&settings("ISO, DMY")), &[]),
-            transaction_prefix(None, &execute(), Some(&settings("ISO, MDY")), &[]),
-            transaction_prefix(None, &execute(), None, &text(b"DELETE FROM t")),
-            transaction_prefix(None, &execute(), None, &text(b"DELETE FROM u")),
+            transaction_prefix(None, &execute(), &[]),
+            transaction_prefix(Some(&Digest::of(b"1")), &execute(), &[]),
+            transaction_prefix(None, &with, &[]),
+            transaction_prefix(None, &command(b"EXECUTE r"), &[]),
+            transaction_prefix(None, &execute(), &text(b"DELETE FROM t")),
+            transaction_prefix(None, &execute(), &text(b"DELETE FROM u")),
             data(&[b"1\n"]),
             data(&[b"1\n2\n"]),
             data(&[]),

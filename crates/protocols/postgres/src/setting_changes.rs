@@ -184,6 +184,11 @@ impl SettingChanges {
     }
 }
 
+/// Whether a change of the setting counts for what ran before it in its transaction: it does not say what it was then.
+pub(crate) fn counts_for_what_ran(name: &str) -> bool {
+    name.contains('.') || counts(name)
+}
+
 /// Whether a change of the setting counts for what was taken in before it. Custom settings are read only by code, when that
 /// runs; the modes of transactions only when a statement runs.
 fn counts(name: &str) -> bool {

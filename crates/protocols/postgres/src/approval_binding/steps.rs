@@ -393,6 +393,15 @@ impl PgExchange<'_> {
     fn executed(&self) -> BTreeSet<Box<str>> {
         let mut names: BTreeSet<Box<str>> = BTreeSet::new();
         let mut open: Vec<Arc<Reading>> = self.unit.text_reading.iter().cloned().collect();
+        // Each word of a text that could not be read may be the name that an EXECUTE in it calls.
+        if open.iter().any(|reading| reading.failure().is_some()) {
+            for word in self.dependence().words {
+                if let Known::As(statement) = self.flow.statements.get(word.as_bytes()) {
+                    open.push(Arc::clone(&statement.reading));
+                    names.insert(word);
+                }
+            }
+        }
         while let Some(reading) = open.pop() {
             for name in reading.executes() {
                 if !names.insert(name.into()) {

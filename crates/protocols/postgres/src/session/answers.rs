@@ -492,6 +492,7 @@ impl Flow {
         }
         if !self.expected.has_effects() {
             self.prefix = None;
+            self.prefix_works = false;
         }
     }
 

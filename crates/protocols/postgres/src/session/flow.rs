@@ -172,6 +172,8 @@ pub(crate) struct Flow {
     pub(crate) prefix: Option<Digest>,
     /// The same, with what was run in the open batch: up to its Sync that is one transaction, too.
     pub(crate) batch_prefix: Option<Digest>,
+    /// Something of that has worked with data: a setting that is changed behind it does not say what it was before.
+    pub(crate) prefix_works: bool,
     /// The data of the COPY of the client that runs in the open transaction.
     pub(crate) copied: Option<Box<TransactionData>>,
     /// Commands of an implicit transaction that have run; whether it lasts is known at its end.

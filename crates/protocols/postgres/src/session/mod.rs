@@ -47,6 +47,7 @@ use self::flow::{Broken, Flow, Moved, Suspended};
 use self::large_message::{LargeMessage, stalls};
 use self::pending::Pending;
 use self::process_ids::ClientIdentity;
+use self::settings::Settings;
 use self::way::Way;
 use crate::Stream;
 use crate::cancel_registry::CancelSlot;
@@ -164,6 +165,7 @@ impl Session {
             prefix: None,
             batch_prefix: None,
             copied: None,
+            prefix_works: false,
             finished: Vec::new(),
             batch_failed: None,
             skipping: false,
@@ -434,7 +436,9 @@ impl Flow {
         }
         // Nobody else sees what an open transaction defines: until it ends the shared catalogue does not hold here.
         self.note_definitions(unit);
+        let works = unit.text_reading.as_ref().is_none_or(|reading| reading.takes_snapshot());
         if let Some(digest) = digest {
+            self.prefix_works |= works;
             self.batch_prefix = goes_on.then_some(digest);
             if stays {
                 self.prefix = Some(digest);
@@ -487,14 +491,41 @@ impl Flow {
 
     /// The settings under which the server takes in what it is sent next.
     pub(crate) fn under(&self) -> Under {
-        self.changes.under(self.settings.shared())
+        self.changes.under(self.settings_reported())
+    }
+
+    /// The settings as they are now; where values may have changed since the server was asked, with those that it reports by
+    /// itself.
+    fn settings_reported(&self) -> Option<Arc<Settings>> {
+        let known = self.settings.shared()?;
+        if self.settings.current().is_some() {
+            return Some(known);
+        }
+        // What is on its way may change them before it is reported.
+        if !self.expected.is_empty() {
+            return None;
+        }
+        let mut settings = Settings::clone(&known);
+        for (name, value) in &mut settings.meaning {
+            if let Some(reported) = self.parameters.get(name) {
+                reported.clone_into(value);
+            }
+        }
+        Some(Arc::new(settings))
     }
 
     /// The settings under which the server takes in what a command prepares or declares. In a string that changes settings
     /// itself nobody knows them.
     fn under_before(&self, unit: &Unit) -> Under {
-        let sets = unit.reading.as_ref().is_none_or(|reading| reading.effects().changes_settings);
-        self.changes.under(self.settings.shared().filter(|_| !sets))
+        let sets = unit.reading.as_ref().is_none_or(|reading| {
+            let effects = reading.effects();
+            effects.changes_settings || effects.changes_values || effects.ends_settings
+        });
+        let prepares = unit.reading.as_ref().is_some_and(|reading| {
+            let effects = reading.effects();
+            !effects.prepares.is_empty() || !effects.declares.is_empty()
+        });
+        self.changes.under(if prepares && !sets { self.settings_reported() } else { None })
     }
 
     /// Notes which settings a command that is let go may change.

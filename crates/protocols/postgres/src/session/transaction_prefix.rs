@@ -7,6 +7,7 @@ use countersign_common::command::{NamedText, TransactionData, transaction_prefix
 
 use super::flow::Flow;
 use crate::exchange::Unit;
+use crate::setting_changes::counts_for_what_ran;
 use crate::statements::{Known, Prepared};
 
 impl Flow {
@@ -14,10 +15,15 @@ impl Flow {
     // INVARIANT: I2. What ran before counts with all that gave it its meaning.
     pub(super) fn transaction_prefix(&self, unit: &Unit) -> Digest {
         let before = self.batch_prefix.or(self.prefix);
-        // For statements that take no snapshot the server need not have been asked for its settings.
-        let asked = unit.text_reading.as_ref().is_some_and(|reading| reading.takes_snapshot());
-        let settings = self.settings.current().filter(|_| asked).map(|settings| &settings.meaning);
-        transaction_prefix(before.as_ref(), &unit.command, settings, &self.prefix_texts(unit))
+        let mut texts = self.prefix_texts(unit);
+        // The settings under which the rest ran are those at its end, which an approval is bound to, unless they were changed
+        // in between: then only this connection knows.
+        let sets = unit.text_reading.as_ref().is_none_or(|reading| {
+            reading.effects().sets_unnamed
+                || reading.effects().sets.iter().any(|name| counts_for_what_ran(name))
+        });
+        self.note_changed(sets && self.prefix_works, &mut texts);
+        transaction_prefix(before.as_ref(), &unit.command, &texts)
     }
 
     /// The texts that a command runs by name; of texts and values that the server took in under other settings, the
