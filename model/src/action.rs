@@ -42,8 +42,6 @@ pub enum Action {
     Send(usize),
     /// A gateway asks the target to commit.
     Commit(usize),
-    /// A gateway whose evidence was refused rolls back.
-    RollBack(usize),
     /// A gateway's connection to the target breaks.
     Break(usize),
     /// A gateway crashes.
@@ -79,8 +77,6 @@ pub enum Intent {
     Withdraw(usize),
     /// This gateway wants to use it up.
     Redeem(usize),
-    /// This gateway presents its evidence.
-    Present(usize),
     /// This gateway reports that the command ran.
     Report(usize),
     /// This gateway reports that the command had no effect and will have none.
@@ -127,7 +123,6 @@ impl fmt::Display for Action {
             Self::GiveUp(g) => write!(f, "gateway {g} no longer waits for the answer"),
             Self::Send(g) => write!(f, "gateway {g} sends the command"),
             Self::Commit(g) => write!(f, "gateway {g} orders the target to commit"),
-            Self::RollBack(g) => write!(f, "gateway {g} rolls back"),
             Self::Break(g) => write!(f, "the connection of gateway {g} to the target breaks"),
             Self::GatewayCrashes(g) => write!(f, "gateway {g} crashes"),
             Self::GatewayRestarts(g) => write!(f, "gateway {g} starts anew"),
@@ -154,7 +149,6 @@ impl fmt::Display for Intent {
             Self::Void => write!(f, "void it by the bundle in force"),
             Self::Withdraw(g) => write!(f, "withdraw it for gateway {g}"),
             Self::Redeem(g) => write!(f, "redeem it for gateway {g}"),
-            Self::Present(g) => write!(f, "keep the evidence of gateway {g}"),
             Self::Report(g) => write!(f, "note gateway {g}'s report that it ran"),
             Self::NotSent(g) => write!(f, "note gateway {g}'s report that it did not run"),
             Self::Unknown(g) => write!(f, "note gateway {g}'s report that nobody knows"),

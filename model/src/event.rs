@@ -47,10 +47,6 @@ impl Protocol {
             }
             Intent::Withdraw(g) => (world.gateway(g)?.stage == Stage::Withdrawing).then_some(Event::Withdraw),
             Intent::Redeem(g) => self.redeem(world, g),
-            Intent::Present(g) => match world.gateway(g)?.stage {
-                Stage::Ran { fence } => Some(Event::Present { fence, evidence: "xid:1".into() }),
-                _ => None,
-            },
             Intent::Report(g) => match world.gateway(g)?.stage {
                 Stage::Answered { fence } => Some(Event::Report { fence, outcome: Outcome::Completed }),
                 _ => None,
@@ -75,13 +71,9 @@ impl Protocol {
         })
     }
 
-    /// By what the target will remember it; whose it is shows from the owner.
+    /// Evidence by which the target will remember it; the approval's owner says whose it is.
     fn evidence(&self) -> Evidence {
-        match (self.variant.redeems_with_evidence(), self.variant.promises_evidence()) {
-            (true, _) => Evidence::Presented("xid".into()),
-            (false, true) => Evidence::Promised,
-            (false, false) => Evidence::None,
-        }
+        if self.variant.redeems_with_evidence() { Evidence::Presented("xid".into()) } else { Evidence::None }
     }
 
     /// The target remembers a transaction that was committed or rolled back; of an open one it cannot tell yet.
@@ -97,10 +89,9 @@ impl Protocol {
     }
 
     /// One who gave up says so when the step was taken for it after all, also when it was given up itself
-    /// meanwhile; one who rolled back says so.
+    /// meanwhile.
     fn not_sent(&self, world: &World, g: usize) -> Option<Event> {
         match world.gateway(g)?.stage {
-            Stage::RolledBack { fence } => Some(Event::NotSent { fence }),
             Stage::GaveUp => {
                 let (owner, fence) = world.unanswered()?;
                 let takes_any = self.variant == Variant::NotSentOfAnother;

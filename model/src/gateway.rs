@@ -31,14 +31,10 @@ pub(crate) enum Stage {
     Cleared { fence: u64, bytes: Bytes },
     /// It went up.
     Sent { fence: u64 },
-    /// The target ran it in an open transaction; its evidence is to be presented.
+    /// The target ran it in the open transaction that the evidence names; it may commit.
     Ran { fence: u64 },
-    /// The target ran it in an open transaction whose evidence is kept; it may commit.
-    Presented { fence: u64 },
     /// The target was asked to commit.
     Committing { fence: u64 },
-    /// The evidence was refused, so the transaction is rolled back; that it has not run is to be reported.
-    RolledBack { fence: u64 },
     /// The target said that it ran; that is to be reported.
     Answered { fence: u64 },
     /// The connection to the target broke before the answer; that is to be reported.
@@ -86,14 +82,12 @@ impl Stage {
             Self::Cleared { .. }
             | Self::Sent { .. }
             | Self::Ran { .. }
-            | Self::Presented { .. }
             | Self::Committing { .. }
             | Self::Asking(_) => true,
             Self::Idle
             | Self::Waiting
             | Self::Withdrawing
             | Self::GaveUp
-            | Self::RolledBack { .. }
             | Self::Answered { .. }
             | Self::Broken { .. }
             | Self::Over

@@ -63,7 +63,7 @@ fn is_shown(world: &World) -> bool {
 
 /// Whether nothing is owed any more. Where the target can testify, an approval in doubt is still owed an end.
 fn is_settled(protocol: &Protocol, world: &World) -> bool {
-    let testifies = protocol.variant.testifies();
+    let testifies = protocol.variant.redeems_with_evidence();
     if testifies { world.record.state().is_terminal() } else { is_shown(world) }
 }
 
@@ -92,7 +92,6 @@ fn is_certain(world: &World, action: &Action) -> bool {
             Intent::Expire
             | Intent::Withdraw(_)
             | Intent::Redeem(_)
-            | Intent::Present(_)
             | Intent::Report(_)
             | Intent::NotSent(_)
             | Intent::Unknown(_)
@@ -111,7 +110,6 @@ fn is_certain(world: &World, action: &Action) -> bool {
         | Action::AskAgain(_)
         | Action::Send(_)
         | Action::Commit(_)
-        | Action::RollBack(_)
         | Action::Arrives(..)
         | Action::TargetRollsBack(..) => true,
         Action::BundleBlocks

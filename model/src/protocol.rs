@@ -82,7 +82,6 @@ fn of_node(n: usize, node: &Node, actions: &mut Vec<Action>) {
                 let of_gateways = [
                     Intent::Withdraw(g),
                     Intent::Redeem(g),
-                    Intent::Present(g),
                     Intent::Report(g),
                     Intent::NotSent(g),
                     Intent::Unknown(g),
@@ -115,18 +114,10 @@ fn of_gateway(g: usize, stage: Stage, actions: &mut Vec<Action>) {
         Stage::Asking(_) => actions.extend([Action::AskAgain(g), Action::GiveUp(g)]),
         Stage::Cleared { .. } => actions.extend([Action::Send(g), Action::Break(g)]),
         Stage::Sent { .. } => actions.push(Action::Break(g)),
-        Stage::Ran { .. } => {
-            actions.extend([Action::AskAgain(g), Action::Commit(g), Action::RollBack(g), Action::Break(g)]);
-        }
-        Stage::Presented { .. } => actions.extend([Action::Commit(g), Action::Break(g)]),
+        Stage::Ran { .. } => actions.extend([Action::Commit(g), Action::Break(g)]),
         Stage::Committing { .. } => actions.push(Action::Break(g)),
         Stage::Down => actions.push(Action::GatewayRestarts(g)),
-        Stage::Withdrawing
-        | Stage::GaveUp
-        | Stage::RolledBack { .. }
-        | Stage::Answered { .. }
-        | Stage::Broken { .. }
-        | Stage::Over => {}
+        Stage::Withdrawing | Stage::GaveUp | Stage::Answered { .. } | Stage::Broken { .. } | Stage::Over => {}
     }
 }
 
@@ -152,8 +143,7 @@ impl Protocol {
             Action::AskAgain(g) => ask_again(world, g)?,
             Action::GiveUp(g) => go(world, g, Stage::GaveUp)?,
             Action::Send(g) => self.send(world, g)?,
-            Action::Commit(g) => self.commit(world, g)?,
-            Action::RollBack(g) => self.roll_back(world, g)?,
+            Action::Commit(g) => commit(world, g)?,
             Action::Break(g) => {
                 world.faults.breaks = world.faults.breaks.checked_sub(1)?;
                 break_off(world, g)?;
@@ -236,7 +226,6 @@ impl Protocol {
                 if open { go(world, g, Stage::GaveUp) } else { tell(world, g) }
             }
             Stage::GaveUp if !open && self.refuses(world, Intent::NotSent(g)) => go(world, g, Stage::Over),
-            Stage::RolledBack { .. } if self.refuses(world, Intent::NotSent(g)) => tell(world, g),
             Stage::Broken { .. } if self.refuses(world, Intent::Unknown(g)) => tell(world, g),
             Stage::Answered { .. } if self.refuses(world, Intent::Report(g)) => {
                 world.told_done = true;
@@ -288,36 +277,11 @@ impl Protocol {
         self.variant.redeems_with_evidence() && self.variant != Variant::OtherTransaction
     }
 
-    fn commit(&self, world: &mut World, g: usize) -> Option<()> {
-        let fence = match world.gateway(g)?.stage {
-            Stage::Presented { fence } => fence,
-            Stage::Ran { fence } if self.variant == Variant::CommitUnpresented => fence,
-            _ => return None,
-        };
-        let from = world.start(g)?;
-        world.target.put(Parcel { from, what: What::Commit });
-        go(world, g, Stage::Committing { fence })
-    }
-
-    /// The evidence was refused, so the order to commit is never given.
-    fn roll_back(&self, world: &mut World, g: usize) -> Option<()> {
-        let Stage::Ran { fence } = world.gateway(g)?.stage else { return None };
-        if !self.refuses(world, Intent::Present(g)) || owns(world, g) {
-            return None;
-        }
-        let from = world.start(g)?;
-        world.target.become_of(from, Transaction::RolledBack);
-        go(world, g, Stage::RolledBack { fence })
-    }
-
     /// Bytes reach the target.
     fn arrive(&self, world: &mut World, parcel: Parcel) -> Option<()> {
         world.target.take(parcel)?;
         let stage = match (parcel.what, world.stage_of(parcel.from)) {
-            (What::Command, Stage::Sent { fence }) if self.variant.promises_evidence() => {
-                Some(Stage::Ran { fence })
-            }
-            (What::Command, Stage::Sent { fence }) if self.runs_in_kept() => Some(Stage::Presented { fence }),
+            (What::Command, Stage::Sent { fence }) if self.runs_in_kept() => Some(Stage::Ran { fence }),
             (What::Command, Stage::Sent { fence }) | (What::Commit, Stage::Committing { fence }) => {
                 Some(Stage::Answered { fence })
             }
@@ -325,9 +289,6 @@ impl Protocol {
             _ => None,
         };
         match parcel.what {
-            What::Command if self.variant.promises_evidence() => {
-                world.target.become_of(parcel.from, Transaction::Open);
-            }
             // It runs in the transaction that was opened for it.
             What::Command if self.runs_in_kept() => {}
             What::Command if self.variant == Variant::TakeBackMarked && world.target.effects > 0 => {}
@@ -344,12 +305,18 @@ impl Protocol {
     }
 }
 
+/// The gateway orders the target to commit.
+fn commit(world: &mut World, g: usize) -> Option<()> {
+    let Stage::Ran { fence } = world.gateway(g)?.stage else { return None };
+    let from = world.start(g)?;
+    world.target.put(Parcel { from, what: What::Commit });
+    go(world, g, Stage::Committing { fence })
+}
+
 /// What a gateway does when the step that it asked for was taken.
 fn granted(world: &mut World, intent: Intent, next: &Record) {
     let _ = match (intent, next.state()) {
-        (Intent::Redeem(g), State::Redeemed { .. }) | (Intent::Present(g), State::Redeemed { .. }) => {
-            ask_again(world, g)
-        }
+        (Intent::Redeem(g), State::Redeemed { .. }) => ask_again(world, g),
         // The others look at the record when they are answered.
         _ => None,
     };
@@ -363,7 +330,6 @@ fn ask_again(world: &mut World, g: usize) -> Option<()> {
     }
     match world.gateway(g)?.stage {
         Stage::Asking(bytes) => go(world, g, Stage::Cleared { fence, bytes }),
-        Stage::Ran { fence } if world.record.has_evidence() => go(world, g, Stage::Presented { fence }),
         _ => None,
     }
 }
@@ -385,7 +351,6 @@ fn break_off(world: &mut World, g: usize) -> Option<()> {
         Stage::Cleared { fence, .. }
         | Stage::Sent { fence }
         | Stage::Ran { fence }
-        | Stage::Presented { fence }
         | Stage::Committing { fence } => go(world, g, Stage::Broken { fence }),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! Which protocol is checked: the product's own, in its two forms, and those that were thought of and are broken.
+//! The forms of the protocol that are checked: the two of the product, and broken ones.
 
 /// A form of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -8,8 +8,6 @@ pub enum Variant {
     /// The product's where the target can testify: the transaction is opened before the approval is used up, and its number
     /// kept with the redemption.
     Evidence,
-    /// The product's for older gateways: evidence is promised with the redemption, and presented before the target commits.
-    Promised,
     /// Broken: an approval whose owner's lease is lost goes back to approved, to be tried elsewhere.
     TakeBack,
     /// Broken: the same, and the target runs what carries the approval's mark only once.
@@ -20,8 +18,6 @@ pub enum Variant {
     OtherTransaction,
     /// Broken: a transaction that is still open is taken for one that did not run.
     OpenTakenForUndone,
-    /// Broken: evidence is promised, and the target commits whether or not it could be presented.
-    CommitUnpresented,
     /// Broken: a gateway tells its client that the approval expired, by the clock and not by the record.
     ExpiredByTheClock,
     /// Broken: a gateway tells its client that the request was withdrawn without hearing whether it was.
@@ -34,16 +30,6 @@ impl Variant {
     /// Whether the number of an open transaction is kept with the redemption.
     pub(crate) const fn redeems_with_evidence(self) -> bool {
         matches!(self, Self::Evidence | Self::OtherTransaction | Self::OpenTakenForUndone)
-    }
-
-    /// Whether gateways promise evidence when they redeem.
-    pub(crate) const fn promises_evidence(self) -> bool {
-        matches!(self, Self::Promised | Self::CommitUnpresented)
-    }
-
-    /// Whether the command runs in a transaction of which the target can be asked.
-    pub(crate) const fn testifies(self) -> bool {
-        self.redeems_with_evidence() || self.promises_evidence()
     }
 
     /// Whether the loss of an owner puts its approval back to approved.

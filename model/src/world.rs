@@ -121,7 +121,6 @@ impl World {
                 | Stage::Cleared { .. }
                 | Stage::Sent { .. }
                 | Stage::Ran { .. }
-                | Stage::Presented { .. }
                 | Stage::Committing { .. }
         );
         !connected && !self.has_parcels_of(from)

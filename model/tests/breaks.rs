@@ -48,13 +48,6 @@ fn a_hint_taken_for_the_grant_runs_it_twice_and_after_a_no() {
 }
 
 #[test]
-fn evidence_that_is_not_waited_for_runs_it_after_a_no() {
-    let stories = breaks(Variant::CommitUnpresented, LEASE_LOST, &[NO_BY_RECORD]);
-    let commits = |story: &Vec<String>| story.iter().any(|step| step.contains("orders the target to commit"));
-    assert!(stories.iter().all(commits));
-}
-
-#[test]
 fn a_number_that_is_not_of_the_commands_own_transaction_calls_a_no_what_runs() {
     breaks(Variant::OtherTransaction, LEASE_LOST, &[NO_BY_RECORD]);
 }

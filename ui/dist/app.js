@@ -11063,7 +11063,7 @@ function Marked({ text }) {
 	}, at)) });
 }
 function titleOf(text, kind) {
-	if (kind === "hidden") return "a character that would not be seen, written out";
+	if (kind === "hidden") return "a character that would not be seen or would pass for another, written out";
 	return `beyond ASCII: ${Array.from(text.slice(0, 16), (one) => `U+${(one.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`).join(" ")}${text.length > 16 ? " …" : ""}`;
 }
 /** What to know before trusting one's eyes. */
@@ -11074,7 +11074,7 @@ function Remarks({ text }) {
 			class: "banner bad",
 			children: [
 				count(found.hidden, "character"),
-				" that would not be seen, or would turn the direction of writing,",
+				" that would not be seen, would turn the direction of writing or would pass for another,",
 				" ",
 				found.hidden === 1 ? "is" : "are",
 				" written out and marked."

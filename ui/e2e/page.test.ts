@@ -140,10 +140,9 @@ describe("the approver's page", () => {
     const waiting = psql(agent, sneaky);
     await openTheOne(page, "sql:update");
     const shown = await text(page, "pre");
-    expect(shown).toBe(sneaky.replace("\u202e", "\\u{202e}").replace("\u2066", "\\u{2066}").replace("\u2069", "\\u{2069}").replace("\u00a0", "\\u{a0}"));
-    expect(await page.$$eval("mark.hidden", (marks) => marks.map((mark) => mark.textContent))).toEqual(["\\u{202e}\\u{2066}", "\\u{2069}", "\\u{a0}"]);
-    expect(await page.$$eval("mark.foreign", (marks) => marks.map((mark) => mark.textContent))).toEqual(["а"]);
-    await shows(page, "4 characters that would not be seen");
+    expect(shown).toBe(sneaky.replace("\u202e", "\\u{202e}").replace("\u2066", "\\u{2066}").replace("\u2069", "\\u{2069}").replace("\u00a0", "\\u{a0}").replace("а", "\\u{430}"));
+    expect(await page.$$eval("mark.hidden", (marks) => marks.map((mark) => mark.textContent))).toEqual(["\\u{202e}\\u{2066}", "\\u{2069}", "\\u{a0}", "\\u{430}"]);
+    await shows(page, "5 characters that would not be seen");
     // Text stays text.
     expect(await page.$("main img")).toBeNull();
     await page.locator("#reason").fill("no");

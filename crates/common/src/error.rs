@@ -91,8 +91,6 @@ pub mod code {
     pub const CREDENTIAL_UNREADABLE: Code = Code(6);
     /// The control plane did not answer.
     pub const CONTROL_PLANE_SILENT: Code = Code(7);
-    /// A record could not be written.
-    pub const NOT_RECORDED: Code = Code(8);
     /// A bundle does not validate.
     pub const BUNDLE_INVALID: Code = Code(9);
     /// The store could not be opened, read or written.
@@ -121,7 +119,6 @@ pub mod code {
         TARGET_UNREACHABLE,
         CREDENTIAL_UNREADABLE,
         CONTROL_PLANE_SILENT,
-        NOT_RECORDED,
         BUNDLE_INVALID,
         STORE_FAILED,
         APPROVAL_REJECTED,

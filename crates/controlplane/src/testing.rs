@@ -182,7 +182,6 @@ pub(crate) fn request(session: &Session, text: &str) -> HoldRequest {
         terms: terms("dba", 1),
         bundle: "gateway".into(),
         locks_held: Vec::new(),
-        expires_within: None,
     }
 }
 

@@ -46,7 +46,6 @@ pub(crate) fn call(call: &v1::Call) -> Span {
     match &call.call {
         Some(Call::Hold(_)) => step!(parent, "control.hold"),
         Some(Call::Redeem(_)) => step!(parent, "control.redeem"),
-        Some(Call::Evidence(_)) => step!(parent, "control.evidence"),
         Some(Call::Report(_)) => step!(parent, "control.report"),
         Some(Call::Withdraw(_)) => step!(parent, "control.withdraw"),
         Some(Call::OpenSession(_) | Call::Cancel(_)) | None => Span::none(),

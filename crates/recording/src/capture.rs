@@ -162,9 +162,58 @@ fn escape(bytes: &[u8], out: &mut String) {
     }
 }
 
+/// The bytes of one cell of a sample, or nothing for NULL: the reverse of what [`Capture::row`] writes.
+#[must_use]
+pub(crate) fn cell(written: &str) -> Option<Vec<u8>> {
+    if written == "\\N" {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(written.len());
+    let mut rest = written;
+    while let Some((before, escaped)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        let (byte, length) = match escaped.as_bytes() {
+            [b't', ..] => (b'\t', 1),
+            [b'n', ..] => (b'\n', 1),
+            [b'r', ..] => (b'\r', 1),
+            [b'x', ..] => match escaped.get(1..3).map(|digits| u8::from_str_radix(digits, 16)) {
+                Some(Ok(byte)) => (byte, 3),
+                _ => (b'\\', 0),
+            },
+            [b'\\', ..] => (b'\\', 1),
+            _ => (b'\\', 0),
+        };
+        bytes.push(byte);
+        rest = escaped.get(length..).unwrap_or_default();
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_reads_back_as_it_was() {
+        let cells: [Option<&[u8]>; 9] = [
+            None,
+            Some(b""),
+            Some(b"plain"),
+            Some(b"\\N"),
+            Some(b"\\\\N"),
+            Some(b"a\tb\nc\rd\\te\\x41"),
+            Some("größer\u{200b}".as_bytes()),
+            Some(b"\xff\x00\\xff"),
+            Some(b"end\\"),
+        ];
+        let mut capture = Capture::new(1000);
+        capture.wire(b"x");
+        capture.row(cells.iter().copied());
+        let sample = capture.finish().answer.unwrap().sample;
+        let read: Vec<_> = sample.trim_end_matches('\n').split('\t').map(cell).collect();
+        assert_eq!(read, cells.map(|cell| cell.map(<[u8]>::to_vec)));
+    }
 
     #[test]
     fn all_is_counted_and_digested_and_a_cut_is_marked() {

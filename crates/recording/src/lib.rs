@@ -47,7 +47,7 @@ pub use line::{Effect, Envelope, MalformedLine};
 pub use local::{LeftOpen, LocalJournal, Options};
 pub use log::Log;
 pub use record::{
-    Answer, Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Output, Record, Redeemed,
+    Answer, Begin, Closed, Decided, Ended, Ending, FactsJson, Held, Opened, Record, Redeemed,
     TransactionEnded, TransactionOutcome, VerdictWord,
 };
 pub use render::{render_text, visible};

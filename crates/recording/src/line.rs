@@ -41,11 +41,9 @@ impl From<&Record<'_>> for Effect {
             Record::Begin(begin) => Self::Begins(begin.id),
             Record::End(end) => Self::Ends(end.id),
             Record::Closed(_) => Self::Closes,
-            Record::Hold(_)
-            | Record::Decision(_)
-            | Record::Redeemed(_)
-            | Record::Output(_)
-            | Record::Transaction(_) => Self::Continues,
+            Record::Hold(_) | Record::Decision(_) | Record::Redeemed(_) | Record::Transaction(_) => {
+                Self::Continues
+            }
         }
     }
 }

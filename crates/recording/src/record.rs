@@ -30,8 +30,6 @@ pub enum Record<'a> {
     Decision(Decided),
     /// The approval was used up (I1); from here on the command may run.
     Redeemed(Redeemed),
-    /// What it answered, as released. Read, no longer written: it stands in `End`.
-    Output(Output),
     /// It ended; exactly one for every begin.
     End(Ended),
     /// A transaction block of the client ended: whether what ran in it lasts.
@@ -50,7 +48,6 @@ impl Record<'_> {
             Self::Hold(one) => Some(one.id),
             Self::Decision(one) => Some(one.id),
             Self::Redeemed(one) => Some(one.id),
-            Self::Output(one) => Some(one.id),
             Self::End(one) => Some(one.id),
         }
     }
@@ -217,20 +214,6 @@ pub struct Redeemed {
     pub fence: u64,
     /// The digest that was redeemed; equal to that of the begin record (I2).
     pub digest: Digest,
-}
-
-/// What a command answered, as a record of its own. Earlier recordings have it; now it stands in [`Ended`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Output {
-    /// The command.
-    pub id: CommandId,
-    /// Rows, in all.
-    pub rows: u64,
-    /// Bytes on the wire, in all.
-    pub bytes: u64,
-    /// What it was.
-    #[serde(flatten)]
-    pub answer: Answer,
 }
 
 /// What a command answered, as released to the client; [`crate::Capture`] makes it. How many rows and bytes it

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use countersign_common::approval::Vote;
 use countersign_common::command::Parameter;
 
+use crate::capture;
 use crate::line::Envelope;
 use crate::record::{
     Answer, Begin, Decided, Ended, Ending, Opened, Record, TransactionEnded, TransactionOutcome,
@@ -26,7 +27,6 @@ pub fn render_text(envelope: &Envelope) -> String {
         Record::Redeemed(redeemed) => {
             format!("redeemed  {} used up, fence {}", redeemed.approval, redeemed.fence)
         }
-        Record::Output(output) => answer(output.rows, output.bytes, &output.answer),
         Record::End(ended) => match &ended.answer {
             Some(given) => {
                 let answered = answer(ended.rows, ended.bytes, given);
@@ -114,13 +114,19 @@ fn decision(decided: &Decided) -> String {
 fn answer(rows: u64, bytes: u64, answer: &Answer) -> String {
     let mut out = format!("output    {rows} rows, {bytes} bytes, digest {}", answer.digest);
     for line in answer.sample.lines() {
-        let cells: Vec<_> = line.split('\t').map(visible).collect();
+        let cells: Vec<_> = line.split('\t').map(shown_cell).collect();
         let _ = write!(out, "\n    | {}", cells.join(" | "));
     }
     if answer.cut {
         out.push_str("\n    (cut here; the digest is over all of it)");
     }
     out
+}
+
+/// NULL is shown as `\N`, which no value is: a backslash in a value is shown twice.
+fn shown_cell(written: &str) -> String {
+    let Some(bytes) = capture::cell(written) else { return "\\N".into() };
+    countersign_common::visible::visible_bytes(&bytes).replace('\n', "\\n")
 }
 
 fn ending(ended: &Ended) -> String {

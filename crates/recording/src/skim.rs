@@ -77,7 +77,7 @@ fn effect(rest: &[u8]) -> Result<Effect, MalformedLine> {
         "begin" => Effect::Begins(command(&mut rest)?),
         "end" => Effect::Ends(command(&mut rest)?),
         "closed" => Effect::Closes,
-        "hold" | "decision" | "redeemed" | "output" | "transaction" => Effect::Continues,
+        "hold" | "decision" | "redeemed" | "transaction" => Effect::Continues,
         _ => return Err(malformed("a kind that is not known here")),
     })
 }

@@ -48,26 +48,6 @@ fn is_seen(dir: &Path, path: &Path, original: &[u8], changed: &[u8]) -> bool {
     seen
 }
 
-/// Earlier recordings have the answer in a record of its own, before the end.
-#[test]
-fn an_answer_of_its_own_is_written_as_ever_and_reads_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = journal(dir.path(), Options::default());
-    let mut stream = stream(&journal, SESSION);
-    let id = CommandId::from_u128(1);
-    stream.append(&begin(id, "SELECT 1", VerdictWord::Allow)).unwrap();
-    let answer = Answer { digest: Digest::of(b"1"), sample: "1\n".into(), cut: false };
-    stream.append(&Record::Output(Output { id, rows: 1, bytes: 1, answer: answer.clone() })).unwrap();
-    stream.append(&end(id, Ending::Completed("SELECT 1".into()))).unwrap();
-    drop(stream);
-    journal.close().unwrap();
-    assert_eq!(report(dir.path()).faults, vec![]);
-    let line = r#"{"output":{"id":"cmd_00000000000000000000000001","rows":1,"bytes":1,"digest":""#;
-    assert!(files(dir.path()).iter().any(|file| fs::read_to_string(file).unwrap().contains(line)));
-    let mut records = Replay::open(dir.path(), SESSION).unwrap().map(|envelope| envelope.unwrap().record);
-    assert!(records.any(|record| matches!(record, Record::Output(output) if output.answer == answer)));
-}
-
 #[test]
 fn a_recording_that_nobody_touched_is_whole() {
     let dir = recording();

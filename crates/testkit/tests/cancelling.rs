@@ -12,7 +12,8 @@
 use std::time::Duration;
 
 use countersign_testkit::{
-    Auth, Bundle, Countersign, Dsn, Fleet, Frame, Postgres, PostgresOptions, RawClient, tagged, untagged,
+    Auth, Bundle, Countersign, Dsn, Fleet, Frame, Postgres, PostgresOptions, RawClient, eventually, tagged,
+    untagged,
 };
 
 /// Pairs of a statement and a cancel request.
@@ -69,8 +70,21 @@ impl Session {
 /// Long enough that a signal which comes late would find it.
 const NEXT: &str = "SELECT pg_sleep(0.005), 'next'";
 
+/// Waits until a statement sleeps at the server.
+fn wait_for_sleep(watcher: &mut Session) {
+    const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    eventually("a statement sleeps", Duration::from_secs(30), || {
+        watcher.send(SLEEPS);
+        let frames = watcher.client.until_ready()?;
+        let row = frames.iter().find(|frame| frame.tag == b'D');
+        Ok(row.filter(|row| row.body.ends_with(b"1")).map(|_| ()))
+    })
+    .unwrap();
+}
+
 /// Counts the statements behind a cancel request that were hit by it.
-fn next_ones_that_were_hit(dsn: &Dsn, door: &Dsn) -> usize {
+fn next_ones_that_were_hit(server: &Postgres, dsn: &Dsn, door: &Dsn) -> usize {
+    let mut watcher = Session::login(&server.dsn());
     let mut session = Session::login(dsn);
     let mut hit = 0;
     for pair in 0..PAIRS {
@@ -78,7 +92,7 @@ fn next_ones_that_were_hit(dsn: &Dsn, door: &Dsn) -> usize {
             // The statement runs for as long as nobody cancels it.
             0 => {
                 session.send("SELECT pg_sleep(60)");
-                std::thread::sleep(Duration::from_millis(5));
+                wait_for_sleep(&mut watcher);
                 session.cancel(door);
                 assert!(!session.answered(), "pair {pair}: it was not cancelled");
             }
@@ -106,8 +120,8 @@ fn a_cancel_request_never_hits_the_next_statement() {
     let gateway = Countersign::start(bundle.dev()).unwrap();
     let token = gateway.token("agent-7", "agent", &["agents"]).unwrap();
     let through = gateway.dsn("shop", &token, "shop");
-    assert_eq!(next_ones_that_were_hit(&server.dsn(), &server.dsn()), 0, "directly");
-    assert_eq!(next_ones_that_were_hit(&through, &through), 0, "through the gateway");
+    assert_eq!(next_ones_that_were_hit(&server, &server.dsn(), &server.dsn()), 0, "directly");
+    assert_eq!(next_ones_that_were_hit(&server, &through, &through), 0, "through the gateway");
 }
 
 #[test]
@@ -117,7 +131,7 @@ fn a_cancel_request_that_another_gateway_forwards_never_hits_the_next_statement(
     let fleet = Fleet::start(bundle.dev(), 2).unwrap();
     let token = fleet.control().token("agent-7", "agent", &["agents"]).unwrap();
     let [here, there] = [0, 1].map(|gateway| fleet.dsn(gateway, "shop", &token, "shop").unwrap());
-    assert_eq!(next_ones_that_were_hit(&here, &there), 0);
+    assert_eq!(next_ones_that_were_hit(&server, &here, &there), 0);
 }
 
 #[test]

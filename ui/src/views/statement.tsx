@@ -42,7 +42,7 @@ function Marked({ text }: { text: string }) {
 }
 
 function titleOf(text: string, kind: "hidden" | "foreign"): string {
-  if (kind === "hidden") return "a character that would not be seen, written out";
+  if (kind === "hidden") return "a character that would not be seen or would pass for another, written out";
   const points = Array.from(text.slice(0, 16), (one) => `U+${(one.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`);
   return `beyond ASCII: ${points.join(" ")}${text.length > 16 ? " …" : ""}`;
 }
@@ -54,7 +54,7 @@ function Remarks({ text }: { text: string }) {
     <>
       {found.hidden > 0 && (
         <p class="banner bad">
-          {count(found.hidden, "character")} that would not be seen, or would turn the direction of writing,{" "}
+          {count(found.hidden, "character")} that would not be seen, would turn the direction of writing or would pass for another,{" "}
           {found.hidden === 1 ? "is" : "are"} written out and marked.
         </p>
       )}

@@ -4,7 +4,9 @@
 mod arrows;
 mod banned;
 mod changelog;
+mod comments;
 mod decisions;
+mod dependencies;
 mod errors;
 mod headers;
 mod leftovers;
@@ -44,7 +46,9 @@ type Rule = (&'static str, fn(&[Source]) -> Result<Vec<String>>);
 const RULES: &[Rule] = &[
     ("crates import only what stands below them", arrows::check),
     ("banned crates are in nobody's tree", banned::check),
+    ("every dependency is used", dependencies::check),
     ("every Rust file says what it is responsible for", headers::check),
+    ("doc comments are sentences", comments::check),
     ("functions stay small", sizes::check),
     ("nothing is left to do in the source", leftovers::check),
     ("nothing names this or another machine", machine::check),
@@ -66,6 +70,7 @@ pub(crate) fn run() -> Result<()> {
         }
         count += faults.len();
     }
+    println!("\nDoc comments of each crate:\n{}", comments::report(&sources));
     if count > 0 { bail!("{count} breaches of the rules of the house") } else { Ok(()) }
 }
 

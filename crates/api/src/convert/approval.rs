@@ -55,13 +55,12 @@ impl TryFrom<v1::Approval> for Approval {
 fn evidence_to_wire(evidence: &Evidence) -> Option<v1::Evidence> {
     match evidence {
         Evidence::None => None,
-        Evidence::Promised => Some(v1::Evidence { presented: None }),
-        Evidence::Presented(text) => Some(v1::Evidence { presented: Some(text.clone()) }),
+        Evidence::Presented(text) => Some(v1::Evidence { presented: text.clone() }),
     }
 }
 
 fn evidence(wire: Option<v1::Evidence>) -> Evidence {
-    wire.map_or(Evidence::None, |wire| wire.presented.map_or(Evidence::Promised, Evidence::Presented))
+    wire.map_or(Evidence::None, |wire| Evidence::Presented(wire.presented))
 }
 
 impl From<&State> for v1::ApprovalState {

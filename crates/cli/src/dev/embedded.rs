@@ -124,7 +124,6 @@ impl Approvals for Embedded {
             terms: (*request.terms).clone(),
             bundle: request.bundle,
             locks_held,
-            expires_within: None,
         };
         match self.control_plane.approvals().hold(request).await {
             Ok(Held { approval, .. }) => Ok(approval),

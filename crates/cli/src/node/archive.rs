@@ -304,7 +304,6 @@ fn commands(logs: &[Log], session: SessionId, limit: usize) -> io::Result<Option
             Record::Opened(_)
             | Record::Decision(_)
             | Record::Redeemed(_)
-            | Record::Output(_)
             | Record::Transaction(_)
             | Record::Closed(_) => {}
         }

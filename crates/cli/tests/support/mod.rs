@@ -208,7 +208,6 @@ impl Server {
             },
             bundle: compiled.version().clone(),
             locks_held: vec!["RowExclusiveLock on public.orders".into()],
-            expires_within: None,
         };
         self.control.approvals().hold(request).await.unwrap()
     }

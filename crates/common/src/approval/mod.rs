@@ -8,13 +8,8 @@
 //! Denied · Expired · Withdrawn · Voided     Revoked · Expired     InDoubt ─ resolve · late word of its owner ─► Done | NotRun
 //! ```
 //!
-//! By what the target will remember the command is presented with the redeeming step where it is known by then, so that
-//! whatever follows the target can be asked. Where it is only promised, an owner that is lost before it presented any has
-//! certainly not let the target commit: then `Redeemed` becomes `NotRun` at once.
-//!
-//! ```text
-//! Redeemed (promised) ─ present ─► Redeemed (presented)          Redeemed (promised) ─ owner lost ─► NotRun
-//! ```
+//! The redeeming step carries the evidence by which the target will remember the command, where there is such evidence.
+//! After a lost owner any node can then ask the target whether the command ran.
 
 mod limits;
 mod step;
@@ -65,21 +60,18 @@ pub struct Approval {
     pub decisions: Vec<Decision>,
     /// Where it stands.
     pub state: State,
-    /// By what the target will remember whether the command ran.
+    /// Evidence by which the target remembers whether the command ran.
     #[serde(default, skip_serializing_if = "Evidence::is_none")]
     pub evidence: Evidence,
 }
 
-/// By what a target will remember whether a command ran, so that any node can ask it later.
+/// Evidence by which a target remembers whether a command ran, so that any node can ask it later.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
-    /// By nothing, as far as we know: only its owner can tell, or a person.
+    /// There is none: only the owner can tell, or a person.
     #[default]
     None,
-    /// The owner will present it before it lets the target commit. While it has not, the command has no effect;
-    /// and once the approval has left `Redeemed` it cannot present it any more.
-    Promised,
     /// The target can be asked about this, in its protocol's words: `xid:749`.
     Presented(String),
 }

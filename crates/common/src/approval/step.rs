@@ -51,15 +51,8 @@ pub enum Event {
         owner: NodeId,
         /// Approvers who no longer are eligible; their votes no longer count.
         ineligible: BTreeSet<Subject>,
-        /// By what the target will remember the command: presented at once where that is known already, or promised.
+        /// Evidence by which the target will remember the command.
         evidence: Evidence,
-    },
-    /// The owner says by what the target will remember the command; granted, it may let the target commit.
-    Present {
-        /// The fence of the owner's redeeming step.
-        fence: u64,
-        /// What the target can be asked about; cut to 256 bytes.
-        evidence: String,
     },
     /// The owner reports how the command ended.
     Report {
@@ -179,13 +172,6 @@ pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approv
         (State::Approved, Event::Redeem { digest, owner, ineligible, .. }) => {
             (redeem(approval, digest, *owner, ineligible, now)?, None)
         }
-        // INVARIANT: I1, I3. Only while it is `Redeemed`: an owner that was given up cannot commit any more.
-        (State::Redeemed { fence, .. }, Event::Present { fence: got, .. })
-            if approval.evidence == Evidence::Promised =>
-        {
-            same_fence(*fence, *got)?;
-            (approval.state.clone(), None)
-        }
         (State::Redeemed { fence, .. }, Event::Report { fence: got, outcome }) => {
             same_fence(*fence, *got)?;
             (State::Done { outcome: outcome.clone() }, None)
@@ -196,7 +182,7 @@ pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approv
         }
         (State::Redeemed { owner, fence }, Event::OwnerLost { fence: got }) => {
             same_fence(*fence, *got)?;
-            (owner_lost(approval, *owner, *fence), None)
+            (State::InDoubt { owner: *owner, fence: *fence }, None)
         }
         // A late report of the lost owner itself is the best testimony there is.
         (State::InDoubt { fence, .. }, Event::Report { fence: got, outcome }) => {
@@ -223,7 +209,7 @@ pub fn step(approval: &Approval, event: &Event, now: Timestamp) -> Result<Approv
     next.revision += 1;
     next.state = state;
     match event {
-        Event::Redeem { evidence: Evidence::Presented(evidence), .. } | Event::Present { evidence, .. } => {
+        Event::Redeem { evidence: Evidence::Presented(evidence), .. } => {
             next.evidence = Evidence::Presented(cut(evidence));
         }
         Event::Redeem { evidence, .. } => next.evidence = evidence.clone(),
@@ -242,7 +228,6 @@ impl Event {
             Self::Void { .. } => "voiding",
             Self::Revoke { .. } => "revocation",
             Self::Redeem { .. } => "redemption",
-            Self::Present { .. } => "evidence",
             Self::Report { .. } | Self::NotSent { .. } => "report",
             Self::OwnerLost { .. } => "loss of its owner",
             Self::Resolve { .. } => "resolution",
@@ -339,17 +324,6 @@ fn redeem(
         }
     }
     Ok(State::Redeemed { owner, fence: approval.revision + 1 })
-}
-
-/// What is known of a command whose owner is lost.
-fn owner_lost(approval: &Approval, owner: NodeId, fence: u64) -> State {
-    match approval.evidence {
-        // Nothing was presented, and nothing can be from here on: the target was never asked to commit.
-        Evidence::Promised => {
-            State::NotRun { reason: "its gateway was lost before the target was asked to commit".into() }
-        }
-        Evidence::None | Evidence::Presented(_) => State::InDoubt { owner, fence },
-    }
 }
 
 fn approving(approval: &Approval, stage: usize) -> impl Iterator<Item = &Decision> {

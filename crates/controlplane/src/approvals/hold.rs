@@ -45,8 +45,6 @@ pub struct HoldRequest {
     pub bundle: BundleVersion,
     /// The locks that the open transaction holds while people think, in the target's words.
     pub locks_held: Vec<String>,
-    /// A limit of its own, shorter than the chain's (inside a transaction, say).
-    pub expires_within: Option<Duration>,
 }
 
 /// What became of a hold.
@@ -196,7 +194,6 @@ impl Approvals {
                 bytes_max: DETAILS_BYTES_MAX,
             });
         }
-        let open_for = request.expires_within.map_or(terms.timeout, |limit| limit.min(terms.timeout));
         let approval = Approval {
             id: ApprovalId::generate(),
             revision: 1,
@@ -205,7 +202,7 @@ impl Approvals {
             session: session.id,
             target: session.target.clone(),
             requester: (*session.principal).clone(),
-            expires_at: now.after(open_for).min(session.expires_at),
+            expires_at: now.after(terms.timeout).min(session.expires_at),
             terms,
             created_at: now,
             decisions: Vec::new(),

@@ -396,25 +396,6 @@ impl Approvals {
         self.advance_each(open.into_iter().map(revoked)).await
     }
 
-    /// The owner says by what the target will remember the command; granted, it may let the target commit. Asked
-    /// again with the same evidence it gets the same answer.
-    ///
-    /// # Errors
-    /// When the owner was given up meanwhile, the fence is not the owner's, or it promised none.
-    pub async fn present(
-        &self,
-        id: ApprovalId,
-        fence: u64,
-        evidence: String,
-    ) -> Result<Approval, ApprovalError> {
-        let standing = self.read(id).await?.1.approval;
-        let mine = matches!(standing.state, State::Redeemed { fence: mine, .. } if mine == fence);
-        if mine && standing.evidence == Evidence::Presented(evidence.clone()) {
-            return Ok(standing);
-        }
-        self.advance(id, &Event::Present { fence, evidence }).await
-    }
-
     /// The owner says how the command ended.
     ///
     /// # Errors

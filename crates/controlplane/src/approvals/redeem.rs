@@ -29,7 +29,7 @@ pub struct Redeem {
     pub owner: NodeId,
     /// This attempt. Asked again after a lost answer, the same attempt gets the same answer.
     pub attempt: AttemptId,
-    /// By what the target will remember the command: presented now, or promised for before it is let commit.
+    /// Evidence by which the target will remember the command.
     pub evidence: Evidence,
 }
 

@@ -72,26 +72,6 @@ async fn i1_once_the_same_attempt_asked_again_gets_the_same_answer_and_no_other_
 }
 
 #[tokio::test]
-async fn evidence_is_granted_once_and_only_to_an_owner_that_was_not_given_up() {
-    let scratch = Scratch::new().await;
-    let session = scratch.session(&agent()).await;
-    let approvals = scratch.control.approvals();
-    let redeem = |held| Redeem { evidence: Evidence::Promised, ..scratch.redeem(&session, held) };
-    let held = scratch.approved(&session, UPDATE).await;
-    let id = held.approval.id;
-    let fence = approvals.redeem(redeem(&held)).await.unwrap().revision;
-    let granted = approvals.present(id, fence, "xid:7".into()).await.unwrap();
-    assert_eq!(approvals.present(id, fence, "xid:7".into()).await.unwrap(), granted, "a lost answer");
-    assert!(approvals.present(id, fence, "xid:8".into()).await.is_err());
-    let held = scratch.approved(&session, &format!("{UPDATE} -- again")).await;
-    let id = held.approval.id;
-    let fence = approvals.redeem(redeem(&held)).await.unwrap().revision;
-    approvals.in_doubt(id, fence).await.unwrap();
-    assert!(matches!(approvals.get(id).await.unwrap().approval.state, State::NotRun { .. }));
-    assert!(approvals.present(id, fence, "xid:9".into()).await.is_err());
-}
-
-#[tokio::test]
 async fn i1_once_a_redeemed_approval_of_an_earlier_start_is_in_doubt_and_never_redeemed_again() {
     let mut scratch = Scratch::new().await;
     let session = scratch.session(&agent()).await;
@@ -393,11 +373,9 @@ async fn deadlines_are_kept_while_the_control_plane_runs() {
     let session = scratch.session(&agent()).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let running = tokio::spawn(Arc::clone(&scratch.control).run(stopped));
-    let mut request = request(&session, UPDATE);
-    request.expires_within = Some(Duration::from_millis(200));
-    let held = scratch.control.approvals().hold(request).await.unwrap();
+    let held = scratch.control.approvals().hold(request(&session, UPDATE)).await.unwrap();
     let mut watch = scratch.control.approvals().watch(held.approval.id).await.unwrap();
-    scratch.clock.advance(Duration::from_millis(200));
+    scratch.clock.advance(held.approval.terms.timeout);
     let ended = tokio::time::timeout(Duration::from_secs(10), watch.changed()).await.unwrap().unwrap();
     assert_eq!(ended.state, State::Expired);
     stop.send(true).unwrap();

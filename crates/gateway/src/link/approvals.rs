@@ -190,7 +190,6 @@ fn redeem_to_wire(redeem: &Redeem, session_proof: Vec<u8>) -> v1::RedeemApproval
         session_id: redeem.session.to_string(),
         digest: redeem.digest.as_bytes().to_vec(),
         attempt_id: redeem.attempt.to_string(),
-        promises_evidence: false,
         session_proof,
         evidence: redeem.evidence.clone().unwrap_or_default(),
     }

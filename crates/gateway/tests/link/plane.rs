@@ -378,10 +378,6 @@ impl Truth {
             Call::OpenSession(_) => Answer::NotAdmitted(v1::NotAdmitted {}),
             Call::Hold(hold) => self.hold(&hold),
             Call::Redeem(redeem) => self.redeem(&redeem, node),
-            Call::Evidence(evidence) => {
-                let event = Event::Present { fence: evidence.fence, evidence: evidence.evidence };
-                self.step(&evidence.approval_id, &event)
-            }
             Call::Report(report) => self.report(&report),
             Call::Withdraw(withdraw) => self.step(&withdraw.approval_id, &Event::Withdraw),
             Call::Cancel(cancel) => {

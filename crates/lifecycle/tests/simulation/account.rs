@@ -123,7 +123,7 @@ impl Account {
     pub(crate) fn is_undone(&self, approval: &Approval) -> bool {
         match &approval.evidence {
             Evidence::Presented(evidence) => self.committed.get(evidence) == Some(&false),
-            Evidence::None | Evidence::Promised => false,
+            Evidence::None => false,
         }
     }
 

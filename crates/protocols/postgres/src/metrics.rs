@@ -88,7 +88,6 @@ const fn outcome(why: &LoginRefused) -> &'static str {
         LoginRefused::UnknownRole => "unknown_role",
         LoginRefused::UnknownDatabase { .. } => "unknown_database",
         LoginRefused::Setting(_) => "setting_refused",
-        LoginRefused::TooMany => "too_many",
         LoginRefused::Unavailable => "unavailable",
         LoginRefused::Upstream(_) => "upstream",
     }

@@ -458,7 +458,6 @@ async fn a_login_that_is_refused_is_told_so_in_the_drivers_terms() {
         LoginRefused::Token,
         LoginRefused::UnknownTarget,
         LoginRefused::UnknownRole,
-        LoginRefused::TooMany,
         LoginRefused::Unavailable,
         LoginRefused::Upstream(countersign_postgres::upstream::UpstreamError::TlsRefused),
     ];

@@ -113,7 +113,6 @@ impl Stream {
             Record::Hold(held) => self.expect_running(held.id, problems),
             Record::Decision(decided) => self.expect_running(decided.id, problems),
             Record::Redeemed(redeemed) => self.redeem(redeemed, used, problems),
-            Record::Output(output) => self.output(output.id, problems),
             Record::End(ended) => self.end(ended, problems),
             Record::Transaction(_) => {}
             Record::Closed(closed) => self.close(closed, problems),
@@ -146,14 +145,6 @@ impl Stream {
         // INVARIANT: I1 - an approval is used up once, in whatever stream.
         if !used.insert(redeemed.approval) {
             problems.push(Problem::RedeemedTwice { command });
-        }
-    }
-
-    /// An answer was released, so the command has run.
-    fn output(&self, command: CommandId, problems: &mut Vec<Problem>) {
-        match self.running.get(&command) {
-            Some(running) => problems.extend(running.may_run(command)),
-            None => problems.push(Problem::NotRunning { command }),
         }
     }
 

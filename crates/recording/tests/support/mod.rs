@@ -76,15 +76,15 @@ pub fn stream(journal: &Arc<LocalJournal>, session: SessionId) -> Stream {
     Stream::open(Arc::clone(journal) as Arc<dyn Journal>, clock(), opened(session)).unwrap()
 }
 
-/// Reads: one that is answered, its answer in a record of its own, as earlier recordings have it.
+/// Reads: a statement that is answered.
 pub fn read(stream: &mut Stream, id: CommandId) {
     stream.append(&begin(id, "SELECT email FROM customers WHERE id = $1", VerdictWord::Allow)).unwrap();
     let mut capture = Capture::new(100);
     capture.wire(b"D0123456789");
     capture.row([Some(b"1".as_slice()), Some("[redacted]".as_bytes()), None].into_iter());
     let Captured { rows, bytes, answer } = capture.finish();
-    stream.append(&Record::Output(Output { id, rows, bytes, answer: answer.unwrap() })).unwrap();
-    stream.append(&end(id, Ending::Completed("SELECT 1".into()))).unwrap();
+    let outcome = Ending::Completed("SELECT 1".into());
+    stream.append(&Record::End(Ended { id, outcome, rows, bytes, answer })).unwrap();
 }
 
 /// A write that waits, is approved and runs; its answer stands with its end, as it is written now.

@@ -46,7 +46,6 @@ pub(super) async fn answer(fleet: &Fleet, asker: &Asker, call: Option<Call>) -> 
         Some(Call::OpenSession(open)) => open_session(fleet, asker, open).await,
         Some(Call::Hold(hold)) => self::hold(fleet, asker, hold).await,
         Some(Call::Redeem(redeem)) => return self::redeem(fleet, asker, redeem).await,
-        Some(Call::Evidence(evidence)) => present(fleet, asker, evidence).await,
         Some(Call::Report(report)) => self::report(fleet, asker, report).await,
         Some(Call::Withdraw(withdraw)) => self::withdraw(fleet, asker, withdraw).await,
         Some(Call::Cancel(cancel)) => {
@@ -92,7 +91,6 @@ async fn hold(fleet: &Fleet, asker: &Asker, hold: v1::HoldCommand) -> Result<Ans
         terms: required(hold.terms, "hold.terms")?.try_into()?,
         bundle: hold.bundle_version.as_str().into(),
         locks_held: hold.locks_held,
-        expires_within: None,
     };
     // Another node may have opened the session a moment ago.
     fleet.control().sessions().look_up(request.session).await?;
@@ -151,23 +149,11 @@ fn read_redeem(asker: &Asker, redeem: &v1::RedeemApproval) -> Result<Redeem, Bad
         // Never what it says of itself.
         owner: asker.node,
         attempt: parsed(&redeem.attempt_id, "redeem.attempt_id")?,
-        evidence: match (redeem.evidence.is_empty(), redeem.promises_evidence) {
-            (false, _) => Evidence::Presented(redeem.evidence.clone()),
-            (true, true) => Evidence::Promised,
-            (true, false) => Evidence::None,
+        evidence: match redeem.evidence.as_str() {
+            "" => Evidence::None,
+            evidence => Evidence::Presented(evidence.to_owned()),
         },
     })
-}
-
-async fn present(fleet: &Fleet, asker: &Asker, present: v1::PresentEvidence) -> Result<Answer, Undone> {
-    let id: ApprovalId = parsed(&present.approval_id, "evidence.approval_id")?;
-    let standing = fleet.control().approvals().get(id).await?.approval;
-    // INVARIANT: I1. Only the very start that redeemed it may let the target commit.
-    if !matches!(standing.state, State::Redeemed { owner, .. } if owner == asker.node) {
-        return Err(Undone::NotTheOwner);
-    }
-    let presented = fleet.control().approvals().present(id, present.fence, present.evidence).await?;
-    Ok(approval(&presented))
 }
 
 async fn report(fleet: &Fleet, asker: &Asker, report: v1::ReportCommand) -> Result<Answer, Undone> {

@@ -29,22 +29,13 @@ pub(super) fn hold(request: &HoldRequest) -> Call {
     })
 }
 
-pub(super) fn redeem(approval: &Approval, attempt: AttemptId, promises_evidence: bool) -> Call {
+pub(super) fn redeem(approval: &Approval, attempt: AttemptId, evidence: &str) -> Call {
     Call::Redeem(v1::RedeemApproval {
         approval_id: approval.id.to_string(),
         session_id: approval.session.to_string(),
         digest: approval.digest.as_bytes().to_vec(),
         attempt_id: attempt.to_string(),
-        promises_evidence,
         session_proof: Vec::new(),
-        evidence: String::new(),
-    })
-}
-
-pub(super) fn present(approval: &Approval, evidence: &str) -> Call {
-    Call::Evidence(v1::PresentEvidence {
-        approval_id: approval.id.to_string(),
-        fence: fence(approval),
         evidence: evidence.into(),
     })
 }
@@ -86,10 +77,10 @@ pub(super) async fn approved(node: &Running, link: &mut Linked, session: &Sessio
 }
 
 /// The same, redeemed.
-pub(super) async fn redeemed(node: &Running, link: &mut Linked, text: &str, promises: bool) -> Approval {
+pub(super) async fn redeemed(node: &Running, link: &mut Linked, text: &str, evidence: &str) -> Approval {
     let session = node.scratch.session(&agent()).await;
     let approval = approved(node, link, &session, text).await;
-    link.approval(redeem(&approval, AttemptId::generate(), promises)).await
+    link.approval(redeem(&approval, AttemptId::generate(), evidence)).await
 }
 
 #[tokio::test]
@@ -109,16 +100,15 @@ async fn a_command_is_held_approved_redeemed_and_reported_over_the_link() {
 
     let approval = approved(&node, &mut link, &session, "DELETE FROM carts").await;
     let attempt = AttemptId::generate();
-    let redeemed = link.approval(redeem(&approval, attempt, true)).await;
+    let redeemed = link.approval(redeem(&approval, attempt, "xid:749")).await;
     assert!(matches!(redeemed.state, State::Redeemed { owner, .. } if owner == link.id));
     // INVARIANT: I1. The same attempt gets the same answer, another one none.
-    assert_eq!(link.approval(redeem(&approval, attempt, true)).await, redeemed);
-    let again = link.call(redeem(&approval, AttemptId::generate(), true)).await;
+    assert_eq!(link.approval(redeem(&approval, attempt, "xid:749")).await, redeemed);
+    let again = link.call(redeem(&approval, AttemptId::generate(), "xid:749")).await;
     let Answer::NotTaken(v1::NotTaken { standing: Some(standing), .. }) = again else { panic!("{again:?}") };
     assert_eq!(Approval::try_from(standing).unwrap().state, redeemed.state);
 
-    let presented = link.approval(present(&redeemed, "xid:749")).await;
-    assert_eq!(presented.evidence, Evidence::Presented("xid:749".into()));
+    assert_eq!(redeemed.evidence, Evidence::Presented("xid:749".into()));
     let done = link.approval(report(&redeemed, completed())).await;
     assert_eq!(done.state.as_str(), "done");
     // Reported again, because the answer was lost.
@@ -126,16 +116,14 @@ async fn a_command_is_held_approved_redeemed_and_reported_over_the_link() {
 }
 
 #[tokio::test]
-async fn i1_once_a_gateway_neither_presents_nor_reports_what_another_redeemed() {
+async fn i1_once_a_gateway_reports_nothing_that_another_redeemed() {
     let mut bed = Bed::new().await;
     let node = bed.node().await;
     let mut owner = Member::join(&node, "gateway-1").await.link(&node).await;
     let mut other = Member::join(&node, "gateway-2").await.link(&node).await;
-    let redeemed = redeemed(&node, &mut owner, "DELETE FROM carts", true).await;
-    for call in [present(&redeemed, "xid:1"), report(&redeemed, completed())] {
-        let answer = other.call(call).await;
-        assert!(matches!(answer, Answer::NotTaken(_)), "{answer:?}");
-    }
+    let redeemed = redeemed(&node, &mut owner, "DELETE FROM carts", "xid:749").await;
+    let completed = other.call(report(&redeemed, completed())).await;
+    assert!(matches!(completed, Answer::NotTaken(_)), "{completed:?}");
     let not_sent = other.call(report(&redeemed, Testimony::NotSent(v1::NotSent {}))).await;
     assert!(matches!(not_sent, Answer::NotTaken(_)), "{not_sent:?}");
     let standing = node.scratch.control.approvals().get(redeemed.id).await.unwrap().approval;
@@ -156,7 +144,7 @@ async fn i3_no_means_no_a_gateway_does_nothing_for_a_session_that_was_opened_at_
     for proof in [Vec::new(), own.proof(&id)] {
         let mut calls = [
             hold(&request(&session, "DELETE FROM orders")),
-            redeem(&approval, AttemptId::generate(), false),
+            redeem(&approval, AttemptId::generate(), ""),
             withdraw(&approval),
         ];
         for call in &mut calls {
@@ -175,14 +163,14 @@ async fn i3_no_means_no_a_gateway_does_nothing_for_a_session_that_was_opened_at_
     }
     // With a session of its own it does nothing for another one's approval.
     let mine = node.scratch.session(&human("dora", &[])).await;
-    let Call::Redeem(mut redeem) = redeem(&approval, AttemptId::generate(), false) else { unreachable!() };
+    let Call::Redeem(mut redeem) = redeem(&approval, AttemptId::generate(), "") else { unreachable!() };
     redeem.session_id = mine.id.to_string();
     let answer = other.call(Call::Redeem(redeem)).await;
     assert!(matches!(answer, Answer::NotTaken(v1::NotTaken { standing: None, .. })), "{answer:?}");
     // Nor is it told of what it follows, now or later.
     let follow = v1::FollowApproval { approval_id: approval.id.to_string(), seen_revision: 0 };
     other.send(FromGateway::Follow(follow)).await;
-    let redeemed = own.approval(self::redeem(&approval, AttemptId::generate(), false)).await;
+    let redeemed = own.approval(self::redeem(&approval, AttemptId::generate(), "")).await;
     let done = own.approval(report(&redeemed, completed())).await;
     assert_eq!(done.state.as_str(), "done");
     let heard = other.heard_until_answered(report(&redeemed, completed())).await;

@@ -55,8 +55,8 @@ async fn a_revoked_gateway_is_out_everywhere_at_once_and_another_is_untouched() 
     let (first, second) = (bed.node().await, bed.node().await);
     let (thief, honest) = (Member::join(&first, "gateway-1").await, Member::join(&first, "gateway-2").await);
     let (mut theirs, mut ours) = (thief.link(&second).await, honest.link(&second).await);
-    let doubted = redeemed(&second, &mut theirs, "DELETE FROM carts", false).await;
-    let sound = redeemed(&second, &mut ours, "DELETE FROM orders", false).await;
+    let doubted = redeemed(&second, &mut theirs, "DELETE FROM carts", "").await;
+    let sound = redeemed(&second, &mut ours, "DELETE FROM orders", "").await;
     let mut connected = client(&second, thief.tls()).await.unwrap();
     connected.renew_certificate(renewal()).await.unwrap();
 

@@ -49,7 +49,7 @@ async fn one_of_everything(
     control.apply_bundle(bundle("hold dba 1 "), &by).await.unwrap();
     let session = node.scratch.session(&agent()).await;
     let approval = approved(&node, &mut link, &session, "DELETE FROM carts").await;
-    let redeemed = link.approval(redeem(&approval, AttemptId::generate(), true)).await;
+    let redeemed = link.approval(redeem(&approval, AttemptId::generate(), "xid:749")).await;
     let ended = node.scratch.session(&agent()).await;
     control.revoke(&What::Session(ended.id), &by, "").await.unwrap();
     (node, member, link, redeemed)

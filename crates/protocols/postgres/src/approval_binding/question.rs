@@ -36,8 +36,8 @@ const PRIVATE: &str = "SELECT 'private'::pg_catalog.text, (\
      WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() \
      AND l.locktype OPERATOR(pg_catalog.=) 'advisory'::pg_catalog.text) \
     OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM pg_catalog.pg_cursors AS c WHERE c.is_holdable) \
-    OPERATOR(pg_catalog.+) pg_catalog.int8(pg_catalog.int4( \
-     pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid)))::pg_catalog.text, NULL::pg_catalog.text";
+    OPERATOR(pg_catalog.+) (CASE WHEN pg_catalog.pg_my_temp_schema() \
+     OPERATOR(pg_catalog.<>) '0'::pg_catalog.oid THEN '1'::pg_catalog.int8 ELSE '0'::pg_catalog.int8 END))::pg_catalog.text, NULL::pg_catalog.text";
 
 /// Cursors that are open, and the portals of the protocol.
 const CURSORS: &str = "SELECT 'cursor'::pg_catalog.text, c.name, c.statement, \

@@ -40,9 +40,6 @@ pub enum LoginRefused {
     /// The client gave a setting that is not forwarded at login. `42501`.
     #[error("setting `{0}` is not allowed at login")]
     Setting(String),
-    /// There are too many connections. `53300`.
-    #[error("too many connections")]
-    TooMany,
     /// Nobody can be let in now: no control plane, draining. `57P03`.
     #[error("not available")]
     Unavailable,
@@ -60,7 +57,6 @@ impl LoginRefused {
             Self::UnknownTarget | Self::UnknownDatabase { .. } => SqlState::INVALID_CATALOG_NAME,
             Self::UnknownRole => SqlState::INVALID_AUTHORIZATION,
             Self::Setting(_) => SqlState::new(*b"42501"),
-            Self::TooMany => SqlState::TOO_MANY_CONNECTIONS,
             Self::Unavailable => SqlState::CANNOT_CONNECT_NOW,
             Self::Upstream(error) => error.sqlstate(),
         }
@@ -80,7 +76,6 @@ impl Report for LoginRefused {
             | Self::UnknownRole
             | Self::UnknownDatabase { .. }
             | Self::Setting(_) => Origin::Client,
-            Self::TooMany => Origin::Gateway,
             Self::Unavailable => Origin::ControlPlane,
             Self::Upstream(error) => error.origin(),
         }
@@ -93,7 +88,7 @@ impl Report for LoginRefused {
             | Self::UnknownRole
             | Self::UnknownDatabase { .. }
             | Self::Setting(_) => Retry::Never,
-            Self::TooMany | Self::Unavailable => Retry::Safe,
+            Self::Unavailable => Retry::Safe,
             Self::Upstream(error) => error.retry(),
         }
     }
@@ -103,7 +98,6 @@ impl Report for LoginRefused {
             Self::Token => code::TOKEN_REFUSED,
             Self::UnknownTarget | Self::UnknownRole | Self::UnknownDatabase { .. } => code::UNKNOWN_TARGET,
             Self::Setting(_) => code::UNSUPPORTED,
-            Self::TooMany => code::LIMIT_REACHED,
             Self::Unavailable => code::CONTROL_PLANE_SILENT,
             Self::Upstream(error) => error.code(),
         }
@@ -123,7 +117,6 @@ impl Report for LoginRefused {
                 )
                 .into();
             }
-            Self::TooMany => "too many connections to the gateway; nothing was run",
             Self::Unavailable => "the gateway does not let anyone in now; nothing was run",
             Self::Upstream(error) => return error.client_text(),
         }

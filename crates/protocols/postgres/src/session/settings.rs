@@ -35,7 +35,7 @@ macro_rules! schemas {
              pg_catalog.to_regnamespace(pg_catalog.quote_ident(e.name))::pg_catalog.oid END AS oid, \
              e.temporary OPERATOR(pg_catalog.=) true AS exempt FROM ( SELECT i.place, true AS implicit, \
              i.name, i.name OPERATOR(pg_catalog.=) 'pg_temp'::pg_catalog.text AS temporary FROM (VALUES \
-             (-2::pg_catalog.int8, 'pg_temp'::pg_catalog.text), (-1::pg_catalog.int8, \
+             ('-2'::pg_catalog.int8, 'pg_temp'::pg_catalog.text), ('-1'::pg_catalog.int8, \
              'pg_catalog'::pg_catalog.text)) AS i(place, name) UNION ALL SELECT x.place, false, CASE WHEN \
              x.name OPERATOR(pg_catalog.=) '$user'::pg_catalog.text THEN CURRENT_USER::pg_catalog.text ELSE \
              x.name::pg_catalog.name::pg_catalog.text END, x.name OPERATOR(pg_catalog.=) \

@@ -44,8 +44,8 @@ const LEFTOVERS: &str = "SELECT \
     OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM pg_catalog.pg_cursors WHERE is_holdable) \
     OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM pg_catalog.pg_settings \
         WHERE source OPERATOR(pg_catalog.=) 'session'::pg_catalog.text) \
-    OPERATOR(pg_catalog.+) pg_catalog.int8(pg_catalog.int4( \
-        pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid))";
+    OPERATOR(pg_catalog.+) (CASE WHEN pg_catalog.pg_my_temp_schema() \
+        OPERATOR(pg_catalog.<>) '0'::pg_catalog.oid THEN '1'::pg_catalog.int8 ELSE '0'::pg_catalog.int8 END)";
 
 /// Fails while the session has used no sequence: what `currval` would answer is kept by it alone.
 const SEQUENCES: &str = "SELECT pg_catalog.lastval()";
