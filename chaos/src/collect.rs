@@ -186,7 +186,7 @@ fn read(approval: v1::Approval, details: &v1::ApprovalDetails) -> Result<Approva
     let status = approval.status.as_ref();
     let state = status.and_then(State::of).with_context(|| format!("{} has no state", approval.id))?;
     let text = details.command.as_ref().map(|command| String::from_utf8_lossy(&command.text).into_owned());
-    let presented = approval.evidence.and_then(|evidence| evidence.presented);
+    let presented = approval.evidence.map(|evidence| evidence.presented);
     Ok(Approval {
         effect: text.as_deref().and_then(Effect::within),
         state,
@@ -207,9 +207,7 @@ fn read(approval: v1::Approval, details: &v1::ApprovalDetails) -> Result<Approva
 pub async fn going_on(api: &Api) -> Result<Vec<String>> {
     use v1::ApprovalState::{Approved, InDoubt, Pending, Redeemed};
     let listed = api.approvals(&[Pending, Approved, Redeemed, InDoubt], None).await;
-    let presented = |approval: &v1::Approval| {
-        approval.evidence.as_ref().is_some_and(|evidence| evidence.presented.is_some())
-    };
+    let presented = |approval: &v1::Approval| approval.evidence.is_some();
     let in_doubt =
         |approval: &v1::Approval| approval.status.as_ref().is_some_and(|status| status.state() == InDoubt);
     let open =

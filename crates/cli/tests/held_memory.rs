@@ -37,9 +37,8 @@ const ALL: usize = 224;
 /// What is counted.
 const COUNTED: usize = ALL - WARM;
 
-/// The most that one that waits may keep, in bytes. The design aims at 12 KiB of the process, which was kept until
-/// approvals were bound to settings and definitions.
-const BYTES_MAX: usize = 24 * 1024;
+/// The most that one that waits may keep, in bytes. The design aims at 12 KiB of the process.
+const BYTES_MAX: usize = 12 * 1024;
 
 /// How long what is on its way (records, connections given back) may take to be gone.
 const SETTLED_WITHIN: Duration = Duration::from_secs(20);
@@ -147,7 +146,7 @@ fn live_bytes() -> usize {
 }
 
 #[test]
-fn a_command_that_waits_keeps_less_than_24_kib_in_its_gateway() {
+fn a_command_that_waits_keeps_less_than_12_kib_in_its_gateway() {
     let world = World::start().unwrap();
     let warm = world.hold(0..WARM);
     world.connections_are_given_back();

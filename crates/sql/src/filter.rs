@@ -7,27 +7,35 @@
 
 mod condition;
 mod evaluate;
+mod evidence;
 mod key;
 mod linear;
 mod lower;
+mod own_rows;
 mod pattern;
 mod scope;
+mod strength;
 mod sublink;
 mod value;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use countersign_common::facts::Flag;
-use pg_query::protobuf::Node;
+use pg_query::protobuf::{Node, SelectStmt};
 
 use self::condition::{Condition, Term, World};
+use self::evidence::Evidence;
+pub(crate) use self::evidence::Needs;
 use self::lower::Lowering;
-pub(crate) use self::scope::Scope;
+pub(crate) use self::scope::{Cte, Scope};
 use self::value::{EQUAL, TRUE, Value, as_number};
 use crate::name::Name;
 
 /// Rows of samples that are tried for one group of conditions. Beyond it the condition is in doubt.
 const SAMPLES_MAX: usize = 20_000;
+/// Parts of conditions that are evaluated for one of them, over all samples. Beyond it the condition is in doubt.
+const TRIALS_MAX: usize = 2_000_000;
 /// Constants that samples are made from, for one group of conditions.
 const CONSTANTS_MAX: usize = 64;
 
@@ -36,6 +44,8 @@ const CONSTANTS_MAX: usize = 64;
 pub(crate) enum Reach {
     /// Some: it compares the relation with something.
     Some,
+    /// Some, if the catalogue says so.
+    SomeIf(Needs),
     /// All rows in which these columns are not NULL.
     NotNull(BTreeSet<Box<str>>),
     /// Perhaps all.
@@ -45,10 +55,16 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
-    /// The flag for it. `not_null` says whether a column cannot be NULL, or that nobody knows.
-    pub(crate) fn flag(&self, not_null: impl Fn(&str) -> Option<bool>) -> Option<Flag> {
+    /// The flag for it. `not_null` says whether a column cannot be NULL, or that nobody knows; `holds`, whether something
+    /// is known to hold.
+    pub(crate) fn flag(
+        &self,
+        not_null: impl Fn(&str) -> Option<bool>,
+        holds: impl Fn(&Needs) -> bool,
+    ) -> Option<Flag> {
         match self {
             Self::Some => None,
+            Self::SomeIf(needs) => (!holds(needs)).then_some(Flag::WeakWhere),
             Self::Doubtful => Some(Flag::WeakWhere),
             Self::All => Some(Flag::MissingWhere),
             Self::NotNull(columns) => {
@@ -110,7 +126,21 @@ fn reach_in(condition: &Node, scope: &Scope) -> Reach {
     let lowered = lowering.condition(condition);
     lowering.settle(&lowered);
     let Lowering { terms, doubtful, tests_null, .. } = lowering;
-    Tried { terms: &terms, tests_null }.reach(&lowered, doubtful)
+    let evidence = Evidence::new(&terms);
+    let trials = Cell::new(TRIALS_MAX);
+    Tried { terms: &terms, evidence, tests_null, trials }.reach(&lowered, doubtful)
+}
+
+/// How many rows INSERT … SELECT … ON CONFLICT DO UPDATE changes of the relation that it inserts into.
+pub(crate) fn read_source(select: &SelectStmt, scope: &Scope) -> Read {
+    let relation = scope.relation().clone();
+    let reach = match scope.rows_of(select) {
+        Some(needs) if needs.is_empty() => Reach::Some,
+        Some(needs) => Reach::SomeIf(needs),
+        None => Reach::Doubtful,
+    };
+    let filter = Filter { relation, elsewhere: reach.clone(), reach, bare: BTreeSet::new() };
+    Read { filter, inert: false }
 }
 
 /// Whether a condition lets only some rows pass whatever the values of its literals are.
@@ -141,7 +171,10 @@ fn is_some_for_any_literal(condition: &Condition, terms: &[Term]) -> bool {
 /// A condition that is tried on samples.
 struct Tried<'t> {
     terms: &'t [Term],
+    evidence: Evidence<'t>,
     tests_null: bool,
+    /// Evaluations of a part of the condition that are left.
+    trials: Cell<usize>,
 }
 
 impl Tried<'_> {
@@ -159,6 +192,7 @@ impl Tried<'_> {
         for part in parts {
             reach = match (reach, self.reach(part, doubtful)) {
                 (Reach::Some, _) | (_, Reach::Some) => return Reach::Some,
+                (Reach::SomeIf(needs), _) | (_, Reach::SomeIf(needs)) => Reach::SomeIf(needs),
                 (Reach::NotNull(one), Reach::NotNull(other)) => {
                     Reach::NotNull(one.into_iter().chain(other).collect())
                 }
@@ -181,21 +215,36 @@ impl Tried<'_> {
                 Ok([single]) => self.reach(&single, doubtful),
                 Err(several) => self.alone(&Condition::Or(several), doubtful),
             };
-            reach = reach.max(one);
+            reach = match (reach, one) {
+                (Reach::SomeIf(one), Reach::SomeIf(other)) => Reach::SomeIf(one.and(other)),
+                (Reach::SomeIf(_), Reach::NotNull(_)) | (Reach::NotNull(_), Reach::SomeIf(_)) => {
+                    Reach::Doubtful
+                }
+                (one, other) => one.max(other),
+            };
         }
         reach
+    }
+
+    /// The reach of a condition that was seen to be no tautology.
+    fn proven(&self, condition: &Condition) -> Reach {
+        match self.evidence.of(condition) {
+            Some(needs) if needs.is_empty() => Reach::Some,
+            Some(needs) => Reach::SomeIf(needs),
+            None => Reach::Doubtful,
+        }
     }
 
     /// Tries a condition on samples.
     fn alone(&self, condition: &Condition, doubtful: bool) -> Reach {
         if self.fails_beyond_all(condition) {
-            return Reach::Some;
+            return self.proven(condition);
         }
         let used = used_terms(condition);
         let constants = Constants::of(condition);
         let whole = self.hits(condition, &used, &constants.whole, false);
         match whole {
-            Hits::NotAll => return Reach::Some,
+            Hits::NotAll => return self.proven(condition),
             Hits::ForSomeOuter | Hits::Unknown => return Reach::Doubtful,
             Hits::All => {}
         }
@@ -252,9 +301,13 @@ impl Tried<'_> {
             outer.iter().chain(&inner).map(|(_, values)| values.len()).try_fold(1_usize, |product, next| {
                 product.checked_mul(next).filter(|product| *product <= SAMPLES_MAX)
             });
-        if rows.is_none() {
+        let mut parts = 0;
+        condition.each(&mut |_| parts += 1);
+        let trials = rows.and_then(|rows| rows.checked_mul(parts));
+        let Some(left) = trials.and_then(|trials| self.trials.get().checked_sub(trials)) else {
             return Hits::Unknown;
-        }
+        };
+        self.trials.set(left);
         let mut sample = vec![Value::Unknown; self.terms.len()];
         let (mut some, mut all, mut any) = (false, true, false);
         each_row(&outer, &mut sample, &mut |sample| {
@@ -559,6 +612,8 @@ mod tests {
             "tableoid = 't'::regclass",
             "flag = 'y' OR flag = 'n'",
             "id <> ANY($1)",
+            "f(id) = 7",
+            "is_old(id)",
         ] {
             assert_eq!(reach(condition), Reach::Doubtful, "{condition}");
         }
@@ -604,8 +659,6 @@ mod tests {
             "(id, name) IN ((1, 'a'), (2, 'b'))",
             "(id, x) IN (($1, $2), ($3, $4), ($5, $6))",
             "id % 10 = 3",
-            "f(id) = 7",
-            "is_old(id)",
             "false",
             "1 = 2",
             "amount * 2 > 100",
@@ -617,7 +670,7 @@ mod tests {
             "date_trunc('day', at) = '2024-01-01'",
             "extract(year FROM at) = 2020",
         ] {
-            assert_eq!(reach(condition), Reach::Some, "{condition}");
+            assert!(matches!(reach(condition), Reach::Some | Reach::SomeIf(_)), "{condition}");
         }
     }
 

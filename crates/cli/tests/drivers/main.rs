@@ -42,32 +42,6 @@ macro_rules! scenarios {
     };
 }
 
-mod hold_in_transaction {
-    use crate::ClientKind;
-    use crate::scenario::a_hold_inside_a_transaction_keeps_the_transaction as scenario;
-
-    #[test]
-    fn psycopg() {
-        scenario(ClientKind::Psycopg);
-    }
-
-    #[test]
-    fn asyncpg() {
-        scenario(ClientKind::Asyncpg);
-    }
-
-    #[test]
-    fn node_postgres() {
-        scenario(ClientKind::Node);
-    }
-
-    #[test]
-    #[ignore = "the answer of an approved command in the middle of a JDBC batch does not come"]
-    fn jdbc() {
-        scenario(ClientKind::Jdbc);
-    }
-}
-
 scenarios!(
     reads_run_at_once_and_come_back_masked,
     i6_masked_values_leave_by_no_other_way,
@@ -80,6 +54,7 @@ scenarios!(
     a_cancel_while_held_withdraws_the_request,
     a_client_that_leaves_while_held_keeps_its_approval,
     a_held_copy_in_runs_when_approved,
+    a_hold_inside_a_transaction_keeps_the_transaction,
     each_run_of_a_prepared_write_is_asked_for,
     a_batch_of_writes_is_asked_for_and_runs,
     what_is_too_large_to_judge_is_refused_not_passed_on_unread,

@@ -1,7 +1,6 @@
 //! Asking: a command is put on hold, or joins the request that is there for it already.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use countersign_common::approval::{Approval, Evidence, RequestLimits, State, Terms};
 use countersign_common::command::{self, Command, Context};

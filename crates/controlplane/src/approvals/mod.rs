@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_common::approval::{
-    Approval, Event, Evidence, Outcome as CommandOutcome, Rejection, State, Vote, step,
+    Approval, Event, Outcome as CommandOutcome, Rejection, State, Vote, step,
 };
 use countersign_common::id::{ApprovalId, AttemptId, NodeId, SessionId, Subject, TargetName};
 use countersign_common::time::Clock;

@@ -9,7 +9,7 @@ mod reads;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_common::approval::{Evidence, Outcome, Rejection, State, Vote};
+use countersign_common::approval::{Outcome, Rejection, State, Vote};
 use countersign_common::id::{AttemptId, NodeId};
 use countersign_common::principal::Kind;
 use countersign_common::{Digest, rendering};

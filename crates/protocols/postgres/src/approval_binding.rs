@@ -9,26 +9,37 @@ mod question;
 mod steps;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use countersign_common::command::NamedText;
 use countersign_sql::Dependence;
 
 use crate::definitions::{Definitions, Roots};
+use crate::interned::Interned;
 
 /// What one command is bound to.
 #[derive(Debug)]
 pub(crate) struct ApprovalBinding {
-    dependence: Dependence,
-    roots: Roots,
-    definitions: Definitions,
+    dependence: Arc<Dependence>,
+    roots: Arc<Roots>,
+    definitions: Arc<Definitions>,
     bound: Bound,
+}
+
+/// What the commands that wait on all connections to a database are bound to, each part once.
+#[derive(Debug, Default)]
+pub(crate) struct SharedBindings {
+    dependences: Interned<Dependence>,
+    roots: Interned<Roots>,
+    definitions: Interned<Definitions>,
+    settings: Interned<BTreeMap<String, String>>,
 }
 
 /// What of it goes into the digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bound {
     /// Everything of the session by name.
-    pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) settings: Arc<BTreeMap<String, String>>,
     /// Texts that are run by name.
     pub(crate) texts: Vec<NamedText>,
     /// It uses state that only its connection has.

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::approval_binding::SharedBindings;
 use crate::definitions::DefinitionReader;
 use crate::session::settings::Settings;
 use crate::upstream::Connector;
@@ -61,6 +62,8 @@ pub(crate) struct Database {
     generation: AtomicU64,
     /// The settings that a session told last: most sessions have the same, and share them.
     settings: ArcSwapOption<Settings>,
+    /// What commands that wait are bound to: most to the same.
+    pub(crate) bindings: SharedBindings,
     /// Reads what held commands rest on.
     pub(crate) definitions: DefinitionReader,
     reading: Reading,
@@ -123,6 +126,7 @@ impl Database {
             snapshot: ArcSwap::from_pointee(snapshot),
             generation: AtomicU64::new(0),
             settings: ArcSwapOption::empty(),
+            bindings: SharedBindings::default(),
             reading: Reading {
                 requests: Mutex::new(Requests::default()),
                 wake: Notify::new(),

@@ -1,5 +1,6 @@
 //! One command of a PostgreSQL client on the road.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +71,8 @@ pub(crate) enum Seen {
     Cancelled(CancelRequest),
 }
 
-impl Exchange for PgExchange<'_> {
+// Boxed, because it is handed from future to future, and each would carry it as long as its command waits.
+impl Exchange for Box<PgExchange<'_>> {
     fn command(&self) -> &Command {
         &self.unit.command
     }
@@ -78,7 +80,7 @@ impl Exchange for PgExchange<'_> {
     fn context(&self) -> Context {
         let known = || self.flow.settings.current().map(|settings| settings.meaning.clone());
         let (mut settings, texts) = match self.binding.as_deref().map(ApprovalBinding::bound) {
-            Some(bound) => (bound.settings.clone(), bound.texts.clone()),
+            Some(bound) => (BTreeMap::clone(&bound.settings), bound.texts.clone()),
             None => (known().unwrap_or_default(), Vec::new()),
         };
         if self.flow.settings.current().is_none() {

@@ -18,6 +18,7 @@ mod exchange;
 mod gate;
 pub mod handshake;
 mod inert;
+mod interned;
 pub mod lookups;
 mod masked_outputs;
 mod masked_use;

@@ -76,13 +76,15 @@ pub fn stream(journal: &Arc<LocalJournal>, session: SessionId) -> Stream {
     Stream::open(Arc::clone(journal) as Arc<dyn Journal>, clock(), opened(session)).unwrap()
 }
 
-/// Reads: a statement that is answered.
+/// A statement that is answered, and ends the transaction that it opened.
 pub fn read(stream: &mut Stream, id: CommandId) {
     stream.append(&begin(id, "SELECT email FROM customers WHERE id = $1", VerdictWord::Allow)).unwrap();
     let mut capture = Capture::new(100);
     capture.wire(b"D0123456789");
     capture.row([Some(b"1".as_slice()), Some("[redacted]".as_bytes()), None].into_iter());
     let Captured { rows, bytes, answer } = capture.finish();
+    let ended = TransactionEnded { since: id, outcome: TransactionOutcome::Committed };
+    stream.transaction_ended(ended).unwrap();
     let outcome = Ending::Completed("SELECT 1".into());
     stream.append(&Record::End(Ended { id, outcome, rows, bytes, answer })).unwrap();
 }

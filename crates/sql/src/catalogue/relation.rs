@@ -218,6 +218,11 @@ impl Relation {
         }
     }
 
+    /// The oid of a column's type.
+    pub(crate) fn data_type(&self, name: &str) -> Option<u32> {
+        self.columns.values().find(|column| column.name.as_ref() == name).map(|column| column.data_type)
+    }
+
     /// Where a column of this name stands, counted from 0. Views have no gaps.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         let (number, _) = self.columns.iter().find(|(_, column)| column.name.as_ref() == name)?;

@@ -1,5 +1,6 @@
 //! A condition in the form in which it is evaluated for sample rows.
 
+use super::evidence::Needs;
 use super::value::{EQUAL, GREATER, LESS, Mask, Value};
 
 /// An expression.
@@ -93,6 +94,23 @@ pub(super) struct Term {
     /// The name, if it is a column by itself.
     pub(super) column: Option<Box<str>>,
     pub(super) hints: Hints,
+    /// How well it narrows when something is compared with it.
+    pub(super) strength: Strength,
+    /// What has to hold for that.
+    pub(super) needs: Needs,
+    /// As a condition it is never true.
+    pub(super) never: bool,
+}
+
+/// How well a comparison with a term narrows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strength {
+    /// Whatever the comparison is.
+    Strong,
+    /// If it is for equality.
+    Equal,
+    /// Not known.
+    Weak,
 }
 
 /// What a term is compared with, which tells its type.

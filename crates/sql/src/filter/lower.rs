@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AConst, AExpr, AExprKind, BoolExprType, BoolTestType, ColumnRef, FuncCall, MinMaxOp, Node, NullTestType,
-    SelectStmt, TypeCast, a_const,
+    AConst, AExpr, AExprKind, AIndirection, BoolExprType, BoolTestType, ColumnRef, FuncCall, MinMaxOp, Node,
+    NullTestType, SelectStmt, TypeCast, a_const,
 };
 
-use super::condition::{Condition, Hints, Known, NullInConcat, Operator, Term, Type, World};
-use super::linear;
+use super::condition::{Condition, Hints, Known, NullInConcat, Operator, Strength, Term, Type, World};
+use super::evidence::{Evidence, Needs};
 use super::pattern::{self, Regex};
 use super::scope::Scope;
 use super::value::{EQUAL, FALSE, GREATER, LESS, Mask, NULL, TRUE, Value, as_bool, as_number, is_extreme};
+use super::{linear, strength};
 use crate::name::strings;
 
 /// Lists longer than this are cut: their condition is in doubt if the rest does not narrow it.
@@ -92,6 +93,10 @@ impl<'s> Lowering<'s> {
             NodeEnum::ColumnRef(column) => self.column(column),
             NodeEnum::TypeCast(cast) => self.cast(cast),
             NodeEnum::CollateClause(collate) => self.optional(collate.arg.as_deref()),
+            NodeEnum::BoolExpr(expression) if expression.args.len() > LIST_MAX => {
+                self.literals = true;
+                self.outer("long")
+            }
             NodeEnum::BoolExpr(expression) => {
                 let parts: Vec<_> = expression.args.iter().map(|part| self.condition(part)).collect();
                 match BoolExprType::try_from(expression.boolop) {
@@ -137,6 +142,7 @@ impl<'s> Lowering<'s> {
             NodeEnum::RowExpr(row) => Condition::Row(self.all(&row.args)),
             NodeEnum::FuncCall(call) => self.call(node, call),
             NodeEnum::SubLink(link) => self.sublink(node, link),
+            NodeEnum::AIndirection(indirection) => self.field(node, indirection),
             NodeEnum::CurrentOfExpr(_) => self.of_target("current of"),
             _ => self.opaque(node),
         }
@@ -163,9 +169,28 @@ impl<'s> Lowering<'s> {
     fn term(&mut self, key: String, of_target: bool, column: Option<&str>) -> Condition {
         let known = self.terms.iter().position(|term| term.key == key && term.of_target == of_target);
         Condition::Term(known.unwrap_or_else(|| {
-            self.terms.push(Term { key, of_target, column: column.map(Box::from), hints: Hints::default() });
+            self.terms.push(Term {
+                key,
+                of_target,
+                column: column.map(Box::from),
+                hints: Hints::default(),
+                strength: Strength::Strong,
+                needs: Needs::default(),
+                never: false,
+            });
             self.terms.len() - 1
         }))
+    }
+
+    /// Says how well a term narrows, and what has to hold for that.
+    pub(super) fn judged(&mut self, term: Condition, strength: Strength, needs: Needs) -> Condition {
+        if let Condition::Term(at) = &term
+            && let Some(known) = self.terms.get_mut(*at)
+        {
+            known.strength = strength;
+            known.needs = std::mem::take(&mut known.needs).and(needs);
+        }
+        term
     }
 
     /// Something that does not depend on the row of the target.
@@ -191,11 +216,35 @@ impl<'s> Lowering<'s> {
             [.., qualifier] => (self.scope.is_target(qualifier), "*"),
             [] => (false, "*"),
         };
+        let qualifier = names.len().checked_sub(2).and_then(|at| names.get(at).copied());
         // All rows of a relation have one `tableoid`.
         if is_target && name != "tableoid" {
-            return self.term(format!("column {name}"), true, (name != "*").then_some(name));
+            let term = self.term(format!("column {name}"), true, (name != "*").then_some(name));
+            let whole = name == "*" || qualifier.is_none() && self.scope.is_target(name);
+            let strength = match name {
+                _ if whole => Strength::Weak,
+                "ctid" | "xmin" | "xmax" | "cmin" | "cmax" => Strength::Equal,
+                _ => Strength::Strong,
+            };
+            return self.judged(term, strength, Needs::default());
         }
-        self.outer(&format!("other {}", names.join(".")))
+        let needs = self.scope.needs_of(qualifier);
+        let strength = if needs.is_some() { Strength::Strong } else { Strength::Weak };
+        let term = self.outer(&format!("other {}", names.join(".")));
+        self.judged(term, strength, needs.unwrap_or_default())
+    }
+
+    /// `(t).id` is `t.id`.
+    fn field(&mut self, node: &Node, indirection: &AIndirection) -> Condition {
+        let row = indirection.arg.as_deref().and_then(|node| node.node.as_ref());
+        if let (Some(NodeEnum::ColumnRef(row)), [Node { node: Some(NodeEnum::String(name)) }]) =
+            (row, indirection.indirection.as_slice())
+            && let Some(qualifier) = strings(&row.fields).last()
+            && self.scope.is_target(qualifier)
+        {
+            return self.term(format!("column {}", name.sval), true, Some(&name.sval));
+        }
+        self.opaque(node)
     }
 
     fn cast(&mut self, cast: &TypeCast) -> Condition {
@@ -238,6 +287,7 @@ impl<'s> Lowering<'s> {
         let (left, right) = (expression.lexpr.as_deref(), expression.rexpr.as_deref());
         match AExprKind::try_from(expression.kind) {
             Ok(AExprKind::AexprOp) => match (left, right) {
+                (None, Some(operand)) if operator == "+" => self.lower(operand),
                 (None, Some(operand)) if operator == "-" => {
                     let operand = self.lower(operand);
                     self.hint(&operand, Hints { number: true, ..Hints::default() });
@@ -444,7 +494,11 @@ impl<'s> Lowering<'s> {
                     let key = self.key(left);
                     let fold = operator.ends_with('*');
                     let text_key = format!("{} ~ {fold} {pattern}", key.text);
-                    self.term(text_key, key.of_target, None)
+                    let plain = matches!(&text, Condition::Term(at) if self.terms.get(*at).is_some_and(|term| term.column.is_some()))
+                        || matches!(&text, Condition::Call(Known::Lower | Known::Upper | Known::Trim, _));
+                    let strength = if plain { Strength::Strong } else { Strength::Weak };
+                    let term = self.term(text_key, key.of_target, None);
+                    self.judged(term, strength, Needs::default())
                 }
             },
             _ => self.outer("pattern"),
@@ -466,10 +520,25 @@ impl<'s> Lowering<'s> {
         let text = self.optional(left);
         let matches = match pattern {
             Some(Condition::Value(Value::Text(pattern))) if pattern.contains(['|', '*', '?', '{', '(']) => {
-                self.outer("pattern")
+                return self.similar_to(operator, left, &pattern);
             }
             Some(pattern @ Condition::Value(Value::Text(_))) => self.like_of(false, text, pattern),
             _ => return self.opaque(node),
+        };
+        if operator.starts_with('!') { matches.not() } else { matches }
+    }
+
+    /// SIMILAR TO a pattern with the characters of regular expressions.
+    fn similar_to(&mut self, operator: &str, left: Option<&Node>, pattern: &str) -> Condition {
+        let expression = pattern.replace('%', ".*").replace('_', ".");
+        // One alternative is enough that matches everything.
+        let bare = |part: &str| part.chars().all(|one| "%_*+?(){},0123456789".contains(one));
+        let some = pattern::regex(&expression) == Regex::Some && !pattern.split('|').any(bare);
+        let key = left.map(|left| self.key(left)).unwrap_or_default();
+        let matches = if some && key.of_target && left.is_some_and(is_column) {
+            self.term(format!("{} similar {pattern}", key.text), true, None)
+        } else {
+            self.outer("pattern")
         };
         if operator.starts_with('!') { matches.not() } else { matches }
     }
@@ -489,11 +558,7 @@ impl<'s> Lowering<'s> {
             return self.member(node, &subject, mask, select);
         }
         let Some(items) = self.elements(right) else {
-            let unknown = self.of_whole(node, &subject);
-            // Nothing is unequal to any of no values: an empty array hits every row, and so does one of two values that
-            // only one has to differ from.
-            let doubtful = !any || comparison(operator).is_none_or(|mask| mask == LESS | GREATER);
-            return if doubtful { Condition::Or(vec![self.outer("array"), unknown]) } else { unknown };
+            return self.any_element(node, operator, &subject, right, any);
         };
         let mut parts = Vec::new();
         for item in items {
@@ -507,6 +572,39 @@ impl<'s> Lowering<'s> {
             });
         }
         if any { Condition::Or(parts) } else { Condition::And(parts) }
+    }
+
+    /// `x = ANY (…)` of an array that is not written out.
+    fn any_element(
+        &mut self,
+        node: &Node,
+        operator: &str,
+        subject: &Condition,
+        array: &Node,
+        any: bool,
+    ) -> Condition {
+        let known = self.key(array);
+        let plain = Evidence::new(&self.terms).equal_needs(subject);
+        let equal = operator == "=" && any && is_given(array);
+        let found = match plain {
+            // A value among those of a column.
+            Some(_) if known.of_target && !self.depends_on_target(subject) && is_column(array) && equal => {
+                let key = self.key(node);
+                self.of_target(&key.text)
+            }
+            Some(needs) if !known.of_target && equal => {
+                let term = self.of_whole(node, subject);
+                return self.judged(term, Strength::Strong, needs);
+            }
+            _ => {
+                let term = self.of_whole(node, subject);
+                self.judged(term, Strength::Weak, Needs::default())
+            }
+        };
+        // Nothing is unequal to any of no values: an empty array hits every row, and so does one of two values that
+        // only one has to differ from.
+        let doubtful = !any || comparison(operator).is_none_or(|mask| mask == LESS | GREATER);
+        if doubtful { Condition::Or(vec![self.outer("array"), found]) } else { found }
     }
 
     /// The elements of an array that is written out.
@@ -544,6 +642,16 @@ impl<'s> Lowering<'s> {
             ("lower", [_]) => Known::Lower,
             ("upper", [_]) => Known::Upper,
             ("btrim" | "ltrim" | "rtrim", [_]) => Known::Trim,
+            // Never negative, either.
+            ("position" | "strpos", [_, Node { node: Some(NodeEnum::AConst(sought)) }])
+                if !is_empty_text(sought) =>
+            {
+                Known::Length
+            }
+            ("cardinality" | "jsonb_array_length" | "json_array_length", [column]) if is_column(column) => {
+                Known::Length
+            }
+            ("array_length", [column, _]) if is_column(column) => Known::Length,
             ("abs", [_]) => Known::Abs,
             ("sign", [_]) => Known::Sign,
             ("floor", [_]) => Known::Floor,
@@ -571,7 +679,13 @@ impl<'s> Lowering<'s> {
         let key = self.key(node);
         self.literals |= key.literals;
         self.bare.extend(key.bare);
-        if key.twice || !key.of_target { self.outer(&key.text) } else { self.of_target(&key.text) }
+        if key.twice || !key.of_target {
+            let term = self.outer(&key.text);
+            return if key.of_target { self.judged(term, Strength::Weak, Needs::default()) } else { term };
+        }
+        let strength = strength::of(node);
+        let term = self.of_target(&key.text);
+        self.judged(term, strength, Needs::default())
     }
 
     /// Something that is not computed, and depends on the target if its subject does.
@@ -624,6 +738,24 @@ impl<'s> Lowering<'s> {
             _ => {}
         }
     }
+}
+
+/// A parameter, a column, or one that is cast: arrays that nothing computes.
+fn is_given(node: &Node) -> bool {
+    match &node.node {
+        Some(NodeEnum::ParamRef(_) | NodeEnum::ColumnRef(_) | NodeEnum::AConst(_)) => true,
+        Some(NodeEnum::AArrayExpr(_)) => true,
+        Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().is_some_and(is_given),
+        _ => false,
+    }
+}
+
+pub(super) fn is_column(node: &Node) -> bool {
+    matches!(&node.node, Some(NodeEnum::ColumnRef(column)) if strings(&column.fields).len() == column.fields.len())
+}
+
+fn is_empty_text(constant: &AConst) -> bool {
+    !matches!(&constant.val, Some(a_const::Val::Sval(text)) if !text.sval.is_empty())
 }
 
 /// The query of `ARRAY(SELECT …)`.

@@ -146,6 +146,12 @@ impl RegexReader<'_> {
         self.literal = true;
         let mut first = true;
         while let Some(character) = self.next() {
+            // `[:alnum:]` and its kin have a bracket of their own.
+            if character == '[' && self.peek().is_some_and(|next| matches!(next, ':' | '.' | '=')) {
+                while self.next().is_some_and(|inner| inner != ']') {}
+                first = false;
+                continue;
+            }
             if character == ']' && !first {
                 break;
             }
@@ -202,7 +208,9 @@ mod tests {
 
     #[test]
     fn a_regular_expression_that_matches_the_empty_text_matches_everything() {
-        for pattern in ["", ".*", "^", "$", "^.*$", "a*", "x?", "(a|b)*", "a|", "(abc){0,3}", "a*$"] {
+        for pattern in
+            ["", ".*", "^", "$", "^.*$", "a*", "x?", "(a|b)*", "a|", "(abc){0,3}", "a*$", "[[:alnum:]]*"]
+        {
             assert_eq!(regex(pattern), Regex::Everything, "{pattern}");
         }
         for pattern in [".", ".+", "^.+$", "(?i).*", "^.?$", "\\m"] {

@@ -180,6 +180,31 @@ pub(super) fn as_number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| plain && number.is_finite())
 }
 
+/// Whether everything that one has lies above (`above`) or below a text: the first and last values of types, and dates of
+/// other centuries.
+pub(super) fn is_bound(text: &str, above: bool) -> bool {
+    let text = text.trim();
+    if matches!(text, "\\x" | "empty" | "(,)" | "[,]" | "{}" | "()") || is_extreme(text) {
+        return true;
+    }
+    let bare: String = text.chars().filter(|one| one.is_ascii_alphanumeric()).collect();
+    let first = !bare.is_empty() && bare.chars().all(|one| one == '0');
+    let last = bare.len() > 8 && bare.chars().all(|one| matches!(one, 'f' | 'F'));
+    // Beside numbers, which have no other signs: times, addresses, identifiers.
+    if (first || last) && bare.len() != text.trim_start_matches(['+', '-']).len() {
+        return true;
+    }
+    if text.starts_with("24:00") || text.starts_with("23:59") {
+        return !above;
+    }
+    let year = text.split('-').next().filter(|year| year.len() >= 4 && text.contains('-'));
+    match year.and_then(|year| year.parse::<u32>().ok()) {
+        Some(year) if text.ends_with("BC") || year <= 1970 => above,
+        Some(year) => year >= 2100 && !above,
+        None => false,
+    }
+}
+
 /// Whether a text is a value that lies above or below all others of its type.
 pub(super) fn is_extreme(text: &str) -> bool {
     let text = text.trim().trim_start_matches(['+', '-']).to_ascii_lowercase();

@@ -10,7 +10,7 @@ use super::touched::Change;
 use crate::catalogue::{
     Cast, Definition, FIRST_ADDED_OID, Function, Operands, Relation, RelationKind, Type, TypeKind,
 };
-use crate::filter::Filter;
+use crate::filter::{Filter, Needs};
 use crate::functions::{self, Call};
 use crate::name::Name;
 use crate::reading::{Kind, Part, Reading};
@@ -127,11 +127,62 @@ impl<'a> Resolver<'a> {
     fn reach(&self, filter: &Filter) -> Option<Flag> {
         let known = relations(self.session, &filter.relation, self.session.schemas);
         let [relation] = known.as_slice() else {
-            return (&filter.reach).max(&filter.elsewhere).flag(|_| None);
+            return (&filter.reach).max(&filter.elsewhere).flag(|_| None, |_| false);
         };
         let theirs = filter.bare.iter().any(|name| !relation.has_column(name));
         let reach = if theirs { (&filter.reach).max(&filter.elsewhere) } else { &filter.reach };
-        reach.flag(|column| relation.is_not_null(column))
+        // The columns of a view can be NULL as far as its definition goes.
+        let stored = relation.kind != RelationKind::View;
+        let not_null = |column: &str| relation.is_not_null(column).filter(|not_null| *not_null || stored);
+        reach.flag(not_null, |needs| self.holds(needs, relation))
+    }
+
+    fn holds(&self, needs: &Needs, relation: &Relation) -> bool {
+        let wide = needs.wider.iter().all(|(column, bytes)| match relation.data_type(column) {
+            // smallint, integer, bigint.
+            Some(21) => *bytes < 2,
+            Some(23) => *bytes < 4,
+            Some(20) => *bytes < 8,
+            Some(_) => true,
+            None => false,
+        });
+        let built_in = needs
+            .built_in
+            .iter()
+            .all(|column| relation.data_type(column).is_some_and(|one| one < FIRST_ADDED_OID));
+        let named = |name: &Name| relations(self.session, name, self.session.schemas);
+        let apart = needs.apart.iter().all(|name| {
+            let others = named(name);
+            !others.is_empty() && others.into_iter().all(|other| self.is_apart(other, relation))
+        });
+        let inner = needs
+            .inner
+            .iter()
+            .all(|(column, names)| names.iter().flat_map(named).any(|relation| relation.has_column(column)));
+        wide && built_in && apart && inner
+    }
+
+    /// Whether a relation shows none of the rows of another.
+    fn is_apart(&self, other: &'a Relation, relation: &Relation) -> bool {
+        if other.oid == relation.oid || other.family.is_some() && other.family == relation.family {
+            return false;
+        }
+        let (Some(query), true) =
+            (&other.view, other.kind != RelationKind::MaterializedView || !other.stored)
+        else {
+            return other.kind != RelationKind::MaterializedView && !other.foreign;
+        };
+        let mut inner = Self::new(self.session);
+        inner.follow(query);
+        inner.kin_read(other, false);
+        let family = |name: &String| {
+            let (schema, name) = name.split_once('.').unwrap_or_default();
+            let found = relations(self.session, &Name::qualified(schema, name), None);
+            found
+                .iter()
+                .any(|one| one.oid == relation.oid || one.family.is_some() && one.family == relation.family)
+        };
+        !inner.found.reads.iter().any(family)
     }
 
     /// Everything that reading evaluates, with the names as they are under `path`.

@@ -42,7 +42,7 @@ impl Walk {
 
     fn source_relation(&mut self, relation: &RangeVar) {
         let is_cte = relation.schemaname.is_empty()
-            && self.ctes.iter().any(|name| name.as_ref() == relation.relname.as_str());
+            && self.ctes.iter().any(|cte| cte.name.as_ref() == relation.relname.as_str());
         if is_cte {
             let called = relation.alias.as_ref().map_or(relation.relname.as_str(), |a| a.aliasname.as_str());
             self.part().aliases.entry(called.into()).or_default().insert(None);

@@ -17,6 +17,7 @@ use countersign_common::facts::{Action, Flag};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, ParseResult, RangeVar, RawStmt};
 
+use crate::filter::Cte;
 use crate::functions;
 use crate::lineage::build;
 use crate::lineage::query::Statement;
@@ -53,8 +54,8 @@ pub(super) struct Walk {
     /// The statements as the lineage needs them.
     lineage: Vec<Statement>,
     current: usize,
-    /// Names of CTEs that can be seen here, innermost last.
-    ctes: Vec<Box<str>>,
+    /// CTEs that can be seen here, innermost last.
+    ctes: Vec<Cte>,
     effects: Effects,
     mentions: Mentions,
     /// Column references of one name: whole rows, should a relation be called so.

@@ -9,7 +9,7 @@ use pg_query::protobuf::{
 };
 
 use super::Walk;
-use crate::filter::{self, Reach, Read, Scope};
+use crate::filter::{self, Cte, Reach, Read, Scope};
 use crate::lineage::build::has_position;
 use crate::name::Name;
 
@@ -112,12 +112,12 @@ impl Walk {
             self.unread();
         }
         if with.recursive {
-            self.ctes.extend(ctes.iter().map(|cte| Box::from(cte.ctename.as_str())));
+            self.ctes.extend(ctes.iter().map(|cte| seen_as(cte)));
         }
         for cte in ctes {
             self.cte(cte);
             if !with.recursive {
-                self.ctes.push(cte.ctename.as_str().into());
+                self.ctes.push(seen_as(cte));
             }
         }
         seen
@@ -194,7 +194,7 @@ impl Walk {
     ) {
         let updates = OnConflictAction::try_from(conflict.action) == Ok(OnConflictAction::OnconflictUpdate);
         let Some(relation) = relation.filter(|_| updates) else { return };
-        let scope = Scope::of(relation);
+        let scope = Scope::of(relation).with_ctes(&self.ctes);
         if let Some(condition) = conflict.where_clause.as_deref() {
             self.narrows(Some(condition), &scope);
             return;
@@ -205,6 +205,8 @@ impl Walk {
             && select.limit_count.is_none()
         {
             self.narrows(select.where_clause.as_deref(), &Scope::of(from));
+        } else {
+            self.narrowed(filter::read_source(select, &scope));
         }
     }
 
@@ -218,7 +220,10 @@ impl Walk {
             self.stands_for(relation);
         }
         if let Some(relation) = relation {
-            self.narrows(where_clause.as_deref(), &Scope::of(relation).with_sources(from_clause));
+            self.narrows(
+                where_clause.as_deref(),
+                &Scope::of(relation).with_ctes(&self.ctes).with_sources(from_clause),
+            );
         }
         self.sources(from_clause);
         self.assignments(target_list);
@@ -236,7 +241,10 @@ impl Walk {
             self.stands_for(relation);
         }
         if let Some(relation) = relation {
-            self.narrows(where_clause.as_deref(), &Scope::of(relation).with_sources(using_clause));
+            self.narrows(
+                where_clause.as_deref(),
+                &Scope::of(relation).with_ctes(&self.ctes).with_sources(using_clause),
+            );
         }
         self.sources(using_clause);
         self.expression(where_clause.as_deref());
@@ -263,16 +271,14 @@ impl Walk {
         self.expression(join_condition.as_deref());
         let scope = relation.as_ref().map(|relation| {
             let source = source_relation.as_deref().map(std::slice::from_ref).unwrap_or_default();
-            Scope::of(relation).with_sources(source)
+            Scope::of(relation).with_ctes(&self.ctes).with_sources(source)
         });
+        if let Some(scope) = &scope {
+            self.merge_narrows(join_condition.as_deref(), merge_when_clauses, scope);
+        }
         for clause in merge_when_clauses {
             match &clause.node {
-                Some(NodeEnum::MergeWhenClause(when)) => {
-                    if let Some(scope) = &scope {
-                        self.merge_narrows(join_condition.as_deref(), when, scope);
-                    }
-                    self.merge_when(when);
-                }
+                Some(NodeEnum::MergeWhenClause(when)) => self.merge_when(when),
                 _ => self.unread(),
             }
         }
@@ -280,20 +286,24 @@ impl Walk {
         self.ctes.truncate(seen);
     }
 
-    /// A row is changed by MERGE when it is joined, or when it is not, and the condition of the clause is true.
-    fn merge_narrows(&mut self, join: Option<&Node>, when: &MergeWhenClause, scope: &Scope) {
-        let changes =
-            matches!(CmdType::try_from(when.command_type), Ok(CmdType::CmdUpdate | CmdType::CmdDelete));
-        if !changes {
-            return;
+    /// A row is changed by MERGE when it is joined, or when it is not, and the condition of one of the clauses is true.
+    fn merge_narrows(&mut self, join: Option<&Node>, clauses: &[Node], scope: &Scope) {
+        for unmatched in [false, true] {
+            let changing: Vec<&MergeWhenClause> =
+                clauses.iter().filter_map(|clause| changes(clause, unmatched)).collect();
+            if changing.is_empty() {
+                continue;
+            }
+            let joined =
+                join.map(
+                    |join| if unmatched { combined(BoolExprType::NotExpr, vec![join]) } else { join.clone() },
+                );
+            let given: Option<Vec<&Node>> = changing.iter().map(|when| when.condition.as_deref()).collect();
+            let any = given.map(|given| combined(BoolExprType::OrExpr, given));
+            let conditions: Vec<&Node> = joined.iter().chain(&any).collect();
+            let condition = (!conditions.is_empty()).then(|| combined(BoolExprType::AndExpr, conditions));
+            self.narrows(condition.as_ref(), scope);
         }
-        let unmatched =
-            MergeMatchKind::try_from(when.match_kind) == Ok(MergeMatchKind::MergeWhenNotMatchedBySource);
-        let joined = join
-            .map(|join| if unmatched { combined(BoolExprType::NotExpr, vec![join]) } else { join.clone() });
-        let conditions: Vec<&Node> = joined.iter().chain(when.condition.as_deref()).collect();
-        let condition = (!conditions.is_empty()).then(|| combined(BoolExprType::AndExpr, conditions));
-        self.narrows(condition.as_ref(), scope);
     }
 
     fn merge_when(&mut self, when: &MergeWhenClause) {
@@ -306,7 +316,11 @@ impl Walk {
 
     /// Notes how many rows of a relation a condition lets be changed.
     fn narrows(&mut self, condition: Option<&Node>, scope: &Scope) {
-        let Read { filter, inert } = filter::read(condition, scope);
+        self.narrowed(filter::read(condition, scope));
+    }
+
+    fn narrowed(&mut self, read: Read) {
+        let Read { filter, inert } = read;
         self.inert &= inert;
         match (&filter.reach, &filter.elsewhere) {
             (Reach::Some, Reach::Some) => {}
@@ -348,6 +362,20 @@ impl Walk {
         }
         self.expressions(exprs);
     }
+}
+
+/// A clause of MERGE that changes rows that are joined, or (`unmatched`) that are not.
+fn changes(clause: &Node, unmatched: bool) -> Option<&MergeWhenClause> {
+    let Some(NodeEnum::MergeWhenClause(when)) = &clause.node else { return None };
+    let changes = matches!(CmdType::try_from(when.command_type), Ok(CmdType::CmdUpdate | CmdType::CmdDelete));
+    let by_source =
+        MergeMatchKind::try_from(when.match_kind) == Ok(MergeMatchKind::MergeWhenNotMatchedBySource);
+    (changes && by_source == unmatched).then_some(when)
+}
+
+/// A CTE as what follows sees it.
+fn seen_as(cte: &CommonTableExpr) -> Cte {
+    Cte { name: cte.ctename.as_str().into(), query: cte.ctequery.as_deref().cloned() }
 }
 
 /// Conditions joined to one.

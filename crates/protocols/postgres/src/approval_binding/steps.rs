@@ -51,7 +51,14 @@ impl PgExchange<'_> {
         let definitions = definitions.map_err(|error| NotBound::Unavailable(error.to_string()))?;
         self.settle_facts(&definitions).await?;
         let bound = self.bound(session.as_ref(), &dependence, &definitions);
-        self.binding = Some(Box::new(ApprovalBinding { dependence, roots, definitions, bound }));
+        // Kept as long as people think, so that what is equal is there once.
+        let shared = &database.bindings;
+        self.binding = Some(Box::new(ApprovalBinding {
+            dependence: shared.dependences.share(dependence),
+            roots: shared.roots.share(roots),
+            definitions: shared.definitions.share(definitions),
+            bound,
+        }));
         Ok(())
     }
 
@@ -100,12 +107,11 @@ impl PgExchange<'_> {
             Some(answer) => Some(self.learn(answer).map_err(NotReady::Unavailable)?),
             None => None,
         };
-        let ApprovalBinding { dependence, roots, definitions: _, bound } = *before;
-        let now = self.bound(session.as_ref(), &dependence, &definitions);
-        if now != bound {
-            return Err(NotReady::Changed(now.difference_from(&bound)));
+        let now = self.bound(session.as_ref(), &before.dependence, &definitions);
+        if now != before.bound {
+            return Err(NotReady::Changed(now.difference_from(&before.bound)));
         }
-        self.binding = Some(Box::new(ApprovalBinding { dependence, roots, definitions, bound }));
+        self.binding = Some(before);
         Ok(evidence)
     }
 
@@ -199,6 +205,7 @@ impl PgExchange<'_> {
             let connection = self.flow.connection.describe();
             settings.insert("connection".into(), format!("{connection}, for {}", reasons.join(", ")));
         }
+        let settings = self.flow.database.bindings.settings.share(settings);
         Bound { settings, texts, is_private: !reasons.is_empty() }
     }
 
@@ -294,19 +301,31 @@ impl PgExchange<'_> {
         if flow.skipping || flow.status == TransactionStatus::Failed {
             return Asking::Not;
         }
-        // Nothing of ours may take a snapshot before a statement that must come first.
+        // Nothing of ours may take a snapshot before a statement that must come first in its transaction, which what stands
+        // before it in its batch may have opened.
         let first = self.unit.text_reading.as_ref().is_none_or(|reading| reading.snapshot_first());
-        if !first && flow.status == TransactionStatus::InTransaction {
+        if !first && (self.batch_ran || flow.status == TransactionStatus::InTransaction) {
             return Asking::Not;
         }
         // A Sync of ours would end the batch, or come behind a Parse that fails.
         let parsing =
             self.batch_idle && !(flow.expected.is_empty() && flow.status == TransactionStatus::Idle);
-        if self.batch_ran || parsing { Asking::InBatch } else { Asking::Between }
+        match self.batch_ran || parsing {
+            true if flow.expected.may_copy_in() => Asking::Not,
+            true => Asking::InBatch,
+            false => Asking::Between,
+        }
     }
 
     /// Asks the session's own connection; nothing when it cannot be asked now.
     async fn ask_session(&mut self) -> Result<Option<Answer>, NotBound> {
+        // How a batch before this one ends is known when it is answered; it may leave a transaction that has failed.
+        while self.flow.upstream.is_some()
+            && self.asking_now() == Asking::Between
+            && self.flow.expected.comes_by_itself()
+        {
+            self.answers_move().await.map_err(|broken| NotBound::Unavailable(why(&broken)))?;
+        }
         let asking = self.asking_now();
         if asking == Asking::Not || self.flow.upstream.is_none() {
             return Ok(None);

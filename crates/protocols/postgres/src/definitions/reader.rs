@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use countersign_common::target::Role;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::{Definitions, Roots};
 use crate::codec::startup::Protocol;
@@ -187,8 +188,10 @@ pub(crate) struct DefinitionReader {
 #[derive(Debug, Default)]
 struct Idle {
     upstream: Option<SpareUpstream>,
-    /// Grows with every use.
-    uses: u64,
+    /// When it was used last.
+    used: Option<Instant>,
+    /// A task waits to close it.
+    closes: bool,
 }
 
 impl DefinitionReader {
@@ -207,8 +210,10 @@ impl DefinitionReader {
     pub(crate) async fn read(&self, roots: &Roots) -> Result<Definitions, DefinitionsError> {
         let mut idle = self.open.lock().await;
         let (upstream, rows) = self.ask(idle.upstream.take(), &roots.call()).await?;
-        idle.uses += 1;
-        self.close_after(idle.uses, upstream.notice());
+        idle.used = Some(Instant::now());
+        if !std::mem::replace(&mut idle.closes, true) {
+            self.close_after(upstream.notice());
+        }
         idle.upstream = Some(upstream);
         drop(idle);
         let definitions = Definitions::of_rows(rows).ok_or(DefinitionsError::Unreadable)?;
@@ -250,16 +255,23 @@ impl DefinitionReader {
         Ok(upstream)
     }
 
-    /// Closes the connection unless it is used again in time, and at once when a session needs its place.
-    fn close_after(&self, use_number: u64, notice: SpareNotice) {
+    /// Closes the connection when it has not been used for long, and at once when a session needs its place.
+    fn close_after(&self, notice: SpareNotice) {
         let open = Arc::downgrade(&self.open);
-        // Its fate is bounded by the pause, and nobody waits for it.
+        // Its fate is bounded by the pauses between uses, and nobody waits for it.
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(IDLE_MAX, notice.wanted()).await;
-            if let Some(open) = open.upgrade() {
+            let mut until = Instant::now() + IDLE_MAX;
+            loop {
+                let is_wanted = tokio::time::timeout_at(until, notice.wanted()).await.is_ok();
+                let Some(open) = open.upgrade() else { return };
                 let mut idle = open.lock().await;
-                if idle.uses == use_number {
-                    idle.upstream = None;
+                match idle.used.map(|used| used + IDLE_MAX) {
+                    Some(later) if !is_wanted && later > Instant::now() => until = later,
+                    _ => {
+                        idle.upstream = None;
+                        idle.closes = false;
+                        return;
+                    }
                 }
             }
         });

@@ -11,6 +11,7 @@ use super::expect::{Ended, Expect, Flight};
 use super::flow::{Broken, Flow, ROW_BYTES_MAX};
 use super::own::Own;
 use crate::codec::backend::TransactionStatus;
+use crate::codec::build::Severity;
 use crate::codec::{Backend, ErrorFields, Frame, SqlState, Values};
 use crate::reply::{self, Plain};
 
@@ -22,6 +23,9 @@ const FINISHED_MAX: usize = 10_000;
 
 /// The code for commands that a refusal of ours undid: `in_failed_sql_transaction`.
 const IN_FAILED_TRANSACTION: SqlState = SqlState::new(*b"25P02");
+
+/// What the client is told when a question of our own has failed in the middle of its batch.
+const NOT_ASKED: &str = "countersign: the settings of the session could not be read; nothing that stands behind them in the batch was executed";
 
 /// One message of the target.
 pub(super) struct Message<'a> {
@@ -246,8 +250,10 @@ impl Flow {
             }
             (Some(Expect::AskedInBatch(question, mut answer, left)), message) => {
                 match message {
-                    // Nothing of ours fails; if it does, the client's batch is lost with it.
-                    Backend::ErrorResponse(_) => return Err(Broken::Undescribed),
+                    Backend::ErrorResponse(fields) => {
+                        self.asked_in_vain(*fields, outlet);
+                        return Ok(());
+                    }
                     Backend::CloseComplete if left <= 1 => {
                         self.take_answer(question, answer);
                         self.our_turn(outlet);
@@ -279,6 +285,22 @@ impl Flow {
             (_, _) => return Err(Broken::Undescribed),
         }
         Ok(())
+    }
+
+    /// A question of our own in the middle of a batch failed: by a time-out of the session, by a cancel request that meant
+    /// what ran before it, or because the connection ends. The batch of the client has failed with it, and it is told so; of
+    /// the server's text nothing, as that may quote the question.
+    fn asked_in_vain(&mut self, fields: ErrorFields<'_>, outlet: &mut Outlet) {
+        let code = fields.sqlstate();
+        let severity = match fields.get(b'V') {
+            Some(b"FATAL" | b"PANIC") => Severity::Fatal,
+            _ => Severity::Error,
+        };
+        outlet.insert(&Plain::ours(&reply::error(severity, code, NOT_ASKED)));
+        self.target_said_why |= severity == Severity::Fatal;
+        self.batch_failed = Some(code);
+        // Nothing of the client stands behind it: all that comes waits for its answer.
+        self.skip_to_sync(None);
     }
 
     /// Says what it is our turn to say.

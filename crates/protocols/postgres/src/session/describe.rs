@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::Session;
 use super::expect::Expect;
 use super::flow::{Broken, Flow, Moved};
+use super::ours::Question;
 use super::settings::{self, Answer};
 use crate::codec::backend::TransactionStatus;
 use crate::exchange::Unit;
@@ -274,11 +275,21 @@ impl Session {
     /// The same for a statement, unless that can be judged without: nothing of ours takes a snapshot in a transaction
     /// before a statement that takes none itself, since SET TRANSACTION has to come before all that do.
     pub(super) async fn know_settings_for(&mut self, reading: &Reading) -> Result<(), Broken> {
-        let in_block = self.flow.status == TransactionStatus::InTransaction;
+        // A batch is one transaction, which a BEGIN in it may have opened.
+        let in_block = self.batch_sent || self.flow.status == TransactionStatus::InTransaction;
         if !reading.takes_snapshot() || (in_block && !reading.snapshot_first()) {
             return Ok(());
         }
+        // A question before it in its batch would be a transaction around what has to stand outside of all.
+        if self.batch_sent && self.flow.settings.current().is_none() && self.is_outside_transaction(reading) {
+            return Ok(());
+        }
         self.know_settings().await
+    }
+
+    fn is_outside_transaction(&self, reading: &Reading) -> bool {
+        let facts = self.facts(reading, &[]);
+        facts.operations.iter().any(|operation| operation.flags.contains(&Flag::OutsideTransaction))
     }
 
     /// The same for a text that has not been read yet.
@@ -295,14 +306,15 @@ impl Session {
         if self.flow.settings.current().is_some() {
             return Ok(());
         }
-        // In the middle of a batch nobody can be asked; then the strictest reading holds.
-        while !self.flow.expected.is_empty() && !self.batch_open() {
+        if self.batch_sent {
+            return Box::pin(self.ask_settings_in_batch()).await;
+        }
+        while !self.flow.expected.is_empty() {
             self.pump().await?;
         }
         // While the server skips up to a Sync it would skip the question too.
         if self.flow.settings.current().is_some()
             || self.flow.skipping
-            || self.batch_open()
             || self.flow.status == TransactionStatus::Failed
         {
             return Ok(());
@@ -314,6 +326,24 @@ impl Session {
         self.flow.send_ours(question);
         self.flow.expected.push(Expect::Settings(Answer::default()));
         while !self.flow.expected.is_empty() {
+            self.pump().await?;
+        }
+        Ok(())
+    }
+
+    /// The same in the middle of a batch, of which something is upstream: the question goes behind that, and what comes next
+    /// waits for its answer. Without it the strictest reading would hold, and a plain read behind a BEGIN, as drivers send it,
+    /// would have to be agreed to.
+    async fn ask_settings_in_batch(&mut self) -> Result<(), Broken> {
+        // While data of a COPY may be awaited the server takes nothing else.
+        if self.flow.skipping
+            || self.flow.status == TransactionStatus::Failed
+            || self.flow.expected.may_copy_in()
+        {
+            return Ok(());
+        }
+        self.flow.ask_in_batch(Question::Settings, &[settings::QUERY], Answer::default());
+        while self.flow.expected.asks_in_batch() {
             self.pump().await?;
         }
         Ok(())

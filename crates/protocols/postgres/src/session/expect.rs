@@ -8,7 +8,7 @@ use bytes::Bytes;
 use countersign_common::facts::{Class, Flag};
 use countersign_lifecycle::Running;
 use countersign_masking::{CopyMasker, Plan};
-use countersign_sql::Reading;
+use countersign_sql::{CopySide, Reading};
 
 use super::ours::Question;
 use super::own::Closing;
@@ -143,6 +143,13 @@ impl Expected {
         self.0.push_front(expect);
     }
 
+    /// Gives back its memory when nothing is awaited.
+    pub(crate) fn shrink(&mut self) {
+        if self.0.is_empty() {
+            self.0 = VecDeque::new();
+        }
+    }
+
     /// Whether nothing is awaited.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -153,6 +160,16 @@ impl Expected {
         self.0
             .iter()
             .all(|expect| matches!(expect, Expect::OurSync | Expect::Asked(..) | Expect::AskedInBatch(..)))
+    }
+
+    /// Returns whether a question of our own in the middle of a batch is among them.
+    pub(crate) fn asks_in_batch(&self) -> bool {
+        self.0.iter().any(|expect| matches!(expect, Expect::AskedInBatch(..)))
+    }
+
+    /// Returns whether a command is among them that takes, or may take, COPY data of the client.
+    pub(crate) fn may_copy_in(&self) -> bool {
+        self.0.iter().filter_map(Expect::flight).any(Flight::may_copy_in)
     }
 
     /// Returns whether something of the client's is among them, and not only questions of our own and what we say ourselves.
@@ -301,6 +318,16 @@ impl Flight {
         let controls = self.reading.as_ref().is_none_or(|reading| !reading.effects().transactions.is_empty());
         let may = |class| matches!(class, Class::Admin | Class::Unknown);
         controls || self.running.facts().operations.iter().any(|operation| may(operation.action.class()))
+    }
+
+    /// Whether it takes COPY data of the client that has not been sent to its end, or may.
+    fn may_copy_in(&self) -> bool {
+        let was_sent = self.data_sent && self.stage == Stage::Rows;
+        let copies = |reading: &Arc<Reading>| match reading.copy() {
+            Some(copy) => copy.side == CopySide::In,
+            None => reading.failure().is_some(),
+        };
+        !was_sent && self.reading.as_ref().is_none_or(copies)
     }
 
     /// Whether what it does may last although its batch does not: it may commit, or runs outside of transactions.

@@ -489,6 +489,7 @@ impl Flow {
     /// Gives back the memory of buffers that are empty; for a connection that is going to wait.
     pub(crate) fn shrink(&mut self) {
         self.client.shrink();
+        self.expected.shrink();
         if let Some(open) = &mut self.upstream {
             open.side.shrink();
         }

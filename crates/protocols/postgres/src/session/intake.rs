@@ -282,7 +282,7 @@ impl Session {
         loop {
             let current = again.as_ref().unwrap_or(unit);
             let (masked, outputs) = (self.masked_use_of(current), self.masked_outputs_of(current));
-            let exchange = PgExchange {
+            let exchange = Box::new(PgExchange {
                 masked,
                 outputs,
                 noted: None,
@@ -302,7 +302,7 @@ impl Session {
                 cancelled: None,
                 evidence: None,
                 binding: None,
-            };
+            });
             let passage = run(&self.road, exchange).await;
             if !matches!(passage, Passage::Outdated) || rounds == DESCRIBED_AGAIN_MAX {
                 return Ok(passage);

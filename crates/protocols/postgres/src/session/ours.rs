@@ -28,6 +28,8 @@ pub(crate) enum Question {
     Prepare,
     /// Everything that an approval is bound to.
     Binding,
+    /// The settings that give statements their meaning, in the middle of a batch.
+    Settings,
 }
 
 /// Writes statements of our own, one after the other, and the message that has them answered: a Sync, or a Flush in the
@@ -63,18 +65,24 @@ impl Flow {
     /// Asks what an approval is bound to; every row of the answer is kept. In the middle of a batch the batch goes on
     /// behind it.
     pub(crate) fn ask_gathering(&mut self, texts: &[&str], in_batch: bool) {
-        let mut frames = BytesMut::new();
-        if write(&mut frames, texts, if in_batch { b'H' } else { b'S' }).is_err() {
-            return;
+        if in_batch {
+            return self.ask_in_batch(Question::Binding, texts, Answer::gathering());
         }
-        self.send_ours(frames);
-        let answer = Answer::gathering();
-        self.expected.push(if in_batch {
+        let mut frames = BytesMut::new();
+        if write(&mut frames, texts, b'S').is_ok() {
+            self.send_ours(frames);
+            self.expected.push(Expect::Asked(Question::Binding, Answer::gathering()));
+        }
+    }
+
+    /// Asks the server in the middle of a batch of the client, which goes on behind the question.
+    pub(super) fn ask_in_batch(&mut self, question: Question, texts: &[&str], answer: Answer) {
+        let mut frames = BytesMut::new();
+        if write(&mut frames, texts, b'H').is_ok() {
+            self.send_ours(frames);
             // One for what may have been left, then a portal and a statement for each text.
-            Expect::AskedInBatch(Question::Binding, answer, 1 + 2 * texts.len())
-        } else {
-            Expect::Asked(Question::Binding, answer)
-        });
+            self.expected.push(Expect::AskedInBatch(question, answer, 1 + 2 * texts.len()));
+        }
     }
 
     /// Waits until everything is answered. The client is not looked at meanwhile.

@@ -271,6 +271,11 @@ impl Flow {
         match question {
             Question::Begin | Question::Prepare => self.answered = Some(answer),
             Question::Binding => self.bound_answer = Some(answer),
+            Question::Settings => {
+                if let Some(settings) = answer.settings() {
+                    self.settings.learn(self.database.shared_settings(settings));
+                }
+            }
             Question::Rollback => {}
             Question::Leftovers => self.leftovers.learn(answer.only().as_deref() == Some("0")),
             Question::Sequences => self.leftovers.learn(!answer.is_sound()),
@@ -285,5 +290,6 @@ impl Flow {
         self.say_goodbye_upstream();
         let _ = tokio::time::timeout(GOODBYE_MAX, self.flush_upstream()).await;
         self.upstream = None;
+        self.shrink();
     }
 }
