@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 
 use crate::catalogue::{Definition, ReferentialAction, Relation};
 use crate::name::Name;
-use crate::reading::{Part, Reading};
+use crate::reading::{Dropped, Part, Reading};
 use crate::resolve::{Session, relations};
 
 /// Prepared statements that execute prepared statements, and views over views, are not followed further than this: a
@@ -61,6 +61,17 @@ impl Private {
     }
 }
 
+/// How far a text goes beyond the objects that it names.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// What depends on them is dropped or altered, too: CASCADE.
+    pub dependants: bool,
+    /// Tables that reference them are emptied, too: TRUNCATE … CASCADE.
+    pub referencing: bool,
+    /// What its roles own is meant: DROP OWNED, REASSIGN OWNED.
+    pub owned: bool,
+}
+
 /// The dependence of a text on more than its bytes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Dependence {
@@ -72,6 +83,13 @@ pub struct Dependence {
     pub operators: BTreeSet<Name>,
     /// Names of types, as written; also of what may be one.
     pub types: BTreeSet<Name>,
+    /// Texts of statements that are no queries: each may be a name of anything, with or without its schema, which is
+    /// among them then.
+    pub texts: BTreeSet<Box<str>>,
+    /// Schemas of which everything is meant.
+    pub whole_schemas: BTreeSet<Box<str>>,
+    /// How far it goes beyond the objects that it names.
+    pub reach: Reach,
     /// Words that may be names of anything: of a text that nobody can read further.
     pub words: BTreeSet<Box<str>>,
     /// State of the connection that it uses.
@@ -95,6 +113,11 @@ impl Dependence {
         self.functions.extend(other.functions);
         self.operators.extend(other.operators);
         self.types.extend(other.types);
+        self.texts.extend(other.texts);
+        self.whole_schemas.extend(other.whole_schemas);
+        self.reach.dependants |= other.reach.dependants;
+        self.reach.referencing |= other.reach.referencing;
+        self.reach.owned |= other.reach.owned;
         self.words.extend(other.words);
         self.private.extend(other.private);
         self.cursors.extend(other.cursors);
@@ -146,6 +169,25 @@ impl Dependence {
                 self.functions.insert(name);
             }
         }
+    }
+}
+
+impl Dependence {
+    /// Objects that a part touches without calling them by their names as relations, functions, operators or types.
+    fn beyond(&mut self, part: &Part) {
+        self.texts.extend(part.texts.iter().cloned());
+        if part.texts.iter().any(|text| is_temporary(text)) {
+            self.private.insert(Private::Temporary);
+        }
+        self.whole_schemas.extend(part.whole_schemas.iter().cloned());
+        self.whole_schemas.extend(part.dropped.iter().filter_map(|dropped| match dropped {
+            Dropped::Schema(schema) => Some(schema.clone()),
+            Dropped::Relation(_) | Dropped::Other(..) => None,
+        }));
+        let empties = part.action == Action::Truncate;
+        self.reach.dependants |= part.cascades && !empties;
+        self.reach.referencing |= part.cascades && empties;
+        self.reach.owned |= part.owned;
     }
 }
 
@@ -236,6 +278,7 @@ impl Follow<'_, '_> {
             found.functions.insert(name.clone());
             found.types.insert(name);
         }
+        found.beyond(part);
         found.reads_settings |= part.action == Action::Show;
         found.path_unsure |= part.path_unsure;
         let path = self.session.schemas.filter(|_| !part.path_unsure);

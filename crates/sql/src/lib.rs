@@ -25,7 +25,7 @@ mod skeleton;
 mod walk;
 
 pub use catalogue::Catalogue;
-pub use dependence::{Dependence, Private};
+pub use dependence::{Dependence, Private, Reach};
 pub use name::Name;
 pub use reader::{Lexing, Reader};
 pub use reading::{Copy, CopySide, Effects, Mentions, Reading, Redefined, Transaction};

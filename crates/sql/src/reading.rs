@@ -317,6 +317,10 @@ pub(crate) struct Part {
     pub(crate) mentioned: BTreeSet<Name>,
     /// Relations that come into being; they belong to the first schema of the path.
     pub(crate) creates: BTreeSet<Name>,
+    /// Every text of a statement that is no query, each of which may be a name of anything.
+    pub(crate) texts: BTreeSet<Box<str>>,
+    /// DROP OWNED, REASSIGN OWNED: what roles own is changed.
+    pub(crate) owned: bool,
     /// Objects other than relations, as they are to be shown.
     pub(crate) objects: BTreeSet<String>,
     pub(crate) calls: BTreeSet<Name>,
@@ -365,6 +369,8 @@ impl Part {
             altered: BTreeSet::new(),
             mentioned: BTreeSet::new(),
             creates: BTreeSet::new(),
+            texts: BTreeSet::new(),
+            owned: false,
             objects: BTreeSet::new(),
             calls: BTreeSet::new(),
             no_casts: BTreeSet::new(),
@@ -388,6 +394,7 @@ impl Part {
         self.reads.len()
             + self.writes.len()
             + self.creates.len()
+            + self.texts.len()
             + self.objects.len()
             + self.calls.len()
             + self.operators.len()

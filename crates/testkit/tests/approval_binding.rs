@@ -340,13 +340,18 @@ fn changes_that_change_nothing_of_a_statement_do_not_void_its_approval() {
         ("DELETE FROM vw1 WHERE id = 2", "GRANT SELECT ON junk TO PUBLIC; ANALYZE junk; TRUNCATE other"),
         ("DELETE FROM junk WHERE id = 3", "CREATE INDEX ON junk (id); CREATE VIEW vw2 AS SELECT * FROM junk"),
         ("DELETE FROM vw1 WHERE id = 4", "CREATE OR REPLACE VIEW vw1 AS SELECT * FROM junk"),
+        (
+            "DELETE FROM junk WHERE id = 5",
+            "CREATE SEQUENCE beside; CREATE TYPE colour AS ENUM ('red'); ALTER TYPE colour RENAME VALUE 'red' TO 'blue'; \
+             ALTER TABLE other ADD UNIQUE (id); REINDEX TABLE junk",
+        ),
     ] {
         let mut agent = shop.agent();
         let id = agent.hold(statement);
         shop.owner(change);
         agent.runs(&id);
     }
-    assert_eq!(shop.server.sql("SELECT count(*) FROM junk").unwrap(), "6");
+    assert_eq!(shop.server.sql("SELECT count(*) FROM junk").unwrap(), "5");
 }
 
 #[test]

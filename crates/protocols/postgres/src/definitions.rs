@@ -15,6 +15,7 @@ use std::fmt::{self, Write as _};
 
 use countersign_common::Digest;
 use countersign_common::digest::DigestBuilder;
+use countersign_sql::Reach;
 
 pub(crate) use self::reader::DefinitionReader;
 use crate::upstream::Row;
@@ -34,6 +35,14 @@ pub(crate) struct Roots {
     pub(crate) names: BTreeSet<WrittenName>,
     /// Objects that are known by oid.
     pub(crate) objects: BTreeSet<ObjectKey>,
+    /// Texts that may be names of anything, in the path's schemas and in those that are among the texts.
+    pub(crate) texts: BTreeSet<String>,
+    /// Schemas of which everything is meant.
+    pub(crate) whole_schemas: BTreeSet<String>,
+    /// The roles that the command runs as: the current user and the session's.
+    pub(crate) roles: BTreeSet<String>,
+    /// How far it goes beyond what it names.
+    pub(crate) reach: Reach,
     /// The command changes definitions, so that event triggers may run.
     pub(crate) defines: bool,
 }

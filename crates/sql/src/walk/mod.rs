@@ -7,6 +7,7 @@ mod expression;
 mod from;
 mod query;
 mod special;
+mod texts;
 mod utility;
 
 pub(crate) use self::utility::is_on;

@@ -13,10 +13,15 @@ use pg_query::protobuf::{DefElem, DropBehavior, Node};
 
 pub(super) use self::redefinition::created;
 use super::Walk;
+use super::texts::texts;
 
 impl Walk {
     /// A statement that is no query. What is in none of the three lists is unknown.
     pub(super) fn utility(&mut self, statement: &NodeEnum) {
+        // A part of its own may be opened for what runs inside; the names belong to the statement.
+        let texts = texts(statement);
+        self.part().texts.extend(texts);
+        self.part().owned |= matches!(statement, NodeEnum::DropOwnedStmt(_) | NodeEnum::ReassignOwnedStmt(_));
         let read = self.session_statement(statement)
             || self.running_statement(statement)
             || self.definition_statement(statement);

@@ -210,7 +210,19 @@ impl PgExchange<'_> {
                 names.insert(WrittenName { kind, schema: None, name: word.to_string() });
             }
         }
-        Roots { path, names, objects: self.known_objects(), defines: dependence.defines }
+        let meaning = settings.map(|settings| &settings.meaning);
+        let role = |setting: &str| meaning.and_then(|meaning| meaning.get(setting)).cloned();
+        let texts = dependence.texts.iter().chain(&dependence.words);
+        Roots {
+            path,
+            names,
+            objects: self.known_objects(),
+            texts: texts.map(ToString::to_string).collect(),
+            whole_schemas: dependence.whole_schemas.iter().map(ToString::to_string).collect(),
+            roles: ["current_user", "session_user"].into_iter().filter_map(role).collect(),
+            reach: dependence.reach,
+            defines: dependence.defines,
+        }
     }
 
     /// Objects that the protocol names by oid: types of parameters, and the function of a function call.
