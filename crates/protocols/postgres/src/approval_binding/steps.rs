@@ -210,7 +210,7 @@ impl PgExchange<'_> {
                 names.insert(WrittenName { kind, schema: None, name: word.to_string() });
             }
         }
-        let meaning = settings.map(|settings| &settings.meaning);
+        let meaning = self.flow.settings.current().map(|settings| &settings.meaning);
         let role = |setting: &str| meaning.and_then(|meaning| meaning.get(setting)).cloned();
         let texts = dependence.texts.iter().chain(&dependence.words);
         Roots {
