@@ -493,6 +493,7 @@ mod tests {
     }
 
     #[test]
+    // long: one line for each condition
     fn conditions_that_are_always_true_reach_all_rows() {
         for condition in [
             "1 = 1",

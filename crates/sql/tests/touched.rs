@@ -1,5 +1,7 @@
 //! Facts against a server: what a statement was observed to change or read there is in its facts.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
 mod support;
 
 use std::collections::BTreeSet;

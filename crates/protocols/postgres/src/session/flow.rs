@@ -217,7 +217,7 @@ pub(crate) struct Flow {
     /// The definitions of the approved command that is about to go.
     pub(crate) recheck: Option<Box<Recheck>>,
     /// Those of the commands that run in the transaction of our own.
-    pub(crate) own_rechecks: Vec<Box<Recheck>>,
+    pub(crate) own_rechecks: Vec<Recheck>,
     /// A command runs in a transaction or batch of the client whose definitions are read again when it has.
     pub(crate) rechecking: bool,
     /// The transaction block that the client has open.

@@ -133,6 +133,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// A connection whose login is over.
+    // long: one line for each field of the two structs
     pub(crate) fn new(
         client: Stream,
         read_ahead: BytesMut,

@@ -41,7 +41,7 @@ impl Flow {
         let Some(mut recheck) = self.recheck.take() else { return };
         recheck.ticket = flight.running.ticket();
         if self.own.is_some() {
-            self.own_rechecks.push(recheck);
+            self.own_rechecks.push(*recheck);
             return;
         }
         // A Bind by itself changes nothing that lasts.

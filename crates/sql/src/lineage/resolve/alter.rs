@@ -12,13 +12,10 @@ impl<'a> Resolution<'a> {
         self.touch(&Sources::unknown());
         let scope = self.scope_of_name(name);
         let found = self.relations_called(name);
-        if found.is_empty() || self.is_unsure(name) {
-            if changes
-                .iter()
-                .any(|change| !matches!(change, Change::Check(_) | Change::Cluster | Change::Attach(_)))
-            {
-                self.copies(Place::Unknown, &Sources::unknown());
-            }
+        let keeps =
+            |change: &Change| matches!(change, Change::Check(_) | Change::Cluster | Change::Attach(_));
+        if (found.is_empty() || self.is_unsure(name)) && !changes.iter().all(keeps) {
+            self.copies(Place::Unknown, &Sources::unknown());
         }
         for change in changes {
             match change {
