@@ -149,7 +149,9 @@ impl Export {
     fn data_type(&mut self, one: &Type) {
         let kind = if matches!(one.kind, TypeKind::Opaque) { "opaque" } else { "plain" };
         // The objects that it is made of are among those that it requires.
-        let row = cells![one.oid, one.schema, one.name(), kind, one.xmin, one.namespace, 0_u32, 0_u32];
+        let class = if one.domain { "d" } else { "b" };
+        let mut row = cells![one.oid, one.schema, one.name(), kind, one.xmin, one.namespace, 0_u32, 0_u32];
+        row.extend(cells![class]);
         self.add(4, row);
         for (check, text) in &one.checks {
             self.add(5, cells![one.oid, check]);

@@ -39,10 +39,10 @@ const OBJECT: Form = Form { once: true, ..PART };
 
 const FORMS: [Form; 15] = [
     Form { cells: 9, ..OBJECT },
-    Form { cells: 5, ..PART },
+    Form { cells: 6, ..PART },
     Form { cells: 16, sorted_by: Some(3), long: &[13, 14], ..OBJECT },
     Form { cells: 11, sorted_by: Some(8), ..OBJECT },
-    Form { cells: 8, ..OBJECT },
+    Form { cells: 9, ..OBJECT },
     Form { cells: 2, ..PART },
     Form { cells: 12, sorted_by: Some(6), rows_max: CASTS_MAX, ..OBJECT },
     Form { cells: 2, ..PART },
