@@ -94,7 +94,8 @@ impl Approvals {
         let derived = self.deriver.derive(request, catalogue, terms.unwrap_or_default()).await;
         let (derived, compared) = derived.ok_or(ApprovalError::NobodyToAsk)?;
         // Without the catalogue that the gateway read by, more is unknown here than there.
-        let verified = request.catalogue.is_none() || standing != CatalogueStanding::Unknown;
+        let is_known = request.catalogue.is_none() || standing != CatalogueStanding::Unknown;
+        let verified = is_known && !facts::is_taken_in_earlier(&request.context);
         let understated = compared.understates && verified;
         let word = match (compared.understates, understated, compared.overstates) {
             (_, true, _) => "understated",

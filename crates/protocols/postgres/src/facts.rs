@@ -58,6 +58,16 @@ impl Derived {
     }
 }
 
+/// Returns `true` if a text of the command was prepared, bound or declared under settings that may have changed since.
+/// Such a text is read here under the present settings, which can give other facts than the gateway derived.
+#[must_use]
+pub fn is_taken_in_earlier(context: &Context) -> bool {
+    let marks = ["prepared under ", "bound under ", "declared under "];
+    let marked = |name: &str| marks.iter().any(|mark| name.contains(mark.trim_end()));
+    context.settings.keys().any(|name| name.starts_with("its ") && marked(name))
+        || context.texts.iter().any(|text| marked(&text.name))
+}
+
 /// Derives what a command does.
 #[must_use]
 pub fn derive(reader: &Reader, command: &Command, context: &Context, basis: &Basis<'_>) -> Derived {

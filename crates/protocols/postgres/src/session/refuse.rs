@@ -38,7 +38,9 @@ impl Session {
     /// Refuses a command. Where it may be no more than a mistake (a text that does not parse, a name that nobody has), the
     /// server is shown the text, so that the client gets the server's own error; the refusal if it finds none.
     pub(super) fn refuse_command(&mut self, refusal: &Refusal, form: Form, unit: &Unit) {
-        let probe = (refusal.state == State::Blocked).then(|| probe(unit)).flatten();
+        // Parsing takes locks: while somebody's lock keeps a definition from being read, the client would wait for it.
+        let is_free = self.flow.catalogue().unread().is_empty();
+        let probe = (refusal.state == State::Blocked && is_free).then(|| probe(unit)).flatten();
         self.pending = Pending::default();
         let saying = reply::refusal(refusal);
         match probe {
