@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use countersign_common::Facts;
-use countersign_common::facts::{Action, Class};
+use countersign_common::facts::{Action, Class, Operation};
 use countersign_lifecycle::ports::{Stop, stopped};
 use countersign_lifecycle::{ClientSide, End, Road};
 use countersign_masking::{HashKey, Rules};
@@ -459,9 +459,14 @@ impl Flow {
                 None => self.redefined = countersign_sql::Redefined::anything(),
             }
         }
-        let defines = |class| matches!(class, Class::Schema | Class::Admin);
+        // A query that calls a function of administration, such as pg_export_snapshot, defines nothing that can be named.
+        let defines = |operation: &Operation| match operation.action.class() {
+            Class::Schema => true,
+            Class::Admin => operation.functions.is_empty(),
+            _ => false,
+        };
         let Some(effects) = effects.filter(|effects| !effects.redefines.is_empty()) else { return };
-        if !facts.operations.iter().any(|operation| defines(operation.action.class())) {
+        if !facts.operations.iter().any(defines) {
             return;
         }
         // INVARIANT: I7. Told before the command leaves: other connections may see its effect at once.
