@@ -352,7 +352,7 @@ async fn i6_masked_uses_are_found_whatever_a_gateway_states() {
     stating(&mut leaves);
     let no = not_taken(gateway.link.call(Call::Hold(leaves)).await);
     assert!(no.blocked && no.reason.contains("public.customers.email"), "{no:?}");
-    assert_eq!(alarms(&node).await, [STATED_LESS]);
+    assert_eq!(alarms(&node).await, [STATED_LESS, STATED_LESS]);
 }
 
 #[tokio::test]
