@@ -120,8 +120,8 @@ fn i12_complete_a_record_that_is_in_no_place_is_found() {
 #[test]
 fn i12_complete_a_fork_between_two_places_is_found() {
     let lines = Outbox::of_reads(3);
-    // The end record of the first read, with its output.
-    let at = 2;
+    // The end record of the first read, with its answer.
+    let at = 3;
     let mut forked = lines[at].clone();
     forked.2 = String::from_utf8(forked.2).unwrap().replace("[redacted]", "[seen]").into();
     assert_ne!(forked, lines[at]);
