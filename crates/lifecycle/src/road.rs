@@ -49,8 +49,8 @@ pub struct Road {
 }
 
 /// Advice for a command to which no approval can be bound.
-const UNBINDABLE: &str = "Not executed, and nobody was asked: people cannot be shown all that the statement would do. Send it \
-     in smaller or simpler parts.";
+const UNBINDABLE: &str = "Not executed, and no approval was requested: approvers cannot be shown everything that the statement \
+     would do. Send it in smaller or simpler parts.";
 
 /// Weight of one operation in [`size_of`]: judging it takes as long as recording this many bytes.
 const OPERATION_BYTES: usize = 256;

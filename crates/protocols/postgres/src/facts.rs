@@ -63,8 +63,17 @@ impl Derived {
 #[must_use]
 pub fn is_taken_in_earlier(context: &Context) -> bool {
     let marks = ["prepared under ", "bound under ", "declared under "];
-    let marked = |name: &str| marks.iter().any(|mark| name.contains(mark.trim_end()));
-    context.settings.keys().any(|name| name.starts_with("its ") && marked(name))
+    // The mark stands behind the name, which the client has chosen and which may contain anything.
+    let marked = |name: &str| match name.strip_prefix(PREPARED) {
+        Some(prepared) => prepared
+            .rsplit_once(PARAMETER_TYPES)
+            .is_some_and(|(_, types)| types.contains("; prepared under ")),
+        None => {
+            name.rsplit_once(" (").is_some_and(|(_, state)| marks.iter().any(|mark| state.contains(mark)))
+        }
+    };
+    let own = ["its text prepared under", "its parameters bound under"];
+    own.iter().any(|name| context.settings.contains_key(*name))
         || context.texts.iter().any(|text| marked(&text.name))
 }
 
